@@ -1,0 +1,146 @@
+"""Every reason this program gives: its stable code, the sentence an editor understands, the next step.
+
+Codes are part of the outside contract. A reason is made by `because(code, **facts)`; the sentence's fields are
+filled from the facts. The README's "When things go wrong" tells the same codes, and a test compares them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from diffio_watch.job import Because
+
+
+class Kind(StrEnum):
+    """What a reason does to the work."""
+
+    FAILED = "failed"
+    HELD = "held"
+    PARKED = "parked"  # the job keeps its state and gets a later due_at
+    INBOX = "inbox"  # stops one inbox; nothing fails
+    HALT = "halt"  # stops the account, or one origin
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    SETTLING = "settling"  # why a file is not picked up yet
+    IGNORED = "ignored"  # why a file never will be
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One row of the table. `message` and `action` are format strings."""
+
+    kind: Kind
+    message: str
+    action: str
+
+
+_NOTHING = "Nothing to do."
+_BY_ITSELF = "Nothing to do: it goes on by itself."
+_RETRY = "`diffio-watch retry {job}` tries again without paying."
+
+REASONS: Final[dict[str, Reason]] = {
+    # failed
+    "empty": Reason(Kind.FAILED, "The file is empty (0 bytes).",
+                    "Copy the recording again; the new file is picked up by itself."),
+    "too_large": Reason(Kind.FAILED, "The file has {size}; the service takes at most {limit}.",
+                        "Split or compress the recording and drop it again."),
+    "not_media": Reason(Kind.FAILED, "No audio or video was found in the file.",
+                        "Check that it plays. `diffio-watch retry --as-is {job}` sends it all the same."),
+    "truncated": Reason(Kind.FAILED, "The file is cut short: {detail}.",
+                        "Copy it again. `diffio-watch retry --as-is {job}` sends it all the same."),
+    "rejected": Reason(Kind.FAILED, "The service refused it: {detail}.",
+                       "Read the service's words, change what they name, then " + _RETRY),
+    "generation_failed": Reason(Kind.FAILED, "The service could not restore it: {detail}.",
+                                "`diffio-watch retry --fresh {job}` buys a new generation."),
+    "gave_up": Reason(Kind.FAILED, "The service did not finish within {limit}.",
+                      "`diffio-watch retry --fresh {job}` buys a new generation."),
+    "not_found": Reason(Kind.FAILED, "The service no longer knows its generation.",
+                        "Ask the service about project {project}; " + _RETRY),
+    "output_unavailable": Reason(Kind.FAILED, "No output could be had from the finished generation: {detail}.",
+                                 _RETRY),
+    "internal": Reason(Kind.FAILED, "An error of this program: {detail}.",
+                       "Report it with the log; " + _RETRY),
+    # held
+    "daily_limit": Reason(Kind.HELD, "The day's limit is reached ({detail}).",
+                          "It goes on tomorrow, or at once with `diffio-watch approve {job}`."),
+    "drop_size": Reason(Kind.HELD, "More than {limit} new files came at once; a person has to say that they are meant.",
+                        "`diffio-watch approve --inbox {inbox}` restores them all, `cancel` leaves them."),
+    "unproven": Reason(Kind.HELD, "The journal was rebuilt, and nothing shows whether this was restored before. {detail}",
+                       "`diffio-watch approve {job}` pays for it, `cancel {job}` leaves it."),
+    "account_changed": Reason(Kind.HELD, "Its generation was sent with another API key or address, and this one can't see it.",
+                              "Put the old key back and `diffio-watch approve {job}`, or `retry --fresh {job}` pays again."),
+    "conflict": Reason(Kind.HELD, "The service says that its generation belongs to something else: {detail}.",
+                       "Compare with `diffio-watch remote generations {project}`; `retry --fresh {job}` pays again."),
+    "duplicate_gone": Reason(Kind.HELD, "It is a copy of {other}, whose outputs are gone and can't be fetched again.",
+                             "`diffio-watch approve {job}` pays for a new generation, `cancel {job}` leaves it."),
+    # parked
+    "unreadable": Reason(Kind.PARKED, "The file can't be read: {detail}.",
+                         "Give the service's user the right to read it; it is looked at again by itself."),
+    "disk": Reason(Kind.PARKED, "The disk can't take it: {detail}.", "Make room or mend the disk; it goes on by itself."),
+    "rate_limited": Reason(Kind.PARKED, "The service asks for a pause.", _BY_ITSELF),
+    "service_error": Reason(Kind.PARKED, "The service did not answer as it should: {detail}.", _BY_ITSELF),
+    "not_ready": Reason(Kind.PARKED, "The service has not finished it yet: {detail}.", _BY_ITSELF),
+    "other_service": Reason(Kind.PARKED, "It belongs to the service at {base_url}, and another one is configured.",
+                            "Put `api.base_url` back to go on with it, or `cancel {job}`."),
+    "changed": Reason(Kind.PARKED, "The file changed while it was read; it has to settle again.", _BY_ITSELF),
+    "twin": Reason(Kind.PARKED, "It may be a copy of {other}, which is being read first.", _BY_ITSELF),
+    # stops of one inbox
+    "unavailable": Reason(Kind.INBOX, "The inbox is not there: {detail}.",
+                          "Mount it, or bring its marker back; `diffio-watch journal adopt {inbox}` takes over a new folder."),
+    "outbox_unavailable": Reason(Kind.INBOX, "The outbox is not there: {detail}.",
+                                 "Mount it, or bring its marker back; `diffio-watch journal adopt {inbox}` takes over a new folder."),
+    "outbox_full": Reason(Kind.INBOX, "The outbox has {free} left, less than `limits.min_free` ({limit}).",
+                          "Make room; it goes on by itself."),
+    "model_retired": Reason(Kind.INBOX, "The service has retired the model {model}.",
+                            "Set `model` of inbox {inbox} to one of {models}, restart, and `retry --fresh` what waits."),
+    "model_unknown": Reason(Kind.INBOX, "The service does not know the model {model}.",
+                            "Set `model` of inbox {inbox} to one of {models}, restart, and `retry --fresh` what waits."),
+    "forbidden": Reason(Kind.INBOX, "The service forbids the model {model} to this key: {detail}.",
+                        "Check the plan and the key's permissions, or set another `model` of inbox {inbox}."),
+    "paused": Reason(Kind.INBOX, "Paused by a person.", "`diffio-watch resume` goes on."),
+    # halts
+    "auth": Reason(Kind.HALT, "The service does not accept the API key: {detail}.",
+                   "Put a valid key in place; it is read again at each probe, and `diffio-watch resume` probes at once."),
+    "billing": Reason(Kind.HALT, "The service has a billing hold on the account: {detail}.",
+                      "Settle the payment; `diffio-watch resume` probes at once."),
+    "spend_limit": Reason(Kind.HALT, "The key's spend limit is reached: {detail}.",
+                          "Raise the limit or wait for the next period; `diffio-watch resume` probes at once."),
+    "service_down": Reason(Kind.HALT, "{origin} does not answer: {detail}.", _BY_ITSELF),
+    # ended without a fault
+    "duplicate": Reason(Kind.SKIPPED, "It is a copy of {other}, which was restored before.",
+                        "`duplicates: process` in the configuration restores copies of later files too."),
+    "vanished": Reason(Kind.CANCELLED, "The file went away before its upload was complete.", _NOTHING),
+    "discarded": Reason(Kind.CANCELLED, "Cancelled by a person.", "`diffio-watch retry {job}` takes it up again."),
+    # settling
+    "settling": Reason(Kind.SETTLING, "The file may still be growing; it has to be unchanged for {seconds} s.", _BY_ITSELF),
+    "open_for_writing": Reason(Kind.SETTLING, "A program holds the file open for writing.",
+                               "Close it in that program; it goes on by itself."),
+    "cut_short": Reason(Kind.SETTLING, "The file is cut short, so its copy may be under way: {detail}.", _BY_ITSELF),
+    "empty_yet": Reason(Kind.SETTLING, "The file is empty yet.", _BY_ITSELF),
+    # ignored
+    "junk": Reason(Kind.IGNORED, "Its name is on the built-in junk list ({detail}).", "Rename it if it is a recording."),
+    "excluded": Reason(Kind.IGNORED, "`exclude` names it ({detail}).", "Change `exclude` of inbox {inbox}, and restart."),
+    "not_included": Reason(Kind.IGNORED, "`include` does not name it.", "Change `include` of inbox {inbox}, and restart."),
+    "not_recursive": Reason(Kind.IGNORED, "It is in a folder below, and `recursive` is off.",
+                            "Move it up, or set `recursive: true`."),
+    "not_regular": Reason(Kind.IGNORED, "It is no regular file but a {detail}.", "Copy the recording itself here."),
+    "link": Reason(Kind.IGNORED, "It is a symbolic link{detail}.", "Copy the recording itself here."),
+}
+
+
+class _Facts(dict[str, object]):
+    def __missing__(self, key: str) -> str:
+        return "?" if key != "job" else "JOB"
+
+
+def because(code: str, **facts: object) -> Because:
+    """The reason `code` with its sentence and action filled from `facts`.
+
+    Raises:
+        KeyError: there is no such code.
+    """
+    reason = REASONS[code]
+    table = _Facts(facts)
+    return Because(code, reason.message.format_map(table), reason.action.format_map(table))
