@@ -1,0 +1,106 @@
+"""The journal's account side: halts, pauses, and what people ask of the daemon."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from diffio_watch.job import Because
+from diffio_watch.journal.files import Files
+from diffio_watch.journal.rows import dump, dump_because, load_because
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """What stops the account, one origin or one inbox.
+
+    `scope` is `account`, `origin:https://host` or `inbox:NAME`. Times are seconds since the epoch.
+    """
+
+    scope: str
+    because: Because
+    since: float
+    next_check_at: float | None
+    probes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person asks, as it stands in the journal."""
+
+    id: int
+    command: str
+    args: dict[str, Any]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the daemon did about a request. `lines` are for people; `exit` is the command's exit code."""
+
+    exit: int
+    lines: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+
+
+class Account(Files):
+    """Halts, pauses and requests."""
+
+    def halts(self) -> dict[str, Halt]:
+        """All halts, by scope."""
+        return {row["scope"]: Halt(row["scope"], load_because(row["because"]) or Because("internal", "", ""),
+                                   row["since"], row["next_check_at"], row["probes"])
+                for row in self._all("SELECT * FROM halts")}
+
+    def set_halt(self, halt: Halt) -> None:
+        """Begin a halt, or note a probe of it."""
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO halts VALUES (?, ?, ?, ?, ?)",
+                       (halt.scope, dump_because(halt.because), halt.since, halt.next_check_at, halt.probes))
+
+    def clear_halt(self, scope: str) -> bool:
+        """End a halt; whether there was one."""
+        with self.transaction() as db:
+            return db.execute("DELETE FROM halts WHERE scope = ?", (scope,)).rowcount > 0
+
+    def pauses(self) -> dict[str, float]:
+        """Paused inboxes and since when; `*` is all of them."""
+        return {row["inbox"]: row["since"] for row in self._all("SELECT * FROM pauses")}
+
+    def pause(self, inbox: str) -> None:
+        """Pause an inbox, or all with `*`."""
+        with self.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO pauses VALUES (?, ?)", (inbox, self.clock.now()))
+
+    def resume(self, inbox: str) -> None:
+        """End the pause of an inbox; `*` ends them all."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM pauses WHERE inbox = ? OR ? = '*'", (inbox, inbox))
+
+    def ask(self, command: str, args: dict[str, Any]) -> int:
+        """Leave a request for the daemon; its number."""
+        with self.transaction() as db:
+            number = db.execute("INSERT INTO requests (command, args, at) VALUES (?, ?, ?)",
+                                (command, dump(args), self.clock.now())).lastrowid
+            assert number is not None
+            return number
+
+    def open_requests(self) -> list[Request]:
+        """Requests without an answer, oldest first."""
+        return [Request(row["id"], row["command"], json.loads(row["args"]), row["at"])
+                for row in self._all("SELECT * FROM requests WHERE answer IS NULL ORDER BY id")]
+
+    def answer(self, number: int, answer: Answer) -> None:
+        """Record what was done about a request."""
+        with self.transaction() as db:
+            db.execute("UPDATE requests SET answer = ?, answered_at = ? WHERE id = ?",
+                       (dump(asdict(answer)), self.clock.now(), number))
+
+    def answer_of(self, number: int) -> Answer | None:
+        """The answer to a request; None as long as there is none."""
+        row = self._one("SELECT answer FROM requests WHERE id = ?", number)
+        if row is None or row["answer"] is None:
+            return None
+        found = json.loads(row["answer"])
+        return Answer(found["exit"], tuple(found["lines"]), tuple(found["jobs"]))

@@ -1,0 +1,214 @@
+"""The one connection: opening, transactions, and SQLite's errors in this project's words."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+from diffio_watch.clock import Clock
+from diffio_watch.job import new_id
+from diffio_watch.journal.errors import JournalCorrupt, JournalMissing, JournalTrouble
+from diffio_watch.journal.schema import VERSION, migrate, version_of
+
+FILE: Final = "journal.sqlite3"
+_RESTORE: Final = ("Put the newest good copy from `{dir}/backups` in its place and run `diffio-watch journal rebuild`, "
+                   "or move it away and rebuild from the sidecars alone.")
+
+
+class Connection:
+    """A journal's SQLite database: WAL, every commit synced, one writer. Threads take turns under one lock.
+
+    Args:
+        state_dir: the folder that holds the journal.
+        db: the opened database.
+        clock: dates the rows.
+        writable: False for those who only read.
+    """
+
+    def __init__(self, state_dir: Path, db: sqlite3.Connection, clock: Clock, *, writable: bool) -> None:
+        self.state_dir = state_dir
+        self.clock = clock
+        self.writable = writable
+        self._db = db
+        self._lock = threading.RLock()
+        # called around each commit by tests that end the process there
+        self.before_commit: Callable[[], None] = _nothing
+        self.after_commit: Callable[[], None] = _nothing
+        with self._lock, _Translation(self.state_dir):
+            self._meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
+
+    @classmethod
+    def open(cls, state_dir: Path, clock: Clock | None = None, *, create: bool = False,
+             read_only: bool = False) -> Self:
+        """Open the journal in `state_dir`.
+
+        Args:
+            state_dir: a folder on a local disk.
+            clock: dates the rows; a new one by default.
+            create: make it where there is none.
+            read_only: never write, create or migrate anything.
+
+        Raises:
+            JournalMissing: there is none, and `create` is off.
+            JournalCorrupt: it is damaged, not ours, or of another version than this program can read.
+            JournalTrouble: the disk refuses.
+        """
+        path = state_dir / FILE
+        if not path.exists() and not create:
+            raise JournalMissing(f"There is no journal in {state_dir} yet: `diffio-watch run` makes one.")
+        with _translation(state_dir):
+            if create:  # with its final mode: SQLite gives the WAL the same
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+            mode = "ro" if read_only else "rw"
+            db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None,
+                                 check_same_thread=False, timeout=10.0)
+            try:
+                db.row_factory = sqlite3.Row
+                db.execute("PRAGMA foreign_keys = ON")
+                if read_only:
+                    if version_of(db) != VERSION:
+                        raise JournalCorrupt(
+                            "The journal is of another version: `diffio-watch run` brings it up to date.")
+                else:
+                    (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
+                    if mode != "wal":
+                        raise JournalCorrupt(f"The disk beneath {state_dir} can't keep a journal: use a local one.")
+                    # NORMAL would lose acknowledged commits on power loss
+                    db.execute("PRAGMA synchronous = FULL")
+                    migrate(db)
+                    _baptise(db)
+                    if create:
+                        _sync_folder(state_dir)
+                return cls(state_dir, db, clock or Clock(), writable=not read_only)
+            except BaseException:
+                db.close()
+                raise
+
+    def close(self) -> None:
+        """Close the database; waits for the thread that is in it."""
+        with self._lock:
+            self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def id(self) -> str:
+        """The journal's name for itself, as its markers carry it."""
+        return str(self._meta["id"])
+
+    @property
+    def secret(self) -> bytes:
+        """32 random bytes that key the fingerprints of API keys."""
+        return bytes(self._meta["secret"])
+
+    def meta(self, name: str) -> Any:
+        """A single value by name; None where there is none."""
+        row = self._one("SELECT value FROM meta WHERE name = ?", name)
+        return None if row is None else row["value"]
+
+    def set_meta(self, name: str, value: str | float | bytes | None) -> None:
+        """Remember a single value by name."""
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, on disk when it returns. Nested calls join the outer one.
+
+        Raises:
+            JournalTrouble: the disk refused; nothing of it was committed.
+        """
+        with self._lock, _Translation(self.state_dir):
+            outermost = not self._db.in_transaction
+            if outermost:
+                self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                if outermost:
+                    self.before_commit()
+                    self._db.execute("COMMIT")
+            except BaseException:
+                if outermost and self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            if outermost:
+                self.after_commit()
+
+    def _all(self, query: str, *values: Any) -> list[sqlite3.Row]:
+        with self._lock, _Translation(self.state_dir):
+            return self._db.execute(query, values).fetchall()
+
+    def _one(self, query: str, *values: Any) -> sqlite3.Row | None:
+        with self._lock, _Translation(self.state_dir):
+            row: sqlite3.Row | None = self._db.execute(query, values).fetchone()
+            return row
+
+
+class _Translation:
+    """The seam where sqlite3's errors become this project's. A class, for it stands around every query."""
+
+    __slots__ = ("_state_dir",)
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        callers = (sqlite3.IntegrityError, sqlite3.ProgrammingError)  # a rule of the schema; a bug
+        if isinstance(error, sqlite3.Error) and not isinstance(error, callers):
+            raise _translate(error, self._state_dir) from error
+
+
+@contextmanager
+def _translation(state_dir: Path) -> Iterator[None]:
+    with _Translation(state_dir):
+        try:
+            yield
+        except OSError as error:
+            raise JournalTrouble(f"The journal in {state_dir} can't be opened: {error.strerror}.",
+                                 fatal=False) from error
+
+
+def _translate(error: sqlite3.Error, state_dir: Path) -> Exception:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return JournalCorrupt(f"The journal in {state_dir} is damaged ({error}). {_RESTORE.format(dir=state_dir)}")
+    if name.startswith("SQLITE_IOERR"):
+        return JournalTrouble(f"The disk beneath {state_dir} fails ({error}): check it.", fatal=True)
+    if name.startswith(("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
+        return JournalTrouble(f"The journal in {state_dir} can't be written ({error}): make room, or mend the disk "
+                              "and the permissions.", fatal=False)
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return JournalTrouble(f"Another program keeps the journal in {state_dir} busy: end it.", fatal=False)
+    return error
+
+
+def _baptise(db: sqlite3.Connection) -> None:
+    """Give a new journal its name and secret."""
+    db.execute("BEGIN IMMEDIATE")
+    db.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)",
+                   [("id", new_id()), ("secret", secrets.token_bytes(32)), ("created_at", time.time()), ("starts", 0)])
+    db.execute("COMMIT")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _nothing() -> None: ...

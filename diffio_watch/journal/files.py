@@ -1,0 +1,228 @@
+"""Intake's side of the journal: what stands at each path, and which job it belongs to."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from diffio_watch.job import Because, Job, State, new_id
+from diffio_watch.journal.jobs import Jobs
+from diffio_watch.journal.records import FolderMemory, Found, InboxReport, Known, Placed, Role, SettlingEntry
+from diffio_watch.journal.rows import dump, dump_because, load_because
+from diffio_watch.reasons import because
+
+# files that arrive within this many seconds of one another count as one drop
+DROP_WINDOW = 600.0
+_KNOWN = ("SELECT files.path, files.size, files.mtime_ns, files.inode, jobs.id, jobs.state, jobs.partial, "
+          "jobs.sha256, json_extract(jobs.because, '$.code') = 'changed' AS changed "
+          "FROM files JOIN jobs ON jobs.id = files.job WHERE files.inbox = ?")
+_CONTENT_OPEN = frozenset({State.QUEUED, State.UPLOADING, State.HELD})
+
+
+class Files(Jobs):
+    """Files, folders and inboxes as intake reports them."""
+
+    def known(self, inbox: str) -> dict[str, Known]:
+        """What stands at each path of an inbox, by path."""
+        rows = self._all(_KNOWN, inbox)
+        return {found.path: found for found in map(_known, rows)}
+
+    def known_at(self, inbox: str, path: str) -> Known | None:
+        """What stands at one path of an inbox.
+
+        For a path where nothing stands any more, the newest job it had, with an `mtime_ns` of -1: its content has to
+        be read before it counts as new.
+        """
+        row = self._one(
+            f"{_KNOWN} AND files.path = ?", inbox, os.fsencode(path))
+        if row is not None:
+            return _known(row)
+        past = self.jobs_at(inbox, path)
+        if not past:
+            return None
+        job = past[0]
+        return Known(job.id, path, job.size, -1, job.state, None, job.partial, job.sha256)
+
+    def place(self, inbox: str, found: Sequence[Found], *, batch_limit: int | None, settling: int = 0) -> list[Placed]:
+        """Journal finished files: all of them or none.
+
+        A new content at a path makes a job; a content that the path had before is the job it was; a file whose job
+        has sent nothing yet describes that job anew.
+
+        Args:
+            inbox: name of the inbox.
+            found: the files.
+            batch_limit: more new files than this within `DROP_WINDOW` are held; None: never.
+            settling: files that were seen and are not finished yet: they count for the drop.
+        """
+        now = self.clock.now()
+        with self.transaction() as db:
+            placed = [self._place(db, inbox, file, now) for file in found]
+            fresh = [one.job_id for one in placed if one.outcome == "new"]
+            if batch_limit is not None and fresh and self._drop(db, inbox, now) + settling > batch_limit:
+                self._hold_drop(db, inbox, now, batch_limit)
+                placed = [replace(one, outcome="held") if one.job_id in set(fresh) else one for one in placed]
+        return placed
+
+    def _place(self, db: sqlite3.Connection, inbox: str, file: Found, now: float) -> Placed:
+        jobs = self.jobs_at(inbox, file.path)
+        current = self._job_here(db, inbox, file.path)
+        same = next((job for job in jobs if file.sha256 is not None and job.sha256 == file.sha256), None)
+        if same is not None:
+            job, outcome = self._same(same, file), "same"
+        elif current is not None and _nothing_sent(current):
+            job, outcome = self._refresh(current, file, now), "refreshed"
+        else:
+            job, outcome = self._new(inbox, file, now), "new"
+        db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
+                   (inbox, os.fsencode(file.path), file.size, file.mtime_ns, file.inode, job.id))
+        return Placed(file.path, job.id, outcome)  # type: ignore[arg-type]  # the three words above
+
+    def _job_here(self, db: sqlite3.Connection, inbox: str, path: str) -> Job | None:
+        row = db.execute("SELECT job FROM files WHERE inbox = ? AND path = ?", (inbox, os.fsencode(path))).fetchone()
+        return None if row is None else self.job(row["job"])
+
+    def _same(self, job: Job, file: Found) -> Job:
+        changes: dict[str, Any] = {"size": file.size, "mtime_ns": file.mtime_ns, "inode": file.inode}
+        gone = job.state is State.CANCELLED and job.because is not None and job.because.code == "vanished"
+        if gone:
+            changes |= {"state": State.QUEUED, "because": None, "due_at": 0.0}
+        elif job.state is State.QUEUED and job.due_at is None:
+            changes |= {"because": None, "due_at": 0.0}
+        return self.commit(job, detail="the file is back" if gone else "", **changes)
+
+    def _refresh(self, job: Job, file: Found, now: float) -> Job:
+        """Let the row of a job that has sent nothing describe the content that stands there now."""
+        facts: dict[str, Any] = {
+            "size": file.size, "mtime_ns": file.mtime_ns, "inode": file.inode, "partial": file.partial,
+            "sha256": file.sha256, "media": file.media, "settled_at": file.settled_at}
+        if job.state is not State.HELD:  # what a person is to decide stays theirs
+            facts |= {"state": State.QUEUED, "because": None, "due_at": 0.0, "project_id": None, "upload": None,
+                      "upload_id": None, "part_size": None}
+        job = self.commit(job, detail="the file was replaced before anything was paid", **facts)
+        if file.fail is not None and job.state is not State.HELD:
+            job = self.commit(job, state=State.FAILED, because=file.fail, due_at=file.notice_at or now)
+        return job
+
+    def _new(self, inbox: str, file: Found, now: float) -> Job:
+        job = Job(
+            id=new_id(), inbox=inbox, path=file.path, size=file.size, mtime_ns=file.mtime_ns,
+            settings=file.settings, state=State.FAILED if file.fail else State.QUEUED, because=file.fail,
+            inode=file.inode, partial=file.partial, sha256=file.sha256, media=file.media, priority=file.priority,
+            due_at=(file.notice_at or now) if file.fail else 0.0,
+            detected_at=file.detected_at, settled_at=file.settled_at, created_at=now, updated_at=now)
+        self.add([job])
+        return job
+
+    def _drop(self, db: sqlite3.Connection, inbox: str, now: float) -> int:
+        """New files of this inbox within the window that no person has released."""
+        row = db.execute("SELECT count(*) AS n FROM jobs WHERE inbox = ? AND created_at > ? AND approved = 0 "
+                         "AND run = 1 AND state != 'failed'", (inbox, now - DROP_WINDOW)).fetchone()
+        return int(row["n"])
+
+    def _hold_drop(self, db: sqlite3.Connection, inbox: str, now: float, limit: int) -> None:
+        rows = db.execute("SELECT id FROM jobs WHERE inbox = ? AND state = 'queued' AND approved = 0 "
+                          "AND created_at > ? AND project_id IS NULL", (inbox, now - DROP_WINDOW)).fetchall()
+        for row in rows:
+            job = self.job(row["id"])
+            assert job is not None
+            reason = because("drop_size", limit=limit, inbox=inbox, job=job.id)
+            self.commit(job, state=State.HELD, because=reason, due_at=None)
+
+    def touch(self, inbox: str, path: str, *, size: int, mtime_ns: int, inode: int | None) -> None:
+        """The file at a path has new facts and the content it had."""
+        with self.transaction() as db:
+            db.execute("UPDATE files SET size = ?, mtime_ns = ?, inode = ? WHERE inbox = ? AND path = ?",
+                       (size, mtime_ns, inode, inbox, os.fsencode(path)))
+            job = self._job_here(db, inbox, path)
+            if job is not None:
+                self.commit(job, size=size, mtime_ns=mtime_ns, inode=inode)
+
+    def move(self, inbox: str, moves: Sequence[tuple[str, str]]) -> None:
+        """Files were renamed inside their inbox: their jobs go along, all of them or none.
+
+        Args:
+            inbox: name of the inbox.
+            moves: pairs of old and new path. A new path that has a file of its own in the journal loses it.
+        """
+        with self.transaction() as db:
+            for old, new in moves:
+                db.execute("DELETE FROM files WHERE inbox = ? AND path = ?", (inbox, os.fsencode(new)))
+                db.execute("UPDATE files SET path = ? WHERE inbox = ? AND path = ?",
+                           (os.fsencode(new), inbox, os.fsencode(old)))
+                there = {(job.sha256, job.run) for job in self.jobs_at(inbox, new) if job.sha256}
+                for job in self.jobs_at(inbox, old):
+                    # the same content was restored under the new name before: that job stays where it was
+                    if (job.sha256, job.run) not in there:
+                        self.commit(job, detail="renamed", path=new)
+
+    def vanish(self, inbox: str, paths: Sequence[str]) -> None:
+        """Files are no longer there: what was not paid for ends without noise; the rest goes on."""
+        with self.transaction() as db:
+            for path in paths:
+                job = self._job_here(db, inbox, path)
+                db.execute("DELETE FROM files WHERE inbox = ? AND path = ?", (inbox, os.fsencode(path)))
+                if job is not None and not job.paid and not job.uploaded and job.state in {
+                    State.QUEUED, State.UPLOADING, State.HELD,
+                }:
+                    self.commit(job, state=State.CANCELLED, because=because("vanished"), due_at=None)
+
+    def report(self, report: InboxReport) -> None:
+        """Remember how an inbox is."""
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO inboxes VALUES (?, ?, ?)",
+                       (report.name, dump(asdict(report)), self.clock.now()))
+
+    def reports(self) -> dict[str, InboxReport]:
+        """What intake last said of each inbox, by name."""
+        return {row["name"]: _report(row["report"]) for row in self._all("SELECT name, report FROM inboxes")}
+
+    def settling(self, inbox: str, entries: Sequence[SettlingEntry]) -> None:
+        """Replace the list of an inbox's files that are not finished yet."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM settling WHERE inbox = ?", (inbox,))
+            db.executemany("INSERT INTO settling VALUES (?, ?, ?, ?, ?)", [
+                (inbox, os.fsencode(one.path), dump_because(one.because), one.since, one.next_look_at)
+                for one in entries])
+
+    def settling_in(self, inbox: str) -> list[SettlingEntry]:
+        """An inbox's files that are not finished yet."""
+        return [SettlingEntry(os.fsdecode(row["path"]), load_because(row["because"]) or because("settling"),
+                              row["since"], row["next_look_at"])
+                for row in self._all("SELECT * FROM settling WHERE inbox = ? ORDER BY since, path", inbox)]
+
+    def folder(self, role: Role, name: str) -> FolderMemory | None:
+        """What this journal knows of a folder it has used; None: it has never used it."""
+        row = self._one("SELECT facts FROM folders WHERE role = ? AND name = ?", role, name)
+        return None if row is None else FolderMemory(**json.loads(row["facts"]))
+
+    def set_folder(self, memory: FolderMemory) -> None:
+        """Remember a folder."""
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)",
+                       (memory.role, memory.name, dump(asdict(memory))))
+
+    def forget_folder(self, role: Role, name: str) -> None:
+        """Forget a folder, so that its marker may be written anew."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM folders WHERE role = ? AND name = ?", (role, name))
+
+
+def _known(row: sqlite3.Row) -> Known:
+    return Known(row["id"], os.fsdecode(row["path"]), row["size"], row["mtime_ns"], State(row["state"]), row["inode"],
+                 row["partial"], row["sha256"], changed=bool(row["changed"]))
+
+
+def _report(text: str) -> InboxReport:
+    found = json.loads(text)
+    stopped = found.pop("stopped")
+    return InboxReport(**found, stopped=Because(**stopped) if stopped else None)
+
+
+def _nothing_sent(job: Job) -> bool:
+    """Whether nothing was paid for this job's content, so that its row may describe another one."""
+    return job.state in _CONTENT_OPEN and not job.paid and not job.uploaded and job.run == 1

@@ -1,0 +1,217 @@
+"""The journal's jobs: made once, moved along by commits, looked up for people and for the dispatcher."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from diffio_watch.job import OPEN, TRANSITIONS, Event, Job, Part, State
+from diffio_watch.journal.connection import Connection
+from diffio_watch.journal.errors import NameReserved, Stale
+from diffio_watch.journal.rows import COLUMNS, job_row, to_job, to_row
+
+_ALL: Final = ", ".join(COLUMNS)
+_INSERT: Final = f"INSERT INTO jobs ({_ALL}) VALUES ({', '.join(':' + name for name in COLUMNS)})"  # noqa: S608 - our own column names
+_OPEN: Final = ", ".join(f"'{state}'" for state in sorted(OPEN))
+# states in which no name in the outbox is needed any more: what exists there speaks for itself
+_NAMELESS: Final = frozenset({State.DELIVERED, State.SKIPPED, State.CANCELLED, State.FAILED})
+
+
+class Jobs(Connection):
+    """Jobs, their history, confirmed parts and reserved names."""
+
+    def add(self, jobs: Sequence[Job], detail: str = "") -> None:
+        """Journal new jobs in one transaction.
+
+        Raises:
+            Stale: this content at this place in this run is already journalled.
+        """
+        with self.transaction() as db:
+            try:
+                db.executemany(_INSERT, [job_row(job) for job in jobs])
+            except sqlite3.IntegrityError as error:
+                raise Stale("The same content is already journalled at this place.") from error
+            for job in jobs:
+                self._note(db, job, detail)
+
+    def commit(self, job: Job, *, detail: str = "", reserve: Sequence[str] = (), **changes: Any) -> Job:
+        """Change a job's row: one transaction, with a line of history where state or reason change.
+
+        Args:
+            job: the row as it was read.
+            detail: a word for the history.
+            reserve: compare keys of names in the outbox that this job takes, in place of those it had.
+            **changes: fields and their new values.
+
+        Returns:
+            The job as it now stands.
+
+        Raises:
+            Stale: the row was changed since it was read; nothing is written.
+            NameReserved: another job has one of the names; nothing is written.
+            ValueError: the states' table does not allow this transition.
+        """
+        state = changes.get("state", job.state)
+        if state is not job.state and state not in TRANSITIONS[job.state]:
+            raise ValueError(f"{job.state} -> {state} is no transition")
+        after = replace(job, **changes, updated_at=self.clock.now(), version=job.version + 1)
+        row = to_row({**changes, "updated_at": after.updated_at, "version": after.version})
+        with self.transaction() as db:
+            settings = ", ".join(f"{name} = :{name}" for name in row)
+            changed = db.execute(
+                f"UPDATE jobs SET {settings} WHERE id = :id AND version = :was",  # noqa: S608 - our own column names
+                {**row, "id": job.id, "was": job.version},
+            ).rowcount
+            if changed != 1:
+                raise Stale(f"Job {job.id} was changed meanwhile.")
+            if reserve:
+                db.execute("DELETE FROM names WHERE job = ?", (job.id,))
+                try:
+                    db.executemany("INSERT INTO names VALUES (?, ?, ?)",
+                                   [(job.inbox, os.fsencode(name), job.id) for name in reserve])
+                except sqlite3.IntegrityError as error:
+                    raise NameReserved(f"A name of job {job.id} is reserved.") from error
+            elif state in _NAMELESS and state is not job.state:
+                db.execute("DELETE FROM names WHERE job = ?", (job.id,))
+            if "project_id" in changes or "upload_id" in changes:  # parts belong to one session of one project
+                db.execute("DELETE FROM parts WHERE job = ?", (job.id,))
+            if state is not job.state or after.because != job.because or detail:
+                self._note(db, after, detail)
+        return after
+
+    def _note(self, db: sqlite3.Connection, job: Job, detail: str) -> None:
+        text = detail or (f"{job.because.code}: {job.because.message}" if job.because else "")
+        db.execute("INSERT INTO history VALUES (?, ?, ?, ?)", (job.id, self.clock.now(), job.state, text))
+
+    def job(self, job_id: str) -> Job | None:
+        """The job with this id, or with the only id that starts so."""
+        found = self._all(f"SELECT {_ALL} FROM jobs WHERE id >= ? AND id < ? LIMIT 2",  # noqa: S608 - our own column names
+                          job_id.upper(), job_id.upper() + "~") if job_id else []
+        return to_job(found[0]) if len(found) == 1 else None
+
+    def jobs(self, states: Collection[State] | None = None, inbox: str | None = None,
+             limit: int | None = None) -> list[Job]:
+        """Jobs, newest first."""
+        where, values = ["1"], list[Any]()
+        if states is not None:
+            where.append(f"state IN ({', '.join('?' * len(states))})")
+            values += sorted(states)
+        if inbox is not None:
+            where.append("inbox = ?")
+            values.append(inbox)
+        query = f"SELECT {_ALL} FROM jobs WHERE {' AND '.join(where)} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - placeholders only
+        return [to_job(row) for row in self._all(query, *values, -1 if limit is None else limit)]
+
+    def jobs_at(self, inbox: str, path: str) -> list[Job]:
+        """All jobs of one path, newest first."""
+        return self._jobs("inbox = ? AND path = ? ORDER BY seq DESC", inbox, os.fsencode(path))
+
+    def twins(self, job: Job) -> list[Job]:
+        """Older jobs of this inbox whose size and cheap fingerprint are this job's, oldest first."""
+        return self._jobs(
+            "inbox = ? AND partial = ? AND size = ? AND seq < (SELECT seq FROM jobs WHERE id = ?) ORDER BY seq",
+            job.inbox, job.partial, job.size, job.id)
+
+    def _jobs(self, where: str, *values: Any) -> list[Job]:
+        return [to_job(row) for row in self._all(f"SELECT {_ALL} FROM jobs WHERE {where}", *values)]  # noqa: S608 - callers pass constants
+
+    def due(self, states: Collection[State], inbox: str, now: float, limit: int) -> list[Job]:
+        """What is due in one inbox, in the order it is to be done: bumped first, then priority, then age."""
+        marks = ", ".join("?" * len(states))
+        return self._jobs(
+            f"state IN ({marks}) AND inbox = ? AND due_at <= ? ORDER BY bumped DESC, priority DESC, seq LIMIT ?",
+            *sorted(states), inbox, now, limit)
+
+    def next_due(self, now: float) -> float | None:
+        """When the next open job that is not due yet becomes due."""
+        row = self._one(f"SELECT min(due_at) AS at FROM jobs WHERE state IN ({_OPEN}) AND due_at > ?", now)  # noqa: S608 - our states
+        return None if row is None else row["at"]
+
+    def bring_forward(self, codes: Collection[str], now: float, origin: str | None = None) -> int:
+        """Make every open job that is parked for one of these reasons due now.
+
+        Args:
+            codes: reasons' codes.
+            now: seconds since the epoch.
+            origin: only those whose sentence names this origin.
+        """
+        marks = ", ".join("?" * len(codes))
+        with self.transaction() as db:
+            return db.execute(
+                f"UPDATE jobs SET due_at = ?, version = version + 1 WHERE state IN ({_OPEN}) AND due_at > ? "  # noqa: S608 - our states
+                f"AND json_extract(because, '$.code') IN ({marks}) "
+                "AND (? IS NULL OR instr(json_extract(because, '$.message'), ?))",
+                (now, now, *sorted(codes), origin, origin)).rowcount
+
+    def counts(self, inbox: str | None = None) -> dict[State, int]:
+        """How many jobs are in each state."""
+        rows = self._all("SELECT state, count(*) AS n FROM jobs WHERE ? IS NULL OR inbox = ? GROUP BY state",
+                         inbox, inbox)
+        return dict.fromkeys(State, 0) | {State(row["state"]): row["n"] for row in rows}
+
+    def in_flight(self) -> int:
+        """Generations that are bought, or about to be, and not finished."""
+        row = self._one("SELECT count(*) AS n FROM jobs WHERE state IN ('generating', 'waiting') "
+                        "AND intent_at IS NOT NULL AND completed_at IS NULL")
+        assert row is not None
+        return int(row["n"])
+
+    def spent_since(self, at: float) -> tuple[int, float]:
+        """Generations intended since then, and their minutes of media, at least one each."""
+        row = self._one("SELECT count(*) AS n, total(max(1.0, coalesce(json_extract(media, '$.duration_s'), 0) / 60.0)) "
+                        "AS minutes FROM jobs WHERE intent_at >= ?", at)
+        assert row is not None
+        return int(row["n"]), float(row["minutes"])
+
+    def oldest_open(self) -> float | None:
+        """When the oldest open job was detected."""
+        row = self._one(f"SELECT min(detected_at) AS at FROM jobs WHERE state IN ({_OPEN})")  # noqa: S608 - our states
+        return None if row is None else row["at"]
+
+    def history(self, job_id: str) -> list[Event]:
+        """What happened to a job, oldest first."""
+        return [Event(row["at"], State(row["state"]), row["detail"])
+                for row in self._all("SELECT at, state, detail FROM history WHERE job = ? ORDER BY rowid", job_id)]
+
+    def parts(self, job_id: str) -> list[Part]:
+        """The parts that the service confirmed, in order."""
+        return [Part(row["number"], row["etag"], row["size"])
+                for row in self._all("SELECT number, etag, size FROM parts WHERE job = ? ORDER BY number", job_id)]
+
+    def confirm_part(self, job: Job, part: Part) -> None:
+        """Remember a confirmed part.
+
+        Raises:
+            Stale: the job was moved meanwhile; its upload is nobody's any more.
+        """
+        with self.transaction() as db:
+            row = db.execute("SELECT version FROM jobs WHERE id = ?", (job.id,)).fetchone()
+            if row is None or row["version"] != job.version:
+                raise Stale(f"Job {job.id} was changed meanwhile.")
+            db.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?)", (job.id, part.number, part.etag, part.size))
+
+    def reserved(self, inbox: str, name: str, job_id: str) -> bool:
+        """Whether another job has reserved this compare key in the inbox's outbox."""
+        return self._one("SELECT 1 FROM names WHERE inbox = ? AND name = ? AND job != ?",
+                         inbox, os.fsencode(name), job_id) is not None
+
+    def pending_originals(self, now: float, limit: int = 50) -> list[Job]:
+        """Delivered jobs whose original is still to be archived or deleted, and due."""
+        return self._jobs("original = 'pending' AND state = 'delivered' AND (due_at IS NULL OR due_at <= ?) LIMIT ?",
+                          now, limit)
+
+    def notices_due(self, now: float, limit: int = 200) -> list[Job]:
+        """Failed and held jobs whose error file is to be written."""
+        return self._jobs("error_file = 0 AND state IN ('failed', 'held') AND "
+                          "(state = 'held' OR due_at <= ?) ORDER BY seq LIMIT ?", now, limit)
+
+    def notices_stale(self, limit: int = 200) -> list[Job]:
+        """Jobs whose error file is to go: they ended well, a later one at their path did, or the original is gone."""
+        return self._jobs(
+            "error_file = 1 AND (state IN ('delivered', 'skipped', 'cancelled') "
+            "OR NOT EXISTS (SELECT 1 FROM files WHERE files.inbox = jobs.inbox AND files.path = jobs.path) "
+            "OR EXISTS (SELECT 1 FROM jobs AS later WHERE later.inbox = jobs.inbox AND later.path = jobs.path "
+            "AND later.seq > jobs.seq AND later.state = 'delivered')) LIMIT ?", limit)

@@ -1,0 +1,105 @@
+"""What intake and the journal tell each other, as plain records.
+
+Paths are `str` as `os.fsdecode` makes them, relative to their inbox and "/"-separated. Times are seconds since
+the epoch, UTC; sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from diffio_watch.job import Because, Media, Settings, State
+
+WatchMode = Literal["events", "polling"]
+Role = Literal["inbox", "outbox", "archive"]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The newest job at a path, as far as intake needs it to tell an old file from a new one."""
+
+    job_id: str
+    path: str
+    size: int
+    mtime_ns: int
+    state: State
+    inode: int | None = None  # None where the filesystem does not keep inode numbers
+    partial: str = ""  # cheap fingerprint of the content
+    sha256: str | None = None  # None: the content was never read as a whole
+    changed: bool = False  # the pipeline saw the file change while it read it: it has to settle again
+    vanished: bool = False  # its job ended because the file went away: if it is back, it is placed again
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that counts as finished and is to be journalled."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    settings: Settings
+    detected_at: float
+    settled_at: float
+    inode: int | None = None  # only where it can be trusted: local and no FUSE
+    partial: str = ""
+    sha256: str | None = None  # only where the content had to be read to tell whether it is a known one
+    media: Media | None = None
+    priority: int = 0
+    fail: Because | None = None  # the file's own fault: the job is journalled as failed
+    notice_at: float | None = None  # error file and alert not before this; None: at once
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What became of a `Found`.
+
+    `new`: a job was made. `refreshed`: the job at this path had not been sent yet, or had ended because the file
+    went away, and now describes this content. `same`: the content is that of the job already there. `held`: a
+    job was made and waits for a person.
+    """
+
+    path: str
+    job_id: str
+    outcome: Literal["new", "refreshed", "same", "held"]
+
+
+@dataclass(frozen=True, slots=True)
+class SettlingEntry:
+    """A file that was seen and is not journalled yet, and what it waits for."""
+
+    path: str
+    because: Because
+    since: float
+    next_look_at: float | None  # None: it is looked at when something about it changes
+
+
+@dataclass(frozen=True, slots=True)
+class InboxReport:
+    """How an inbox is, as `status` shows it."""
+
+    name: str
+    available: bool
+    watch: WatchMode
+    filesystem: str  # kind as the kernel names it, "" while unknown
+    settle_seconds: float
+    last_scan_at: float | None = None
+    stopped: Because | None = None  # why the inbox is not there
+    since: float | None = None  # of `stopped`
+    next_check_at: float | None = None  # when the inbox is looked for again
+    note: str = ""  # why it is polled although events were wanted, with the remedy
+
+
+@dataclass(frozen=True, slots=True)
+class FolderMemory:
+    """What the journal remembers of a folder whose marker it wrote or took over.
+
+    `source` is the mount source (device or share) at that time. It is how a read-only inbox, which can hold
+    no marker, is known again; `marked` is False for such a one.
+    """
+
+    role: Role
+    name: str  # of the inbox that the folder belongs to
+    source: str
+    marked: bool = True

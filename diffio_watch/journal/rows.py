@@ -1,0 +1,80 @@
+"""A job as a row, and a row as a job."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+from diffio_watch.job import Because, Job, Media, Output, Settings, State
+
+COLUMNS: Final = tuple(field.name for field in fields(Job))
+
+
+def dump(value: object) -> str:
+    """JSON as the journal stores it: compact, non-UTF-8 names as lone surrogates escaped in ASCII."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
+def dump_because(because: Because | None) -> str | None:
+    """A reason as stored."""
+    return None if because is None else dump(asdict(because))
+
+
+def load_because(text: str | None) -> Because | None:
+    """A stored reason."""
+    return None if text is None else Because(**json.loads(text))
+
+
+def _load_output(found: dict[str, Any]) -> Output:
+    media = found.pop("media", None)
+    return Output(**found, media=Media(**media) if media else None)
+
+
+def _load_settings(text: str) -> Settings:
+    found = json.loads(text)
+    return Settings(**{**found, "outputs": tuple(found["outputs"])})
+
+
+_TO_ROW: Final[dict[str, Callable[[Any], Any]]] = {
+    "path": os.fsencode,
+    "settings": lambda settings: dump(asdict(settings)),
+    "because": dump_because,
+    "media": lambda media: None if media is None else dump(asdict(media)),
+    "outputs": lambda outputs: dump([asdict(output) for output in outputs]),
+    "notes": lambda notes: dump(list(notes)),
+}
+_FROM_ROW: Final[dict[str, Callable[[Any], Any]]] = {
+    "path": os.fsdecode,
+    "settings": _load_settings,
+    "state": State,
+    "because": load_because,
+    "media": lambda text: None if text is None else Media(**json.loads(text)),
+    "outputs": lambda text: tuple(_load_output(found) for found in json.loads(text)),
+    "notes": lambda text: tuple(json.loads(text)),
+    "as_is": bool,
+    "approved": bool,
+    "uploaded": bool,
+    "replayed": bool,
+    "error_file": bool,
+}
+
+
+def to_row(values: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a job as column values."""
+    return {name: _TO_ROW[name](value) if name in _TO_ROW else value for name, value in values.items()}
+
+
+def job_row(job: Job) -> dict[str, Any]:
+    """A whole job as column values."""
+    return to_row({name: getattr(job, name) for name in COLUMNS})
+
+
+def to_job(row: sqlite3.Row) -> Job:
+    """A job from a row with all of `COLUMNS`."""
+    return Job(**{
+        name: _FROM_ROW[name](row[name]) if name in _FROM_ROW else row[name] for name in COLUMNS
+    })

@@ -1,0 +1,207 @@
+"""The journal's tables, and how an older journal becomes a newer one.
+
+`MIGRATIONS[n]` takes a journal from version n to n + 1; the version is SQLite's own `user_version`, so that a
+migration and its record commit together.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from diffio_watch.journal.errors import JournalCorrupt
+
+# "DfWt": SQLite's application_id tells this file from any other database.
+APPLICATION_ID: Final = 0x44665774
+
+_FIRST: Final = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+
+CREATE TABLE jobs (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    inbox TEXT NOT NULL,
+    path BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    settings TEXT NOT NULL,
+    state TEXT NOT NULL,
+    because TEXT,
+    run INTEGER NOT NULL,
+    inode INTEGER,
+    partial TEXT NOT NULL,
+    sha256 TEXT,
+    media TEXT,
+    priority INTEGER NOT NULL,
+    bumped INTEGER NOT NULL,
+    due_at REAL,
+    attempts INTEGER NOT NULL,
+    parks INTEGER NOT NULL,
+    as_is INTEGER NOT NULL,
+    approved INTEGER NOT NULL,
+    base_url TEXT,
+    key_print TEXT,
+    project_id TEXT,
+    upload TEXT,
+    upload_id TEXT,
+    part_size INTEGER,
+    uploaded INTEGER NOT NULL,
+    idempotency_key TEXT,
+    body TEXT,
+    intent_at REAL,
+    generation_id TEXT,
+    model_key TEXT,
+    replayed INTEGER NOT NULL,
+    progress REAL,
+    stage TEXT,
+    polls INTEGER NOT NULL,
+    number INTEGER,
+    outputs TEXT NOT NULL,
+    notes TEXT NOT NULL,
+    original TEXT NOT NULL,
+    duplicate_of TEXT,
+    error_file INTEGER NOT NULL,
+    detected_at REAL NOT NULL,
+    settled_at REAL,
+    uploaded_at REAL,
+    generated_at REAL,
+    completed_at REAL,
+    delivered_at REAL,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL,
+    version INTEGER NOT NULL,
+    UNIQUE (inbox, path, sha256, run)
+);
+CREATE INDEX jobs_due ON jobs (state, inbox, bumped DESC, priority DESC, due_at);
+CREATE INDEX jobs_place ON jobs (inbox, path);
+CREATE INDEX jobs_content ON jobs (inbox, partial);
+CREATE INDEX jobs_intent ON jobs (intent_at) WHERE intent_at IS NOT NULL;
+CREATE INDEX jobs_original ON jobs (original) WHERE original = 'pending';
+CREATE INDEX jobs_error_file ON jobs (error_file) WHERE error_file = 1;
+
+-- what stands at each path of an inbox, and the job it belongs to
+CREATE TABLE files (
+    inbox TEXT NOT NULL,
+    path BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    inode INTEGER,
+    job TEXT NOT NULL REFERENCES jobs (id),
+    PRIMARY KEY (inbox, path)
+) WITHOUT ROWID;
+CREATE INDEX files_job ON files (job);
+
+CREATE TABLE history (
+    job TEXT NOT NULL REFERENCES jobs (id),
+    at REAL NOT NULL,
+    state TEXT NOT NULL,
+    detail TEXT NOT NULL
+);
+CREATE INDEX history_job ON history (job);
+
+CREATE TABLE parts (
+    job TEXT NOT NULL REFERENCES jobs (id),
+    number INTEGER NOT NULL,
+    etag TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    PRIMARY KEY (job, number)
+) WITHOUT ROWID;
+
+-- names in an outbox that a job will use; without case
+CREATE TABLE names (
+    inbox TEXT NOT NULL,
+    name BLOB NOT NULL,
+    job TEXT NOT NULL REFERENCES jobs (id),
+    PRIMARY KEY (inbox, name)
+) WITHOUT ROWID;
+CREATE INDEX names_job ON names (job);
+
+-- scope: 'account', 'origin:https://host', 'inbox:NAME'
+CREATE TABLE halts (
+    scope TEXT PRIMARY KEY,
+    because TEXT NOT NULL,
+    since REAL NOT NULL,
+    next_check_at REAL,
+    probes INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- inbox '*' is all of them
+CREATE TABLE pauses (inbox TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
+
+-- what people ask of the daemon; the only table that other processes write
+CREATE TABLE requests (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    command TEXT NOT NULL,
+    args TEXT NOT NULL,
+    at REAL NOT NULL,
+    answer TEXT,
+    answered_at REAL
+);
+CREATE INDEX requests_open ON requests (id) WHERE answer IS NULL;
+
+-- the markers that this journal has written, and what it knows of the folder beneath
+CREATE TABLE folders (
+    role TEXT NOT NULL,
+    name TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    PRIMARY KEY (role, name)
+) WITHOUT ROWID;
+
+-- what intake last said of each inbox, for those who ask from outside
+CREATE TABLE inboxes (name TEXT PRIMARY KEY, report TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE settling (
+    inbox TEXT NOT NULL,
+    path BLOB NOT NULL,
+    because TEXT NOT NULL,
+    since REAL NOT NULL,
+    next_look_at REAL,
+    PRIMARY KEY (inbox, path)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST,)
+VERSION: Final = len(MIGRATIONS)
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    """The schema version of an opened journal; 0 for an empty file.
+
+    Raises:
+        JournalCorrupt: it is another program's database, or a newer program's journal.
+    """
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application not in (0, APPLICATION_ID) or (application == 0 and tables):
+        raise JournalCorrupt("The journal is another program's database: point `state_dir` somewhere else.")
+    if version > VERSION:
+        raise JournalCorrupt(
+            f"The journal has version {version}, and this program knows {VERSION}: install the newer program again."
+        )
+    return int(version)
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring an opened journal to `VERSION`, one committed migration at a time."""
+    for version in range(version_of(db), VERSION):
+        # executescript would commit by itself, so the statements of a migration run one by one
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in _statements(MIGRATIONS[version]):
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {version + 1}")
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+
+
+def _statements(script: str) -> list[str]:
+    """The single statements of an SQL script."""
+    found, start = [], 0
+    for end, character in enumerate(script, 1):
+        if character == ";" and sqlite3.complete_statement(script[start:end]):
+            found.append(script[start:end])
+            start = end
+    return found
