@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from diffio_watch.disk.marker import FolderMemory, Role
+
 if TYPE_CHECKING:
     from diffio_watch.job import Because, Media, Settings, State
 
 WatchMode = Literal["events", "polling"]
-Role = Literal["inbox", "outbox", "archive"]
+
+__all__ = ["FolderMemory", "Found", "InboxReport", "Known", "Placed", "Role", "SettlingEntry", "WatchMode"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,6 @@ class Known:
     partial: str = ""  # cheap fingerprint of the content
     sha256: str | None = None  # None: the content was never read as a whole
     changed: bool = False  # the pipeline saw the file change while it read it: it has to settle again
-    vanished: bool = False  # its job ended because the file went away: if it is back, it is placed again
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,8 @@ class Found:
 class Placed:
     """What became of a `Found`.
 
-    `new`: a job was made. `refreshed`: the job at this path had not been sent yet, or had ended because the file
-    went away, and now describes this content. `same`: the content is that of the job already there. `held`: a
-    job was made and waits for a person.
+    `new`: a job was made. `refreshed`: the job at this path had sent nothing yet and now describes this content.
+    `same`: the content is one that this path had before. `held`: a job was made and waits for a person.
     """
 
     path: str
@@ -89,17 +90,3 @@ class InboxReport:
     since: float | None = None  # of `stopped`
     next_check_at: float | None = None  # when the inbox is looked for again
     note: str = ""  # why it is polled although events were wanted, with the remedy
-
-
-@dataclass(frozen=True, slots=True)
-class FolderMemory:
-    """What the journal remembers of a folder whose marker it wrote or took over.
-
-    `source` is the mount source (device or share) at that time. It is how a read-only inbox, which can hold
-    no marker, is known again; `marked` is False for such a one.
-    """
-
-    role: Role
-    name: str  # of the inbox that the folder belongs to
-    source: str
-    marked: bool = True

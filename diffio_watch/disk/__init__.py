@@ -1,0 +1,1 @@
+"""What is asked of file systems: names, durable writes, mounts, markers, leases."""

@@ -1,0 +1,156 @@
+"""What a path lies on: the kind of filesystem, where it comes from, and what may be relied on there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_NETWORK: Final = frozenset({
+    "9p", "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "glusterfs", "gpfs", "hgfs", "lustre", "macfuse",
+    "ncp", "ncpfs", "nfs", "nfs3", "nfs4", "ocfs2", "orangefs", "osxfuse", "panfs", "prl_fs", "smb2", "smb3", "smbfs",
+    "sshfs", "vboxsf", "virtiofs", "vmhgfs", "webdav",
+})
+# made-up inode numbers: another one for the same file after a remount
+_NO_INODES: Final = frozenset({"vfat", "msdos", "exfat", "iso9660", "udf", "ecryptfs", ""})
+_LEASES: Final = frozenset({"ext4", "xfs", "btrfs", "zfs", "f2fs", "tmpfs"})
+# where administrators and generators put units; what distributions ship in /usr/lib is not a promise of this host
+_UNITS: Final = ("etc/systemd/system", "run/systemd/transient", "run/systemd/system", "run/systemd/generator",
+                 "run/systemd/generator.late", "usr/local/lib/systemd/system")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A mounted filesystem. `kind` is the kernel's word for it, "" if it could not be had."""
+
+    point: str
+    kind: str
+    source: str
+
+    @property
+    def fuse(self) -> bool:
+        """Whether a program in user space stands behind it."""
+        return self.kind.startswith("fuse") and self.kind != "fusectl"
+
+    @property
+    def remote(self) -> bool:
+        """Whether changes may come from elsewhere, or through FUSE, without an event here: it is polled."""
+        return self.fuse or self.kind in _NETWORK
+
+    @property
+    def inodes(self) -> bool:
+        """Whether an inode number names the same file tomorrow."""
+        return not self.remote and self.kind not in _NO_INODES
+
+    @property
+    def leases(self) -> bool:
+        """Whether the kernel's answer about writers is true here. FUSE grants every lease."""
+        return self.kind in _LEASES
+
+
+def mount_of(path: str, table: list[Mount] | None = None) -> Mount:
+    """The filesystem that `path` lies on; the path need not exist.
+
+    Args:
+        path: any path; symbolic links in it are followed.
+        table: the mounts of the system; read anew where None.
+    """
+    real = os.path.realpath(path)
+    found = Mount("/", "", "")
+    for mount in mounts() if table is None else table:
+        # of two at one place the later hides the earlier
+        if _within(real, mount.point) and len(mount.point) >= len(found.point):
+            found = mount
+    return found
+
+
+def mounts() -> list[Mount]:
+    """Everything that is mounted here and now, in the order it was mounted in; empty where the system does not tell."""
+    if sys.platform == "darwin":
+        # no call of Python's library names the kind of a filesystem
+        told = subprocess.run(["/sbin/mount"], capture_output=True, check=False)
+        return parse_mount_command(os.fsdecode(told.stdout))
+    return parse_mountinfo(_read(Path("/proc/self/mountinfo")))
+
+
+def parse_mountinfo(text: str) -> list[Mount]:
+    """Read the kernel's table (proc(5), /proc/pid/mountinfo)."""
+    found = []
+    for line in text.split("\n"):
+        before, _, after = line.partition(" - ")
+        fields, rest = before.split(" "), after.split(" ")
+        if len(fields) >= 5 and len(rest) >= 2:
+            found.append(Mount(_unescape(fields[4]), rest[0], _unescape(rest[1])))
+    return found
+
+
+def parse_mount_command(text: str) -> list[Mount]:
+    """Read what macOS's `mount` prints."""
+    return [Mount(found[2], found[3], found[1])
+            for found in re.finditer(r"^(.+?) on (/.*) \(([^,)]+)[^()]*\)$", text, re.MULTILINE)]
+
+
+def expected_but_unmounted(path: str, table: list[Mount] | None = None, root: Path = Path("/")) -> str | None:
+    """The mount point at or above `path` that fstab or systemd knows and that is not mounted; None if there is none.
+
+    An automount that nothing has triggered yet counts as not mounted.
+
+    Args:
+        path: any path; symbolic links in it are followed.
+        table: the mounts of the system; read anew where None.
+        root: where `etc` and `run` are.
+    """
+    real = os.path.realpath(path)
+    mounted = {mount.point: mount.kind for mount in (mounts() if table is None else table)}
+    for point in sorted(_fstab_points(root) | _unit_points(root), key=len, reverse=True):
+        if point != "/" and _within(real, point):
+            return point if mounted.get(point, "autofs") == "autofs" else None
+    return None
+
+
+def _within(path: str, point: str) -> bool:
+    return point in {"/", path} or path.startswith(point + "/")
+
+
+def _unescape(word: str) -> str:
+    """Undo the octal escapes of fstab(5) and proc(5): backslash 040 is a space."""
+    if "\\" not in word:
+        return word
+    raw = re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8) & 255]), os.fsencode(word))
+    return os.fsdecode(raw)
+
+
+def _fstab_points(root: Path) -> set[str]:
+    found = set()
+    for line in _read(root / "etc/fstab").splitlines():
+        fields = line.split()
+        if len(fields) >= 3 and not fields[0].startswith("#") and fields[1].startswith("/"):
+            found.add(os.path.normpath(_unescape(fields[1])))
+    return found
+
+
+def _unit_points(root: Path) -> set[str]:
+    found: dict[str, set[str]] = {}
+    for folder in _UNITS:
+        try:
+            units = [unit for unit in (root / folder).iterdir() if unit.suffix in {".mount", ".automount"}]
+        except OSError:
+            continue  # this system has none there
+        for unit in units:
+            if unit.name not in found:  # the first hides the others
+                where = re.findall(r"^\s*Where\s*=\s*(/.*?)\s*$", _read(unit), re.MULTILINE)
+                found[unit.name] = {os.path.normpath(point) for point in where}
+    return set().union(*found.values())
+
+
+def _read(path: Path) -> str:
+    """A small text file of the system; "" where it can't be read: then the system tells nothing."""
+    try:
+        with path.open("rb") as file:
+            return os.fsdecode(file.read(1 << 20))
+    except OSError:
+        return ""
