@@ -1,0 +1,51 @@
+"""The settings: found, read, checked, explained.
+
+`load` is the way in. What is wrong comes as one `ConfigError` with every problem in it; what comes out is frozen,
+in the program's units, with every default and every path filled in.
+"""
+
+from diffio_watch.config.errors import ConfigError, KeyMissing, Problem, Wrong
+from diffio_watch.config.example import example, render_init
+from diffio_watch.config.key import key_source, read_key
+from diffio_watch.config.load import load, parse
+from diffio_watch.config.model import (
+    Api,
+    Config,
+    Generation,
+    Inbox,
+    Limits,
+    Log,
+    Notify,
+    Poll,
+    Web,
+    Webhook,
+)
+from diffio_watch.config.paths import default_state_dir, find, standard_places
+from diffio_watch.config.schema import json_schema
+
+__all__ = [
+    "Api",
+    "Config",
+    "ConfigError",
+    "Generation",
+    "Inbox",
+    "KeyMissing",
+    "Limits",
+    "Log",
+    "Notify",
+    "Poll",
+    "Problem",
+    "Web",
+    "Webhook",
+    "Wrong",
+    "default_state_dir",
+    "example",
+    "find",
+    "json_schema",
+    "key_source",
+    "load",
+    "parse",
+    "read_key",
+    "render_init",
+    "standard_places",
+]

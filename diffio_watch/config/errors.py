@@ -1,0 +1,72 @@
+"""Everything that can be wrong with a configuration, and how it is told.
+
+- `Wrong` (a ValueError): one value; what is wrong with it, and what to write instead
+- `ConfigError`: the whole file; every problem at once
+- `KeyMissing`: there is no usable API key
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LONGEST: Final = 60
+
+
+def shown(value: object) -> str:
+    """A value of the file as it may stand on a terminal: short, and without characters that steer it."""
+    text = value if isinstance(value, str) else repr(value)
+    if len(text) > _LONGEST:
+        text = text[: _LONGEST - 1] + "…"
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+    return f'"{text}"' if isinstance(value, str) else text
+
+
+class Wrong(ValueError):
+    """A value that can't be used. `message` says what is wrong with it, `remedy` what to write instead."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to put right: where it is (`inboxes[0].settle`, `""` for the whole file), line from 1."""
+
+    path: str
+    line: int | None
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        place = ": ".join(part for part in (f"line {self.line}" if self.line else "", self.path) if part)
+        return f"{place}: {self.message} {self.remedy}" if place else f"{self.message} {self.remedy}"
+
+
+class ConfigError(Exception):
+    """The configuration can't be used. No restart cures it; all its problems are told at once."""
+
+    def __init__(self, problems: Sequence[Problem], file: str | None = None) -> None:
+        self.file = file
+        self.problems = sorted(set(problems), key=lambda problem: (problem.line or 0, problem.path, problem.message))
+        super().__init__(file, self.problems)
+
+    def __str__(self) -> str:
+        if self.file is None:
+            return "\n".join(map(str, self.problems))
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        return "\n".join([f"{count} in {shown(self.file)[1:-1]}:", *(f"  {problem}" for problem in self.problems)])
+
+
+class KeyMissing(Exception):
+    """There is no API key that could be used. The sentence never holds anything of a key."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(f"{message} {remedy}")
+        self.message = message
+        self.remedy = remedy

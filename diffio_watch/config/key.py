@@ -1,0 +1,65 @@
+"""Where the API key comes from. It is read at each call and kept nowhere, so that a new one works at once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from diffio_watch.config.errors import KeyMissing, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from diffio_watch.config.model import Config
+
+CREDENTIAL: Final = "diffio-api-key"  # the name of the systemd credential
+VARIABLE: Final = "DIFFIO_API_KEY"
+
+_LONGEST: Final = 4096
+_WAYS: Final = (f"Write the key into a file and that file's path as `api.key_file`, give the service the systemd "
+                f"credential {CREDENTIAL}, or set ${VARIABLE}.")
+
+
+def read_key(config: Config, env: Mapping[str, str] = os.environ) -> str:
+    """The API key: from `api.key_file`, else the systemd credential, else `$DIFFIO_API_KEY`.
+
+    Raises:
+        KeyMissing: none of these has one, or what it has is no key.
+    """
+    source, text = _find(config, env)
+    key = text.strip()
+    if not key:
+        raise KeyMissing(f"{source} is empty.", "Put the API key there.")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise KeyMissing(f"What {source} holds is not an API key.", "Put the key there alone, in one line.")
+    return key
+
+
+def key_source(config: Config, env: Mapping[str, str] = os.environ) -> Path | None:
+    """The file that `read_key` reads, or None where it looks into the environment."""
+    if config.api.key_file is not None:
+        return config.api.key_file
+    if folder := env.get("CREDENTIALS_DIRECTORY"):
+        credential = Path(folder, CREDENTIAL)
+        if credential.exists():
+            return credential
+    return None
+
+
+def _find(config: Config, env: Mapping[str, str]) -> tuple[str, str]:
+    file = key_source(config, env)
+    if file is None:
+        if VARIABLE not in env:
+            raise KeyMissing("There is no API key.", _WAYS)
+        return f"${VARIABLE}", env[VARIABLE]
+    name = shown(str(file))[1:-1]
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(_LONGEST + 1)
+    except OSError as error:
+        raise KeyMissing(f"The API key can't be read from {name}: {error.strerror}.",
+                         "Put the key there, readable by the service's user.") from None
+    if len(text) > _LONGEST:
+        raise KeyMissing(f"What {name} holds is not an API key.", "Put the key there alone, in one line.")
+    return name, text.decode("utf-8", "replace")

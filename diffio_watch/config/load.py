@@ -1,0 +1,154 @@
+"""From the file to the models: read, fill in from the environment, merge `defaults`, check, tell everything wrong."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
+
+from diffio_watch.config import paths, tell, yaml12
+from diffio_watch.config.errors import ConfigError, Problem, Wrong, shown
+from diffio_watch.config.model import Config, Defaults
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from diffio_watch.config.yaml12 import Document, Location
+
+_BASE_URL: Final = "DIFFIO_API_BASE_URL"
+_REMEDIES: Final[dict[type[OSError], str]] = {
+    FileNotFoundError: "Write one with `diffio-watch init --inbox DIR --outbox DIR`, or name another with `-c FILE`.",
+    PermissionError: "Let this user read it, or name another with `-c FILE`.",
+    OSError: "Name another with `-c FILE`.",
+}
+
+
+def load(path: Path | str | None = None, env: Mapping[str, str] = os.environ) -> Config:
+    """The configuration at `path`, or where `find` finds it. What stands in the file wins over `env`.
+
+    Raises:
+        ConfigError: there is none, or something is wrong with it; it tells everything at once.
+    """
+    file = paths.find(path, env)
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(yaml12.MOST_BYTES + 1)
+    except OSError as error:
+        remedy = _REMEDIES.get(type(error), _REMEDIES[OSError])
+        raise ConfigError([Problem("", None, f"It can't be read: {error.strerror}.", remedy)], str(file)) from None
+    return parse(text, env, file=str(file))
+
+
+def parse(text: bytes, env: Mapping[str, str], *, file: str = "configuration") -> Config:
+    """The configuration in `text`; `file` is its name in errors.
+
+    Raises:
+        ConfigError: something is wrong with it; it tells everything at once.
+    """
+    document = yaml12.read(text)
+    if not isinstance(document.data, dict):
+        if not document.faults:
+            what = "The file is empty." if document.data is None else "There are no keys in it."
+            wrong = Wrong(what, "Write `inboxes:` and what belongs to it; `diffio-watch init` writes an example.")
+            document.faults.append(yaml12.Fault((), None, wrong))
+        raise ConfigError([_problem(fault) for fault in document.faults], file)
+    filled = _Filled(document, env)
+    config: Config | None = None
+    try:
+        config = Config.model_validate(filled.data, context={"env": env})
+    except ValidationError as error:
+        for details in error.errors(include_url=False):
+            # a list of which every item was refused is not empty
+            if details["type"] != "too_short" or not details["input"]:
+                filled.tell(details["loc"], tell.wrong_of(details))
+    filled.check_inboxes()
+    if config is None or filled.problems:
+        raise ConfigError(filled.problems, file)
+    return config
+
+
+def _problem(fault: yaml12.Fault) -> Problem:
+    return Problem(tell.path_of(fault.location), fault.line, fault.wrong.message, fault.wrong.remedy)
+
+
+class _Filled:
+    """What the file says together with what the environment and `defaults` add, and whence each came."""
+
+    def __init__(self, document: Document, env: Mapping[str, str]) -> None:
+        self.env = env
+        self.lines = document.lines
+        self.problems: list[Problem] = []
+        self.refused: set[Location] = set()  # told already; the models would only complain of the hole
+        self.data: dict[str, Any] = dict(document.data)
+        for fault in document.faults:
+            self.refused.add(fault.location)
+            self.problems.append(_problem(fault))
+        self.from_env = False
+        self._fill()
+        self.inboxes: list[dict[str, Any]] = self._merge()
+
+    def _fill(self) -> None:
+        api = self.data.get("api")
+        if api is None or (isinstance(api, dict) and api.get("base_url") is None):
+            api = {name: value for name, value in (api or {}).items() if name != "base_url"}
+            if url := self.env.get(_BASE_URL):
+                self.from_env = True
+                api["base_url"] = url
+            self.data["api"] = api
+        if self.data.get("state_dir") is None:
+            self.data["state_dir"] = paths.default_state_dir(self.env)
+
+    def _merge(self) -> list[dict[str, Any]]:
+        shared = self.data.get("defaults")
+        shared = shared if isinstance(shared, dict) else {}
+        self.shared = {name: value for name, value in shared.items() if name in Defaults.model_fields}
+        inboxes = self.data.get("inboxes")
+        if not isinstance(inboxes, list):
+            return []
+        self.own = [set(inbox) if isinstance(inbox, dict) else set() for inbox in inboxes]
+        self.data["inboxes"] = [{**self.shared, **inbox} if isinstance(inbox, dict) else inbox for inbox in inboxes]
+        return [inbox if isinstance(inbox, dict) else {} for inbox in self.data["inboxes"]]
+
+    def tell(self, location: Location, wrong: Wrong) -> None:
+        """Note a problem where its cause stands: an inbox's key may come from `defaults`."""
+        match location:
+            case ("inboxes", int(index), str(key), *rest) if key in self.shared and key not in self.own[index]:
+                location = ("defaults", key, *rest)
+        if location in self.refused:
+            return
+        if self.from_env and location == ("api", "base_url"):
+            self.problems.append(Problem(f"${_BASE_URL}", None, wrong.message, wrong.remedy))
+        else:
+            self.problems.append(Problem(tell.path_of(location), self.line(location), wrong.message, wrong.remedy))
+
+    def line(self, location: Location) -> int | None:
+        """The line of a key, or of what it would stand in."""
+        while location and location not in self.lines:
+            location = location[:-1]
+        return self.lines.get(location) if location else None
+
+    def check_inboxes(self) -> None:
+        """Names that stand twice, and folders that overlap; also where something else is wrong with an inbox."""
+        places = [self._place("the state_dir", ("state_dir",), self.data["state_dir"])]
+        names: dict[str, int] = {}
+        for index, inbox in enumerate(self.inboxes):
+            name = inbox.get("name")
+            if isinstance(name, str):
+                first = names.setdefault(name.casefold(), index)
+                if first != index:
+                    self.tell(("inboxes", index, "name"), Wrong(f"inboxes[{first}] has the name {shown(name)} already.",
+                                                                "Give each inbox a name of its own."))
+            whose = shown(name)[1:-1] if isinstance(name, str) else f"inboxes[{index}]"
+            for key, what in (("path", "the inbox"), ("outbox", "the outbox of"), ("archive", "the archive of")):
+                if inbox.get(key) is not None:
+                    places.append(self._place(f"{what} {whose}", ("inboxes", index, key), inbox[key]))
+        self.problems += paths.overlaps(place for place in places if place is not None)
+
+    def _place(self, what: str, location: Location, value: object) -> paths.Place | None:
+        try:
+            path = paths.expand(value, self.env)
+        except Wrong:
+            return None  # the models tell it
+        return paths.Place(what, tell.path_of(location), self.line(location), path)

@@ -1,0 +1,165 @@
+"""Folders and files as the configuration names them: expansion, where to look, and what must not overlap."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from diffio_watch.config.errors import ConfigError, Problem, Wrong, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_ENV: Final = re.compile(r"\$\{([^}]*)\}?")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_PATIENCE: Final = 5.0  # seconds for all real paths together: a hung share must not hang the start
+
+
+def expand(value: object, env: Mapping[str, str]) -> Path:
+    """The absolute path that `value` means, with `~`, `~user` and `${ENV}` expanded.
+
+    Raises:
+        Wrong: it is no path, not absolute, or names a variable or user that is not there.
+    """
+    if isinstance(value, Path) and value.is_absolute():
+        return value
+    if not isinstance(value, str):
+        raise Wrong(f"{shown(value)} is not a path.", "Write an absolute path, for instance `/srv/studio/inbox`.")
+    text = _ENV.sub(lambda found: _variable(found, env), _home(value, env))
+    if not text or "\0" in text:
+        raise Wrong("This is not a path.", "Write an absolute path, for instance `/srv/studio/inbox`.")
+    if not text.startswith("/"):
+        raise Wrong(f"{shown(text)} is not an absolute path, and a service has no current folder.",
+                    f"Write it from the root, for instance `{shown('/srv/' + text.lstrip('./'))[1:-1]}`.")
+    return Path(text)
+
+
+def home(env: Mapping[str, str]) -> str:
+    """The folder that `~` means: `$HOME`, else what the system's list of users says."""
+    return env.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
+
+
+def standard_places(env: Mapping[str, str]) -> list[Path]:
+    """Where a configuration is looked for when none is named, in this order."""
+    return [Path(home(env), ".config/diffio-watch/config.yaml"), Path("/etc/diffio-watch/config.yaml")]
+
+
+def find(path: Path | str | None, env: Mapping[str, str]) -> Path:
+    """The configuration file: `path`, else `$DIFFIO_WATCH_CONFIG`, else the first of the standard places.
+
+    A file that is named need not exist: reading it says what is wrong with it.
+
+    Raises:
+        ConfigError: none is named, and there is none at the standard places.
+    """
+    if path:
+        return Path(path)
+    if named := env.get("DIFFIO_WATCH_CONFIG"):
+        try:
+            return Path(_home(named, env))
+        except Wrong as wrong:
+            raise ConfigError([Problem("$DIFFIO_WATCH_CONFIG", None, wrong.message, wrong.remedy)]) from None
+    places = standard_places(env)
+    for place in places:
+        try:
+            place.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            return place  # it may be there: reading it tells what is in the way
+        return place
+    raise ConfigError([Problem(
+        "", None, f"There is no configuration at {' or '.join(shown(str(place))[1:-1] for place in places)}.",
+        "Write one with `diffio-watch init --inbox DIR --outbox DIR`, or name one with `-c` or $DIFFIO_WATCH_CONFIG.",
+    )])
+
+
+def default_state_dir(env: Mapping[str, str]) -> Path:
+    """`$STATE_DIRECTORY` (systemd; of several, the one called diffio-watch, else the first), else a fixed place."""
+    given = [folder for folder in env.get("STATE_DIRECTORY", "").split(":") if folder.startswith("/")]
+    for folder in given:
+        if Path(folder).name == "diffio-watch":
+            return Path(folder)
+    if given:
+        return Path(given[0])
+    return Path("/var/lib/diffio-watch") if os.geteuid() == 0 else Path(home(env), ".local/state/diffio-watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder of the configuration: what it is for people ("the outbox of podcasts"), and where it is set."""
+
+    what: str
+    setting: str
+    line: int | None
+    path: Path
+
+
+def overlaps(places: Iterable[Place]) -> list[Problem]:
+    """A problem for each folder that is, by real path, inside, around or equal to one before it in the list."""
+    problems: list[Problem] = []
+    seen: list[tuple[Place, Path]] = []
+    for place, real in _real(list(places)):
+        for other, other_real in seen:
+            if real == other_real:
+                how = "is the same folder as"
+            elif real.is_relative_to(other_real):
+                how = "lies inside"
+            elif other_real.is_relative_to(real):
+                how = "lies around"
+            else:
+                continue
+            where = "" if real == place.path else f" ({shown(str(real))[1:-1]})"
+            problems.append(Problem(place.setting, place.line, f"{_capital(place.what)}{where} {how} {other.what}.",
+                                    "Give each a folder of its own, none inside another."))
+        seen.append((place, real))
+    return problems
+
+
+def _real(places: list[Place]) -> list[tuple[Place, Path]]:
+    """Each place with its real path; where the system does not answer in time, with the path as it is written."""
+    real = [Path(os.path.normpath(place.path)) for place in places]
+
+    def resolve(index: int) -> None:
+        real[index] = Path(os.path.realpath(places[index].path))
+
+    threads = [threading.Thread(target=resolve, args=(index,), daemon=True) for index in range(len(places))]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + _PATIENCE
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return list(zip(places, real, strict=True))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _home(text: str, env: Mapping[str, str]) -> str:
+    if not text.startswith("~"):
+        return text
+    user, slash, rest = text[1:].partition("/")
+    if not user:
+        return home(env) + slash + rest
+    try:
+        return pwd.getpwnam(user).pw_dir + slash + rest
+    except KeyError:
+        raise Wrong(f"There is no user {shown(user)}.", "Write `~/…` or the whole path.") from None
+
+
+def _variable(found: re.Match[str], env: Mapping[str, str]) -> str:
+    name = found[1]
+    if not found[0].endswith("}") or not _NAME.fullmatch(name):
+        raise Wrong(f"{shown(found[0])} is not a variable.", "Write `${NAME}`, with nothing else in the braces.")
+    if not env.get(name):
+        state = "empty" if name in env else "not set"
+        raise Wrong(f"The environment variable {name} is {state}.",
+                    f"Set it (for the service: `Environment={name}=…` in its unit), or write the path out.")
+    return env[name]
