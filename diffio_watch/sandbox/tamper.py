@@ -1,0 +1,211 @@
+"""Doing faults: each wraps the true application of a call in another that misbehaves.
+
+A fault comes before the call's effect, or after it: then the true application runs to its end, and only
+its answer never gets out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final
+
+from starlette.responses import Response, StreamingResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from diffio_watch.sandbox.answers import json_answer
+from diffio_watch.sandbox.faults import Fault
+from diffio_watch.sandbox.settings import MIB
+
+FLAGS: Final = frozenset({"expired", "swap", "ignore_range", "wrong_range"})  # done by the handlers
+HTML: Final = "<html><head><title>Gateway</title></head><body><h1>Please wait</h1></body></html>"
+SLICES: Final = 20  # a second's worth of throttled bytes goes out in so many pieces
+
+
+class Wire:
+    """The connection under a request, for what no HTTP server does on purpose."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self.gone = asyncio.Event()
+
+    async def reset(self) -> None:
+        """End the connection with RST."""
+        raw = self.transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+        await self.gone.wait()
+
+    async def close(self) -> None:
+        """End the connection once everything written is out."""
+        self.transport.close()
+        await self.gone.wait()
+
+
+async def _swallow(_: Message) -> None:
+    """Where a lost answer goes."""
+
+
+async def _drain(receive: Receive, at: int | None) -> None:
+    """Take the request's body in, or its first bytes."""
+    got = 0
+    while at is None or got < at:
+        message = await receive()
+        got += len(message.get("body", b""))
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return
+
+
+def _merged(value: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON with changes merged in, level by level; None takes a field out."""
+    result = dict(value)
+    for name, change in changes.items():
+        if change is None:
+            result.pop(name, None)
+        elif isinstance(change, Mapping) and isinstance(result.get(name), dict):
+            result[name] = _merged(result[name], change)
+        else:
+            result[name] = change
+    return result
+
+
+async def _padding(size: int) -> AsyncIterator[bytes]:
+    yield b'{"padding": "'
+    for done in range(0, size, MIB):
+        yield b"x" * min(MIB, size - done)
+    yield b'"}'
+
+
+def _instead(fault: Fault, trap: str, path: str) -> Response:
+    """The answer that stands in for the true one."""
+    match fault.kind:
+        case "html":
+            return Response(fault.body or HTML, fault.status or 200, media_type="text/html")
+        case "broken_json":
+            return Response(fault.body or '{"apiProjectId": "pr', 200, media_type="application/json")
+        case "huge":
+            return StreamingResponse(_padding(fault.size), 200, media_type="application/json")
+        case "redirect":
+            return Response(b"", fault.status or 307, {"Location": trap + path})
+        case _:
+            headers = {"Content-Type": "application/json", **fault.headers}
+            return Response(fault.body, fault.status or 500, headers)
+
+
+class _Cut:
+    """A send that lets the first bytes of a body through and then ends, in one of three ways."""
+
+    def __init__(self, fault: Fault, wire: Wire, send: Send) -> None:
+        self._left = fault.at or 0
+        self._honest = fault.honest
+        self._stall = fault.kind == "stall"
+        self._wire = wire
+        self._send = send
+        self._over = False
+
+    async def __call__(self, message: Message) -> None:
+        if self._over:
+            return
+        if message["type"] == "http.response.start":
+            await self._send(self._shortened(message) if self._honest else message)
+            return
+        body, more = message.get("body", b""), message.get("more_body", False)
+        self._over = len(body) >= self._left and (more or len(body) > self._left)
+        piece = body[: self._left]
+        self._left -= len(piece)
+        await self._send({**message, "body": piece, "more_body": not self._honest if self._over else more})
+        if self._over and not self._honest:
+            await (self._wire.gone.wait() if self._stall else self._wire.close())
+
+    def _shortened(self, message: Message) -> Message:
+        headers = [
+            (name, str(min(int(value), self._left)).encode() if name == b"content-length" else value)
+            for name, value in message["headers"]
+        ]
+        return {**message, "headers": headers}
+
+
+def _throttled(rate: float, receive: Receive, send: Send) -> tuple[Receive, Send]:
+    async def slow_receive() -> Message:
+        message = await receive()
+        await asyncio.sleep(len(message.get("body", b"")) / rate)
+        return message
+
+    async def slow_send(message: Message) -> None:
+        body = message.get("body", b"")
+        step = max(1, int(rate / SLICES))
+        for start in range(0, len(body) - step, step):
+            await send({**message, "body": body[start : start + step], "more_body": True})
+            await asyncio.sleep(step / rate)
+        last = body[(len(body) - 1) // step * step :] if body else body
+        await send({**message, "body": last} if body else message)
+
+    return slow_receive, slow_send
+
+
+async def _edited(fault: Fault, inner: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """The true answer with some fields changed; one that is no JSON object stays as it is."""
+    messages: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        messages.append(message)
+
+    await inner(scope, receive, keep)
+    body = b"".join(message.get("body", b"") for message in messages)
+    try:
+        value = json.loads(body)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        for message in messages:
+            await send(message)
+        return
+    changed = json_answer(_merged(value, fault.fields), messages[0]["status"], fault.headers)
+    await changed(scope, receive, send)
+
+
+def wrap(fault: Fault, inner: ASGIApp, wire: Wire, trap: str) -> ASGIApp:
+    """The application that does this fault around the true one."""
+
+    async def instead(scope: Scope, receive: Receive, finish: Callable[[], Any]) -> None:
+        if fault.after:
+            await inner(scope, receive, _swallow)
+        elif fault.kind not in ("reset", "stall") or fault.at is not None:
+            await _drain(receive, fault.at)
+        await finish()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        match fault.kind:
+            case "delay":
+                if fault.after:
+                    async def late(message: Message) -> None:
+                        if message["type"] == "http.response.start":
+                            await asyncio.sleep(fault.seconds)
+                        await send(message)
+
+                    await inner(scope, receive, late)
+                    return
+                await asyncio.sleep(fault.seconds)
+                await inner(scope, receive, send)
+            case "throttle":
+                await inner(scope, *_throttled(fault.rate, receive, send))
+            case "truncate":
+                await inner(scope, receive, _Cut(fault, wire, send))
+            case "stall" if fault.at is not None:
+                await inner(scope, receive, _Cut(fault, wire, send))
+            case "stall":
+                await instead(scope, receive, wire.gone.wait)
+            case "reset":
+                await instead(scope, receive, wire.reset)
+            case "close":
+                await instead(scope, receive, wire.close)
+            case "fields":
+                await _edited(fault, inner, scope, receive, send)
+            case _:
+                answer = _instead(fault, trap, scope["path"])
+                await instead(scope, receive, lambda: answer(scope, receive, send))
+
+    return app
