@@ -1,0 +1,206 @@
+"""The one seam to HTTP: a request out, an answer in, and every foreign failure turned into the family.
+
+No redirect is followed, no cookie kept, nothing decompressed, nothing logged: the transports are used bare.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeVar
+
+import httpx
+
+from diffio_watch import __version__
+from diffio_watch.api import words
+from diffio_watch.api.answers import Answer, Judge
+from diffio_watch.api.errors import Ambiguous, ApiError, Stopped, Unreachable
+from diffio_watch.api.retry import Retrier, Tries
+from diffio_watch.api.routes import Routes
+from diffio_watch.api.shapes import Body
+from diffio_watch.api.urls import Target
+
+T = TypeVar("T")
+Role = Literal["api", "upload", "storage"]
+
+USER_AGENT: Final = f"diffio-watch/{__version__}"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one HTTP request showed of its origin.
+
+    Attributes:
+        origin: scheme, host and port.
+        role: what the host is to us.
+        ok: the origin answered as one that works; a clear refusal (4xx) is such an answer, a 429 or 5xx is not.
+        error: why not, or what it refused.
+    """
+
+    origin: str
+    role: Role
+    ok: bool
+    error: ApiError | None
+
+
+Observe = Callable[[Observation], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request.
+
+    Attributes:
+        call: its name in errors.
+        role: what the host is to us.
+        judge: what the answer's status means there.
+        secrets: what must never show in an error.
+    """
+
+    call: str
+    role: Role
+    method: str
+    target: Target
+    judge: Judge
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | Body = b""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+class Wire:
+    """Sends requests, of one client: its connections are shared with no other."""
+
+    def __init__(
+        self, *, connect_timeout: float, read_timeout: float, stop: threading.Event, observe: Observe, tries: Tries
+    ) -> None:
+        self.retrier = Retrier(tries, stop)
+        self._observe = observe
+        self._silence = read_timeout
+        self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout, pool=None).as_dict()
+        self._routes = Routes()
+
+    def ask(self, request: Request, read: Callable[[Answer], T]) -> T:
+        """What `read` makes of the answer, in a few tries.
+
+        Raises:
+            ApiError: what went wrong in the last one.
+        """
+        def once() -> T:
+            with self.open(request) as answer:
+                return read(answer)
+
+        return self.retrier.run(once)
+
+    @contextmanager
+    def open(self, request: Request) -> Iterator[Answer]:
+        """Send once, and give the answer while its connection is held. It is observed when the block ends.
+
+        Raises:
+            ApiError: it could not be sent, its answer is a bad one, or the block raised it.
+        """
+        response: httpx.Response | None = None
+        feed = None if isinstance(request.body, bytes) else self._feed(request.body)
+        try:
+            try:
+                response = self._send(request, request.body if isinstance(request.body, bytes) else feed)
+                answer = Answer(response.status_code, _headers(response), self._chunks(response))
+                error = request.judge(answer)
+                if error is not None:
+                    raise error
+                yield answer
+            finally:
+                if feed is not None:
+                    feed.close()
+                if response is not None:
+                    with self._seam():
+                        response.close()
+        except ApiError as error:
+            error.call, error.origin = request.call, request.target.origin
+            error.message = words.clean(error.message, request.secrets)
+            error.args = (error.message,)
+            if not isinstance(error, Stopped):
+                self._observe(Observation(error.origin, request.role, not error.transient, error))
+            raise
+        except _FromCaller as wrapped:
+            raise wrapped.error from None
+        self._observe(Observation(request.target.origin, request.role, ok=True, error=None))
+
+    def close(self) -> None:
+        """End every connection."""
+        self._routes.close()
+
+    def _send(self, request: Request, content: bytes | Iterator[bytes] | None) -> httpx.Response:
+        target = request.target
+        size = len(request.body) if isinstance(request.body, bytes) else request.body.size
+        try:
+            transport = self._routes.to(target)
+        except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
+            raise Unreachable(f"the proxy or certificates that the environment names are unusable: {error}") from None
+        with self._seam():
+            url = httpx.URL(scheme=target.scheme, host=target.host, port=target.port, path="/")
+            headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
+            if request.method != "GET":
+                headers["Content-Length"] = str(size)
+            return transport.handle_request(httpx.Request(
+                request.method, url, headers=headers, content=content,
+                # the path and query go out byte for byte as they were signed
+                extensions={"timeout": self._timeout, "target": target.path.encode("ascii")},
+            ))
+
+    def _feed(self, body: Body) -> Generator[bytes]:
+        sent = 0
+        try:
+            for chunk in body.chunks():
+                self.retrier.check()
+                sent += len(chunk)
+                if sent > body.size:
+                    break
+                yield chunk
+            if sent != body.size:
+                raise ValueError(f"the body gave {sent} bytes or more where it had promised {body.size}")
+        except Stopped:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever the caller's own reading raises is the caller's
+            raise _FromCaller(error) from None
+
+    def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
+        stream = response.stream
+        if not isinstance(stream, httpx.SyncByteStream):
+            raise TypeError(stream)
+        with self._seam():
+            for chunk in stream:
+                self.retrier.check()
+                yield chunk
+
+    @contextmanager
+    def _seam(self) -> Iterator[None]:
+        """Foreign failures become ours. Their chains are cut: their texts may quote headers and URLs."""
+        try:
+            yield
+        except (httpx.ConnectTimeout, httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol) as error:
+            raise Unreachable(f"no connection: {_told(error)}") from None
+        except httpx.TimeoutException:
+            raise Ambiguous(f"no sign of life for {self._silence:g} s") from None
+        except UnicodeError:
+            raise Unreachable("no connection: the host's name is none") from None
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, ValueError, RuntimeError) as error:
+            raise Ambiguous(f"the connection broke: {_told(error)}") from None
+
+
+class _FromCaller(Exception):
+    """What a caller's body raised, on its way through foreign code."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _told(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _headers(response: httpx.Response) -> dict[str, str]:
+    """The headers, their names in lower case; of those that stand twice, both, with a comma."""
+    return {name.lower(): value for name, value in response.headers.items()}
