@@ -1,0 +1,63 @@
+"""Looking at single files of an open folder, never through a link and never waiting at a FIFO."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from typing import Final
+
+from diffio_watch.outbox import sidecar
+from diffio_watch.outbox.sidecar import NotASidecar, Sidecar
+
+READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def unlink(name: str, fd: int) -> None:
+    """Remove a file, if it is there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=fd)
+
+
+def size_of(name: str, fd: int) -> int | None:
+    """Bytes of a regular file; None for everything else."""
+    try:
+        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def holds(name: str, fd: int, size: int, sha256: str) -> bool:
+    """Whether the file has just this content, read to its end. One that we may not read is not ours."""
+    if size_of(name, fd) != size:
+        return False
+    try:
+        with os.fdopen(os.open(name, READ, dir_fd=fd), "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except PermissionError:
+        return False
+
+
+def peek(name: str, fd: int) -> bytes | None:
+    """The content of a small file; None where the name is free, nothing where it is no small file of ours."""
+    try:
+        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode) or status.st_size > sidecar.LARGEST:
+        return b""
+    try:
+        with os.fdopen(os.open(name, READ, dir_fd=fd), "rb") as file:
+            return file.read(sidecar.LARGEST)
+    except PermissionError:
+        return b""
+
+
+def parsed(data: bytes | None) -> Sidecar | None:
+    """What `peek` found as a sidecar or error file; None where it is nothing of the kind."""
+    try:
+        return None if data is None else sidecar.parse(data)
+    except NotASidecar:
+        return None

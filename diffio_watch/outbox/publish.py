@@ -1,0 +1,293 @@
+"""The outbox of one inbox: where outputs become visible, whole and durable, and nothing is ever overwritten.
+
+The way of a job through it, each step followed by one commit of the caller:
+
+    number_for   → the names, reserved in the job's row
+    temp         → the output is fetched into a hidden file; `finish` tells size and SHA-256
+    publish      → it gets its final name
+    write_sidecar, last: its presence says that everything it names is complete
+
+Every step finds out what an earlier, interrupted try left and goes on from there; all of them may run twice.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Final
+
+from diffio_watch.disk import durable
+from diffio_watch.disk.names import fold, show
+from diffio_watch.job import DownloadType, Job, Output, State
+from diffio_watch.outbox import names, sidecar
+from diffio_watch.outbox.errors import ContentLost, NameTaken, OutboxGone, translated
+from diffio_watch.outbox.files import holds, parsed, peek, size_of, unlink
+from diffio_watch.outbox.names import Plan
+from diffio_watch.outbox.root import Root
+from diffio_watch.outbox.sidecar import Sidecar
+from diffio_watch.outbox.temp import Temp, reopen
+
+_KINDS: Final[tuple[names.TempKind, ...]] = ("audio", "video", "transcript", "sidecar", "error")
+
+
+class Outbox:
+    """One outbox.
+
+    Each method opens the root anew and checks it, so any of them raises `OutboxGone`, and `DiskTrouble` for what
+    else the system says.
+
+    Args:
+        root: path of the folder.
+        inbox: name of the inbox that it belongs to.
+        available: raises `OutboxGone` unless the root is the right folder (its marker is there).
+        tell: gets a sentence, once, for each promise that this filesystem can't hold.
+    """
+
+    def __init__(self, root: str, *, inbox: str, available: Callable[[], None],
+                 tell: Callable[[str], None] = lambda _: None) -> None:
+        self.root = Root(root, available)
+        self.inbox = inbox
+        self._tell = tell
+        self._told: set[str] = set()
+
+    def number_for(self, job: Job, wanted: Mapping[DownloadType, str | None],
+                   reserved: Callable[[str], bool]) -> Plan:
+        """The names under the smallest number for which none exists or is reserved, compared without case.
+
+        Args:
+            job: whose names.
+            wanted: the outputs to come, with the media types that the service told; none for a skipped file.
+            reserved: whether another job has this folded path (one of `Plan.keys`).
+        """
+        folder, _ = names.split(job.path)
+        with self.root.existing(folder) as fd:
+            there = set() if fd is None else {fold(name) for name in os.listdir(fd)}  # noqa: PTH208 - a descriptor
+        number = 1
+        while True:
+            plan = names.plan(job, wanted, number)
+            if not any(key.rpartition("/")[2] in there or reserved(key) for key in plan.keys):
+                return plan
+            number += 1
+
+    def temp(self, job: Job, output: Output, *, resume: bool = False) -> Temp:
+        """The hidden file for an output, in the folder of its final name.
+
+        Args:
+            job: whose output.
+            output: with its `path`, if its number is reserved already.
+            resume: keep what an earlier try of this process wrote; after a crash nothing vouches for such bytes.
+        """
+        folder, name = _home(job, output), names.temp_name(job.id, output.type)
+        with self.root.made(folder, job.settings.dir_mode) as fd:
+            file = reopen(name, dir_fd=fd) if resume else None
+            if file is None:
+                unlink(name, fd)
+                file = durable.create(name, job.settings.file_mode, dir_fd=fd)
+            return Temp(self.root.path, _join(folder, name), file, os.dup(fd), self._sync_folder)
+
+    def publish(self, job: Job, output: Output) -> None:
+        """Give a fetched output its final name, durably; done already is done.
+
+        Args:
+            job: whose output.
+            output: with `path`, `size` and `sha256` as they were committed.
+
+        Raises:
+            NameTaken: something else has the final name: `unpublish` all of the job's, then number anew.
+            ContentLost: the content is under neither name; it is to be fetched again.
+        """
+        path, size, sha256 = _facts(output)
+        folder, name = os.path.split(path)
+        temp = names.temp_name(job.id, output.type)
+        with self.root.made(folder, job.settings.dir_mode) as fd:
+            if size_of(temp, fd) == size:
+                try:
+                    self._rename(temp, name, fd, fd)
+                except FileExistsError:
+                    # a try that ended between link and unlink left one file with both names
+                    if not (durable.same_file(temp, name, source_fd=fd, target_fd=fd)
+                            or holds(name, fd, size, sha256)):
+                        raise NameTaken(path) from None
+                    os.unlink(temp, dir_fd=fd)
+            elif not holds(name, fd, size, sha256):
+                raise ContentLost(path)
+            self._sync_folder(fd)
+
+    def unpublish(self, job: Job, output: Output) -> None:
+        """Take an output back under its hidden name, in the folder where the job is now, to give it another.
+
+        Raises:
+            ContentLost: it is nowhere; it is to be fetched again.
+        """
+        path, size, sha256 = _facts(output)
+        folder, name = os.path.split(path)
+        temp = names.temp_name(job.id, output.type)
+        with (self.root.made(names.split(job.path)[0], job.settings.dir_mode) as to,
+              self.root.existing(folder) as at):
+            if size_of(temp, to) == size:
+                if at is not None and durable.same_file(temp, name, source_fd=to, target_fd=at):
+                    os.unlink(name, dir_fd=at)
+                    self._sync_folder(at)
+                return
+            if at is None:
+                raise ContentLost(path)
+            if size_of(temp, at) == size:  # fetched, and then the original's folder was renamed
+                if durable.same_file(temp, name, source_fd=at, target_fd=at):
+                    os.unlink(name, dir_fd=at)
+                source = temp
+            elif holds(name, at, size, sha256):
+                source = name
+            else:
+                raise ContentLost(path)
+            os.rename(source, temp, src_dir_fd=at, dst_dir_fd=to)
+            self._sync_folder(to)
+            self._sync_folder(at)
+
+    def present(self, output: Output) -> bool:
+        """Whether a published output is still where it was put, with the size it had."""
+        path, size, _ = _facts(output)
+        folder, name = os.path.split(path)
+        with self.root.existing(folder) as fd:
+            return fd is not None and size_of(name, fd) == size
+
+    def write_sidecar(self, job: Job, original: tuple[str, str] | None = None) -> str:
+        """Write the sidecar of a delivered or skipped job, and tell its path.
+
+        Args:
+            job: as it is about to be committed: its state, its times, its outputs all published.
+            original: id and path of the earlier job, for a skipped file.
+
+        Raises:
+            NameTaken: something else has the name: `unpublish`, then number anew.
+            ContentLost: an output that it would name is not there.
+        """
+        if job.state not in {State.DELIVERED, State.SKIPPED}:
+            raise ValueError(f"no sidecar for a job that is {job.state}")
+        for output in job.outputs:
+            if output.state == "published" and not self.present(output):
+                raise ContentLost(_facts(output)[0])
+        path = names.sidecar_path(job.path, job.number or 1)
+        if not self._put(path, sidecar.render(job, original), job, "sidecar",
+                         lambda found: (found.job, found.run) == (job.id, job.run)):
+            raise NameTaken(path)
+        return path
+
+    def write_error(self, job: Job) -> bool:
+        """Write or refresh the error file of a failed or held job; False if something else has its name."""
+        if job.state not in {State.FAILED, State.HELD}:
+            raise ValueError(f"no error file for a job that is {job.state}")
+        return self._put(names.error_path(job.path), sidecar.render(job), job, "error",
+                         lambda found: self._error_of(found, job.path))
+
+    def clear_error(self, path: str) -> bool:
+        """Remove the error file of the original at `path` in the inbox; False if there was none of ours."""
+        folder, name = os.path.split(names.error_path(path))
+        with self.root.existing(folder) as fd:
+            found = None if fd is None else parsed(peek(name, fd))
+            if fd is None or found is None or not self._error_of(found, path):
+                return False
+            unlink(name, fd)
+            self._sync_folder(fd)
+            return True
+
+    def clean(self, job: Job) -> None:
+        """Remove the temporary files of this job, and no others."""
+        for folder in {names.split(job.path)[0], *(_home(job, output) for output in job.outputs)}:
+            with self.root.existing(folder) as fd:
+                if fd is not None:
+                    for kind in _KINDS:
+                        unlink(names.temp_name(job.id, kind), fd)
+
+    def sweep(self, open_jobs: Collection[str]) -> list[str]:
+        """Remove the temporary files of all jobs but those with these ids: what crashes left. Tells their paths."""
+        swept = []
+        for folder, entries, fd in self._walk():
+            for name in entries:
+                owner = names.temp_owner(name)
+                if owner is not None and owner not in open_jobs:
+                    unlink(name, fd)
+                    swept.append(_join(folder, name))
+        return swept
+
+    def sidecars(self) -> Iterator[tuple[str, Sidecar]]:
+        """Every sidecar and error file of this program in the outbox, with its path: what a lost journal is made of."""
+        for folder, entries, fd in self._walk():
+            for name in sorted(entries):
+                if name.endswith(".json") and (found := parsed(peek(name, fd))) is not None:
+                    yield _join(folder, name), found
+
+    def free(self) -> int:
+        """Bytes that may still be written here."""
+        with self.root.open() as fd, translated(self.root.path):
+            room = os.fstatvfs(fd)
+            return room.f_bavail * room.f_frsize
+
+    def _error_of(self, found: Sidecar, path: str) -> bool:
+        return (found.inbox == self.inbox and found.source.name == path
+                and found.state in {State.FAILED, State.HELD})
+
+    def _put(self, path: str, data: bytes, job: Job, kind: names.TempKind, ours: Callable[[Sidecar], bool]) -> bool:
+        """Write a whole small file; only an older one of ours is replaced. False if the name is another's."""
+        folder, name = os.path.split(path)
+        temp = names.temp_name(job.id, kind)
+        with self.root.made(folder, job.settings.dir_mode) as fd:
+            before = peek(name, fd)
+            if before is not None and ((found := parsed(before)) is None or not ours(found)):
+                return False
+            unlink(temp, fd)
+            if before != data:
+                file = durable.create(temp, job.settings.file_mode, dir_fd=fd)
+                try:
+                    durable.write_all(file, data)
+                    durable.sync(file)
+                finally:
+                    os.close(file)
+                if before is not None:
+                    os.rename(temp, name, src_dir_fd=fd, dst_dir_fd=fd)
+                else:
+                    try:
+                        self._rename(temp, name, fd, fd)
+                    except FileExistsError:
+                        os.unlink(temp, dir_fd=fd)
+                        return False
+            self._sync_folder(fd)
+            return True
+
+    def _rename(self, source: str, target: str, source_fd: int, target_fd: int) -> None:
+        way = durable.rename_noreplace(source, target, source_fd=source_fd, target_fd=target_fd)
+        if way == "lock":
+            self._once("its filesystem can neither rename without replacing nor make hard links; "
+                       "names are looked at first")
+
+    def _sync_folder(self, fd: int) -> None:
+        if not durable.sync_folder(fd):
+            self._once("its filesystem can't sync folders; a power cut may lose the newest names")
+
+    def _once(self, sentence: str) -> None:
+        if sentence not in self._told:
+            self._told.add(sentence)
+            self._tell(f"outbox {show(self.root.path)}: {sentence}")
+
+    def _walk(self) -> Iterator[tuple[str, list[str], int]]:
+        with self.root.open() as root, translated(self.root.path):
+            for folder, _, entries, fd in os.fwalk(".", onerror=self._passed, dir_fd=root):
+                yield folder.removeprefix(".").removeprefix("/"), entries, fd
+
+    def _passed(self, error: OSError) -> None:
+        # a folder that went away, or that somebody keeps for himself, holds nothing of ours
+        if durable.is_gone(error):
+            raise OutboxGone(self.root.path, error.strerror or str(error))
+
+
+def _facts(output: Output) -> tuple[str, int, str]:
+    if output.path is None or output.size is None or output.sha256 is None:
+        raise ValueError(f"the {output.type} was not fetched under a reserved name")
+    return output.path, output.size, output.sha256
+
+
+def _home(job: Job, output: Output) -> str:
+    return names.split(job.path)[0] if output.path is None else output.path.rpartition("/")[0]
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
