@@ -199,7 +199,7 @@ def build(of: Job, original: tuple[str, str] | None = None) -> dict[str, Any]:
         "outputs": [{"type": output.type, **_place(output.path or ""), "size": output.size, "sha256": output.sha256,
                      "mime_type": output.mime_type, "media": output.media and _media(output.media)}
                     for output in done],
-        "notes": _notes(of),
+        "notes": list(of.notes),
         "attempts": of.attempts,
         "times": {name: rfc3339(getattr(of, name)) for name in Times.model_fields},
     })).model_dump(mode="json", by_alias=True)
@@ -228,15 +228,6 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema that ships as `sidecar.schema.json`."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA,
             **Sidecar.model_json_schema(by_alias=True)}
-
-
-def duration_note(source: job.Media | None, output: job.Output) -> str | None:
-    """What to say of an output whose duration is off by more than the larger of 1 s and 1 %; None if it is not."""
-    if source is None or output.media is None or source.duration_s is None or output.media.duration_s is None:
-        return None
-    if abs(output.media.duration_s - source.duration_s) <= max(1.0, source.duration_s / 100):
-        return None
-    return f"{output.type}: it lasts {output.media.duration_s:.1f} s, the original {source.duration_s:.1f} s"
 
 
 def rfc3339(seconds: float | None) -> str | None:
@@ -272,14 +263,6 @@ def _place(path: str) -> dict[str, str | None]:
 
 def _media(media: job.Media) -> dict[str, Any]:
     return {"format": media.format, "duration_s": media.duration_s}
-
-
-def _notes(of: Job) -> list[str]:
-    found: list[str | None] = [*of.notes]
-    for output in of.outputs:
-        found.append(f"{output.type}: {output.note}" if output.note else None)
-        found.append(duration_note(of.media, output) if output.state == "published" else None)
-    return list(dict.fromkeys(note for note in found if note))
 
 
 def _clean(value: Any) -> Any:

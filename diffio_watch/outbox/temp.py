@@ -43,10 +43,14 @@ class Temp:
         self._open = True
         self._hash = hashlib.sha256()
         self.size = 0  # bytes in the file
-        with translated(root, path):
-            while data := os.pread(fd, _CHUNK, self.size):
-                self._hash.update(data)
-                self.size += len(data)
+        try:
+            with translated(root, path):
+                while data := os.pread(fd, _CHUNK, self.size):
+                    self._hash.update(data)
+                    self.size += len(data)
+        except BaseException:
+            self.close()
+            raise
 
     def fileno(self) -> int:
         """The open file, readable too: for MediaInfo before `finish`."""
