@@ -33,8 +33,6 @@ from diffio_watch.api.errors import (
 from diffio_watch.api.models import CURRENT, KNOWN, endpoint
 from diffio_watch.api.retry import PATIENCE, Tries
 from diffio_watch.api.shapes import (
-    CHUNK,
-    Body,
     DownloadLink,
     Generation,
     GenerationSummary,
@@ -43,11 +41,11 @@ from diffio_watch.api.shapes import (
     ProjectSummary,
     Session,
     SignedPut,
-    Sink,
     StoredUpload,
     Usage,
 )
 from diffio_watch.api.storage import Storage
+from diffio_watch.api.streams import CHUNK, Body, Sink
 from diffio_watch.api.wire import Observation
 
 __all__ = [

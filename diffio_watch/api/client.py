@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeVar
 
 from diffio_watch.api import models, urls, words
-from diffio_watch.api.answers import Fields, judge_api
+from diffio_watch.api.answers import Fields
 from diffio_watch.api.errors import RateLimited, TooLarge, Unauthorized, UnsafeUrl
 from diffio_watch.api.retry import Pace, Tries
 from diffio_watch.api.shapes import (
@@ -22,6 +22,7 @@ from diffio_watch.api.shapes import (
     StoredUpload,
     Usage,
 )
+from diffio_watch.api.verdicts import judge_api
 from diffio_watch.api.wire import Observation, Observe, Request, Wire
 
 T = TypeVar("T")

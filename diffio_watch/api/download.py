@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from diffio_watch.api import urls
-from diffio_watch.api.answers import Answer, http_date, judge_link
+from diffio_watch.api.answers import Answer, http_date
 from diffio_watch.api.errors import Ambiguous, ApiError, BadDownload
 from diffio_watch.api.retry import PATIENCE
-from diffio_watch.api.shapes import CHUNK, DownloadLink, Sink
+from diffio_watch.api.shapes import DownloadLink
+from diffio_watch.api.streams import CHUNK, Sink
+from diffio_watch.api.verdicts import judge_link
 from diffio_watch.api.wire import Request, Wire
 
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})", re.IGNORECASE)

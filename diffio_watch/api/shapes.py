@@ -3,54 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 
 from diffio_watch.api.answers import Fields
 from diffio_watch.api.errors import Ambiguous
 
 DownloadType = Literal["audio", "video", "transcript"]
 
-CHUNK: Final = 1 << 20  # bytes that are moved at once
 _PART_LEAST: Final = 1
 _PART_MOST: Final = 5 << 30  # what object stores take as one part at most
 _FILE_MOST: Final = 1 << 50
-
-
-class Body(Protocol):
-    """Something to upload: its size is known, and it can be read again for each try."""
-
-    @property
-    def size(self) -> int:
-        """Bytes in all."""
-
-    def chunks(self) -> Iterator[bytes]:
-        """Its bytes from the start, best in pieces of `CHUNK`; exactly `size` of them.
-
-        Whatever it raises, such as that the file has changed, ends the upload and comes out of it unchanged.
-        """
-
-
-class Sink(Protocol):
-    """Where a download goes; what it holds from an earlier try is gone on from.
-
-    Attributes:
-        validator: which version of the object the bytes in it are of, or None. Kept with the bytes, it lets a
-            later run resume as well.
-    """
-
-    validator: str | None
-
-    @property
-    def size(self) -> int:
-        """Bytes in it so far."""
-
-    def write(self, data: bytes, /) -> object:
-        """Put them at the end. Whatever it raises ends the download and comes out of it unchanged."""
-
-    def restart(self) -> object:
-        """Throw away what is in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from diffio_watch.api import urls
 from diffio_watch.api.client import unobserved
 from diffio_watch.api.download import Downloads, Received
 from diffio_watch.api.retry import Tries
-from diffio_watch.api.shapes import Body, DownloadLink, Session, SignedPut, Sink
+from diffio_watch.api.shapes import DownloadLink, Session, SignedPut
+from diffio_watch.api.streams import Body, Sink
 from diffio_watch.api.upload import Uploads
 from diffio_watch.api.wire import Observe, Wire
 

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from diffio_watch.api import urls
-from diffio_watch.api.answers import Answer, Fields, judge_edge, judge_put
+from diffio_watch.api.answers import Answer, Fields
 from diffio_watch.api.errors import SessionLost
-from diffio_watch.api.shapes import Body, Session, SignedPut, part_size
+from diffio_watch.api.shapes import Session, SignedPut, part_size
+from diffio_watch.api.streams import Body
+from diffio_watch.api.verdicts import judge_edge, judge_put
 from diffio_watch.api.wire import Request, Wire
 
 

@@ -15,12 +15,13 @@ import httpx
 
 from diffio_watch import __version__
 from diffio_watch.api import words
-from diffio_watch.api.answers import Answer, Judge
+from diffio_watch.api.answers import Answer
 from diffio_watch.api.errors import Ambiguous, ApiError, Stopped, Unreachable
 from diffio_watch.api.retry import Retrier, Tries
 from diffio_watch.api.routes import Routes
-from diffio_watch.api.shapes import Body
+from diffio_watch.api.streams import Body
 from diffio_watch.api.urls import Target
+from diffio_watch.api.verdicts import Judge
 
 T = TypeVar("T")
 Role = Literal["api", "upload", "storage"]
@@ -105,7 +106,8 @@ class Wire:
         try:
             try:
                 response = self._send(request, request.body if isinstance(request.body, bytes) else feed)
-                answer = Answer(response.status_code, _headers(response), self._chunks(response))
+                answer = Answer(response.status_code, _headers(response), self._chunks(response),
+                                patience=self._silence)
                 error = request.judge(answer)
                 if error is not None:
                     raise error
@@ -124,8 +126,11 @@ class Wire:
                 self._observe(Observation(error.origin, request.role, not error.transient, error))
             raise
         except _FromCaller as wrapped:
-            raise wrapped.error from None
-        self._observe(Observation(request.target.origin, request.role, ok=True, error=None))
+            callers = wrapped.error
+        else:
+            self._observe(Observation(request.target.origin, request.role, ok=True, error=None))
+            return
+        raise callers
 
     def close(self) -> None:
         """End every connection."""
