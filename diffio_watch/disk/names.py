@@ -13,12 +13,13 @@ import re
 import unicodedata
 from typing import Any, Final
 
-_ESCAPE: Final = re.compile(rb"\\(?:\\|x([0-9A-Fa-f]{2}))")
-# joiners of Persian words and of emoji: they neither move nor hide what stands around them
-_JOINERS: Final = frozenset("\u200c\u200d")
-# what is not ASCII and yet acts on a terminal or hides: C1 controls, direction marks, line separators, fillers
-_ACTING: Final = re.compile("[\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-                            "\ufff9-\ufffb]")
+_ESCAPE: Final = re.compile(rb"\\(?:\\|x(?!00)([0-9A-Fa-f]{2}))")  # no name holds a NUL
+# what is not ASCII and yet acts on a terminal or hides: C1 controls, direction marks, line separators, fillers, tags;
+# not the joiners of Persian words and of emoji, which neither move nor hide what stands around them
+_ACTING: Final = ("\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+                  "\U000e0000-\U000e007f")
+_IN_JSON: Final = re.compile(f"[{_ACTING}]")
+_ON_TERMINAL: Final = re.compile(f"[\0-\x1f{_ACTING}\ud800-\udfff]")
 
 
 def show(path: str) -> str:
@@ -68,16 +69,14 @@ def terminal(text: str) -> str:
     That is control characters (terminal escapes, newlines), marks that turn the direction of writing, and what is
     invisible or breaks lines. Takes names and foreign words alike, shown before or not.
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_visible(char) for char in text)
+    return _ON_TERMINAL.sub(_as_bytes, text)
 
 
-def _visible(char: str) -> str:
-    if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and char not in _JOINERS:
-        return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"
-                                                                if "\udc80" <= char <= "\udcff" else "surrogatepass"))
-    return char
+def _as_bytes(found: re.Match[str]) -> str:
+    char = found.group()
+    # a byte of a name that is no UTF-8, or half a character of a foreign word
+    errors = "surrogateescape" if "\udc80" <= char <= "\udcff" else "surrogatepass"
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", errors))
 
 
 def fold(path: str) -> str:
@@ -88,11 +87,11 @@ def fold(path: str) -> str:
 
 
 def dumps(value: Any, *, indent: int | None = None) -> str:
-    r"""JSON in readable UTF-8, safe to print: control and direction characters are `\\uXXXX`, lone surrogates too.
+    r"""JSON in readable UTF-8, safe to print: control and direction characters are `\uXXXX`, lone surrogates too.
 
     Raises:
         ValueError: a number is not finite.
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
-    text = _ACTING.sub(lambda found: json.dumps(found.group())[1:-1], text)
+    text = _IN_JSON.sub(lambda found: json.dumps(found.group())[1:-1], text)
     return text.encode("utf-8", "backslashreplace").decode()
