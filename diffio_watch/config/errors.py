@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 _LONGEST: Final = 60
 
 
+def plain(text: str) -> str:
+    """Text without the characters that steer a terminal or turn its direction."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+
+
 def shown(value: object) -> str:
-    """A value of the file as it may stand on a terminal: short, and without characters that steer it."""
-    text = value if isinstance(value, str) else repr(value)
+    """A value of the file as a message repeats it: short, a string in quotes."""
+    text = plain(value if isinstance(value, str) else repr(value))
     if len(text) > _LONGEST:
         text = text[: _LONGEST - 1] + "…"
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
     return f'"{text}"' if isinstance(value, str) else text
 
 
@@ -60,7 +64,7 @@ class ConfigError(Exception):
         if self.file is None:
             return "\n".join(map(str, self.problems))
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        return "\n".join([f"{count} in {shown(self.file)[1:-1]}:", *(f"  {problem}" for problem in self.problems)])
+        return "\n".join([f"{count} in {plain(self.file)}:", *(f"  {problem}" for problem in self.problems)])
 
 
 class KeyMissing(Exception):

@@ -31,7 +31,10 @@ def render_init(inbox: os.PathLike[str] | str, outbox: os.PathLike[str] | str, *
     """
     text = example()
     folder = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(inbox).name).strip("-")[:64] or "inbox"
-    for key, value in (("name", values.name(name or folder)), ("path", _quoted(inbox)), ("outbox", _quoted(outbox))):
+    called = values.name(name or folder)
+    if not called[0].isalpha() or called in {"true", "false", "null"}:
+        called = f'"{called}"'  # else it would not be read as a string
+    for key, value in (("name", called), ("path", _quoted(inbox)), ("outbox", _quoted(outbox))):
         before, held, after = re.split(rf"(?m)(?<=^  [- ] {key}: )(\S+ *)", text, maxsplit=1)
         text = before + f"{value} ".ljust(len(held)) + after
     return f"# yaml-language-server: $schema={SCHEMA_FILE.as_uri()}\n{text}"

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from diffio_watch.config.errors import KeyMissing, shown
+from diffio_watch.config import paths
+from diffio_watch.config.errors import KeyMissing, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +43,7 @@ def key_source(config: Config, env: Mapping[str, str] = os.environ) -> Path | No
         return config.api.key_file
     if folder := env.get("CREDENTIALS_DIRECTORY"):
         credential = Path(folder, CREDENTIAL)
-        if credential.exists():
+        if paths.maybe_there(credential):
             return credential
     return None
 
@@ -53,7 +54,7 @@ def _find(config: Config, env: Mapping[str, str]) -> tuple[str, str]:
         if VARIABLE not in env:
             raise KeyMissing("There is no API key.", _WAYS)
         return f"${VARIABLE}", env[VARIABLE]
-    name = shown(str(file))[1:-1]
+    name = plain(str(file))
     try:
         with file.open("rb") as opened:
             text = opened.read(_LONGEST + 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from diffio_watch.config import paths, tell, yaml12
-from diffio_watch.config.errors import ConfigError, Problem, Wrong, shown
+from diffio_watch.config.errors import ConfigError, Problem, Wrong, plain, shown
 from diffio_watch.config.model import Config, Defaults
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ class _Filled:
         self.refused: set[Location] = set()  # told already; the models would only complain of the hole
         self.data: dict[str, Any] = dict(document.data)
         for fault in document.faults:
-            self.refused.add(fault.location)
+            if fault.hole:
+                self.refused.add(fault.location)
             self.problems.append(_problem(fault))
         self.from_env = False
         self._fill()
@@ -136,11 +137,11 @@ class _Filled:
         for index, inbox in enumerate(self.inboxes):
             name = inbox.get("name")
             if isinstance(name, str):
-                first = names.setdefault(name.casefold(), index)
+                first = names.setdefault(name, index)
                 if first != index:
                     self.tell(("inboxes", index, "name"), Wrong(f"inboxes[{first}] has the name {shown(name)} already.",
                                                                 "Give each inbox a name of its own."))
-            whose = shown(name)[1:-1] if isinstance(name, str) else f"inboxes[{index}]"
+            whose = plain(name) if isinstance(name, str) else f"inboxes[{index}]"
             for key, what in (("path", "the inbox"), ("outbox", "the outbox of"), ("archive", "the archive of")):
                 if inbox.get(key) is not None:
                     places.append(self._place(f"{what} {whose}", ("inboxes", index, key), inbox[key]))

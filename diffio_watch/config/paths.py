@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from diffio_watch.config.errors import ConfigError, Problem, Wrong, shown
+from diffio_watch.config.errors import ConfigError, Problem, Wrong, plain, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,18 +36,36 @@ def expand(value: object, env: Mapping[str, str]) -> Path:
         raise Wrong("This is not a path.", "Write an absolute path, for instance `/srv/studio/inbox`.")
     if not text.startswith("/"):
         raise Wrong(f"{shown(text)} is not an absolute path, and a service has no current folder.",
-                    f"Write it from the root, for instance `{shown('/srv/' + text.lstrip('./'))[1:-1]}`.")
+                    f"Write it from the root, for instance `{plain('/srv/' + text.lstrip('./'))}`.")
     return Path(text)
 
 
-def home(env: Mapping[str, str]) -> str:
-    """The folder that `~` means: `$HOME`, else what the system's list of users says."""
-    return env.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
+def home(env: Mapping[str, str]) -> str | None:
+    """The folder that `~` means: `$HOME`, else what the system's list of users says; None where neither knows."""
+    folder = env.get("HOME", "")
+    if not folder.startswith("/"):
+        try:
+            folder = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:  # a container run under a number
+            return None
+    return folder
 
 
 def standard_places(env: Mapping[str, str]) -> list[Path]:
     """Where a configuration is looked for when none is named, in this order."""
-    return [Path(home(env), ".config/diffio-watch/config.yaml"), Path("/etc/diffio-watch/config.yaml")]
+    own = home(env)
+    return [*([Path(own, ".config/diffio-watch/config.yaml")] if own else []), Path("/etc/diffio-watch/config.yaml")]
+
+
+def maybe_there(file: Path) -> bool:
+    """Whether there may be a file: also where it can't be said, so that reading it tells what is in the way."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def find(path: Path | str | None, env: Mapping[str, str]) -> Path:
@@ -67,15 +85,10 @@ def find(path: Path | str | None, env: Mapping[str, str]) -> Path:
             raise ConfigError([Problem("$DIFFIO_WATCH_CONFIG", None, wrong.message, wrong.remedy)]) from None
     places = standard_places(env)
     for place in places:
-        try:
-            place.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError:
-            return place  # it may be there: reading it tells what is in the way
-        return place
+        if maybe_there(place):
+            return place
     raise ConfigError([Problem(
-        "", None, f"There is no configuration at {' or '.join(shown(str(place))[1:-1] for place in places)}.",
+        "", None, f"There is no configuration at {' or '.join(plain(str(place)) for place in places)}.",
         "Write one with `diffio-watch init --inbox DIR --outbox DIR`, or name one with `-c` or $DIFFIO_WATCH_CONFIG.",
     )])
 
@@ -88,7 +101,8 @@ def default_state_dir(env: Mapping[str, str]) -> Path:
             return Path(folder)
     if given:
         return Path(given[0])
-    return Path("/var/lib/diffio-watch") if os.geteuid() == 0 else Path(home(env), ".local/state/diffio-watch")
+    own = home(env)
+    return Path("/var/lib/diffio-watch") if os.geteuid() == 0 or not own else Path(own, ".local/state/diffio-watch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,30 +118,31 @@ class Place:
 def overlaps(places: Iterable[Place]) -> list[Problem]:
     """A problem for each folder that is, by real path, inside, around or equal to one before it in the list."""
     problems: list[Problem] = []
-    seen: list[tuple[Place, Path]] = []
-    for place, real in _real(list(places)):
+    seen: list[tuple[Place, str]] = []
+    for place, path in _real(list(places)):
+        real = path.rstrip("/") + "/"
         for other, other_real in seen:
             if real == other_real:
                 how = "is the same folder as"
-            elif real.is_relative_to(other_real):
+            elif real.startswith(other_real):
                 how = "lies inside"
-            elif other_real.is_relative_to(real):
+            elif other_real.startswith(real):
                 how = "lies around"
             else:
                 continue
-            where = "" if real == place.path else f" ({shown(str(real))[1:-1]})"
+            where = "" if path == str(place.path) else f" ({plain(path)})"
             problems.append(Problem(place.setting, place.line, f"{_capital(place.what)}{where} {how} {other.what}.",
                                     "Give each a folder of its own, none inside another."))
         seen.append((place, real))
     return problems
 
 
-def _real(places: list[Place]) -> list[tuple[Place, Path]]:
+def _real(places: list[Place]) -> list[tuple[Place, str]]:
     """Each place with its real path; where the system does not answer in time, with the path as it is written."""
-    real = [Path(os.path.normpath(place.path)) for place in places]
+    real = [os.path.normpath(place.path) for place in places]
 
     def resolve(index: int) -> None:
-        real[index] = Path(os.path.realpath(places[index].path))
+        real[index] = os.path.realpath(places[index].path)
 
     threads = [threading.Thread(target=resolve, args=(index,), daemon=True) for index in range(len(places))]
     for thread in threads:
@@ -146,12 +161,13 @@ def _home(text: str, env: Mapping[str, str]) -> str:
     if not text.startswith("~"):
         return text
     user, slash, rest = text[1:].partition("/")
-    if not user:
-        return home(env) + slash + rest
     try:
-        return pwd.getpwnam(user).pw_dir + slash + rest
+        folder = pwd.getpwnam(user).pw_dir if user else home(env)
     except KeyError:
         raise Wrong(f"There is no user {shown(user)}.", "Write `~/…` or the whole path.") from None
+    if folder is None:
+        raise Wrong("This user has no home folder.", "Write the whole path.")
+    return folder + slash + rest
 
 
 def _variable(found: re.Match[str], env: Mapping[str, str]) -> str:

@@ -78,6 +78,6 @@ def _instead(value: object, units: dict[str, float] | dict[str, int], examples: 
     if found:
         unit = found[2].lower()
         unit = unit if unit in units else _MEANT.get(unit, "")
-        if unit in units:
+        if unit in units and f"{found[1]}{unit}" != value:
             return f"Write `{found[1].replace(',', '.')}{unit}`."
     return f"Write one number and one unit, for instance {examples}."

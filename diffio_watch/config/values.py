@@ -8,7 +8,7 @@ import string
 from typing import Final
 from urllib.parse import urlsplit
 
-from diffio_watch.config.errors import Wrong, shown
+from diffio_watch.config.errors import Wrong, plain, shown
 
 FIELDS: Final = ("stem", "ext", "model", "inbox", "date")
 SETS: Final = ("audio", "video")  # the built-in sets of extensions that `include` may name
@@ -37,7 +37,7 @@ def base_url(text: str) -> str:
         raise Wrong("An address with `?` or `#` is no base for others.", example)
     if parts.scheme == "http" and not loopback(parts.hostname):
         raise Wrong("Plain http would show the API key to everyone on the way; only loopback may have it.",
-                    f"Write `https://{shown(parts.netloc)[1:-1]}{shown(parts.path)[1:-1]}`.")
+                    f"Write `https://{plain(parts.netloc)}{plain(parts.path)}`.")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     if port is not None and port != {"http": 80, "https": 443}[parts.scheme]:
         host = f"{host}:{port}"
@@ -80,7 +80,7 @@ def output_name(text: str) -> str:
     for _, field, form, conversion in parts:
         if field is not None and (field not in FIELDS or form or conversion):
             whole = field + (f"!{conversion}" if conversion else "") + (f":{form}" if form else "")
-            raise Wrong(f"{{{shown(whole)[1:-1]}}} is not a field.", f"Known are {known}.")
+            raise Wrong(f"{{{plain(whole)}}} is not a field.", f"Known are {known}.")
     fields = [field for _, field, _, _ in parts]
     literal = "".join(part for part, _, _, _ in parts)
     for needed, why in (("stem", "all files would get one name"), ("ext", "the files would have no type")):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from diffio_watch.config.errors import Wrong, shown
+from diffio_watch.config.errors import Wrong, plain, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ _MOST_VALUES: Final = 20_000  # with aliases written out
 _DEEPEST: Final = 40
 
 _NULL, _BOOL, _INT, _FLOAT = (f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
-_STR: Final = "tag:yaml.org,2002:str"
+_STR, _SEQ, _MAP = (f"tag:yaml.org,2002:{name}" for name in ("str", "seq", "map"))
 _SIGNS: Final = "-+0123456789"
 _KINDS: Final = (
     (_NULL, re.compile(r"(?:null)?\Z"), ["", "n"]),
@@ -43,6 +43,7 @@ class Fault:
     location: Location
     line: int | None
     wrong: Wrong
+    hole: bool = False  # the data has None there instead
 
 
 @dataclass(slots=True)
@@ -109,6 +110,8 @@ class _Builder:
             node = _Loader(text).get_single_node()
         except yaml.YAMLError as error:
             raise _syntax(error, text) from None
+        except (ValueError, OverflowError):
+            raise _Unreadable(None, "An escape (`\\U…`) names no character.", "Write the character itself.") from None
         if node is not None:
             self.document.data = self.build(node, ())
 
@@ -117,24 +120,19 @@ class _Builder:
         line = _line(node)
         self.document.lines.setdefault(location, line)
         if self.values > _MOST_VALUES or id(node) in self.within:
-            raise _Unreadable(line, "Aliases (`*name`) make this without end.", "Write the values out.")
-        if isinstance(node, yaml.ScalarNode):
-            try:
-                return _scalar(node)
-            except Wrong as wrong:
-                self.fault(location, line, wrong)
-                return None
+            raise _Unreadable(line, "Written out, the aliases (`*name`) have no end.", "Write the values out.")
         self.within.add(id(node))
-        value: Any
-        if isinstance(node, yaml.SequenceNode) and node.tag.endswith(":seq"):
-            value = [self.build(item, (*location, index)) for index, item in enumerate(node.value)]
-        elif isinstance(node, yaml.MappingNode) and node.tag.endswith(":map"):
-            value = {key: self.build(item, (*location, key)) for key, item in self.pairs(node, location)}
-        else:
-            value = None
-            self.fault(location, line, Wrong(f"The tag {shown(node.tag)} is not for a configuration.", "Remove it."))
-        self.within.discard(id(node))
-        return value
+        try:
+            if isinstance(node, yaml.SequenceNode) and node.tag == _SEQ:
+                return [self.build(item, (*location, index)) for index, item in enumerate(node.value)]
+            if isinstance(node, yaml.MappingNode) and node.tag == _MAP:
+                return {key: self.build(item, (*location, key)) for key, item in self.pairs(node, location)}
+            return _scalar(node)
+        except Wrong as wrong:
+            self.document.faults.append(Fault(location, line, wrong, hole=True))
+            return None
+        finally:
+            self.within.discard(id(node))
 
     def pairs(self, node: yaml.MappingNode, location: Location) -> Iterator[tuple[str, yaml.Node]]:
         """The keys with their values; what can't be a key is told and left out."""
@@ -143,7 +141,7 @@ class _Builder:
             line = _line(key_node)
             key = key_node.value
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != _STR or not _encodable(key):
-                name = shown(key)[1:-1] if isinstance(key, str) else "a list or a mapping"
+                name = plain(key) if isinstance(key, str) else "a list or a mapping"
                 remedy = f'Write `"{name}":`.' if isinstance(key, str) else "Write a word."
                 self.fault(location, line, Wrong(f"A key is a string, and this is not: {name}.", remedy))
             elif key == "<<" and key_node.style is None:
@@ -165,15 +163,15 @@ def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1 if node.start_mark else 1
 
 
-def _scalar(node: yaml.ScalarNode) -> Any:
-    text: str = node.value
-    if node.tag == _STR:
+def _scalar(node: yaml.Node) -> Any:
+    text = node.value
+    if node.tag == _STR and isinstance(text, str):
         try:  # JSON escapes what lies beyond U+FFFF as two halves
             return text.encode("utf-16", "surrogatepass").decode("utf-16")
         except UnicodeDecodeError:
             raise Wrong("It holds half of a character (a lone surrogate).", "Write the character itself.") from None
     for tag, pattern, _ in _KINDS:
-        if node.tag == tag and pattern.match(text):
+        if node.tag == tag and isinstance(text, str) and pattern.match(text):
             return _plain(tag, text)
     raise Wrong(f"The tag {shown(node.tag)} is not for a configuration.", "Remove it.")
 
