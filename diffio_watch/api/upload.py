@@ -11,7 +11,7 @@ from diffio_watch.api.answers import Answer, Fields
 from diffio_watch.api.errors import SessionLost
 from diffio_watch.api.shapes import Session, SignedPut, part_size
 from diffio_watch.api.streams import Body
-from diffio_watch.api.verdicts import judge_edge, judge_put
+from diffio_watch.api.verdicts import judge_upload
 from diffio_watch.api.wire import Request, Wire
 
 
@@ -25,7 +25,7 @@ class Uploads:
     def put(self, to: SignedPut, body: Body) -> None:
         """Send a whole file to its signed URL; every try starts it over."""
         self._wire.ask(Request(
-            "put", "storage", to.method, urls.safe(to.url, loopback=self._loopback), judge_put,
+            "put", "storage", to.method, urls.safe(to.url, loopback=self._loopback), judge_upload,
             {"Content-Type": to.content_type}, body, (to.url,),
         ), Answer.body)
 
@@ -65,4 +65,4 @@ class Uploads:
     ) -> Request:
         target = urls.safe(session.edge, loopback=self._loopback).below(f"v1/uploads/{path}")
         headers = {"Authorization": f"Bearer {session.token}", "Content-Type": content_type}
-        return Request(call, "upload", method, target, judge_edge, headers, body, (session.token,))
+        return Request(call, "upload", method, target, judge_upload, headers, body, (session.token,))

@@ -31,8 +31,10 @@ _LOOPBACK_NAMES: Final = frozenset(
      "ip6-localhost", "ip6-loopback"}
 )
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
-# addresses that carry an IPv4 one within (Teredo, 6to4), so that a local one could hide in them
-_CARRIERS: Final = (ipaddress.IPv6Network("2001::/32"), ipaddress.IPv6Network("2002::/16"))
+_SPECIAL: Final = tuple(ipaddress.ip_network(net) for net in (
+    "192.0.0.0/24",  # IETF protocols; Python's own list leaves some of it out, differently in each release
+    "2001::/32", "2002::/16",  # Teredo, 6to4: they carry an IPv4 address within, and a local one could hide there
+))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,6 @@ def _refuse_local(host: str) -> None:
         return
     public = address.is_global and not address.is_multicast and not address.is_reserved
     if isinstance(address, ipaddress.IPv6Address):
-        public = public and address in _GLOBAL_UNICAST and not any(address in net for net in _CARRIERS)
-    if not public:
+        public = public and address in _GLOBAL_UNICAST
+    if not public or any(address in net for net in _SPECIAL):
         raise UnsafeUrl("the service named an address that is not public")

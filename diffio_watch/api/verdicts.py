@@ -1,7 +1,7 @@
 """What an answer's status means at each kind of host.
 
-The 4xx of the API tell about the request, the key or the account. The 4xx of upload and storage hosts only ever
-tell that a token, session or URL has gone, or that this very request is wrong: never anything about the account.
+The 4xx of the API tell about the request, the key or the account. The 4xx of upload and storage hosts tell that a
+token, session or URL has gone, or in a few cases that the file is not taken: never anything about the account.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ from diffio_watch.api.errors import (
 )
 
 _BUSY: Final = frozenset({407, 408, 421, 425})  # 407 and 421: a proxy's or balancer's trouble, not the request's
-_PUT_LOST: Final = frozenset({400, 401, 402, 403, 404, 409, 410, 412})
-_EDGE_LOST: Final = frozenset({401, 402, 403, 404, 410})
+_ABOUT_THE_FILE: Final = frozenset({413, 415, 422})  # too large, of a wrong kind, not to be processed
 
 Judge = Callable[[Answer], ApiError | None]
 """What an answer's status means at some kind of host; None: it is a good one."""
@@ -64,22 +63,14 @@ def judge_api(answer: Answer) -> ApiError | None:
     return Rejected(**facts)
 
 
-def judge_edge(answer: Answer) -> ApiError | None:
-    """The meaning of an answer of the upload host."""
-    said = _common(answer)
-    if said is None or isinstance(said, ApiError):
-        return said
-    return (SessionLost if answer.status in _EDGE_LOST else Rejected)(**said.facts)
-
-
-def judge_put(answer: Answer) -> ApiError | None:
-    """The meaning of storage's answer to an upload."""
+def judge_upload(answer: Answer) -> ApiError | None:
+    """The meaning of an answer of the edge host or storage to an upload."""
     said = _common(answer)
     if said is None and _is_page(answer):
-        return Ambiguous("a web page answered in place of the storage", status=answer.status)
+        return Ambiguous("a web page answered in place of the upload host", status=answer.status)
     if said is None or isinstance(said, ApiError):
         return said
-    return (SessionLost if answer.status in _PUT_LOST else Rejected)(**said.facts)
+    return (Rejected if answer.status in _ABOUT_THE_FILE else SessionLost)(**said.facts)
 
 
 def judge_link(answer: Answer) -> ApiError | None:
