@@ -109,6 +109,10 @@ class Jobs(Connection):
         """All jobs of one path, newest first."""
         return self._jobs("inbox = ? AND path = ? ORDER BY seq DESC", inbox, os.fsencode(path))
 
+    def knows_generation(self, generation_id: str) -> bool:
+        """Whether any job has this generation."""
+        return self._one("SELECT 1 FROM jobs WHERE generation_id = ?", generation_id) is not None
+
     def twins(self, job: Job) -> list[Job]:
         """Older jobs of this inbox whose size and cheap fingerprint are this job's, oldest first."""
         return self._jobs(
@@ -130,21 +134,24 @@ class Jobs(Connection):
         row = self._one(f"SELECT min(due_at) AS at FROM jobs WHERE state IN ({_OPEN}) AND due_at > ?", now)  # noqa: S608 - our states
         return None if row is None else row["at"]
 
-    def bring_forward(self, codes: Collection[str], now: float, origin: str | None = None) -> int:
+    def bring_forward(self, codes: Collection[str], now: float, origin: str | None = None, *,
+                      floor: float = 0.0) -> int:
         """Make every open job that is parked for one of these reasons due now.
 
         Args:
             codes: reasons' codes.
             now: seconds since the epoch.
             origin: only those whose sentence names this origin.
+            floor: seconds that a job waits at least after it was parked.
         """
         marks = ", ".join("?" * len(codes))
         with self.transaction() as db:
             return db.execute(
-                f"UPDATE jobs SET due_at = ?, version = version + 1 WHERE state IN ({_OPEN}) AND due_at > ? "  # noqa: S608 - our states
+                f"UPDATE jobs SET due_at = max(?, updated_at + ?), version = version + 1 "  # noqa: S608 - ours
+                f"WHERE state IN ({_OPEN}) AND due_at > max(?, updated_at + ?) "
                 f"AND json_extract(because, '$.code') IN ({marks}) "
                 "AND (? IS NULL OR instr(json_extract(because, '$.message'), ?))",
-                (now, now, *sorted(codes), origin, origin)).rowcount
+                (now, floor, now, floor, *sorted(codes), origin, origin)).rowcount
 
     def counts(self, inbox: str | None = None) -> dict[State, int]:
         """How many jobs are in each state."""
@@ -161,8 +168,9 @@ class Jobs(Connection):
 
     def spent_since(self, at: float) -> tuple[int, float]:
         """Generations intended since then, and their minutes of media, at least one each."""
-        row = self._one("SELECT count(*) AS n, total(max(1.0, coalesce(json_extract(media, '$.duration_s'), 0) / 60.0)) "
-                        "AS minutes FROM jobs WHERE intent_at >= ?", at)
+        row = self._one("SELECT count(*) AS n, "
+                        "total(max(1.0, coalesce(json_extract(media, '$.duration_s'), 0) / 60.0)) AS minutes "
+                        "FROM jobs WHERE intent_at >= ?", at)
         assert row is not None
         return int(row["n"]), float(row["minutes"])
 
@@ -193,25 +201,34 @@ class Jobs(Connection):
                 raise Stale(f"Job {job.id} was changed meanwhile.")
             db.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?)", (job.id, part.number, part.etag, part.size))
 
+    def note_progress(self, job_id: str, percent: float) -> None:
+        """How far a transfer is; only for those who look on, so the row keeps its version."""
+        with self.transaction() as db:
+            db.execute("UPDATE jobs SET progress = ? WHERE id = ?", (percent, job_id))
+
     def reserved(self, inbox: str, name: str, job_id: str) -> bool:
         """Whether another job has reserved this compare key in the inbox's outbox."""
         return self._one("SELECT 1 FROM names WHERE inbox = ? AND name = ? AND job != ?",
                          inbox, os.fsencode(name), job_id) is not None
 
-    def pending_originals(self, now: float, limit: int = 50) -> list[Job]:
+    def pending_originals(self, inbox: str, now: float, limit: int = 50) -> list[Job]:
         """Delivered jobs whose original is still to be archived or deleted, and due."""
-        return self._jobs("original = 'pending' AND state = 'delivered' AND (due_at IS NULL OR due_at <= ?) LIMIT ?",
-                          now, limit)
+        return self._jobs("original = 'pending' AND state = 'delivered' AND inbox = ? "
+                          "AND (due_at IS NULL OR due_at <= ?) LIMIT ?", inbox, now, limit)
 
-    def notices_due(self, now: float, limit: int = 200) -> list[Job]:
+    def notices_due(self, inbox: str, now: float, limit: int = 200) -> list[Job]:
         """Failed and held jobs whose error file is to be written."""
-        return self._jobs("error_file = 0 AND state IN ('failed', 'held') AND "
-                          "(state = 'held' OR due_at <= ?) ORDER BY seq LIMIT ?", now, limit)
+        return self._jobs("error_file = 0 AND state IN ('failed', 'held') AND inbox = ? "
+                          "AND (state = 'held' OR due_at <= ?) ORDER BY seq LIMIT ?", inbox, now, limit)
 
-    def notices_stale(self, limit: int = 200) -> list[Job]:
+    def notices_stale(self, inbox: str, limit: int = 200) -> list[Job]:
         """Jobs whose error file is to go: they ended well, a later one at their path did, or the original is gone."""
         return self._jobs(
-            "error_file = 1 AND (state IN ('delivered', 'skipped', 'cancelled') "
+            "error_file = 1 AND inbox = ? AND (state IN ('delivered', 'skipped', 'cancelled') "
             "OR NOT EXISTS (SELECT 1 FROM files WHERE files.inbox = jobs.inbox AND files.path = jobs.path) "
             "OR EXISTS (SELECT 1 FROM jobs AS later WHERE later.inbox = jobs.inbox AND later.path = jobs.path "
-            "AND later.seq > jobs.seq AND later.state = 'delivered')) LIMIT ?", limit)
+            "AND later.seq > jobs.seq AND later.state = 'delivered')) LIMIT ?", inbox, limit)
+
+    def held_until(self, inbox: str, now: float, limit: int = 200) -> list[Job]:
+        """Held jobs whose time to go on by themselves has come."""
+        return self._jobs("state = 'held' AND inbox = ? AND due_at <= ? ORDER BY seq LIMIT ?", inbox, now, limit)

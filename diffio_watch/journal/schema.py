@@ -75,9 +75,11 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_due ON jobs (state, inbox, bumped DESC, priority DESC, due_at);
 CREATE INDEX jobs_place ON jobs (inbox, path);
 CREATE INDEX jobs_content ON jobs (inbox, partial);
+CREATE INDEX jobs_generation ON jobs (generation_id) WHERE generation_id IS NOT NULL;
 CREATE INDEX jobs_intent ON jobs (intent_at) WHERE intent_at IS NOT NULL;
-CREATE INDEX jobs_original ON jobs (original) WHERE original = 'pending';
-CREATE INDEX jobs_error_file ON jobs (error_file) WHERE error_file = 1;
+CREATE INDEX jobs_original ON jobs (inbox) WHERE original = 'pending';
+CREATE INDEX jobs_error_file ON jobs (inbox) WHERE error_file = 1;
+CREATE INDEX jobs_notice ON jobs (inbox) WHERE error_file = 0 AND state IN ('failed', 'held');
 
 -- what stands at each path of an inbox, and the job it belongs to
 CREATE TABLE files (

@@ -1,0 +1,137 @@
+"""What is to be done for one inbox beside its jobs' way: one thread each, so that a hung share hangs no other.
+
+Is the outbox there, and has it room? Error files, originals, and held jobs whose day is over.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from diffio_watch.config import Inbox
+from diffio_watch.job import OPEN, Job, State
+from diffio_watch.journal import Stale
+from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
+from diffio_watch.outbox.originals import dispose
+from diffio_watch.outbox.root import Root
+from diffio_watch.pipeline.decide import size
+from diffio_watch.pipeline.halts import Halts
+from diffio_watch.pipeline.outcome import Stop, pause
+from diffio_watch.pipeline.rulings import way
+from diffio_watch.pipeline.tools import Tools
+from diffio_watch.reasons import because
+
+_PAUSE: Final = 1.0
+_ROOM_EVERY: Final = 5.0
+_TROUBLE_PAUSE: Final = 60.0
+
+
+class Chores:
+    """The chores of one inbox.
+
+    Args:
+        inbox: its configuration.
+        tools: the daemon's parts.
+        halts: where a missing or full outbox is told.
+        root: of the inbox, checked.
+        archive: of the archive, checked; None without one.
+        beat: called whenever the thread made progress.
+    """
+
+    def __init__(self, inbox: Inbox, tools: Tools, halts: Halts, root: Root, archive: Root | None,
+                 beat: Callable[[], None]) -> None:
+        self._inbox = inbox
+        self._tools = tools
+        self._halts = halts
+        self._root = root
+        self._archive = archive
+        self._beat = beat
+        self._outbox = tools.outboxes[inbox.name]
+        self._looked_at = float("-inf")
+        self._quiet_until = 0.0
+        self._swept = False
+        self.abandoned = threading.Event()
+
+    def run(self) -> None:
+        """Work until the program stops."""
+        while not self._tools.stop.is_set() and not self.abandoned.is_set():
+            self.once()
+            self._beat()
+            self._tools.stop.wait(_PAUSE)
+
+    def once(self) -> None:
+        """Do what is to be done now."""
+        now = self._tools.clock.now()
+        self._release(now)
+        try:
+            if now - self._looked_at >= _ROOM_EVERY:
+                self._look()
+                self._looked_at = now
+            if now >= self._quiet_until:
+                self._notices(now)
+                self._originals(now)
+        except OutboxGone as gone:
+            if gone.path == str(self._inbox.outbox):
+                self._stop("outbox_unavailable", detail=gone.detail)
+            self._quiet_until = now + _ROOM_EVERY
+        except DiskTrouble as trouble:
+            self._tools.log.warning("outbox.troubled", inbox=self._inbox.name, detail=trouble.detail)
+            self._quiet_until = now + _TROUBLE_PAUSE
+
+    def _look(self) -> None:
+        """Is the outbox there, with room to spare?"""
+        free = self._outbox.free()
+        if self.abandoned.is_set():
+            return
+        if free < self._tools.config.limits.min_free:
+            self._stop("outbox_full", free=size(free), limit=size(self._tools.config.limits.min_free))
+        else:
+            self._halts.end(f"inbox:{self._inbox.name}:outbox")
+        if not self._swept:
+            self._swept = True
+            working = {job.id for job in self._tools.journal.jobs(OPEN | {State.HELD}, self._inbox.name)}
+            for path in self._outbox.sweep(working):
+                self._tools.log.info("outbox.swept", inbox=self._inbox.name, path=path)
+
+    def _stop(self, code: str, **facts: object) -> None:
+        scope = f"inbox:{self._inbox.name}:outbox"
+        known = self._halts.all().get(scope)
+        if known is not None and known.because.code != code:
+            self._halts.end(scope)
+        self._halts.begin(Stop(scope, because(code, inbox=self._inbox.name, **facts)), self._tools.clock.now())
+
+    def _notices(self, now: float) -> None:
+        """Error files: written for what failed or is held, removed when that is over."""
+        for job in self._tools.journal.notices_due(self._inbox.name, now):
+            if not self._outbox.write_error(job):
+                self._tools.log.warning("outbox.error_file_name_taken", job=job.id, path=job.path)
+            self._commit(job, error_file=True, due_at=job.due_at if job.state is State.HELD else None)
+        for job in self._tools.journal.notices_stale(self._inbox.name):
+            self._outbox.clear_error(job.path)
+            self._commit(job, error_file=False)
+
+    def _originals(self, now: float) -> None:
+        """What is delivered goes where the settings say, once the delivery is committed."""
+        for job in self._tools.journal.pending_originals(self._inbox.name, now):
+            disposal = dispose(job, self._root, self._archive)
+            if disposal.original in {"pending", "stuck"}:
+                changes: dict[str, Any] = {"due_at": now + pause(job.parks), "parks": job.parks + 1}
+            else:
+                changes = {"due_at": None, "parks": 0}
+            told = disposal.original if disposal.original != "stuck" else "pending"
+            detail = f"original {disposal.original}{': ' if disposal.detail else ''}{disposal.detail}"
+            self._commit(job, original=told, detail=detail, **changes)
+            self._tools.log.info("original.handled", job=job.id, inbox=job.inbox, path=job.path,
+                                 original=disposal.original, detail=disposal.detail)
+
+    def _release(self, now: float) -> None:
+        """A new day has begun for what was held by the day's limit."""
+        for job in self._tools.journal.held_until(self._inbox.name, now):
+            self._commit(job, state=way(job), because=None, due_at=now, detail="the day is over")
+
+    def _commit(self, job: Job, *, detail: str = "", **changes: Any) -> None:
+        try:
+            self._tools.journal.commit(job, detail=detail, **changes)
+        except Stale:
+            self._tools.log.debug("chore.overtaken", job=job.id)

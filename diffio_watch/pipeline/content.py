@@ -1,0 +1,113 @@
+"""The original as it is sent: opened once, hashed as it is first read, refused as soon as it is another file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from diffio_watch.job import Job
+
+CHUNK: Final = 1 << 20
+
+
+class Changed(Exception):
+    """The file is no longer the one that was journalled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A stretch of the original as a request's body; each try reads it anew.
+
+    `size` is in bytes.
+    """
+
+    size: int
+    chunks: Callable[[], Iterator[bytes]]
+
+
+class Original:
+    """An opened original. Its bytes feed the hash in order, each once, however often a part is sent.
+
+    Args:
+        root: the inbox.
+        job: whose size and mtime the file must still have.
+        follow: whether the file may be a symbolic link.
+        tick: called with the number of bytes read so far, and may raise to stop.
+
+    Raises:
+        Changed: it is another file than the journalled one, or none.
+        OSError: it can't be opened.
+    """
+
+    def __init__(self, root: str, job: Job, *, follow: bool, tick: Callable[[int], None] = lambda _: None) -> None:
+        self._path = os.path.join(root, job.path)
+        self._job = job
+        self._tick = tick
+        self._hash = hashlib.sha256()
+        self._hashed = 0
+        # O_NONBLOCK: opening a FIFO must not wait for a writer
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
+        self._descriptor = os.open(self._path, flags)
+        try:
+            self.check()
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        os.close(self._descriptor)
+
+    def check(self) -> None:
+        """Look once more whether the open file and the one at the path are the journalled one.
+
+        Raises:
+            Changed: one of them is not.
+            OSError: the path can't be looked at.
+        """
+        here = os.fstat(self._descriptor)
+        there = os.stat(self._path)
+        if not stat.S_ISREG(here.st_mode):
+            raise Changed("it is no regular file any more")
+        for found in (here, there):
+            if (found.st_size, found.st_mtime_ns) != (self._job.size, self._job.mtime_ns):
+                raise Changed("its size or time is another")
+        # the row has an inode number only where the filesystem can be trusted with one
+        if self._job.inode is not None and here.st_ino != there.st_ino:
+            raise Changed("another file has its name")
+
+    def part(self, offset: int, length: int) -> Slice:
+        """`length` bytes from `offset` on, to be sent."""
+        return Slice(length, lambda: self._read(offset, length))
+
+    def skip_to(self, offset: int) -> None:
+        """Read for the hash alone what need not be sent, up to `offset`."""
+        for _ in self._read(self._hashed, offset - self._hashed):
+            pass
+
+    def sha256(self) -> str:
+        """The hash of the whole content; reads what was not read yet."""
+        self.skip_to(self._job.size)
+        return self._hash.hexdigest()
+
+    def _read(self, offset: int, length: int) -> Iterator[bytes]:
+        end = offset + length
+        while offset < end:
+            chunk = os.pread(self._descriptor, min(CHUNK, end - offset), offset)
+            if not chunk:
+                raise Changed("it became shorter")
+            if offset <= self._hashed < offset + len(chunk):
+                fresh = memoryview(chunk)[self._hashed - offset:]
+                self._hash.update(fresh)
+                self._hashed += len(fresh)
+            offset += len(chunk)
+            self._tick(offset)
+            yield chunk

@@ -1,0 +1,158 @@
+"""What to do about an error: one pure function. Error, job and time in, outcome out.
+
+Only the file's own faults fail a file. Everything else parks it, holds it for a person, or stops more than it.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Final
+
+from diffio_watch.api import errors as api
+from diffio_watch.config import KeyMissing
+from diffio_watch.job import Job, State
+from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
+from diffio_watch.pipeline.content import Changed
+from diffio_watch.pipeline.outcome import Outcome, Stop, changed, fail, hold, new_project, park
+from diffio_watch.reasons import because
+
+# an unexpected error of this program is tried this many times
+INTERNAL_TRIES: Final = 5
+# a paid job that the key may not read waits this long: money was spent, so it must not fail for a permission
+_FORBIDDEN_PAUSE: Final = 900.0
+_SHARE_GONE: Final = frozenset({
+    errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.EHOSTDOWN, errno.ETIMEDOUT, errno.ENODEV})
+
+
+class ModelUnknown(Exception):
+    """A generation endpoint answered 404 although its project exists."""
+
+
+class ProjectGone(Exception):
+    """The service knows neither the project nor its generation any more."""
+
+
+def decide(  # noqa: PLR0912 - a decision table has as many rows as there are cases
+    error: Exception, job: Job, now: float, *, key_works: bool | None = None, same_key: bool = True,
+    current_model: str | None = None,
+) -> Outcome:
+    """The one answer to each error of a step.
+
+    Args:
+        error: what the step raised.
+        job: the row the step was given.
+        now: seconds since the epoch.
+        key_works: for `Forbidden`: whether a free call accepts the key.
+        same_key: whether the key is the one of the job's intent.
+        current_model: the model that the inbox is configured with now.
+    """
+    match error:
+        case api.Stopped():
+            return Outcome(rest=True)
+        case Changed():
+            return changed(job)
+        case api.RateLimited():
+            return park(job, now, because("rate_limited"), delay=error.retry_after)
+        case api.ApiError() if error.transient or isinstance(error, api.UnsafeUrl):
+            return park(job, now, because("service_error", detail=error), delay=error.retry_after)
+        case api.Unauthorized():
+            return _halt(now, "auth", detail=error.message)
+        case KeyMissing():
+            return _halt(now, "auth", detail=error)
+        case api.PaymentRequired():
+            return _halt(now, error.kind, next_check_at=error.period_end, detail=error.message)
+        case api.Forbidden():
+            return _forbidden(error, job, now, key_works=key_works, same_key=same_key)
+        case api.ModelRetired() | ModelUnknown():
+            return _model(error, job, now, current_model)
+        case api.IdempotencyConflict():
+            return hold(job, "conflict", detail=error.message)
+        case ProjectGone():
+            return fail(job, now, "not_found")
+        case api.TooLarge():
+            return fail(job, now, "too_large", size=size(job.size), limit=size(error.limit))
+        case api.NotReady():
+            return park(job, now, because("not_ready", detail=error.message))
+        case api.SessionLost() | api.NotFound() if job.state is State.UPLOADING and job.project_id is not None:
+            return new_project(job, now, str(error))
+        case api.LinkExpired() | api.BadDownload():
+            # the first time at once: an expired link is ordinary
+            return park(job, now, because("service_error", detail=error), delay=0.0 if job.parks == 0 else None)
+        case api.NotFound():  # a wrong base URL looks so too, and that is no file's fault
+            return park(job, now, because("service_error", detail=error))
+        case api.ApiError():
+            return fail(job, now, "rejected", detail=_words(error))
+        case OutboxGone():
+            return park(job, now, because("disk", detail=error), delay=15.0)
+        case DiskTrouble():
+            return park(job, now, because("disk", detail=error))
+        case OSError():
+            return _original(error, job, now)
+        case _:
+            return _internal(error, job, now)
+
+
+def _halt(now: float, code: str, *, next_check_at: float | None = None, detail: object) -> Outcome:
+    return Outcome({"due_at": now}, stop=Stop("account", because(code, detail=detail), next_check_at), rest=True)
+
+
+def _forbidden(error: api.Forbidden, job: Job, now: float, *, key_works: bool | None, same_key: bool) -> Outcome:
+    if key_works is False:
+        return _halt(now, "auth", detail=error.message)
+    if job.paid and not same_key:
+        return hold(job, "account_changed")
+    if job.state in {State.UPLOADING, State.GENERATING}:
+        reason = because("forbidden", model=job.settings.model, inbox=job.inbox, detail=error.message)
+        return Outcome({"due_at": now}, stop=Stop(f"inbox:{job.inbox}:model", reason), rest=True)
+    return park(job, now, because("service_error", detail=error), delay=_FORBIDDEN_PAUSE)
+
+
+def _model(error: Exception, job: Job, now: float, current_model: str | None) -> Outcome:
+    code = "model_retired" if isinstance(error, api.ModelRetired) else "model_unknown"
+    if job.settings.model != current_model:  # the configuration has moved on; only this job still asks for it
+        return fail(job, now, "rejected", detail=f"the model {job.settings.model} is not to be had "
+                                                 f"(`retry --fresh --model {current_model}` takes another)")
+    reason = because(code, model=job.settings.model, inbox=job.inbox, models=", ".join(models()), job=job.id)
+    return Outcome({"due_at": now}, stop=Stop(f"inbox:{job.inbox}:model", reason), rest=True)
+
+
+def models() -> tuple[str, ...]:
+    """The models that the service is known to take."""
+    from diffio_watch.api.models import CURRENT  # noqa: PLC0415 - one word from there
+
+    return CURRENT
+
+
+def _original(error: OSError, job: Job, now: float) -> Outcome:
+    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+        return changed(job)  # whether it is gone, renamed or replaced is for intake to say, from a scan
+    if error.errno in _SHARE_GONE:
+        waiting = park(job, now, because("unreadable", detail=error.strerror), delay=15.0)
+        return Outcome(waiting.changes, look_again=True, rest=True)
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return park(job, now, because("unreadable", detail=error.strerror))
+    return _internal(error, job, now)
+
+
+def _internal(error: Exception, job: Job, now: float) -> Outcome:
+    detail = f"{type(error).__name__}: {error}"
+    again = job.because is not None and job.because.code == "internal"
+    if again and job.parks >= INTERNAL_TRIES - 1:
+        return fail(job, now, "internal", detail=detail)
+    parked = park(job, now, because("internal", detail=detail, job=job.id))
+    return parked if again else Outcome({**parked.changes, "parks": 1}, rest=True)
+
+
+def _words(error: api.ApiError) -> str:
+    code = f" ({error.code})" if error.code else ""
+    return f"{error.message}{code}"
+
+
+def size(count: int) -> str:
+    """A size in bytes as people read it."""
+    amount = float(count)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if amount < 1024 or unit == "GiB":
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    raise AssertionError

@@ -1,0 +1,266 @@
+"""downloading → delivered: names are reserved, results fetched beside their places, published, and told of last."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from typing import Any, Final
+
+from diffio_watch.api import errors as api
+from diffio_watch.disk.names import show
+from diffio_watch.intake.media import probe
+from diffio_watch.job import DownloadType, Job, Media, Output, State
+from diffio_watch.outbox.errors import ContentLost, NameTaken
+from diffio_watch.outbox.temp import Temp
+from diffio_watch.pipeline.outcome import Outcome, fail, go, hold, park
+from diffio_watch.pipeline.tools import Tools
+from diffio_watch.reasons import because
+
+# how long a file of a complete generation may lag, in seconds, before it counts as not to be had
+_LAG_NOT_READY: Final = 3600.0  # 409: it is being made
+_LAG_NOT_FOUND: Final = 900.0  # 404
+_BAD_TRIES: Final = 8
+_OTHER_SERVICE_PAUSE: Final = 300.0
+
+
+def downloading(job: Job, tools: Tools) -> Outcome:
+    """The next thing towards delivery; where each output stands says which."""
+    if job.duplicate_of is not None and job.generation_id is None:
+        return _duplicate(job, tools)
+    if job.base_url != tools.base_url:
+        return park(job, tools.clock.now(), because("other_service", base_url=job.base_url, job=job.id),
+                    delay=_OTHER_SERVICE_PAUSE)
+    if not job.outputs or (job.number is None and _open(job)):
+        return _survey(job, tools)
+    for output in job.outputs:
+        if output.state == "wanted":
+            return _fetch(job, output, tools)
+    if not any(output.state in {"fetched", "published"} and output.type != "transcript" for output in job.outputs):
+        return _nothing_had(job, tools)
+    for output in job.outputs:
+        if output.state == "fetched":
+            return _publish(job, output, tools)
+    return _deliver(job, tools)
+
+
+def _open(job: Job) -> bool:
+    return any(output.state == "wanted" for output in job.outputs)
+
+
+def _survey(job: Job, tools: Tools) -> Outcome:
+    """Ask for a link of each wanted output, which tells its type; then reserve the names of all of them."""
+    now = tools.clock.now()
+    outputs = {output.type: output for output in job.outputs}
+    lagging: list[str] = []
+    for wish in job.settings.outputs:
+        kind: DownloadType | None = None if wish == "auto" else wish
+        was = outputs.get(kind) if kind is not None else None
+        if was is not None and was.state != "wanted":
+            continue
+        try:
+            link = tools.api.download_link(job.generation_id or "", job.project_id or "", kind)
+        except (api.NotReady, api.NotFound, api.Rejected) as error:
+            assumed = kind or ("video" if job.media is not None and job.media.has_video else "audio")
+            output = _missing(outputs.get(assumed) or Output(assumed), error, now)
+            outputs[assumed] = output
+            if output.state == "wanted":
+                lagging.append(f"{assumed}: {error.message}")
+            continue
+        tools.links[job.id, link.type] = link
+        outputs[link.type] = replace(outputs.get(link.type, Output(link.type)), state="wanted",
+                                     mime_type=link.mime_type, missing_since=None)
+    wanted = tuple(outputs.values())
+    if lagging:
+        waiting = park(job, now, because("not_ready", detail="; ".join(lagging)))
+        return Outcome({**waiting.changes, "outputs": wanted}, rest=True)
+    if not any(output.state == "wanted" for output in wanted):
+        return _nothing_had(replace(job, outputs=wanted), tools)
+    return _reserve(replace(job, outputs=wanted), tools)
+
+
+def _missing(output: Output, error: api.ApiError, now: float) -> Output:
+    """An output that is not to be had, for now or for good."""
+    since = output.missing_since or now
+    final = isinstance(error, api.TranscriptUnavailable | api.Rejected)
+    patience = _LAG_NOT_READY if isinstance(error, api.NotReady) else _LAG_NOT_FOUND
+    if final or now - since > patience:
+        return replace(output, state="unavailable", missing_since=since, note=error.message)
+    return replace(output, missing_since=since)
+
+
+def _nothing_had(job: Job, tools: Tools) -> Outcome:
+    notes = "; ".join(f"{output.type}: {output.note or 'not to be had'}" for output in job.outputs)
+    failed = fail(job, tools.clock.now(), "output_unavailable", detail=notes)
+    return Outcome({**failed.changes, "outputs": job.outputs}, rest=True)
+
+
+def _reserve(job: Job, tools: Tools) -> Outcome:
+    """Take the smallest number that is free for all names of the job, before anything is written."""
+    wanted = {output.type: output.mime_type for output in job.outputs if output.state != "unavailable"}
+    plan = tools.outbox(job).number_for(job, wanted, lambda name: tools.journal.reserved(job.inbox, name, job.id))
+    outputs = tuple(replace(output, path=plan.paths.get(output.type)) for output in job.outputs)
+    return go(outputs=outputs, number=plan.number, reserve=plan.keys, due_at=tools.clock.now())
+
+
+def _fetch(job: Job, output: Output, tools: Tools) -> Outcome:
+    """One output into its hidden temporary file, whole and on disk, with its facts."""
+    now = tools.clock.now()
+    try:
+        link = tools.links.pop((job.id, output.type), None) or tools.api.download_link(
+            job.generation_id or "", job.project_id or "", output.type)
+        with tools.outbox(job).temp(job, output, resume=(job.id, output.type) in tools.partly) as temp:
+            sink = Sink(temp, tools, job, output.type)
+            received = tools.storage.download(link, sink)
+            media = _look(output.type, temp.fileno())
+            if output.type != "transcript" and media is None:
+                sink.restart()
+                raise api.BadDownload("it holds neither sound nor picture", call="download")
+            fetched = temp.finish()
+    except (api.NotReady, api.NotFound, api.Rejected) as error:
+        missing = _missing(output, error, now)
+        if missing.state == "unavailable":
+            return go(outputs=_swap(job, missing), due_at=now)
+        waiting = park(job, now, because("not_ready", detail=f"{output.type}: {error.message}"))
+        return Outcome({**waiting.changes, "outputs": _swap(job, missing)}, rest=True)
+    except (api.BadDownload, api.LinkExpired) as error:
+        if job.parks < _BAD_TRIES:
+            raise
+        return go(outputs=_swap(job, replace(output, state="unavailable", note=error.message)), due_at=now)
+    done = replace(output, state="fetched", size=fetched.size, sha256=fetched.sha256, media=media, missing_since=None,
+                   mime_type=output.mime_type or received.mime_type)
+    return go(outputs=_swap(job, done), notes=(*job.notes, *_notes(job, done, received.mime_type)), due_at=now,
+              progress=None)
+
+
+class Sink:
+    """The temporary file as a download sees it: it reports progress, and remembers what its bytes are of."""
+
+    def __init__(self, temp: Temp, tools: Tools, job: Job, kind: DownloadType) -> None:
+        self._temp = temp
+        self._tools = tools
+        self._job = job
+        self._key = (job.id, kind)
+
+    @property
+    def validator(self) -> str | None:
+        """Which version of the object the bytes are of; kept in memory, as long as this process lives."""
+        return self._tools.partly.get(self._key)
+
+    @validator.setter
+    def validator(self, value: str | None) -> None:
+        if value is None:
+            self._tools.partly.pop(self._key, None)
+        else:
+            self._tools.partly[self._key] = value
+
+    @property
+    def size(self) -> int:
+        """Bytes in it so far."""
+        return self._temp.size
+
+    def write(self, data: bytes, /) -> None:
+        """Append."""
+        self._temp.write(data)
+        self._tools.note_progress(self._job, 100.0 * min(1.0, self._temp.size / max(1, self._job.size)))
+
+    def restart(self) -> None:
+        """Forget everything written."""
+        self._temp.restart()
+        self.validator = None
+
+
+def _look(kind: DownloadType, descriptor: int) -> Media | None:
+    """What the fetched file is; for a transcript only that it can be read."""
+    if kind != "transcript":
+        return probe(descriptor)
+    try:
+        json.loads(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
+    except ValueError as error:
+        raise api.BadDownload(f"the transcript can't be read: {error}", call="download") from error
+    return None
+
+
+def _notes(job: Job, output: Output, received: str | None) -> list[str]:
+    notes = []
+    told = (output.mime_type or "").partition(";")[0].strip().lower()
+    if received and told and received != told and not received.startswith("application/octet-stream"):
+        notes.append(f"The {output.type} was announced as {told} and came as {received}.")
+    before = job.media.duration_s if job.media is not None else None
+    after = output.media.duration_s if output.media is not None else None
+    if before is not None and after is not None and abs(after - before) > max(1.0, before / 100):
+        notes.append(f"The {output.type} lasts {after:.1f} s, the original {before:.1f} s.")
+    return notes
+
+
+def _swap(job: Job, output: Output) -> tuple[Output, ...]:
+    return tuple(output if old.type == output.type else old for old in job.outputs)
+
+
+def _publish(job: Job, output: Output, tools: Tools) -> Outcome:
+    try:
+        tools.outbox(job).publish(job, output)
+    except NameTaken:
+        return _renumber(job, tools)
+    except ContentLost:
+        return go("a fetched output was lost", outputs=_swap(job, replace(output, state="wanted")),
+                  due_at=tools.clock.now())
+    return go(outputs=_swap(job, replace(output, state="published")), due_at=tools.clock.now())
+
+
+def _renumber(job: Job, tools: Tools) -> Outcome:
+    """A name was taken since it was reserved: all files of the job get the next number."""
+    outputs = []
+    for output in job.outputs:
+        here = output
+        if output.state in {"fetched", "published"}:
+            try:
+                tools.outbox(job).unpublish(job, output)
+                here = replace(output, state="fetched")
+            except ContentLost:
+                here = replace(output, state="wanted")
+        outputs.append(here)
+    planned = _reserve(replace(job, outputs=tuple(outputs)), tools)
+    return Outcome(planned.changes, "a name was taken by something else", planned.reserve)
+
+
+def _deliver(job: Job, tools: Tools) -> Outcome:
+    """The sidecar, last: its presence means that every output it names is complete."""
+    now = tools.clock.now()
+    notes = [*job.notes, *(f"No {output.type}: {output.note or 'the service has none'}." for output in job.outputs
+                           if output.state == "unavailable")]
+    changes: dict[str, Any] = {
+        "state": State.DELIVERED, "notes": tuple(dict.fromkeys(notes)), "delivered_at": now, "due_at": None,
+        "progress": None, "because": None, "parks": 0,
+        "original": "kept" if job.settings.originals == "keep" else "pending"}
+    try:
+        tools.outbox(job).write_sidecar(replace(job, **changes))
+    except NameTaken:
+        return _renumber(job, tools)
+    except ContentLost as lost:
+        outputs = tuple(replace(output, state="wanted") if output.path == lost.path else output
+                        for output in job.outputs)
+        return go("a published output was lost", outputs=outputs, due_at=now)
+    return Outcome(changes, rest=True)
+
+
+def _duplicate(job: Job, tools: Tools) -> Outcome:
+    """A copy: its sidecar points to the earlier outputs; where those are gone they are fetched again, for nothing."""
+    now = tools.clock.now()
+    earlier = tools.journal.job(job.duplicate_of or "")
+    if earlier is None or earlier.generation_id is None:
+        return hold(job, "duplicate_gone", other=show(earlier.path) if earlier else "an unknown file")
+    published = [output for output in earlier.outputs if output.state == "published"]
+    if not published or not all(tools.outbox(job).present(output) for output in published):
+        return go("the earlier outputs are gone and fetched again", base_url=earlier.base_url,
+                  key_print=earlier.key_print, project_id=earlier.project_id, generation_id=earlier.generation_id,
+                  model_key=earlier.model_key, completed_at=earlier.completed_at or now, replayed=True, due_at=now)
+    if job.number is None:
+        return _reserve(job, tools)
+    reason = because("duplicate", other=show(earlier.path), job=job.id)
+    skipped: dict[str, Any] = {"state": State.SKIPPED, "because": reason, "due_at": None, "parks": 0}
+    try:
+        tools.outbox(job).write_sidecar(replace(job, **skipped), (earlier.id, earlier.path))
+    except NameTaken:
+        return _renumber(job, tools)
+    return Outcome(skipped, rest=True)

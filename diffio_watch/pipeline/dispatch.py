@@ -1,0 +1,212 @@
+"""Picks what is due: two pools for transfers and one for short calls, fair between inboxes, fed from the journal."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from diffio_watch.api import ApiError
+from diffio_watch.config import ConfigError
+from diffio_watch.job import OPEN, Job, State
+from diffio_watch.journal import Halt
+from diffio_watch.pipeline.halts import ACCOUNT, Halts
+from diffio_watch.pipeline.tools import Tools
+from diffio_watch.pipeline.worker import Worker, key_works
+
+_CALLS: Final = 4
+_LONGEST: Final = 0.5  # seconds between two looks into the journal
+_SPENDING_STOPS: Final = frozenset({"billing", "spend_limit"})
+Drive = Callable[[], None]
+
+
+class Pool:
+    """Threads for jobs in certain states. They are plain and daemonic: a hung share must not hang the exit."""
+
+    def __init__(self, name: str, states: frozenset[State], size: int,
+                 trouble: Callable[[BaseException], None]) -> None:
+        self.name = name
+        self.states = states
+        self.size = size
+        self.busy: dict[str, str] = {}  # job id → inbox
+        self._trouble = trouble
+        self._work: queue.SimpleQueue[Drive | None] = queue.SimpleQueue()
+        self.threads = [self._thread(number) for number in range(size)]
+
+    def _thread(self, number: int) -> threading.Thread:
+        thread = threading.Thread(target=self._run, name=f"{self.name}-{number}", daemon=True)
+        thread.start()
+        return thread
+
+    def give(self, work: Drive) -> None:
+        """Have a thread do this."""
+        self._work.put(work)
+
+    def stop(self) -> None:
+        """Let every thread end after what it does."""
+        for _ in self.threads:
+            self._work.put(None)
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001 - its one place: the daemon decides what becomes of it
+                self._trouble(error)
+
+
+class Dispatcher:
+    """Gives due jobs to the pools.
+
+    Args:
+        tools: the daemon's parts.
+        halts: what is stopped.
+        worker: drives a job.
+        trouble: told of everything that a thread could not deal with, such as a journal that can't be written.
+    """
+
+    def __init__(self, tools: Tools, halts: Halts, worker: Worker, trouble: Callable[[BaseException], None]) -> None:
+        self._tools = tools
+        self._halts = halts
+        self._worker = worker
+        limits = tools.config.limits
+        self._calls = Pool("call", frozenset({State.GENERATING, State.WAITING}), _CALLS, trouble)
+        self.pools = (
+            self._calls,
+            Pool("download", frozenset({State.DOWNLOADING}), limits.downloads, trouble),
+            Pool("upload", frozenset({State.QUEUED, State.UPLOADING}), limits.uploads, trouble),
+        )
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._served: dict[str, int] = {}  # inbox → when it had its last turn
+        self._turn = 0
+        self._probing: set[str] = set()
+
+    def wake(self) -> None:
+        """Something may be due sooner than it was."""
+        self._wake.set()
+
+    @property
+    def busy(self) -> int:
+        """Jobs that a thread works on now."""
+        with self._lock:
+            return sum(len(pool.busy) for pool in self.pools)
+
+    def holds(self, job_id: str) -> bool:
+        """Whether a thread works on this job now."""
+        with self._lock:
+            return any(job_id in pool.busy for pool in self.pools)
+
+    def round(self) -> None:
+        """Give out what is due, then wait until something may be."""
+        now = self._tools.clock.now()
+        self._wake.clear()
+        self._probe(now)
+        room = self._room()
+        for pool in self.pools:
+            while len(pool.busy) < pool.size:
+                job = self._choose(pool, now, room)
+                if job is None:
+                    break
+                if job.state is State.QUEUED:
+                    room -= 1
+                self._give(pool, job)
+        due = self._tools.journal.next_due(now)
+        self._wake.wait(min(_LONGEST, max(0.01, due - now)) if due is not None else _LONGEST)
+
+    def stop(self) -> None:
+        """Let the pools end."""
+        for pool in self.pools:
+            pool.stop()
+
+    def _room(self) -> int:
+        """How many more generations may be on their way."""
+        counts = self._tools.journal.counts()
+        under_way = counts[State.UPLOADING] + counts[State.GENERATING] + counts[State.WAITING]
+        return self._tools.config.limits.in_flight - under_way
+
+    def _choose(self, pool: Pool, now: float, room: int) -> Job | None:
+        """The next job of a pool: bumped first, then by priority, then the inbox that waited longest for a turn."""
+        inboxes = self._tools.config.inboxes
+        share = pool.size if len(inboxes) == 1 or pool is self._calls else max(1, pool.size // 2)
+        best: Job | None = None
+        for inbox in inboxes:
+            taken = sum(1 for name in pool.busy.values() if name == inbox.name)
+            if taken >= share:
+                continue
+            job = self._first(pool, inbox.name, now, room)
+            if job is not None and (best is None or self._rank(job) > self._rank(best)):
+                best = job
+        return best
+
+    def _rank(self, job: Job) -> tuple[int, int, int]:
+        return job.bumped, job.priority, -self._served.get(job.inbox, 0)
+
+    def _first(self, pool: Pool, inbox: str, now: float, room: int) -> Job | None:
+        # what was begun is finished before anything new is
+        for state in sorted(pool.states, key=_BEGUN.index):
+            if state is State.QUEUED and room <= 0:
+                continue
+            if self._halts.blocked(inbox, state, paid=True) is not None:
+                continue
+            for job in self._tools.journal.due({state}, inbox, now, len(pool.busy) + _SKIPPED):
+                if job.id not in pool.busy and self._halts.blocks(job) is None:
+                    return job
+        return None
+
+    def _give(self, pool: Pool, job: Job, *, probe: bool = False) -> None:
+        self._turn += 1
+        self._served[job.inbox] = self._turn
+        with self._lock:
+            pool.busy[job.id] = job.inbox
+
+        def work() -> None:
+            try:
+                self._worker.drive(job, pool.states, probe=probe)
+            finally:
+                with self._lock:
+                    pool.busy.pop(job.id, None)
+                self._wake.set()
+
+        pool.give(work)
+
+    def _probe(self, now: float) -> None:
+        """Let one through for each stop whose time has come."""
+        for halt in self._halts.due(now):
+            if halt.scope in self._probing:
+                continue
+            self._halts.probing(halt, now)
+            job = None if halt.because.code == "auth" else self._prober(halt)
+            if job is not None:
+                pool = next(pool for pool in self.pools if job.state in pool.states)
+                self._give(pool, job, probe=True)
+            elif halt.because.code == "auth" or halt.scope.startswith("origin:api:"):
+                self._probing.add(halt.scope)
+                self._calls.give(lambda halt=halt: self._ask(halt))  # type: ignore[misc]  # bound now, on purpose
+            else:  # nobody is left to find out with: the next new file does
+                self._halts.end(halt.scope)
+
+    def _prober(self, halt: Halt) -> Job | None:
+        """The oldest job that the stop keeps from its next step; parked ones are due for this."""
+        states = {State.GENERATING} if halt.scope == ACCOUNT else OPEN
+        for job in reversed(self._tools.journal.jobs(states)):
+            inbox_fits = not halt.scope.startswith("inbox:") or halt.scope == f"inbox:{job.inbox}:model"
+            if inbox_fits and job.due_at is not None and not self.holds(job.id) and self._halts.blocks_by(halt, job):
+                return job
+        return None
+
+    def _ask(self, halt: Halt) -> None:
+        """Probe with a call that costs nothing."""
+        try:
+            if key_works(self._tools) and halt.because.code == "auth":
+                self._halts.end(halt.scope)
+        except (ApiError, ConfigError) as error:
+            self._tools.log.info("probe.failed", scope=halt.scope, error=str(error))
+        finally:
+            self._probing.discard(halt.scope)
+            self._wake.set()
+
+
+_BEGUN: Final = [State.DOWNLOADING, State.GENERATING, State.WAITING, State.UPLOADING, State.QUEUED]
+_SKIPPED: Final = 1

@@ -1,0 +1,170 @@
+"""generating → waiting → downloading: the one call that costs money, and the wait for what it buys."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any, Final
+
+from diffio_watch.api import errors as api
+from diffio_watch.api.shapes import Generation, GenerationSummary
+from diffio_watch.job import Job, State
+from diffio_watch.pipeline import guard
+from diffio_watch.pipeline.decide import ModelUnknown, ProjectGone
+from diffio_watch.pipeline.outcome import NO_PROJECT, Outcome, fail, go, hold, park
+from diffio_watch.pipeline.tools import Tools
+from diffio_watch.reasons import because
+
+_MODEL_ALIASES: Final = {"diffio-3.4": "diffio-3.5"}  # the older name answers with the newer (public documentation)
+_CLOCK_SKEW: Final = 300.0  # seconds that the service's clock and ours may differ
+_LOOK_TWICE: Final = 60.0
+_EMPTY_ONCE: Final = "no generation of this intent was found"
+_OVERDUE_PAUSE: Final = 300.0
+_UNKNOWN_TRIES: Final = 8
+_STRETCH: Final = 0.15  # a pause is at most this share of the time waited so far
+_OTHER_SERVICE_PAUSE: Final = 300.0
+
+
+def intend(job: Job, tools: Tools) -> Outcome:
+    """Decide to spend, and write down exactly what will be sent. Nothing is sent yet."""
+    now = tools.clock.now()
+    if job.base_url != tools.base_url:
+        return go("another service is configured", **NO_PROJECT, state=State.UPLOADING, due_at=now)
+    over = guard.over_limit(job, tools.config.limits, tools.journal.spent_since(guard.midnight(now)))
+    if over is not None:
+        return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
+    key = str(uuid.uuid4())
+    body: dict[str, Any] = {"apiProjectId": job.project_id, "idempotencyKey": key}
+    if job.settings.sampling:
+        body["sampling"] = job.settings.sampling
+    if job.settings.params:
+        body["params"] = job.settings.params
+    return go(idempotency_key=key, body=json.dumps(body), intent_at=now, key_print=tools.key_print(), due_at=now)
+
+
+def generating(job: Job, tools: Tools) -> Outcome:
+    """Send the intent, as often as it takes to get an answer: the service charges it once."""
+    now = tools.clock.now()
+    if not job.paid:
+        return intend(job, tools)
+    if job.base_url != tools.base_url:
+        return park(job, now, because("other_service", base_url=job.base_url, job=job.id), delay=_OTHER_SERVICE_PAUSE)
+    if job.key_print != tools.key_print():
+        return _look_before_sending(job, tools)
+    try:
+        made = tools.api.generate(job.settings.model, job.body or "")
+    except api.NotFound as error:
+        raise _unknown(job, tools) from error
+    return _bought(job, tools, made)
+
+
+def _bought(job: Job, tools: Tools, made: Generation) -> Outcome:
+    now = tools.clock.now()
+    if made.project_id != job.project_id:
+        return hold(job, "conflict", detail=f"it answered with project {made.project_id}")
+    return go(state=State.WAITING, generation_id=made.generation_id, model_key=made.model_key, replayed=made.replayed,
+              generated_at=now, due_at=now + tools.config.generation.poll.first, progress=None, stage=None, polls=0)
+
+
+def _unknown(job: Job, tools: Tools) -> Exception:
+    """A 404 of a generation endpoint: is it the model or the project that the service does not know?"""
+    try:
+        tools.api.list_generations(job.project_id or "")
+    except api.NotFound:
+        return ProjectGone(job.project_id)
+    return ModelUnknown(job.settings.model)
+
+
+def _look_before_sending(job: Job, tools: Tools) -> Outcome:
+    """The key is another one than at the intent, so the idempotency key would not protect: look first."""
+    now = tools.clock.now()
+    try:
+        listed = tools.api.list_generations(job.project_id or "")
+    except (api.Forbidden, api.NotFound):
+        return hold(job, "account_changed")
+    strangers = _strangers(job, tools, listed)
+    found = [one for one in strangers if one.model_key == _MODEL_ALIASES.get(job.settings.model, job.settings.model)]
+    if found:
+        return _adopt(found[0], tools)
+    if strangers:
+        return hold(job, "conflict", detail=f"project {job.project_id} has a generation of {strangers[0].model_key}")
+    if job.stage != _EMPTY_ONCE:
+        reason = because("not_ready", detail="it is looked at whether the earlier key bought it")
+        return Outcome({**park(job, now, reason, delay=_LOOK_TWICE).changes, "stage": _EMPTY_ONCE}, rest=True)
+    return go("nothing was bought with the earlier key", key_print=tools.key_print(), stage=None, due_at=now)
+
+
+def _strangers(job: Job, tools: Tools, listed: list[GenerationSummary]) -> list[GenerationSummary]:
+    """Generations that no job knows and that are not older than the intent."""
+    since = (job.intent_at or 0.0) - _CLOCK_SKEW
+    return [one for one in listed
+            if not tools.journal.knows_generation(one.generation_id)
+            and (one.created_at is None or one.created_at >= since)]
+
+
+def _adopt(found: GenerationSummary, tools: Tools) -> Outcome:
+    now = tools.clock.now()
+    return go("adopted a generation that the service had", state=State.WAITING, generation_id=found.generation_id,
+              model_key=found.model_key, replayed=True, generated_at=now, due_at=now, stage=None, polls=0,
+              key_print=tools.key_print())
+
+
+def waiting(job: Job, tools: Tools) -> Outcome:
+    """Ask how it goes. Only the overall status counts; an unknown one means not yet."""
+    now = tools.clock.now()
+    if job.base_url != tools.base_url:
+        return park(job, now, because("other_service", base_url=job.base_url, job=job.id), delay=_OTHER_SERVICE_PAUSE)
+    try:
+        seen = tools.api.progress(job.generation_id or "", job.project_id)
+    except api.NotFound:
+        return _lost(job, tools)
+    if seen.status == "complete":
+        return go(state=State.DOWNLOADING, completed_at=now, due_at=now, progress=None, stage=None)
+    if seen.status == "failed":
+        return fail(job, now, "generation_failed", detail=seen.error or "it gave no reason")
+    waited = now - (job.generated_at or now)
+    if waited > tools.config.generation.give_up:
+        return fail(job, now, "gave_up", limit=f"{tools.config.generation.give_up / 86400:g} days")
+    overdue = waited > tools.config.generation.overdue
+    first_time = overdue and "overdue" not in (job.stage or "")
+    stage = f"{seen.stage or seen.status}{', overdue' if overdue else ''}"
+    if first_time:
+        tools.log.warning("job.overdue", job=job.id, inbox=job.inbox, hours=round(waited / 3600, 1))
+    return go(due_at=now + poll_pause(waited, tools.config.generation.poll.first, tools.config.generation.poll.max,
+                                      eta=seen.remaining, overdue=overdue),
+              progress=seen.percent, stage=stage, polls=job.polls + 1)
+
+
+def poll_pause(waited: float, first: float, longest: float, *, eta: float | None = None,
+               overdue: bool = False) -> float:
+    """Seconds until the next question: short at first, stretching with the time waited.
+
+    Args:
+        waited: seconds since the generation was bought.
+        first: the shortest pause.
+        longest: the longest one.
+        eta: seconds the service thinks it still takes, where it says so; a poll just after that is never put off.
+        overdue: whether it takes longer than it should.
+    """
+    if overdue:
+        return max(longest, _OVERDUE_PAUSE)
+    pause = min(longest, max(first, waited * _STRETCH))
+    if eta is not None and eta > 0:
+        # not much before it is due, and soon after
+        pause = min(longest, max(pause, eta + first)) if eta > pause else min(pause, max(first, eta + first))
+    return pause
+
+
+def _lost(job: Job, tools: Tools) -> Outcome:
+    """The service does not know the generation: adopt a match of its project, else wait, then say so."""
+    now = tools.clock.now()
+    try:
+        strangers = _strangers(job, tools, tools.api.list_generations(job.project_id or ""))
+    except api.NotFound:
+        strangers = []
+    found = [one for one in strangers if one.model_key == job.model_key]
+    if found:
+        return _adopt(found[0], tools)
+    if job.parks >= _UNKNOWN_TRIES:
+        return fail(job, now, "not_found")
+    return park(job, now, because("not_ready", detail="the service does not know the generation"))

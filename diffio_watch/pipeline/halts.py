@@ -1,0 +1,173 @@
+"""What stops more than one job, who is let through to find out whether it is over, and when.
+
+The journal has the halts; this is their view in memory, with the rules of what each one blocks.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from diffio_watch.api import Observation
+from diffio_watch.job import OPEN, Job, State
+from diffio_watch.journal import Halt, Journal
+from diffio_watch.pipeline.health import Health, account_pause, origin_pause
+from diffio_watch.pipeline.outcome import Stop
+from diffio_watch.reasons import because
+
+ACCOUNT: Final = "account"
+_OUTBOX_PAUSE: Final = 5.0
+# parks that end with their origin's trouble
+ORIGIN_CODES: Final = ("service_error", "rate_limited", "not_ready")
+_FLOOR: Final = 15.0  # a success elsewhere brings no job forward that was tried less than this many seconds ago
+
+_FETCHING: Final = frozenset({State.WAITING, State.DOWNLOADING})
+STEPS_BEFORE_PAID: Final = OPEN - _FETCHING
+_ROLES: Final = {  # the states whose steps need an origin of this role
+    "api": OPEN,
+    "upload": frozenset({State.QUEUED, State.UPLOADING}),
+    "storage": frozenset({State.UPLOADING, State.DOWNLOADING}),
+}
+
+
+class Halts:
+    """All halts. Safe to use from many threads."""
+
+    def __init__(self, journal: Journal, log: FilteringBoundLogger) -> None:
+        self._journal = journal
+        self._log = log
+        self._lock = threading.RLock()
+        self._health = Health()
+        self._halts = journal.halts()
+        self._pauses = journal.pauses()
+        self._parked: set[str] = set()  # origins that jobs are parked for
+        self._current = threading.local()
+
+    def reload(self) -> None:
+        """Read the journal again, after a person's request changed it."""
+        with self._lock:
+            self._halts = self._journal.halts()
+            self._pauses = self._journal.pauses()
+
+    def all(self) -> dict[str, Halt]:
+        """The halts by scope."""
+        with self._lock:
+            return dict(self._halts)
+
+    def begin(self, stop: Stop, now: float) -> None:
+        """Stop what a step met, or note that it is still so. The first time is told, once."""
+        with self._lock:
+            known = self._halts.get(stop.scope)
+            if known is not None and known.because.code == stop.because.code:
+                if known.because.message != stop.because.message:
+                    self._keep(replace(known, because=stop.because))
+                return
+            if stop.scope.endswith(":outbox"):
+                pause = _OUTBOX_PAUSE
+            else:
+                pause = origin_pause(0) if stop.scope.startswith("origin:") else account_pause(0)
+            at = max(stop.next_check_at, now + pause) if stop.next_check_at is not None else now + pause
+            # a spend limit is tried again before the period's end too: a person may have raised it
+            self._keep(Halt(stop.scope, stop.because, now, min(at, now + 3600.0)))
+        self._log.error("work.halted", scope=stop.scope, reason=stop.because.code, message=stop.because.message,
+                        action=stop.because.action)
+
+    def end(self, scope: str, codes: frozenset[str] | None = None) -> bool:
+        """A stop is over; whether it was there (and for one of `codes`)."""
+        with self._lock:
+            known = self._halts.get(scope)
+            if known is None or (codes is not None and known.because.code not in codes):
+                return False
+            self._journal.clear_halt(scope)
+            del self._halts[scope]
+        self._log.warning("work.resumed", scope=scope, reason=known.because.code)
+        return True
+
+    def probing(self, halt: Halt, now: float) -> None:
+        """A probe is about to be made: the next one is not due before its pause is over."""
+        pause = origin_pause if halt.scope.startswith("origin:") else account_pause
+        with self._lock:
+            if halt.scope in self._halts:
+                self._keep(replace(halt, probes=halt.probes + 1, next_check_at=now + pause(halt.probes + 1)))
+
+    def due(self, now: float) -> list[Halt]:
+        """Stops that are to be probed now."""
+        with self._lock:
+            return [halt for halt in self._halts.values()
+                    if halt.next_check_at is not None and halt.next_check_at <= now
+                    and not halt.scope.endswith(":outbox")]
+
+    def blocks(self, job: Job) -> str | None:
+        """The code of what keeps a job from its next step; None where it may go on."""
+        return self.blocked(job.inbox, job.state, paid=job.paid)
+
+    def blocked(self, inbox: str, state: State, *, paid: bool) -> str | None:
+        """What keeps jobs of an inbox in a state from their next step."""
+        with self._lock:
+            if _spends(state, paid=paid) and ("*" in self._pauses or inbox in self._pauses):
+                return "paused"
+            return next((halt.because.code for halt in self._halts.values() if _blocks(halt, inbox, state, paid=paid)),
+                        None)
+
+    def blocks_by(self, halt: Halt, job: Job) -> bool:
+        """Whether it is this halt, and no other, that keeps a job from its next step."""
+        with self._lock:
+            return _blocks(halt, job.inbox, job.state, paid=job.paid) and not any(
+                _blocks(other, job.inbox, job.state, paid=job.paid)
+                for other in self._halts.values() if other.scope != halt.scope)
+
+    def working_on(self, job_id: str) -> None:
+        """This thread's requests are for this job from now on."""
+        self._current.job = job_id
+
+    def observe(self, seen: Observation) -> None:
+        """What one request showed of its origin; called by the API package in the thread of the job."""
+        scope = f"origin:{seen.role}:{seen.origin}"
+        now = self._journal.clock.now()
+        with self._lock:
+            down = self._health.seen(scope, getattr(self._current, "job", ""), now, ok=seen.ok,
+                                     open_jobs=self._open_jobs)
+            recovered = seen.ok and scope in self._halts
+            parked = seen.ok and scope in self._parked
+            if parked:
+                self._parked.discard(scope)
+            if not seen.ok:
+                self._parked.add(scope)
+        if down:
+            detail = seen.error.message if seen.error else "no answer"
+            self.begin(Stop(scope, because("service_down", origin=seen.origin, detail=detail)), now)
+        if recovered:
+            self.end(scope)
+        if recovered or parked:
+            self._journal.bring_forward(ORIGIN_CODES, now, seen.origin, floor=0.0 if recovered else _FLOOR)
+
+    def _open_jobs(self) -> int:
+        return sum(count for state, count in self._journal.counts().items() if state in OPEN)
+
+    def _keep(self, halt: Halt) -> None:
+        self._journal.set_halt(halt)
+        self._halts[halt.scope] = halt
+
+
+def _spends(state: State, *, paid: bool) -> bool:
+    """Whether the next step of a job in this state begins something that will cost money."""
+    return state is State.QUEUED or (state is State.GENERATING and not paid)
+
+
+def _blocks(halt: Halt, inbox: str, state: State, *, paid: bool) -> bool:
+    kind, _, rest = halt.scope.partition(":")
+    if kind == ACCOUNT:
+        # an account that may not spend still gets what it paid for
+        return halt.because.code == "auth" or state in {State.QUEUED, State.GENERATING}
+    if kind == "origin":
+        return state in _ROLES[rest.partition(":")[0]]
+    name, _, part = rest.partition(":")
+    if name != inbox:
+        return False
+    if part == "outbox":
+        full = halt.because.code == "outbox_full"
+        return _spends(state, paid=paid) or (not full and state in {State.UPLOADING, State.DOWNLOADING})
+    return state in ({State.QUEUED, State.UPLOADING} if part == "inbox" else STEPS_BEFORE_PAID)

@@ -1,0 +1,90 @@
+"""What the steps work with: put together once by the daemon, handed to every step."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from structlog.typing import FilteringBoundLogger
+
+from diffio_watch.api.client import Api
+from diffio_watch.api.shapes import DownloadLink, SignedPut
+from diffio_watch.api.storage import Storage
+from diffio_watch.clock import Clock
+from diffio_watch.config import Config, Inbox
+from diffio_watch.job import DownloadType, Job
+from diffio_watch.journal import Journal
+from diffio_watch.outbox import Outbox
+from diffio_watch.pipeline.sessions import Sessions
+
+_NOTED_EVERY = 1.0
+
+
+@dataclass
+class Tools:
+    """The daemon's parts as steps need them.
+
+    Attributes:
+        key: reads the API key anew.
+        outboxes: by inbox name.
+        stop: set when the program ends.
+        sick: set while the journal can't be written: nothing may be sent.
+        put_targets: signed upload URLs by job id; they live in memory only.
+        links: signed download URLs by job id and type; likewise.
+        partly: which version of an object the bytes of a begun download are of, by job id and type.
+    """
+
+    config: Config
+    journal: Journal
+    api: Api
+    storage: Storage
+    key: Callable[[], str]
+    outboxes: dict[str, Outbox]
+    sessions: Sessions
+    clock: Clock
+    stop: threading.Event
+    sick: threading.Event
+    version: str
+    log: FilteringBoundLogger
+    put_targets: dict[str, SignedPut] = field(default_factory=dict)
+    links: dict[tuple[str, DownloadType], DownloadLink] = field(default_factory=dict)
+    partly: dict[tuple[str, DownloadType], str] = field(default_factory=dict)
+    _noted: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def base_url(self) -> str:
+        """The configured service."""
+        return self.config.api.base_url
+
+    def key_print(self) -> str:
+        """What the journal keeps of the API key: enough to see that it is another one."""
+        return hmac.new(self.journal.secret, self.key().encode(), hashlib.sha256).hexdigest()
+
+    def inbox(self, job: Job) -> Inbox:
+        """The configured inbox of a job."""
+        return self.config.inbox(job.inbox)
+
+    def root(self, job: Job) -> str:
+        """The folder that a job's path is relative to."""
+        return str(self.inbox(job).path)
+
+    def outbox(self, job: Job) -> Outbox:
+        """Where a job's results go."""
+        return self.outboxes[job.inbox]
+
+    def note_progress(self, job: Job, percent: float) -> None:
+        """Let people see how far a transfer is, once a second at most."""
+        now = self.clock.monotonic()
+        if now - self._noted.get(job.id, 0.0) >= _NOTED_EVERY:
+            self._noted[job.id] = now
+            self.journal.note_progress(job.id, percent)
+
+    def forget(self, job: Job) -> None:
+        """Drop what memory holds for a job that goes on without it."""
+        self.put_targets.pop(job.id, None)
+        self._noted.pop(job.id, None)
+        for key in [key for key in self.links if key[0] == job.id]:
+            del self.links[key]

@@ -1,0 +1,172 @@
+"""queued → uploading → generating: the file travels to a project of its own, and is known by its hash then."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from collections.abc import Callable
+
+from diffio_watch.api import errors as api
+from diffio_watch.api.shapes import Session
+from diffio_watch.disk.names import show
+from diffio_watch.job import OPEN, Job, Part, State
+from diffio_watch.pipeline import guard
+from diffio_watch.pipeline.content import Changed, Original
+from diffio_watch.pipeline.outcome import NO_PROJECT, Outcome, go, hold, new_project, park
+from diffio_watch.pipeline.tools import Tools
+from diffio_watch.reasons import because
+
+_TWIN_PAUSE = 2.0
+
+
+def queued(job: Job, tools: Tools) -> Outcome:
+    """Let a job in: unless the day's limit is reached, or its content was restored before."""
+    now = tools.clock.now()
+    over = guard.over_limit(job, tools.config.limits, tools.journal.spent_since(guard.midnight(now)))
+    if over is not None:
+        return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
+    with _original(job, tools) as original:
+        found = _twin(job, tools, original.sha256)
+        if found is not None:
+            return found
+    return go(state=State.UPLOADING, attempts=job.attempts + 1, due_at=now, progress=None)
+
+
+def _twin(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
+    """What becomes of a job whose content an older one has; None where none has it.
+
+    The whole file is read only where the cheap fingerprint allows a copy at all.
+    """
+    now = tools.clock.now()
+    mine = job.sha256
+    for twin in tools.journal.twins(job):
+        here = twin.path == job.path
+        if job.settings.duplicates == "process" and not here:
+            continue
+        if twin.state is State.CANCELLED or (twin.state is State.FAILED and not (here and twin.paid)):
+            continue  # it has no outputs and will have none
+        if twin.sha256 is None:
+            if twin.state in OPEN:
+                return park(job, now, because("twin", other=show(twin.path)), delay=_TWIN_PAUSE)
+            continue
+        mine = mine or sha256()
+        if mine != twin.sha256:
+            continue
+        if here:
+            return Outcome({"state": State.SKIPPED, "because": because("duplicate", other=show(twin.path)),
+                            "duplicate_of": twin.id, "due_at": None}, rest=True)
+        if twin.state in {State.DELIVERED, State.SKIPPED}:
+            source = twin.id if twin.state is State.DELIVERED else twin.duplicate_of or twin.id
+            return go(f"a copy of {show(twin.path)}", state=State.DOWNLOADING, duplicate_of=source, sha256=mine,
+                      due_at=now)
+        waiting = park(job, now, because("twin", other=show(twin.path)), delay=_TWIN_PAUSE)
+        return Outcome({**waiting.changes, "sha256": mine}, rest=True)  # read once is enough
+    return None
+
+
+def uploading(job: Job, tools: Tools) -> Outcome:
+    """One of: make the project, start its session, send the file."""
+    now = tools.clock.now()
+    if job.project_id is None:
+        return _create(job, tools)
+    if job.base_url != tools.base_url:
+        return go("another service is configured", **NO_PROJECT, due_at=now)
+    if job.upload == "put":
+        target = tools.put_targets.get(job.id)
+        if target is None or _expired(target.expires_at, now):  # the URL lived in memory only
+            return go("the upload URL is gone", **NO_PROJECT, due_at=now)
+        with _original(job, tools) as original:
+            tools.storage.put(target, original.part(0, job.size))
+            return _arrived(job, tools, original)
+    session = tools.sessions.load(job.id)
+    if session is None or _expired(session.expires_at, now):
+        return go("the upload session is gone", **NO_PROJECT, due_at=now)
+    if job.upload_id is None:
+        upload_id, part_size = tools.storage.start(session)
+        return go(upload_id=upload_id, part_size=part_size)
+    return _send(job, tools, session)
+
+
+def _create(job: Job, tools: Tools) -> Outcome:
+    name = os.path.basename(job.path)
+    extension = os.path.splitext(name)[1].lstrip(".").lower()
+    project = tools.api.create_project(
+        file_name=show(name), content_type=mimetypes.guess_type(name)[0] or "application/octet-stream",
+        content_length=job.size, file_format=extension if extension.isascii() and extension else None,
+        params=job.settings.project_params)
+    made = {**NO_PROJECT, "base_url": tools.base_url, "project_id": project.project_id}
+    if project.session is not None:
+        tools.sessions.save(job.id, project.session)
+        return go(**{**made, "upload": "multipart"})
+    assert project.put is not None
+    tools.put_targets[job.id] = project.put
+    return go(**{**made, "upload": "put"})
+
+
+def _send(job: Job, tools: Tools, session: Session) -> Outcome:
+    """The parts in order, each confirmed in the journal before the next; then the whole."""
+    assert job.upload_id is not None
+    assert job.part_size is not None
+    confirmed = {part.number: part for part in tools.journal.parts(job.id)}
+    with _original(job, tools) as original:
+        try:
+            for number in range(1, max(1, -(-job.size // job.part_size)) + 1):
+                offset = (number - 1) * job.part_size
+                length = min(job.part_size, job.size - offset)
+                if number not in confirmed:
+                    body = original.part(offset, length)
+                    etag = tools.storage.send_part(session, job.upload_id, number, body)
+                    original.check()
+                    confirmed[number] = Part(number, etag, length)
+                    tools.journal.confirm_part(job, confirmed[number])
+                original.skip_to(offset + length)
+            original.check()
+        except Changed:
+            abort(job, tools, session)
+            raise
+        try:
+            tools.storage.complete(session, job.upload_id,
+                                   [(part.number, part.etag) for part in confirmed.values()])
+        except api.SessionLost:
+            # a lost answer may have been a success: the next call says what the project has
+            tools.log.info("upload.session_lost", job=job.id)
+        stored = tools.api.complete_project_upload(job.project_id or "")
+        if stored.size_bytes is not None and stored.size_bytes != job.size:
+            return new_project(job, tools.clock.now(), f"the service stored {stored.size_bytes} of {job.size} bytes")
+        return _arrived(job, tools, original)
+
+
+def _arrived(job: Job, tools: Tools, original: Original) -> Outcome:
+    """The service has the whole file. Nothing was paid yet: the last moment to see that it was a copy."""
+    original.check()
+    now = tools.clock.now()
+    sha256 = original.sha256()
+    if job.sha256 not in {None, sha256}:
+        raise Changed("its content is another one")
+    twin = _twin(job, tools, lambda: sha256)
+    if twin is not None:
+        return twin
+    return go(state=State.GENERATING, sha256=sha256, uploaded=True, uploaded_at=now, due_at=now, progress=None)
+
+
+def abort(job: Job, tools: Tools, session: Session) -> None:
+    """Release what the service holds of an upload that will not end. It expires by itself where this fails."""
+    if job.upload_id is not None:
+        try:
+            tools.storage.abort(session, job.upload_id)
+        except api.ApiError as error:
+            tools.log.info("upload.abort_failed", job=job.id, error=str(error))
+    tools.sessions.remove(job.id)
+
+
+def _original(job: Job, tools: Tools) -> Original:
+    def tick(read: int) -> None:
+        if tools.stop.is_set():
+            raise api.Stopped("the program is stopping")
+        tools.note_progress(job, 100.0 * read / max(1, job.size))
+
+    return Original(tools.root(job), job, follow=tools.inbox(job).follow_symlinks, tick=tick)
+
+
+def _expired(at: float | None, now: float) -> bool:
+    return at is not None and at <= now

@@ -1,0 +1,150 @@
+"""Drives one job from step to step: step, commit, next step. The only place where outcomes are carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+from diffio_watch.api import ApiError, Forbidden, NotFound, Rejected, Unauthorized
+from diffio_watch.job import Job, State
+from diffio_watch.journal import JournalError, NameReserved, Stale
+from diffio_watch.pipeline import deliver, generate, upload
+from diffio_watch.pipeline.decide import decide
+from diffio_watch.pipeline.halts import ACCOUNT, Halts
+from diffio_watch.pipeline.outcome import Outcome
+from diffio_watch.pipeline.tools import Tools
+
+STEPS: Final[dict[State, Callable[[Job, Tools], Outcome]]] = {
+    State.QUEUED: upload.queued,
+    State.UPLOADING: upload.uploading,
+    State.GENERATING: generate.generating,
+    State.WAITING: generate.waiting,
+    State.DOWNLOADING: deliver.downloading,
+}
+_IMPOSSIBLE: Final = "diffio-watch-probe"  # an id that no generation can have
+_SPENDING_STOPS: Final = frozenset({"billing", "spend_limit"})
+
+
+class Worker:
+    """Takes a job as far as it goes now. Threads share one.
+
+    Args:
+        tools: the daemon's parts.
+        halts: what may stop it.
+        look_again: asks the intake of an inbox to look at a path.
+    """
+
+    def __init__(self, tools: Tools, halts: Halts, look_again: Callable[[str, str], None]) -> None:
+        self._tools = tools
+        self._halts = halts
+        self._look_again = look_again
+
+    def drive(self, job: Job, states: Collection[State], *, probe: bool = False) -> None:
+        """Step after step, until the job rests, leaves `states`, is stopped, or the program ends.
+
+        Args:
+            job: the row as it was claimed.
+            states: those that belong to this thread's pool.
+            probe: the first step is taken although something is stopped, to see whether it is over.
+
+        Raises:
+            JournalTrouble: what was done can't be recorded; nothing more may be sent.
+        """
+        self._halts.working_on(job.id)
+        while not (self._tools.stop.is_set() or self._tools.sick.is_set()):
+            if not probe and self._halts.blocks(job) is not None:
+                return
+            probe = False
+            outcome = Outcome(rest=True)
+            try:
+                if job.state is State.GENERATING and not job.paid:
+                    # what was spent is counted and added to in one breath
+                    with self._tools.journal.transaction():
+                        outcome, after = self._step(job)
+                else:
+                    outcome, after = self._step(job)
+            except Stale:
+                return  # somebody else moved the job; its next step is due to them
+            self._after(job, after, outcome)
+            if outcome.rest or after.state not in states:
+                return
+            job = after
+
+    def _step(self, job: Job) -> tuple[Outcome, Job]:
+        try:
+            outcome = STEPS[job.state](job, self._tools)
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - every error of a step gets its one answer, there
+            outcome = self._decide(error, job)
+        if outcome.stop is not None:
+            self._halts.begin(outcome.stop, self._tools.clock.now())
+        if not outcome.changes:
+            return outcome, job
+        try:
+            return outcome, self._tools.journal.commit(job, detail=outcome.detail, reserve=outcome.reserve,
+                                                       **outcome.changes)
+        except NameReserved:  # another job was quicker: the same step finds the next number
+            return Outcome(), job
+
+    def _decide(self, error: Exception, job: Job) -> Outcome:
+        tools = self._tools
+        works = None
+        if isinstance(error, Forbidden):
+            try:
+                works = key_works(tools)
+            except ApiError as other:
+                error = other
+        outcome = decide(error, job, tools.clock.now(), key_works=works,
+                         same_key=job.key_print is None or job.key_print == tools.key_print(),
+                         current_model=tools.inbox(job).model)
+        reason = outcome.changes.get("because")
+        if reason is not None and reason.code == "internal":
+            tools.log.error("job.step_failed", job=job.id, state=str(job.state), exc_info=error)
+        return outcome
+
+    def _after(self, before: Job, job: Job, outcome: Outcome) -> None:
+        tools = self._tools
+        if before.state is State.GENERATING and job.state is State.WAITING:
+            self._halts.end(ACCOUNT, _SPENDING_STOPS)
+            self._halts.end(f"inbox:{job.inbox}:model")
+        if before.state is State.UPLOADING and (job.state is not State.UPLOADING or job.project_id is None):
+            tools.sessions.remove(job.id)
+            tools.forget(job)
+        if job.state is not before.state:
+            if job.state not in STEPS:
+                tools.forget(job)
+            self._tell(job)
+        elif job.because is not None and job.because != before.because:
+            tools.log.info("job.parked", job=job.id, inbox=job.inbox, state=str(job.state), reason=job.because.code,
+                           message=job.because.message, due_in=round((job.due_at or 0) - tools.clock.now()))
+        if outcome.look_again:
+            self._look_again(job.inbox, job.path)
+
+    def _tell(self, job: Job) -> None:
+        fields = {"job": job.id, "inbox": job.inbox, "path": job.path}
+        if job.because is not None:
+            fields |= {"reason": job.because.code, "message": job.because.message, "action": job.because.action}
+        if job.state is State.DELIVERED and job.delivered_at is not None:
+            fields["seconds"] = str(round(job.delivered_at - job.detected_at, 1))
+        level = "error" if job.state is State.FAILED else "warning" if job.state is State.HELD else "info"
+        getattr(self._tools.log, level)(f"job.{job.state}", **fields)
+
+
+def key_works(tools: Tools) -> bool:
+    """Whether the service accepts the key, by a call that costs nothing and is about nobody's work.
+
+    200, 400 and 404 mean that it does.
+
+    Raises:
+        ApiError: the service gave no answer to go by.
+    """
+    waiting = tools.journal.jobs({State.WAITING}, limit=1)
+    generation = waiting[0].generation_id if waiting and waiting[0].key_print == tools.key_print() else None
+    try:
+        tools.api.progress(generation or _IMPOSSIBLE)
+    except (Unauthorized, Forbidden):
+        return False
+    except (NotFound, Rejected):
+        return True
+    return True
