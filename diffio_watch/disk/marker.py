@@ -143,8 +143,9 @@ def read(root: str) -> Marker | None:
 
 def _must_be_folder(root: str) -> None:
     try:
-        # opening it, not only looking: an NFS server that is gone answers the look from a cache
-        os.close(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        # opened and listed, not only looked at: of a server that is gone, a look is answered from a cache
+        with os.scandir(root) as entries:
+            next(entries, None)
     except OSError as error:
         raise FolderGone(f"the folder can't be opened ({_words(error)})") from error
 

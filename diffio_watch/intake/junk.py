@@ -1,0 +1,133 @@
+"""Which names are meant: the built-in junk list, then `recursive`, `include` and `exclude`. Each rule can say why."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase, translate
+from typing import Final
+
+from diffio_watch.job import Because
+from diffio_watch.reasons import because
+
+SETS: Final[dict[str, frozenset[str]]] = {
+    "audio": frozenset({
+        "3ga", "8svx", "aa3", "aac", "ac3", "adts", "aif", "aifc", "aiff", "alac", "amr", "ape", "au", "awb", "bwf",
+        "bw64", "caf", "dff", "dsf", "dss", "dts", "ds2", "eac3", "f4a", "flac", "gsm", "m4a", "m4b", "m4r", "mka",
+        "mp1", "mp2", "mp3", "mpa", "mpc", "mpga", "msv", "oga", "ogg", "opus", "qcp", "ra", "rf64", "sd2", "snd",
+        "spx", "tak", "tta", "voc", "vox", "w64", "wav", "wave", "weba", "wma", "wv",
+    }),
+    "video": frozenset({
+        "3g2", "3gp", "3gpp", "asf", "avi", "divx", "dv", "f4v", "flv", "gxf", "insv", "m1v", "m2t", "m2ts",
+        "m2v", "m4v", "mkv", "mod", "mov", "mp4", "mpe", "mpeg", "mpg", "mpv", "mts", "mxf", "ogm", "ogv", "qt",
+        "rm", "rmvb", "tod", "trp", "ts", "vob", "webm", "wmv",
+    }),
+}
+
+# names of folders below which nothing is meant; they start with no dot, so the dot rule does not see them
+_JUNK_FOLDERS: Final = ("@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "lost+found", "@Recycle")
+_JUNK_FILES: Final = ("Thumbs.db", "desktop.ini", "~$*", "*.part", "*.partial", "*.tmp", "*.crdownload", "*.filepart")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule applied to one path. `refusal` is the reason where it does not hold."""
+
+    name: str
+    holds: bool
+    detail: str
+    refusal: Because | None = None
+
+
+class Rules:
+    """What an inbox takes, by name alone.
+
+    Args:
+        inbox: its name.
+        include: names of built-in sets, and globs; a file has to match one.
+        exclude: globs; a file must match none.
+        recursive: whether folders below the inbox count.
+
+    Globs match the relative path or the last name, and heed case as rsync's do; the built-in sets do not.
+    """
+
+    def __init__(self, inbox: str, include: Iterable[str], exclude: Iterable[str], *, recursive: bool) -> None:
+        self.inbox = inbox
+        self.recursive = recursive
+        self._include = tuple(include)
+        self._exclude = tuple(exclude)
+        self._extensions = frozenset().union(*(SETS[word] for word in self._include if word in SETS))
+        self._wanted = _any_of(word for word in self._include if word not in SETS)
+        self._unwanted = _any_of(self._exclude)
+
+    def takes(self, path: str) -> bool:
+        """Whether a file of this path is meant; quick, for each file of each scan."""
+        return self.reaches(path) and junk(path) is None and self._is_included(path) \
+            and not _matches(self._unwanted, path)
+
+    def enters(self, folder: str) -> bool:
+        """Whether files below this folder may be meant."""
+        return self.recursive and junk_name(folder.rpartition("/")[2], folder=True) is None
+
+    def reaches(self, path: str) -> bool:
+        """Whether `recursive` lets this path be reached."""
+        return self.recursive or "/" not in path
+
+    def explain(self, path: str) -> list[Rule]:
+        """Each rule in turn, in words."""
+        pattern = junk(path)
+        excluded = next((glob for glob in self._exclude if _matches(_any_of([glob]), path)), None)
+        rules = [
+            Rule("not_junk", pattern is None, f"matches {pattern}" if pattern else "on no junk list",
+                 because("junk", detail=pattern)),
+            Rule("recursive", self.reaches(path), "in a folder below, and `recursive` is off"
+                 if not self.reaches(path) else "where the inbox is looked through", because("not_recursive")),
+            Rule("included", self._is_included(path), ("named by " if self._is_included(path) else "not named by ")
+                 + "`include` (" + ", ".join(self._include) + ")", because("not_included", inbox=self.inbox)),
+            Rule("not_excluded", excluded is None, f"named by {excluded}" if excluded else "not named by `exclude`",
+                 because("excluded", detail=excluded, inbox=self.inbox)),
+        ]
+        return [Rule(one.name, one.holds, one.detail, None if one.holds else one.refusal) for one in rules]
+
+    def _is_included(self, path: str) -> bool:
+        name = path.rpartition("/")[2]
+        stem, dot, extension = name.rpartition(".")
+        return bool(stem and dot and extension.lower() in self._extensions) or _matches(self._wanted, path)
+
+
+def junk(path: str) -> str | None:
+    """The pattern of the built-in junk list that a path falls under; None if it is on none."""
+    *folders, name = path.split("/")
+    for folder in folders:
+        pattern = junk_name(folder, folder=True)
+        if pattern is not None:
+            return f"{pattern}/"
+    return junk_name(name, folder=False)
+
+
+def junk_name(name: str, *, folder: bool) -> str | None:
+    """The pattern that one name falls under: as a folder on the way, or as the file itself."""
+    if name.startswith("."):  # .DS_Store, ._*, .Trash*, .snapshot, .stversions, .@__thumb, our own marker …
+        return ".*"
+    folded = name.lower()
+    patterns = _JUNK_FOLDERS if folder else _JUNK_FILES
+    return next((one for one in patterns if fnmatchcase(folded, one.lower())), None)
+
+
+def _any_of(globs: Iterable[str]) -> re.Pattern[str] | None:
+    patterns = [translate(_composed(glob)) for glob in globs]
+    return re.compile("|".join(patterns)) if patterns else None
+
+
+def _matches(pattern: re.Pattern[str] | None, path: str) -> bool:
+    if pattern is None:
+        return False
+    path = _composed(path)
+    return pattern.match(path) is not None or pattern.match(path.rpartition("/")[2]) is not None
+
+
+def _composed(text: str) -> str:
+    """A Mac spells `ü` as two characters, a configuration file as one."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)

@@ -1,0 +1,65 @@
+"""What a file is: MediaInfo's word on format, duration and video."""
+
+from __future__ import annotations
+
+import os
+import xml.etree.ElementTree as ET
+from typing import BinaryIO
+
+from pymediainfo import MediaInfo, Track
+
+from diffio_watch.job import Media
+
+
+class ProbeFailed(Exception):
+    """MediaInfo itself failed: nothing is said about the file. Its text says how."""
+
+
+def probe(descriptor: int) -> Media | None:
+    """Read a file's facts; None if there is neither sound nor picture in it.
+
+    Cover art is no video. MediaInfo gets the opened file, never a name: it fails on odd ones.
+
+    Args:
+        descriptor: the file, opened for reading. Its position is moved; it stays open.
+
+    Raises:
+        ProbeFailed: MediaInfo could not be had or broke down.
+        OSError: the file can't be read.
+    """
+    with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
+        tracks = _parse(file)
+    sound = [track for track in tracks if track.track_type == "Audio"]
+    video = [track for track in tracks if track.track_type == "Video"]
+    if not sound and not video:
+        return None
+    general = next(track for track in tracks if track.track_type == "General")
+    tracks = [general, *sound, *video]
+    if general.format == "AVI":  # fed from an opened file, MediaInfo 24.12 counts the sound of AVI twice
+        tracks = [*video, *tracks]
+    durations = [seconds for track in tracks if (seconds := _seconds(track)) is not None]
+    return Media(_text(general.format) or "unknown", durations[0] if durations else None, has_video=bool(video))
+
+
+def _parse(file: BinaryIO) -> list[Track]:
+    try:
+        # one and the same options everywhere: they are shared between threads
+        return list(MediaInfo.parse(file, parse_speed=0.5).tracks)
+    except OSError as error:
+        if error.errno is None:  # the library is not there; a read error has a number
+            raise ProbeFailed(str(error)) from error
+        raise
+    except (RuntimeError, ET.ParseError, ValueError) as error:
+        raise ProbeFailed(f"MediaInfo: {error}") from error
+
+
+def _seconds(track: Track) -> float | None:
+    """MediaInfo tells milliseconds, as a number or as text."""
+    try:
+        return float(track.duration) / 1000
+    except (TypeError, ValueError):
+        return None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,227 @@
+"""Whether an inbox is there, what it lies on, and whether events can be had of it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+import structlog
+
+from diffio_watch.clock import Clock
+from diffio_watch.config import Inbox
+from diffio_watch.disk import marker
+from diffio_watch.disk.mounts import Mount, mount_of
+from diffio_watch.intake.judge import Place
+from diffio_watch.intake.scan import Interrupted
+from diffio_watch.intake.settle import Quiet
+from diffio_watch.intake.watch import Hints, Watch, WatchRefused
+from diffio_watch.job import Because
+from diffio_watch.journal.records import FolderMemory, Found, InboxReport, Known, Placed, Role, SettlingEntry
+from diffio_watch.reasons import because
+
+_CHECK_EVERY: Final = 10.0  # seconds between two looks at folder and watch
+_RETURN_EVERY: Final = 5.0  # … while the folder is not there
+_EVENTS_AGAIN: Final = 300.0  # after the system refused them
+SETTLE_EVENTS: Final = 2.0
+SETTLE_POLLING: Final = 30.0
+_log = structlog.get_logger(__name__)
+
+
+class Memory(Protocol):
+    """The journal as intake needs it."""
+
+    def known(self, inbox: str) -> dict[str, Known]:
+        """What stands at each path."""
+
+    def known_at(self, inbox: str, path: str) -> Known | None:
+        """What stands at one path, or stood there (then its `mtime_ns` is -1)."""
+
+    def place(self, inbox: str, found: Sequence[Found], *, batch_limit: int | None, settling: int) -> list[Placed]:
+        """Journal finished files, all or none."""
+
+    def touch(self, inbox: str, path: str, *, size: int, mtime_ns: int, inode: int | None) -> None:
+        """The same content has new facts."""
+
+    def move(self, inbox: str, moves: Sequence[tuple[str, str]]) -> None:
+        """Files were renamed, all at once: one's new path may be another's old one."""
+
+    def vanish(self, inbox: str, paths: Sequence[str]) -> None:
+        """Files are gone."""
+
+    def report(self, report: InboxReport) -> None:
+        """How the inbox is."""
+
+    def settling(self, inbox: str, entries: Sequence[SettlingEntry]) -> None:
+        """The files that are not finished, in place of those told before."""
+
+    def folder(self, role: Role, name: str) -> FolderMemory | None:
+        """What is known of a folder."""
+
+    def set_folder(self, memory: FolderMemory) -> None:
+        """Remember a folder."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """What the parts of one intake share."""
+
+    inbox: Inbox
+    memory: Memory
+    owner: marker.Owner
+    clock: Clock
+    heartbeat: Callable[[str], None]
+    hints: Hints = field(default_factory=Hints)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    abandoned: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def name(self) -> str:
+        """The inbox's name."""
+        return self.inbox.name
+
+    @property
+    def root(self) -> str:
+        """The inbox's folder."""
+        return os.fspath(self.inbox.path)
+
+    @property
+    def journal(self) -> Memory:
+        """The journal, for one call. An abandoned intake gets it no more.
+
+        Raises:
+            Interrupted: this intake was abandoned.
+        """
+        if self.abandoned.is_set():
+            raise Interrupted
+        return self.memory
+
+    def going(self) -> bool:
+        """Show life; whether to go on."""
+        if self.abandoned.is_set():
+            return False
+        self.heartbeat(self.name)
+        return not self.stopping.is_set()
+
+
+class Presence:
+    """The inbox's folder and its watch.
+
+    Attributes:
+        available: whether the folder is there; None before the first look.
+        stopped: why it is not.
+        since: since when it is not, in seconds since the epoch.
+        mount: what it lies on.
+        check_at: when it is looked at next, monotonic.
+        note: why it is polled although events were wanted.
+    """
+
+    def __init__(self, desk: Desk, quiet: Quiet) -> None:
+        self._desk = desk
+        self._quiet = quiet
+        self._watch: Watch | None = None
+        self._watch_at = 0.0
+        self.available: bool | None = None
+        self.stopped: Because | None = None
+        self.since: float | None = None
+        self.mount = Mount("/", "", "")
+        self.check_at = 0.0
+        self.note = ""
+
+    @property
+    def watching(self) -> bool:
+        """Whether events are had."""
+        return self._watch is not None
+
+    @property
+    def place(self) -> Place:
+        """The folder, for a last look at its files."""
+        return Place(self._desk.root, self.mount.inodes, self.mount.leases, self._desk.inbox.follow_symlinks)
+
+    @property
+    def rescan(self) -> float:
+        """Seconds between two scans."""
+        wish = self._desk.inbox.rescan
+        return (300.0 if self.watching else 10.0) if wish == "auto" else wish
+
+    def check(self) -> bool:
+        """Look at the folder; whether it is there and this journal's."""
+        desk, now = self._desk, self._desk.clock.monotonic()
+        desk.going()
+        memory = desk.journal.folder("inbox", desk.name)
+        try:
+            found = marker.check(desk.root, "inbox", desk.name, desk.owner, memory)
+            self.mount = mount_of(desk.root)
+        except marker.MarkerError as error:
+            self._turn(because("unavailable", detail=str(error), inbox=desk.name))
+            return False
+        if found != memory:
+            desk.journal.set_folder(found)
+        self._turn(None)
+        self.check_at = now + _CHECK_EVERY
+        self._keep_watching(now)
+        return True
+
+    def lose(self, detail: str) -> None:
+        """The folder went away under a call."""
+        self._turn(because("unavailable", detail=detail, inbox=self._desk.name))
+
+    def close(self) -> None:
+        """End the watch."""
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.stop()
+
+    def _turn(self, stopped: Because | None) -> None:
+        if stopped is not None:
+            self.close()
+            self.check_at = self._desk.clock.monotonic() + _RETURN_EVERY
+        if self.available is (stopped is None):
+            self.stopped = stopped
+            return
+        if stopped is None:
+            _log.info("inbox.found", inbox=self._desk.name, filesystem=self.mount.kind)
+            self._desk.hints.lose()  # everything is worth a look
+        else:
+            _log.warning("inbox.lost", inbox=self._desk.name, why=stopped.message)
+        self.available, self.stopped = stopped is None, stopped
+        self.since = None if stopped is None else self._desk.clock.now()
+
+    def _keep_watching(self, now: float) -> None:
+        """Have a watch that lives, where events are wanted; how long files have to be quiet depends on it."""
+        desk = self._desk
+        wanted = desk.inbox.watch == "events" or (desk.inbox.watch == "auto" and not self.mount.remote)
+        if wanted and now >= self._watch_at:
+            self._watch_at = now + _CHECK_EVERY
+            try:
+                self._renew_watch()
+                self.note = ""
+            except WatchRefused as error:
+                self.close()
+                self._watch_at = now + _EVENTS_AGAIN
+                if self.note != str(error):
+                    _log.warning("watch.refused", inbox=desk.name, why=str(error))
+                self.note = str(error)
+        settle = desk.inbox.settle
+        self._quiet.rebase((SETTLE_EVENTS if self.watching else SETTLE_POLLING) if settle == "auto" else settle)
+
+    def _renew_watch(self) -> None:
+        trouble = self._watch.trouble() if self._watch is not None else None
+        if trouble is not None:
+            _log.warning("watch.ended", inbox=self._desk.name, why=trouble)
+            self.close()
+        if self._watch is None:
+            self._watch = Watch(self._desk.root, self._desk.hints, recursive=self._desk.inbox.recursive)
+            self._desk.hints.lose()  # what came before the first event
+
+
+def identity(root: str) -> tuple[int, int] | None:
+    """Which folder stands at a path now; None if there is none."""
+    try:
+        status = Path(root).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

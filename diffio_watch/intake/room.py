@@ -1,0 +1,250 @@
+"""The intake room: one thread an inbox that takes files from seen to settled and journals them.
+
+One turn of its loop: is the inbox there → hints of the watch → a scan when due → the files whose quiet time is over →
+what is finished goes into the journal. Events are hints; the scan is the truth; absence counts only in whole scans of
+an inbox that was there before and after.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import structlog
+
+from diffio_watch.clock import Clock
+from diffio_watch.config import Inbox
+from diffio_watch.disk import marker, names
+from diffio_watch.intake.find import Finder
+from diffio_watch.intake.judge import Changed, Finished, Gone, Same, Verdict, Wait, judge
+from diffio_watch.intake.presence import Desk, Memory, Presence
+from diffio_watch.intake.scan import Interrupted
+from diffio_watch.intake.settle import Entry, Quiet, Settling
+from diffio_watch.job import Because, State
+from diffio_watch.journal.records import Found, InboxReport, Known, SettlingEntry
+from diffio_watch.reasons import because
+
+_SLICE: Final = 1.0  # seconds of last looks before what is finished is journalled
+_BATCH: Final = 200  # files in one transaction
+_LOST_BATCH: Final = 60.0  # seconds until a file is looked at again whose journalling failed
+_LONGEST_LIST: Final = 1000  # of settling files, as told to the journal
+_REPORT_EVERY: Final = 10.0  # seconds, where only the time of the last scan is new
+_LONGEST_STUMBLE: Final = 60.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """How an intake is, for its supervisor. Replaced as a whole, so that any thread may read it.
+
+    Attributes:
+        available: the inbox is there.
+        stopped: why it is not.
+        scans: whole scans done since the start.
+        waiting: how many files are not finished, by the code of what they wait for.
+        quiet: the quiet time in force, in seconds.
+    """
+
+    available: bool = False
+    stopped: Because | None = None
+    scans: int = 0
+    waiting: dict[str, int] = field(default_factory=dict)
+    quiet: float = 0.0
+
+
+class Intake:
+    """One inbox. `run` is its thread's body; the other public methods may be called from any thread.
+
+    A call into a hung filesystem hangs the thread. Its supervisor then calls `abandon` and makes another `Intake`: the
+    old one tells the journal nothing if it ever comes back.
+
+    Args:
+        inbox: its configuration.
+        journal: where files are placed.
+        owner: the journal's id and start counter, for the marker.
+        clock: the program's clocks.
+        approve_over: more new files at once than this are held; None: never.
+        heartbeat: called with the inbox's name before each call that may hang.
+    """
+
+    def __init__(self, inbox: Inbox, journal: Memory, owner: marker.Owner, clock: Clock, *,
+                 approve_over: int | None, heartbeat: Callable[[str], None]) -> None:
+        self.name = inbox.name
+        self.now = Now()
+        self._desk = Desk(inbox, journal, owner, clock, heartbeat)
+        self._settings = inbox.settings()
+        self._approve_over = approve_over
+        self._quiet = Quiet(0.0)
+        self._files = Settling(self._quiet)
+        self._presence = Presence(self._desk, self._quiet)
+        self._finder = Finder(self._desk, self._presence, self._files)
+        self._told: InboxReport | None = None
+        self._told_changes = -1
+        self._told_at = self._tell_at = 0.0
+
+    def run(self) -> None:
+        """Work until `stop` or `abandon`. An error in one turn is logged, and the next turn tries again."""
+        stumble = 1.0
+        try:
+            while self._desk.going():
+                try:
+                    wait = self._turn()
+                    stumble = 1.0
+                except Interrupted:
+                    return
+                except Exception as error:  # noqa: BLE001  # nothing that one turn meets may end the inbox
+                    _log.exception("intake.stumbled", inbox=self.name, error=type(error).__name__)
+                    wait, stumble = stumble, min(stumble * 2, _LONGEST_STUMBLE)
+                    self._finder.scan_at = 0.0  # hints may have been lost on the way
+                self._desk.hints.wait(max(0.0, wait))
+        finally:
+            self._presence.close()
+
+    def stop(self) -> None:
+        """End `run` soon."""
+        self._desk.stopping.set()
+        self._desk.hints.wake()
+
+    def abandon(self) -> None:
+        """End `run`, and keep it from telling the journal anything from now on."""
+        self._desk.abandoned.set()
+        self.stop()
+
+    def look(self, path: str | None = None) -> None:
+        """Look at a file whose job was changed in the journal by others, or at everything."""
+        if path is None:
+            self._desk.hints.lose()
+        else:
+            self._finder.doubtful.add(path)
+            self._desk.hints.add(path)
+
+    def _turn(self) -> float:
+        """Do what is due; seconds until something else is."""
+        clock, presence, finder = self._desk.clock, self._presence, self._finder
+        if clock.monotonic() >= presence.check_at:
+            presence.check()
+        due = [presence.check_at]
+        if presence.available:
+            finder.find()
+        else:
+            self._desk.hints.take()  # once it is back, everything is looked at
+        if presence.available:  # the scan may have lost it
+            self._finish_due()
+            due.append(finder.scan_at)
+            if (look_at := self._files.next_look()) is not None:
+                due.append(look_at)
+        self._tell()
+        if self._files.changes != self._told_changes:
+            due.append(self._tell_at)
+        return min(due) - clock.monotonic()
+
+    def _finish_due(self) -> None:
+        """Have a last look at files whose quiet time is over, for a while, and journal the finished ones."""
+        clock = self._desk.clock
+        until = clock.monotonic() + _SLICE
+        finished: list[Found] = []
+        moves: dict[str, str] = {}
+        while self._presence.available and len(finished) < _BATCH and (now := clock.monotonic()) < until:
+            entry = self._files.due(now)
+            if entry is None:
+                break
+            if not self._desk.going():
+                raise Interrupted
+            verdict = self._judge(entry, now)
+            match verdict:
+                case Gone():
+                    self._files.drop(entry.path)
+                case Changed(seen):
+                    self._files.see(entry.path, seen, clock.monotonic(), clock.now())
+                case Wait(why, detail, seconds):
+                    self._wait(entry, why, detail, seconds)
+                case Same(seen):
+                    self._same(entry.path, seen.inode or None)
+                case Finished():
+                    old = self._finder.former_name(entry.path, verdict.seen)
+                    if old is not None and old not in moves:
+                        moves[old] = entry.path
+                    else:
+                        finished.append(self._found(entry, verdict))
+                    self._files.hold(entry.path, entry.why, entry.detail, now + _LOST_BATCH)
+        self._finder.move(moves)
+        self._place(finished)
+
+    def _judge(self, entry: Entry, now: float) -> Verdict:
+        known = self._finder.standing.get(entry.path) or self._desk.journal.known_at(self.name, entry.path)
+        try:
+            return judge(self._presence.place, entry, known, now, self._quiet.seconds(now), self._desk.going)
+        except (Interrupted, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001  # the next file must have its turn
+            _log.exception("file.stumbled", inbox=self.name, path=names.show(entry.path))
+            return Wait("internal", type(error).__name__, min(2.0 ** min(entry.tries, 16), 300.0))
+
+    def _wait(self, entry: Entry, why: str, detail: str, seconds: float) -> None:
+        if why == "unreadable" and entry.why != why:
+            _log.warning("file.unreadable", inbox=self.name, path=names.show(entry.path), why=detail)
+            self._presence.check()  # perhaps it is the inbox that is gone
+        self._files.hold(entry.path, why, detail, self._desk.clock.monotonic() + seconds)
+
+    def _same(self, path: str, inode: int | None) -> None:
+        """The content is the one that the journal knows; at most its inode number is new."""
+        known = self._finder.standing.get(path)
+        if known is not None:
+            self._desk.journal.touch(self.name, path, size=known.size, mtime_ns=known.mtime_ns, inode=inode)
+            self._finder.standing.put(replace(known, inode=inode))
+        self._files.drop(path)
+
+    def _found(self, entry: Entry, verdict: Finished) -> Found:
+        now = self._desk.clock.now()
+        notice_at = now + verdict.notice_after if verdict.notice_after else None
+        return Found(entry.path, verdict.seen.size, verdict.seen.mtime_ns, self._settings, entry.detected_at, now,
+                     inode=verdict.seen.inode or None, partial=verdict.partial, sha256=verdict.sha256,
+                     media=verdict.media, priority=self._desk.inbox.priority, fail=verdict.fail, notice_at=notice_at)
+
+    def _place(self, finished: list[Found]) -> None:
+        if not finished:
+            return
+        now = {one.path: one for one in finished}
+        coming = sum(1 for entry in self._files if not entry.known and entry.path not in now)
+        placed = self._desk.journal.place(self.name, finished, batch_limit=self._approve_over, settling=coming)
+        for one in placed:
+            file = now[one.path]
+            state = State.FAILED if file.fail else State.QUEUED
+            self._finder.standing.put(Known(one.job_id, file.path, file.size, file.mtime_ns, state, file.inode,
+                                            file.partial, file.sha256))
+            self._files.drop(one.path)
+
+    def _tell(self) -> None:
+        """Tell the journal and the supervisor how things are, where that is new."""
+        clock, presence, finder = self._desk.clock, self._presence, self._finder
+        now = clock.monotonic()
+        quiet = self._quiet.seconds(now)
+        report = InboxReport(
+            self.name, available=bool(presence.available), watch="events" if presence.watching else "polling",
+            filesystem=presence.mount.kind, settle_seconds=quiet, last_scan_at=finder.last_scan_at,
+            stopped=presence.stopped, since=presence.since, note=presence.note,
+            next_check_at=None if presence.available else clock.now() + max(0.0, presence.check_at - now))
+        waiting = Counter(entry.why for entry in self._files)
+        self.now = Now(report.available, report.stopped, finder.scans, dict(waiting), quiet)
+        if self._is_news(report, now):
+            self._desk.journal.report(report)
+            self._told, self._told_at = report, now
+        if self._files.changes != self._told_changes and now >= self._tell_at:
+            self._desk.journal.settling(self.name, self._settling(now, quiet))
+            self._told_changes = self._files.changes
+            self._tell_at = clock.monotonic() + 1.0
+
+    def _is_news(self, report: InboxReport, now: float) -> bool:
+        if self._told is None:
+            return True
+        dated = replace(report, last_scan_at=self._told.last_scan_at, next_check_at=self._told.next_check_at)
+        return dated != self._told or (report != self._told and now >= self._told_at + _REPORT_EVERY)
+
+    def _settling(self, now: float, quiet: float) -> list[SettlingEntry]:
+        """The files that wait longest, in words."""
+        wall = self._desk.clock.now() - now
+        entries = sorted(self._files, key=lambda entry: entry.since)[:_LONGEST_LIST]
+        return [SettlingEntry(entry.path, because(entry.why, detail=entry.detail, seconds=f"{quiet:g}"),
+                              wall + entry.since, wall + entry.look_at) for entry in entries]

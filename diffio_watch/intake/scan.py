@@ -1,0 +1,171 @@
+"""The walk through an inbox: the truth about what is there. Events are only hints that it is worth looking."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from diffio_watch.intake.junk import Rules
+
+# what says that the share is gone, not that a file is
+GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.EHOSTDOWN,
+                         errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.ENODEV, errno.ENXIO})
+_NOT_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look at a file tells. `inode` is 0 where the filesystem does not keep them."""
+
+    size: int
+    mtime_ns: int
+    inode: int = 0
+
+    @classmethod
+    def of(cls, status: os.stat_result, *, inodes: bool) -> Seen:
+        """From a stat; `inodes` says whether this filesystem's numbers can be trusted."""
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino if inodes else 0)
+
+
+class RootGone(Exception):
+    """The inbox itself can't be listed. Its text is the system's words."""
+
+
+class Interrupted(Exception):
+    """The caller wants no more of it: the program stops."""
+
+
+@dataclass(slots=True)
+class Scan:
+    """What one walk found.
+
+    Attributes:
+        files: the regular files that are meant, by relative path.
+        blind: folders and files that could not be looked at: of these, absence says nothing.
+    """
+
+    files: dict[str, Seen] = field(default_factory=dict)
+    blind: set[str] = field(default_factory=set)
+
+    def shows_absent(self, path: str) -> bool:
+        """Whether `path` was surely not there."""
+        if path in self.files or "" in self.blind:
+            return False
+        return not any(path == folder or path.startswith(f"{folder}/") for folder in self.blind)
+
+
+def scan(root: str, rules: Rules, *, inodes: bool, going: Callable[[], bool], below: str = "",
+         follow_symlinks: bool = False) -> Scan:
+    """Walk through an inbox or one folder of it. Never raises for what is below it.
+
+    Args:
+        root: the inbox.
+        rules: which names are meant.
+        inodes: whether inode numbers can be trusted there.
+        going: asked at each folder and every few hundred files; False ends the walk.
+        below: a folder relative to the root, to look at it alone.
+        follow_symlinks: follow links that stay inside the root.
+
+    Raises:
+        RootGone: the root (or `below`) can't be listed.
+        Interrupted: `going` said so.
+    """
+    return _Walk(root, rules, inodes, going, os.path.realpath(root) if follow_symlinks else None).run(below)
+
+
+class _Walk:
+    def __init__(self, root: str, rules: Rules, inodes: bool,  # noqa: FBT001  # of this module alone
+                 going: Callable[[], bool], real_root: str | None) -> None:
+        self._root = root
+        self._rules = rules
+        self._inodes = inodes
+        self._going = going
+        self._real_root = real_root  # None: links are not followed
+        self._entered: set[tuple[int, int]] = set()  # folders that a link led into: each but once, so no loops
+        self._scan = Scan()
+
+    def run(self, below: str) -> Scan:
+        waiting = [(below, False)]
+        while waiting:
+            folder, linked = waiting.pop()
+            if not self._going():
+                raise Interrupted
+            waiting.extend(self._list(folder, linked=linked, first=folder == below))
+        return self._scan
+
+    def _list(self, folder: str, *, linked: bool, first: bool) -> Iterator[tuple[str, bool]]:
+        try:
+            path = f"{self._root}/{folder}" if folder else self._root
+            # a folder swapped for a link between two looks must not lead out; the root itself may be a link
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (0 if linked or not folder else os.O_NOFOLLOW)
+            descriptor = os.open(path, flags)
+        except OSError as error:
+            self._unlisted(folder, error, first=first)
+            return
+        try:
+            if linked and not self._first_entry(descriptor):
+                return
+            with os.scandir(descriptor) as entries:
+                for number, entry in enumerate(entries):
+                    if number % 512 == 511 and not self._going():
+                        raise Interrupted
+                    below = self._look(f"{folder}/{entry.name}" if folder else entry.name, entry, linked=linked)
+                    if below is not None:
+                        yield below
+        except OSError as error:
+            self._unlisted(folder, error, first=first)
+        finally:
+            os.close(descriptor)
+
+    def _look(self, path: str, entry: os.DirEntry[str], *, linked: bool) -> tuple[str, bool] | None:
+        """Note a file; a folder is returned to be walked through, and whether a link led there."""
+        try:
+            if entry.is_symlink():
+                return self._follow(path)
+            if entry.is_dir(follow_symlinks=False):
+                return (path, linked) if self._rules.enters(path) else None
+            if entry.is_file(follow_symlinks=False) and self._rules.takes(path):
+                self._scan.files[path] = Seen.of(entry.stat(follow_symlinks=False), inodes=self._inodes)
+        except OSError as error:
+            if error.errno not in _NOT_THERE:  # else it went away while we looked
+                self._scan.blind.add(path)
+        return None
+
+    def _follow(self, path: str) -> tuple[str, bool] | None:
+        real = None if self._real_root is None else inside(self._root, path, self._real_root)
+        if real is None:
+            return None
+        status = os.lstat(real)
+        if stat.S_ISDIR(status.st_mode):
+            return (path, True) if self._rules.enters(path) else None
+        if stat.S_ISREG(status.st_mode) and self._rules.takes(path):
+            self._scan.files[path] = Seen.of(status, inodes=self._inodes)
+        return None
+
+    def _first_entry(self, descriptor: int) -> bool:
+        status = os.fstat(descriptor)
+        key = (status.st_dev, status.st_ino)
+        if key in self._entered:
+            return False
+        self._entered.add(key)
+        return True
+
+    def _unlisted(self, folder: str, error: OSError, *, first: bool) -> None:
+        if first:
+            raise RootGone(error.strerror or str(error)) from error
+        if error.errno not in _NOT_THERE:
+            self._scan.blind.add(folder)
+
+
+def inside(root: str, path: str, real_root: str | None = None) -> str | None:
+    """Where a link below `root` leads, as an absolute path without links; None if that is outside, or nowhere."""
+    base = os.path.realpath(root) if real_root is None else real_root
+    try:
+        real = os.path.realpath(f"{root}/{path}", strict=True)
+    except OSError:
+        return None
+    return real if real.startswith(base.rstrip("/") + "/") else None

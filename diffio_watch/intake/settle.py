@@ -1,0 +1,159 @@
+"""When a file counts as finished: a tracker of files that were seen. Time and stat are passed in.
+
+All moments are of the monotonic clock, in seconds.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from diffio_watch.intake.scan import Seen
+
+LONGEST_QUIET: Final = 300.0  # what doubling stops at
+FALLS_BACK_AFTER: Final = 86_400.0  # without another change of a finished file
+REFUSED_QUIET: Final = 10.0  # at least, where nobody can say who has a file open
+CUT_SHORT_FOR: Final = 900.0  # a container cut short waits this long unchanged, then it fails
+EMPTY_NOTICE_AFTER: Final = 300.0  # the error file of an empty file, for many programs make one and fill it later
+
+
+class Quiet:
+    """How long an inbox's files have to be unchanged. It doubles when a finished file changed after all.
+
+    Args:
+        base: seconds, as configured.
+    """
+
+    def __init__(self, base: float) -> None:
+        self._base = base
+        self._doublings = 0
+        self._last_change: float | None = None
+
+    def seconds(self, now: float) -> float:
+        """The quiet time in force."""
+        self._fall_back(now)
+        longest = max(LONGEST_QUIET, self._base)
+        return float(min(self._base * 2 ** self._doublings, longest))
+
+    def rebase(self, base: float) -> None:
+        """Another base, in seconds: the way of watching changed, or nobody can say who has a file open."""
+        self._base = base
+
+    def finished_changed(self, now: float) -> None:
+        """A file that counted as finished has changed. Changes within one quiet time count once."""
+        self._fall_back(now)
+        if self._last_change is None or now - self._last_change >= self.seconds(now):
+            if self.seconds(now) < LONGEST_QUIET:
+                self._doublings += 1
+            self._last_change = now
+
+    def _fall_back(self, now: float) -> None:
+        if self._last_change is not None and now - self._last_change >= FALLS_BACK_AFTER:
+            self._doublings = 0
+            self._last_change = None
+
+
+@dataclass(slots=True)
+class Entry:
+    """A file on its way to settled. `why` is the code of what it waits for, `detail` the fact about it.
+
+    Attributes:
+        since: when it was first seen.
+        unchanged_since: when it last looked different.
+        look_at: when it is to be looked at next.
+        detected_at: seconds since the epoch of the first sight, to date the job.
+        tries: looks in a row that ended in the same trouble.
+        known: the journal knows the path: it is no new file.
+    """
+
+    path: str
+    seen: Seen
+    since: float
+    unchanged_since: float
+    look_at: float
+    detected_at: float
+    why: str = "settling"
+    detail: str = ""
+    tries: int = 0
+    known: bool = False
+
+
+class Settling:
+    """The files of one inbox that were seen and are not finished yet."""
+
+    def __init__(self, quiet: Quiet) -> None:
+        self.quiet = quiet
+        self.changes = 0  # counts up with whatever changes in the list, so that it is told on change only
+        self._entries: dict[str, Entry] = {}
+        self._due: list[tuple[float, str]] = []  # a heap; stale items are left in it and skipped
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._entries
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(list(self._entries.values()))
+
+    def see(self, path: str, seen: Seen, now: float, at: float, *, known: bool = False) -> None:
+        """A look at a file. A new or changed one starts its quiet time.
+
+        Args:
+            path: relative to the inbox.
+            seen: what the look told.
+            now: monotonic.
+            at: the same moment in seconds since the epoch.
+            known: whether the journal knows the path.
+        """
+        entry = self._entries.get(path)
+        if entry is None:
+            self._entries[path] = entry = Entry(path, seen, now, now, now, at, known=known)
+        elif entry.seen == seen:
+            return
+        entry.seen, entry.unchanged_since, entry.tries = seen, now, 0
+        self._wait(entry, now + self.quiet.seconds(now), "settling" if seen.size else "empty_yet", "")
+
+    def hint(self, path: str, seen: Seen, now: float) -> None:
+        """Something happened to a file that looks as before: perhaps its writer closed it."""
+        entry = self._entries.get(path)
+        if entry is not None and entry.seen == seen and entry.why == "open_for_writing":
+            self._look_at(entry, max(now, entry.unchanged_since + self.quiet.seconds(now)))
+
+    def hold(self, path: str, why: str, detail: str, look_at: float) -> None:
+        """A finished-looking file has to wait for something else."""
+        entry = self._entries[path]
+        entry.tries = entry.tries + 1 if entry.why == why else 1
+        self._wait(entry, look_at, why, detail)
+
+    def drop(self, path: str) -> None:
+        """It is journalled, or gone, or was never meant."""
+        if self._entries.pop(path, None) is not None:
+            self.changes += 1
+
+    def due(self, now: float) -> Entry | None:
+        """A file to look at now; None if there is none. It stays until it is held, seen or dropped."""
+        while self._due:
+            look_at, path = self._due[0]
+            entry = self._entries.get(path)
+            if entry is None or entry.look_at != look_at:
+                heapq.heappop(self._due)
+            else:
+                return entry if look_at <= now else None
+        return None
+
+    def next_look(self) -> float | None:
+        """When the next file is due."""
+        self.due(float("-inf"))  # drops what is stale
+        return self._due[0][0] if self._due else None
+
+    def _wait(self, entry: Entry, look_at: float, why: str, detail: str) -> None:
+        entry.why, entry.detail = why, detail
+        self._look_at(entry, look_at)
+
+    def _look_at(self, entry: Entry, look_at: float) -> None:
+        entry.look_at = look_at
+        heapq.heappush(self._due, (look_at, entry.path))
+        self.changes += 1
