@@ -23,7 +23,8 @@ def settings(call: Call) -> Response:
     """The account's settings."""
     call.known_fields()
     _agent(call)
-    account: dict[str, Any] = {"name": "Sandbox", "plan": "paid" if call.settings.paid_plan else "free", "billingPolicy": {}}
+    plan = "paid" if call.settings.paid_plan else "free"
+    account: dict[str, Any] = {"name": "Sandbox", "plan": plan, "billingPolicy": {}}
     return json_answer({"account": account, "apiKeyId": call.state.key_id(call.key)})
 
 

@@ -36,6 +36,13 @@ def _upload(call: Call, upload_id: Any) -> Upload:
     return upload
 
 
+def _open(call: Call, upload_id: Any) -> Upload:
+    upload = _upload(call, upload_id)
+    if upload.completed:
+        raise Refusal(404, "The upload is complete already.", "upload_not_found")
+    return upload
+
+
 def _part_bytes(call: Call) -> int:
     return call.settings.start_part_bytes or call.settings.part_bytes
 
@@ -76,9 +83,8 @@ async def part(call: Call) -> Response:
     request, project = call.request, session(call)
     match = PART.fullmatch(call.endpoint)
     number = int(match[1]) if match else 0
-    upload = _upload(call, request.query_params.get("uploadId"))
-    if upload.completed:
-        raise Refusal(404, "The upload is complete already.", "upload_not_found")
+    upload_id = request.query_params.get("uploadId")
+    _open(call, upload_id)
     if request.headers.get("content-type") != "application/octet-stream":
         call.violation(f"part {number} is sent as {request.headers.get('content-type')}")
     length = request.headers.get("content-length")
@@ -86,11 +92,13 @@ async def part(call: Call) -> Response:
         call.violation(f"part {number} has no Content-Length")
         raise Refusal(411, "A part needs a Content-Length.", "length_required")
     _check_size(call, project, number, int(length))
-    path = call.state.folder / f"{upload.id}.{number}.{secrets.token_hex(4)}"
+    path = call.state.folder / f"{upload_id}.{number}.{secrets.token_hex(4)}"
     size, etag = await receive_file(request, path, _part_bytes(call))
-    if upload.completed or upload.id not in project.uploads:
+    try:
+        upload = _open(call, upload_id)  # it may have ended meanwhile
+    except Refusal:
         path.unlink()
-        raise Refusal(404, "The upload ended while this part was on its way.", "upload_not_found")
+        raise
     replaced = upload.parts.get(number)
     upload.parts[number] = (path, size, etag)
     if replaced is not None:
@@ -135,7 +143,7 @@ def abort(call: Call) -> Response:
     upload = _upload(call, call.body.get("uploadId"))
     if upload.completed:
         call.violation("an upload that is complete")
-        raise Refusal(404, "The upload is complete already.", "upload_not_found")
+    _open(call, upload.id)
     del session(call).uploads[upload.id]
     for path, _, _ in upload.parts.values():
         path.unlink()
