@@ -66,7 +66,8 @@ class Worker:
             except Stale:
                 return  # somebody else moved the job; its next step is due to them
             self._after(job, after, outcome)
-            if outcome.rest or after.state not in states:
+            due = after.due_at is not None and after.due_at <= self._tools.clock.now()
+            if outcome.rest or not due or after.state not in states:
                 return
             job = after
 
