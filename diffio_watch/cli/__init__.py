@@ -1,0 +1,81 @@
+"""The commands. One module a group of them: they draw, ask and exit; what they do is done below.
+
+    run      run, once                    jobs     jobs, show, explain
+    demo     demo                         change   retry, cancel, approve, pause, resume, bump
+    init     init, completion             journal  journal backup, rebuild, adopt, export
+    check    check                        remote   remote projects, generations, download, usage, test-event
+    status   status                       sandbox  sandbox
+
+Beside them `base` (what all share), `resolve` (which job an argument means), `shapes` (JSON) and `draw` (terminal).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+import click
+
+from diffio_watch import __version__
+from diffio_watch.cli import change, check, demo, init, jobs, journal, remote, run, sandbox, status
+from diffio_watch.cli.base import REFUSED, Trouble, config_option, explained
+
+_SECTIONS: Final[dict[str, tuple[click.Command, ...]]] = {
+    "Begin": (demo.demo, init.init, check.check),
+    "Run": (run.run, run.once),
+    "Look": (status.status, jobs.jobs, jobs.show),
+    "Decide": (change.retry, change.cancel, change.approve, change.pause, change.resume, change.bump),
+    "Look after": (journal.journal, remote.remote, sandbox.sandbox, init.completion),
+}
+
+
+class _Sections(click.Group):
+    """A group whose help tells its commands in the order in which they are needed."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, section by section."""
+        for title, commands in _SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(command.name or "", command.get_short_help_str(ctx.max_content_width or 70))
+                                    for command in commands])
+
+
+@click.group(cls=_Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@config_option
+@click.version_option(__version__, "-V", "--version", prog_name="diffio-watch", message="%(prog)s %(version)s")
+def group() -> None:
+    """Watch folders for recordings and bring them back restored by the Diffio service.
+
+    A JOB is an id or its beginning; a FILE is a path in an inbox, or `inbox:path`.
+    """
+
+
+for _commands in _SECTIONS.values():
+    for _command in _commands:
+        group.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and exit with its code; whatever goes wrong is told in plain sentences."""
+    # a name may hold what the terminal's encoding has no sign for
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = group.main(arguments, prog_name="diffio-watch", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        code = error.code if isinstance(error, Trouble) else error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        code = 130  # as a shell tells an interrupted command
+    except BrokenPipeError:
+        # whoever read it has enough; the interpreter must not try to flush the rest at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = REFUSED
+    except Exception as error:  # noqa: BLE001 - a person gets a sentence, never a traceback
+        sentence, code = explained(error)
+        click.echo(sentence, err=True)
+    sys.exit(code if isinstance(code, int) else 0)

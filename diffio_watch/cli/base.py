@@ -1,0 +1,192 @@
+"""What every command shares: its options, the configuration, the journal, its errors and its output.
+
+Only click is imported at the top here and in the command modules: `--help` has to answer at once, and pydantic,
+httpx and rich take longer to import than that. What a command needs it imports when it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from diffio_watch.config import Config
+    from diffio_watch.journal import Journal
+
+DONE, FAILED, REFUSED = 0, 1, 2  # the exit codes of the outside contract
+_CONFIG = "diffio_watch.config"  # where the context keeps the path given with --config
+
+
+class Trouble(click.ClickException):
+    """What went wrong, as a plain sentence with what to do about it.
+
+    Args:
+        message: the sentence.
+        code: `FAILED`: something did not get done; `REFUSED`: wrong usage, or a state that no restart cures.
+    """
+
+    def __init__(self, message: str, code: int = FAILED) -> None:
+        super().__init__(message)
+        self.code = code
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the sentence to standard error."""
+        click.echo(self.message, file=file or sys.stderr)
+
+
+def _remember_config(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.meta[_CONFIG] = Path(value)
+
+
+config_option = click.option(
+    "-c", "--config", metavar="FILE", expose_value=False, is_eager=True, callback=_remember_config,
+    help="The configuration, instead of the one in its usual places.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """The configuration in force and the journal beside it."""
+
+    config: Config
+
+    def read(self) -> Journal:
+        """The journal for reading: never made, never migrated.
+
+        Raises:
+            JournalError: there is none, or it can't be read.
+        """
+        from diffio_watch.journal import Journal
+
+        return Journal.open(self.config.state_dir, read_only=True)
+
+    def write(self) -> Journal:
+        """The journal for asking something of the daemon; never made.
+
+        Raises:
+            JournalError: there is none, or it can't be written.
+        """
+        from diffio_watch.journal import Journal
+
+        return Journal.open(self.config.state_dir)
+
+
+def given_config() -> Path | None:
+    """The path given with `--config`, before or after the command's name."""
+    found = click.get_current_context().meta.get(_CONFIG)
+    return found if isinstance(found, Path) else None
+
+
+def workplace() -> Workplace:
+    """Load the configuration, and become the owner of its journal where root asks.
+
+    Raises:
+        ConfigError: the configuration is missing or wrong.
+    """
+    from diffio_watch.config import load
+
+    config = load(given_config(), os.environ)
+    become_owner(config.state_dir)
+    return Workplace(config)
+
+
+def become_owner(state_dir: Path) -> None:
+    """Run as root, go on as the user the journal belongs to, so that nothing in it ends up root's.
+
+    Raises:
+        Trouble: the system does not allow it.
+    """
+    if os.geteuid() != 0:
+        return
+    try:
+        owner = state_dir.stat()
+    except OSError:
+        return  # the command itself says what is wrong with it
+    if owner.st_uid == 0:
+        return
+    import pwd
+
+    try:
+        try:
+            person = pwd.getpwuid(owner.st_uid)
+        except KeyError:  # a number without a name, as in containers
+            os.setgroups([owner.st_gid])
+            os.setgid(owner.st_gid)
+        else:
+            os.initgroups(person.pw_name, person.pw_gid)
+            os.setgid(person.pw_gid)
+            os.environ.update(HOME=person.pw_dir, USER=person.pw_name, LOGNAME=person.pw_name)
+        os.setuid(owner.st_uid)
+    except OSError as error:
+        raise Trouble(f"Can't become the owner of {state_dir} (user {owner.st_uid}): {error.strerror}. "
+                      "Run it as that user.", REFUSED) from error
+
+
+def inbox_names(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Names of inboxes, for the shell to complete; none where the configuration can't be read."""
+    from diffio_watch.config import ConfigError, load
+
+    try:
+        config = load(context.meta.get(_CONFIG), os.environ)
+    except ConfigError:
+        return []
+    return [inbox.name for inbox in config.inboxes if inbox.name.startswith(incomplete)]
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document."""
+    _write_json(value, indent=2)
+
+
+def print_json_line(value: object) -> None:
+    """Print one JSON document on a line of its own."""
+    _write_json(value, indent=None)
+
+
+def _write_json(value: object, *, indent: int | None) -> None:
+    from diffio_watch.disk import names
+
+    # JSON is UTF-8 whatever the terminal's encoding
+    sys.stdout.flush()
+    sys.stdout.buffer.write((names.dumps(value, indent=indent) + "\n").encode())
+    sys.stdout.buffer.flush()
+
+
+def say(lines: str | Iterable[str]) -> None:
+    """Print lines for people."""
+    for line in [lines] if isinstance(lines, str) else lines:
+        click.echo(line)
+
+
+def explained(error: Exception) -> tuple[str, int]:
+    """The sentence and the exit code for an error that reached the top."""
+    from diffio_watch.api.errors import ApiError
+    from diffio_watch.config import ConfigError, KeyMissing
+    from diffio_watch.disk.names import terminal
+    from diffio_watch.journal import JournalError
+
+    if isinstance(error, ConfigError):
+        return str(error), REFUSED
+    if isinstance(error, KeyMissing | JournalError):
+        return terminal(str(error)), REFUSED
+    if isinstance(error, ApiError):
+        return terminal(str(error)), FAILED
+    if isinstance(error, PermissionError):
+        place = f" {terminal(os.fsdecode(error.filename))}" if error.filename else ""
+        return f"Not allowed:{place} belongs to somebody else. Run it as its owner, or with sudo.", FAILED
+    if isinstance(error, OSError):
+        place = f" ({terminal(os.fsdecode(error.filename))})" if isinstance(error.filename, str | bytes) else ""
+        return f"The system refuses: {error.strerror or error}{place}.", FAILED
+    import traceback
+
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(frame.filename).name}:{frame.lineno}"
+    told = terminal(str(error))
+    return f"An error of this program: {type(error).__name__}: {told} ({where}). Please report it.", FAILED

@@ -1,0 +1,82 @@
+"""check: proves that it will work here, and says what to change."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from diffio_watch.cli.base import FAILED, REFUSED, become_owner, config_option, given_config, json_option, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from diffio_watch.cli.findings import Finding
+
+_SIGNS: Final = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "error": ("error", "red")}
+
+
+@click.command()
+@click.option("--offline", is_flag=True, help="Don't ask the service whether the key works.")
+@json_option
+@config_option
+def check(*, offline: bool, as_json: bool) -> int:
+    """Prove that it will work here, and say what to change.
+
+    Writes, renames and removes a hidden file in each folder, and asks the service one free question.
+    """
+    from diffio_watch.cli import canary, findings
+    from diffio_watch.config import ConfigError, find, load
+
+    try:
+        config = load(given_config(), os.environ)
+    except ConfigError as error:
+        # as a finding for programs, and as everywhere else for people
+        if not as_json:
+            raise
+        _print([findings.error("configuration", f"{problem.path}: {problem.message}", problem.remedy)
+                for problem in error.problems], as_json=True)
+        return REFUSED
+    become_owner(config.state_dir)
+    found = [findings.ok("configuration", f"{find(given_config(), os.environ)} is right.")]
+    found += findings.key(config, offline=offline)
+    found += findings.state(config)
+    for inbox in config.inboxes:
+        found += canary.folders(config, inbox)
+    found += findings.inotify(config)
+    found += findings.clock(config)
+    found += findings.media()
+    _print(found, as_json=as_json)
+    return FAILED if any(one.level == "error" for one in found) else 0
+
+
+def _print(found: Sequence[Finding], *, as_json: bool) -> None:
+    errors = sum(one.level == "error" for one in found)
+    warnings = sum(one.level == "warning" for one in found)
+    if as_json:
+        print_json({"ok": not errors, "findings": [asdict(one) for one in found]})
+        return
+    from rich.text import Text
+
+    from diffio_watch.cli import draw
+
+    table = draw.grid("", "", "")
+    for column in table.columns[2:]:
+        column.no_wrap, column.overflow = False, "fold"
+    for one in found:
+        word, style = _SIGNS[one.level]
+        told = draw.words(one.message)
+        if one.action:
+            told.append(" ").append(draw.words(one.action, "bold" if one.level != "ok" else ""))
+        table.add_row(Text(word, style=style), draw.words(one.subject), told)
+    draw.write(table)
+    if errors or warnings:
+        draw.write(Text(f"\n{_plural(errors, 'error')}, {_plural(warnings, 'warning')}."))
+    else:
+        draw.write(Text("\nAll is well."))
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

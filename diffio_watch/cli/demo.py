@@ -1,0 +1,252 @@
+"""demo: the whole way once, on loopback: the sandbox service, the real daemon, some files, and a look at them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from diffio_watch.cli.base import FAILED, REFUSED, Trouble
+from diffio_watch.job import ENDED, Job, State
+
+if TYPE_CHECKING:
+    from diffio_watch.cli.status import View
+
+_INBOX: Final = "demo"
+_AT_REST: Final = ENDED | {State.HELD}
+_EVERY: Final = 0.25  # seconds between two looks
+_START: Final = 30.0  # seconds for the daemon to make its journal
+_STOP: Final = 10.0  # seconds for it to end
+_FOREIGN: Final = frozenset({"CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC",
+                             "WATCHDOG_PID", "SSL_CERT_FILE", "SSL_CERT_DIR"})
+_RESTORES_NOTHING: Final = ("The sandbox restores nothing: each result holds just what was given. What you saw is the "
+                            "way; the real service does the restoring.")
+
+
+@click.command()
+@click.argument("files", metavar="[FILE...]", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--keep", metavar="DIR", type=click.Path(path_type=Path),
+              help="A new or empty folder for everything; by default a temporary one. It stays either way.")
+def demo(files: Sequence[Path], *, keep: Path | None) -> int:
+    """See it work: files (or a short sample) go their whole way, with no key, no network and no money.
+
+    A stand-in for the service runs on loopback with the real daemon beside it. It restores nothing.
+    """
+    from diffio_watch.cli.status import View
+    from diffio_watch.config import load
+    from diffio_watch.sandbox import Sandbox
+
+    folder = _folder(keep)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    service = Sandbox(seconds=3.0)
+    try:
+        service.start()
+        config = _configure(folder, service.base_url)
+        with _daemon(config, folder / "daemon.log") as process:
+            view = View(load(config, _clean(os.environ)))
+            _wait_for_journal(view, process, folder)
+            dropped = _drop(files, folder / "inbox")
+            click.echo(f"Dropped {_count(len(dropped))} into {folder / 'inbox'}.")
+            jobs = _follow(view, process, folder, dropped)
+    finally:
+        service.close()
+    return _tell(folder, jobs)
+
+
+def _folder(keep: Path | None) -> Path:
+    """The demo's own folder, empty."""
+    if keep is None:
+        return Path(os.path.realpath(tempfile.mkdtemp(prefix="diffio-watch-demo-")))
+    folder = Path(os.path.abspath(keep))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise Trouble(f"{folder} is not empty: name a new folder with --keep.", REFUSED)
+    except OSError as error:
+        raise Trouble(f"{folder} can't be used: {error.strerror}. Name another with --keep.", REFUSED) from error
+    return folder
+
+
+def _configure(folder: Path, base_url: str) -> Path:
+    """A configuration of its own, which owes nothing to the person's; JSON is YAML too."""
+    for name in ("inbox", "outbox", "state"):
+        (folder / name).mkdir(mode=0o700 if name == "state" else 0o777)
+    path = folder / "config.yaml"
+    path.write_text(json.dumps({
+        "api": {"base_url": base_url},
+        "state_dir": str(folder / "state"),
+        "inboxes": [{"name": _INBOX, "path": str(folder / "inbox"), "outbox": str(folder / "outbox")}],
+        "limits": {"approve_over_files": None, "min_free": 0},
+        "log": {"format": "console"},
+    }, indent=2) + "\n")
+    return path
+
+
+def _clean(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment without the person's own service, key, proxies and unit."""
+    return {name: value for name, value in env.items()
+            if not name.startswith("DIFFIO_") and not name.lower().endswith("_proxy") and name not in _FOREIGN}
+
+
+@contextmanager
+def _daemon(config: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The real daemon as a process of its own, in a session of its own: Ctrl-C is for us, and we end it."""
+    package = str(Path(__file__).parents[2])
+    env = _clean(os.environ) | {"DIFFIO_API_KEY": "sandbox-key", "PYTHONPATH": package}
+    with log.open("wb") as out, subprocess.Popen(  # noqa: S603 - this very program
+        [sys.executable, "-P", "-m", "diffio_watch", "run", "-c", str(config)],
+        env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _wait_for_journal(view: View, process: subprocess.Popen[bytes], folder: Path) -> None:
+    end = time.monotonic() + _START
+    while view.journal() is None:
+        _must_run(process, folder)
+        if time.monotonic() > end:
+            raise Trouble(f"The daemon has not begun within {_START:.0f} s; its log is {folder / 'daemon.log'}.")
+        time.sleep(_EVERY)
+
+
+def _must_run(process: subprocess.Popen[bytes], folder: Path) -> None:
+    if process.poll() is not None:
+        from diffio_watch.disk.names import terminal
+
+        log = folder / "daemon.log"
+        last = log.read_text("utf-8", "replace").splitlines()[-5:]
+        raise Trouble("\n".join([f"The daemon ended with code {process.returncode}; its log is {log}:",
+                                 *(f"  {terminal(line)}" for line in last)]))
+
+
+def _drop(files: Sequence[Path], inbox: Path) -> list[str]:
+    """Copy the files into the inbox, or make some there; their paths in it.
+
+    Raises:
+        Trouble: none of them is a recording, going by its name.
+    """
+    from diffio_watch.cli.sample import write_samples
+    from diffio_watch.disk import names
+    from diffio_watch.intake.junk import Rules
+
+    if not files:
+        return [str(path.relative_to(inbox)) for path in write_samples(inbox)]
+    rules = Rules(_INBOX, ("audio", "video"), (), recursive=True)
+    dropped: list[str] = []
+    for source, wanted in _sources(files):
+        path = _free(wanted, set(dropped))
+        if not rules.takes(path):
+            shown = names.terminal(names.show(str(source)))
+            click.echo(f"Left out: {shown} is no recording, going by its name.", err=True)
+            continue
+        target = inbox / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        dropped.append(path)
+    if not dropped:
+        raise Trouble("There is nothing to show: name some recordings, or none at all for a sample.", REFUSED)
+    return dropped
+
+
+def _sources(files: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+    """Each regular file that is named or lies in a named folder, and its path in the inbox."""
+    for given in files:
+        if not given.is_dir():
+            yield given, given.name
+            continue
+        top = Path(os.path.abspath(given))
+        for path in sorted(top.rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                yield path, str(path.relative_to(top.parent))
+
+
+def _free(path: str, taken: set[str]) -> str:
+    """The path, or with a number where two of one name were given."""
+    stem, ext = os.path.splitext(path)
+    number = 1
+    while path in taken:
+        number += 1
+        path = f"{stem} ({number}){ext}"
+    return path
+
+
+def _follow(view: View, process: subprocess.Popen[bytes], folder: Path, dropped: Sequence[str]) -> list[Job]:
+    """Show the files on their way until each is at its end; their jobs, in the order they were dropped."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from diffio_watch.cli import draw
+
+    live = sys.stdout.isatty()
+    told: set[str] = set()
+    with Live(console=Console(highlight=False), auto_refresh=False, transient=True) if live else _nothing() as screen:
+        while True:
+            _must_run(process, folder)
+            journal = view.journal()
+            assert journal is not None
+            newest = {job.path: job for job in reversed(journal.jobs(inbox=_INBOX))}
+            if screen is not None:
+                settling = {entry.path: entry.because for entry in journal.settling_in(_INBOX)}
+                screen.update(draw.journey(dropped, newest, settling), refresh=True)
+            else:
+                for path in dropped:
+                    job = newest.get(path)
+                    if job is not None and job.state in _AT_REST and path not in told:
+                        told.add(path)
+                        draw.write(draw.name(path) + f": {job.state.value}")
+            if all(path in newest and newest[path].state in _AT_REST for path in dropped):
+                return [newest[path] for path in dropped]
+            time.sleep(_EVERY)
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield None
+
+
+def _tell(folder: Path, jobs: Sequence[Job]) -> int:
+    """Say where everything is; the exit code."""
+    from diffio_watch.cli import draw
+    from diffio_watch.disk import names
+
+    delivered = [job for job in jobs if job.state is State.DELIVERED]
+    for job in jobs:
+        shown = names.terminal(names.show(job.path))
+        places = [str(folder / "outbox" / one.path) for one in job.outputs if one.path is not None and job in delivered]
+        if places:
+            click.echo(f"{shown}\n" + "\n".join(f"  -> {names.terminal(names.show(place))}" for place in places))
+        else:
+            draw.write(draw.words(f"{shown}: {job.state}. " + (job.because.message if job.because else ""), "yellow"))
+    click.echo(f"\nDelivered {len(delivered)} of {_count(len(jobs))} to {folder / 'outbox'}, with a sidecar beside "
+               "each.")
+    click.echo(f"{_RESTORES_NOTHING}\nEverything stays in {folder}. For real recordings: "
+               "diffio-watch init --inbox DIR --outbox DIR")
+    return 0 if all(job.state in {State.DELIVERED, State.SKIPPED} for job in jobs) else FAILED
+
+
+def _count(number: int) -> str:
+    return "1 file" if number == 1 else f"{number} files"
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt

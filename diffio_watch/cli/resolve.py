@@ -1,0 +1,124 @@
+"""Which job, or which place in an inbox, an argument of the command line means."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from diffio_watch.cli.base import Trouble
+from diffio_watch.disk import names
+
+if TYPE_CHECKING:
+    from diffio_watch.config import Config, Inbox
+    from diffio_watch.job import Job
+    from diffio_watch.journal import Journal
+
+_ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{4,26}")
+_WHOLE: Final = 26
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path in an inbox, as the journal names it."""
+
+    inbox: Inbox
+    path: str
+
+
+def places(config: Config, argument: str, cwd: str) -> Iterator[Place]:
+    r"""The places an argument may mean, likeliest first: as it is, then with its `\xNN` read as bytes.
+
+    Each reading may be `inbox:path`, an absolute path in an inbox, or a path from `cwd`.
+    """
+    seen = set()
+    for text in (argument, names.parse(argument)):
+        for place in _readings(config, text, cwd):
+            key = (place.inbox.name, place.path)
+            if key not in seen:
+                seen.add(key)
+                yield place
+
+
+def _readings(config: Config, text: str, cwd: str) -> Iterator[Place]:
+    if "\0" in text:
+        return
+    name, colon, rest = text.partition(":")
+    for inbox in config.inboxes:
+        if colon and inbox.name == name and (path := os.path.normpath(rest.lstrip("/"))) and not path.startswith(".."):
+            yield Place(inbox, path)
+    whole = os.path.normpath(os.path.join(cwd, text))
+    # the file itself may be a link that is followed; only its folder is looked up by its real name
+    real = os.path.join(os.path.realpath(os.path.dirname(whole)), os.path.basename(whole))
+    for inbox in config.inboxes:
+        for root in dict.fromkeys((str(inbox.path), os.path.realpath(inbox.path))):
+            for path in dict.fromkeys((whole, real)):
+                if path.startswith(root.rstrip("/") + "/"):
+                    yield Place(inbox, os.path.relpath(path, root))
+
+
+def find_job(journal: Journal, config: Config, argument: str) -> Job | None:
+    """The job that JOB or FILE means: a whole id, the newest job at a path, or the beginning of one id."""
+    is_id = _ID.fullmatch(argument) is not None
+    if is_id and len(argument) == _WHOLE and (job := journal.job(argument)) is not None:
+        return job
+    for place in places(config, argument, os.getcwd()):
+        jobs = journal.jobs_at(place.inbox.name, place.path)
+        if jobs:
+            return jobs[0]
+    # an inbox that is no longer configured still has its jobs
+    name, colon, rest = argument.partition(":")
+    if colon:
+        for path in (rest, names.parse(rest)):
+            jobs = journal.jobs_at(name, path)
+            if jobs:
+                return jobs[0]
+    return journal.job(argument) if is_id else None
+
+
+def one_job(journal: Journal, config: Config, argument: str) -> Job:
+    """The job that JOB or FILE means.
+
+    Raises:
+        Trouble: the journal has none, or several ids begin so.
+    """
+    job = find_job(journal, config, argument)
+    if job is None:
+        raise Trouble(unknown(argument))
+    return job
+
+
+def many_jobs(journal: Journal, config: Config, arguments: Sequence[str]) -> tuple[list[Job], list[str]]:
+    """The jobs that arguments mean, each once, and a sentence for each argument that means none."""
+    found: dict[str, Job] = {}
+    missed = []
+    for argument in arguments:
+        job = find_job(journal, config, argument)
+        if job is None:
+            missed.append(unknown(argument))
+        else:
+            found[job.id] = job
+    return list(found.values()), missed
+
+
+def unknown(argument: str) -> str:
+    """The sentence about an argument that means nothing."""
+    shown = names.terminal(argument)
+    return (f"Nothing is known of {shown}: it is neither a job (or not the beginning of just one) nor a file that was "
+            f"journalled. For a file, `diffio-watch explain` says why.")
+
+
+def inbox_named(config: Config, name: str | None) -> str | None:
+    """The name, if there is such an inbox.
+
+    Raises:
+        click.UsageError: there is none.
+    """
+    if name is not None and all(inbox.name != name for inbox in config.inboxes):
+        there = ", ".join(inbox.name for inbox in config.inboxes)
+        raise click.UsageError(f"There is no inbox {names.terminal(name)}: the configuration has {there}.")
+    return name

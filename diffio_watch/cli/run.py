@@ -1,0 +1,34 @@
+"""run and once: the daemon."""
+
+from __future__ import annotations
+
+import click
+
+from diffio_watch.cli.base import config_option, workplace
+
+
+@click.command()
+@config_option
+def run() -> int:
+    """Run the daemon in the foreground.
+
+    It makes no folders for inboxes and outboxes: a missing one is waited for. SIGTERM and Ctrl-C stop it; what is
+    under way goes on at the next start.
+    """
+    from diffio_watch.daemon import Daemon
+
+    return Daemon(workplace().config).run()
+
+
+@click.command()
+@config_option
+def once() -> int:
+    """Bring everything that is now in the inboxes to its end, then stop: for cron."""
+    from diffio_watch.daemon import Daemon
+    from diffio_watch.journal import holder
+
+    work = workplace()
+    if work.config.state_dir.is_dir() and holder(work.config.state_dir) is not None:
+        click.echo("A daemon runs already: it does it.")
+        return 0
+    return Daemon(work.config, once=True).run()

@@ -1,0 +1,127 @@
+"""status: how everything is, once or live."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from diffio_watch.cli.base import config_option, json_option, print_json, print_json_line, workplace
+from diffio_watch.job import OPEN, State
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import RenderableType
+
+    from diffio_watch.cli.shapes import Facts
+    from diffio_watch.config import Config
+    from diffio_watch.journal import Journal
+
+_EVERY: Final = 0.5  # seconds between two looks of --follow
+_ROWS: Final = 15  # of what runs, and of failures a third of it
+
+
+@click.command()
+@click.option("-f", "--follow", is_flag=True, help="Go on showing it until Ctrl-C; with --json one line a second.")
+@json_option
+@config_option
+def status(*, follow: bool, as_json: bool) -> int:
+    """Inboxes, queues, what runs and how far, what stops it, the last failures."""
+    from diffio_watch.cli import draw, shapes
+
+    config = workplace().config
+    view = View(config)
+    if as_json:
+        while follow:
+            print_json_line(shapes.status(config, view.facts()))
+            time.sleep(1.0)
+        print_json(shapes.status(config, view.facts()))
+    elif follow:
+        live(view)
+    else:
+        draw.write(view.picture())
+    return 0
+
+
+class View:
+    """Looks into the journal again and again, also before there is one; never makes one."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._journal: Journal | None = None
+
+    def facts(self) -> Facts:
+        """What stands there now.
+
+        Raises:
+            JournalError: there is a journal, and it can't be read.
+        """
+        from diffio_watch.cli.shapes import Facts
+        from diffio_watch.journal import holder
+
+        pid = holder(self.config.state_dir) if self.config.state_dir.is_dir() else None
+        since = None if pid is None else _started(self.config.state_dir)
+        journal = self.journal()
+        if journal is None:
+            return Facts(time.time(), pid, since, {}, {}, {}, {}, {}, None)
+        return Facts(
+            time.time(), pid, since, journal.halts(), journal.pauses(), journal.reports(),
+            {inbox.name: journal.settling_in(inbox.name) for inbox in self.config.inboxes}, journal.counts(),
+            journal.oldest_open())
+
+    def picture(self) -> RenderableType:
+        """What stands there now, drawn."""
+        from diffio_watch.cli import draw
+
+        facts = self.facts()
+        journal = self.journal()
+        running = journal.jobs(OPEN - {State.QUEUED}, limit=_ROWS) if journal else []
+        failures = journal.jobs({State.FAILED}, limit=_ROWS // 3) if journal else []
+        return draw.status(self.config, facts, running, failures)
+
+    def journal(self) -> Journal | None:
+        """The journal as soon as there is one."""
+        from diffio_watch.journal import Journal, JournalMissing
+
+        if self._journal is None:
+            try:
+                self._journal = Journal.open(self.config.state_dir, read_only=True)
+            except JournalMissing:
+                return None
+        return self._journal
+
+
+def _started(state_dir: Path) -> float | None:
+    """When the daemon took the lock: it writes its process id into it then."""
+    try:
+        return (state_dir / "lock").stat().st_mtime
+    except OSError:
+        return None
+
+
+def live(view: View) -> None:
+    """Show the picture until Ctrl-C; where nobody looks at a terminal, print what changed."""
+    import sys
+
+    from rich.console import Console
+    from rich.live import Live
+
+    from diffio_watch.cli import draw
+
+    try:
+        if sys.stdout.isatty():
+            with Live(console=Console(highlight=False), auto_refresh=False, vertical_overflow="ellipsis") as screen:
+                while True:
+                    screen.update(view.picture(), refresh=True)
+                    time.sleep(_EVERY)
+        shown = ""
+        while True:
+            text = draw.plain(view.picture())
+            if text != shown:
+                click.echo(text)
+                shown = text
+            time.sleep(1.0)
+    except KeyboardInterrupt:
+        return  # that is how it ends

@@ -1,0 +1,205 @@
+"""What people ask of the daemon, applied to the journal: the rules of `rulings`, many jobs at once, one transaction.
+
+The daemon calls `serve` between two steps; where none runs, the command calls it under the journal's lock.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from diffio_watch.disk import names
+from diffio_watch.job import OPEN, Job, Settings, State
+from diffio_watch.journal import Answer, Journal, JournalError, Request
+from diffio_watch.journal.records import FolderMemory
+from diffio_watch.pipeline import rulings
+from diffio_watch.pipeline.rulings import Ruling
+from diffio_watch.reasons import REASONS, Kind, because
+
+if TYPE_CHECKING:
+    from diffio_watch.config import Config, Inbox
+
+# more lines than this about one request are summed up
+_LINES: Final = 20
+_PARKED: Final = tuple(code for code, reason in REASONS.items() if reason.kind is Kind.PARKED)
+
+
+def serve(journal: Journal, config: Config, now: float) -> list[Request]:
+    """Apply and answer every open request, oldest first.
+
+    Returns:
+        The requests that were answered.
+
+    Raises:
+        JournalError: the journal refuses; what could not be recorded did not happen.
+    """
+    served = journal.open_requests()
+    for request in served:
+        try:
+            with journal.transaction():
+                journal.answer(request.id, apply(journal, config, request, now))
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a request that trips this program must not end it at every start
+            journal.answer(request.id, Answer(1, (f"An error of this program: {type(error).__name__}: {error}.",)))
+    return served
+
+
+def apply(journal: Journal, config: Config, request: Request, now: float) -> Answer:
+    """Do what a person asks, and say what was done.
+
+    Args:
+        journal: opened for writing; the caller's transaction makes it all or nothing.
+        config: the configuration in force.
+        request: the wish.
+        now: seconds since the epoch.
+    """
+    command = _COMMANDS.get(request.command)
+    if command is None:
+        return Answer(2, (f"This daemon does not know `{request.command}`: restart it after an upgrade.",))
+    return command(journal, config, request.args, now)
+
+
+def _retry(journal: Journal, config: Config, args: dict[str, Any], now: float) -> Answer:
+    if args.get("fresh"):
+        return _fresh(journal, config, args, now)
+
+    def rule(job: Job) -> Ruling:
+        return rulings.retry(job, now, as_is=bool(args.get("as_is")), missing=_missing(job, config))
+
+    return _each(journal, _named(journal, args), rule)
+
+
+def _fresh(journal: Journal, config: Config, args: dict[str, Any], now: float) -> Answer:
+    halts = journal.halts()
+    told, made = [], []
+    for job in _named(journal, args):
+        stop = halts.get(f"inbox:{job.inbox}:model")
+        refusal = rulings.fresh_refusal(job, stop.because.code if stop else None)
+        if refusal is not None:
+            told.append((job, Ruling(refusal, done=False)))
+            continue
+        inbox = _inbox(config, job.inbox)
+        runs = [one.run for one in journal.jobs_at(job.inbox, job.path) if one.sha256 == job.sha256]
+        again = rulings.fresh(job, _settings(job, inbox, args.get("model")), run=max(runs, default=job.run) + 1,
+                              priority=inbox.priority if inbox else job.priority, base_url=config.api.base_url, now=now)
+        if job.state in OPEN or job.state is State.HELD:
+            journal.commit(job, detail=f"replaced by run {again.run}", state=State.CANCELLED,
+                           because=because("discarded", job=job.id), due_at=None)
+        journal.add([again], f"a person asked for a new generation with {again.settings.model}")
+        made.append(again.id)
+        told.append((job, Ruling(f"gets a new generation with {again.settings.model}: job {again.id}, run "
+                                 f"{again.run}.")))
+    return _sum(told, made)
+
+
+def _settings(job: Job, inbox: Inbox | None, model: str | None) -> Settings:
+    """What a new run is bought with: the inbox as it is configured now, for its model may have been retired since."""
+    settings = inbox.settings() if inbox else job.settings
+    return replace(settings, model=model) if model else settings
+
+
+def _missing(job: Job, config: Config) -> list[str]:
+    """Types of a delivered job's outputs that are no longer in the outbox."""
+    inbox = _inbox(config, job.inbox)
+    if job.state is not State.DELIVERED or inbox is None:
+        return []
+    return [one.type for one in job.outputs
+            if one.path is not None and not os.path.lexists(os.path.join(inbox.outbox, one.path))]
+
+
+def _cancel(journal: Journal, _: Config, args: dict[str, Any], __: float) -> Answer:
+    return _each(journal, _named(journal, args), lambda job: rulings.cancel(job, discard=bool(args.get("discard"))))
+
+
+def _approve(journal: Journal, _: Config, args: dict[str, Any], now: float) -> Answer:
+    jobs = (journal.jobs({State.HELD}, args.get("inbox")) if args.get("all") or args.get("inbox")
+            else _named(journal, args))
+    if not jobs:
+        return Answer(0, ("Nothing is held.",))
+    return _each(journal, jobs, lambda job: rulings.approve(job, now))
+
+
+def _bump(journal: Journal, _: Config, args: dict[str, Any], now: float) -> Answer:
+    return _each(journal, _named(journal, args), lambda job: rulings.bump(job, now))
+
+
+def _pause(journal: Journal, config: Config, args: dict[str, Any], _: float) -> Answer:
+    name = args.get("inbox")
+    if name is not None and _inbox(config, name) is None:
+        return _unknown(config, name)
+    journal.pause(name or "*")
+    again = f"diffio-watch resume {name}" if name else "diffio-watch resume"
+    return Answer(0, (f"Paused: {name or 'every inbox'}. What is paid for is still fetched; `{again}` goes on.",))
+
+
+def _resume(journal: Journal, config: Config, args: dict[str, Any], now: float) -> Answer:
+    name, pauses = args.get("inbox"), journal.pauses()
+    if name is not None and _inbox(config, name) is None and name not in pauses:
+        return _unknown(config, name)
+    if name is not None and "*" in pauses:
+        return Answer(1, ("Everything is paused: `diffio-watch resume` without a name goes on.",))
+    journal.resume(name or "*")
+    halts = [halt for halt in journal.halts().values()
+             if name is None or not halt.scope.startswith("inbox:") or halt.scope.split(":")[1] == name]
+    for halt in halts:
+        journal.set_halt(replace(halt, next_check_at=now))
+    journal.bring_forward(_PARKED, now)
+    lines = [f"Goes on: {name or 'every inbox'}."]
+    lines += [f"Looked at again at once: {halt.because.message}" for halt in halts]
+    return Answer(0, tuple(lines))
+
+
+def _adopt(journal: Journal, _: Config, args: dict[str, Any], __: float) -> Answer:
+    """Remember folders whose markers the command has just taken over: a hung share must not hang the daemon."""
+    for facts in args.get("folders", []):
+        journal.set_folder(FolderMemory(**facts))
+    return Answer(0)
+
+
+def _each(journal: Journal, jobs: Sequence[Job], rule: Callable[[Job], Ruling]) -> Answer:
+    told = []
+    for job in jobs:
+        ruling = rule(job)
+        if ruling.changes:
+            journal.commit(job, detail=ruling.detail, **ruling.changes)
+        told.append((job, ruling))
+    return _sum(told, [job.id for job, ruling in told if ruling.changes])
+
+
+def _sum(told: Sequence[tuple[Job, Ruling]], jobs: Iterable[str]) -> Answer:
+    """The answer about many jobs: who was refused is named, who went well is counted where there are many."""
+    refused = [f"{label(job)} {ruling.line}" for job, ruling in told if not ruling.done]
+    done = [f"{label(job)} {ruling.line}" for job, ruling in told if ruling.done]
+    if len(done) > _LINES:
+        done = [f"Done for {len(done)} jobs."]
+    if len(refused) > _LINES:
+        refused = [*refused[:_LINES], f"… and {len(refused) - _LINES} more."]
+    return Answer(1 if refused else 0, (*done, *refused), tuple(jobs))
+
+
+def label(job: Job) -> str:
+    """A job as people name it: its inbox and path."""
+    return f"{job.inbox}:{names.show(job.path)}"
+
+
+def _named(journal: Journal, args: dict[str, Any]) -> list[Job]:
+    """The jobs of a request; those that a request names and the journal has not are passed over."""
+    return [job for name in dict.fromkeys(args.get("jobs", [])) if (job := journal.job(name)) is not None]
+
+
+def _inbox(config: Config, name: str) -> Inbox | None:
+    return next((inbox for inbox in config.inboxes if inbox.name == name), None)
+
+
+def _unknown(config: Config, name: str) -> Answer:
+    there = ", ".join(inbox.name for inbox in config.inboxes)
+    return Answer(2, (f"There is no inbox `{name}`: the configuration has {there}.",))
+
+
+_COMMANDS: Final[dict[str, Callable[[Journal, Config, dict[str, Any], float], Answer]]] = {
+    "retry": _retry, "cancel": _cancel, "approve": _approve, "bump": _bump, "pause": _pause, "resume": _resume,
+    "adopt": _adopt,
+}
