@@ -89,8 +89,8 @@ def _mistyped(kind: str, location: Location, value: object, error: ErrorDetails)
 
 def _not_one_of(location: Location, value: object, said: str) -> Wrong:
     choices = _choices(_field(location))
-    near = difflib.get_close_matches(str(value).lower(), choices, 1) or [
-        choice for choice in choices if str(value).lower() == {"audio": "mp3", "warning": "warn"}.get(choice)]
+    word = str(value).lower()
+    near = difflib.get_close_matches("audio" if word == "mp3" else word, choices, 1)  # mp3: the service's own other word
     remedy = f"Did you mean `{near[0]}`?" if near else f"Write one of {', '.join(f'`{choice}`' for choice in choices)}."
     return Wrong(f"{said} is none of {', '.join(choices)}.", remedy)
 
