@@ -90,7 +90,7 @@ def _mistyped(kind: str, location: Location, value: object, error: ErrorDetails)
 def _not_one_of(location: Location, value: object, said: str) -> Wrong:
     choices = _choices(_field(location))
     word = str(value).lower()
-    near = difflib.get_close_matches("audio" if word == "mp3" else word, choices, 1)  # mp3: the service's own other word
+    near = difflib.get_close_matches("audio" if word == "mp3" else word, choices, 1)  # as the service says too
     remedy = f"Did you mean `{near[0]}`?" if near else f"Write one of {', '.join(f'`{choice}`' for choice in choices)}."
     return Wrong(f"{said} is none of {', '.join(choices)}.", remedy)
 
