@@ -16,6 +16,7 @@ from diffio_watch.api.errors import Ambiguous
 
 LIMIT: Final = 1 << 20  # bytes of a JSON answer; the largest real one, a list of projects, is far below
 LONGEST_PAUSE: Final = 3600.0  # seconds of Retry-After that are believed
+_YEAR_10000: Final = 253_402_300_800.0  # where `datetime` ends
 
 _ID = re.compile(r"[!-~]{1,512}")
 _TAG = re.compile(r"[ -~]{1,512}")
@@ -180,14 +181,16 @@ class Fields:
     def maybe_time(self, name: str) -> float | None:
         """Seconds since the epoch, from RFC 3339 or a number of seconds or milliseconds; None for anything else."""
         value = self.values.get(name)
+        number = self.maybe_number(name)
         if isinstance(value, str):
             try:
                 moment = datetime.fromisoformat(value)
-                return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+                number = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
             except (ValueError, OverflowError):
                 return None
-        number = self.maybe_number(name)
-        return number / 1000 if number is not None and number > 1e11 else number
+        elif number is not None and number > 1e11:
+            number /= 1000
+        return number if number is not None and 0 <= number < _YEAR_10000 else None
 
     def inner(self, name: str) -> Fields:
         """An object within; an empty one where there is none."""

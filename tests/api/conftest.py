@@ -67,6 +67,7 @@ def box_api(sandbox: Sandbox, stop: threading.Event, observed: list[Observation]
 
 @pytest.fixture
 def box_storage(sandbox: Sandbox, stop: threading.Event, observed: list[Observation]) -> Iterator[Storage]:
-    client = Storage(sandbox.base_url, connect_timeout=2, read_timeout=2, stop=stop, observe=observed.append, tries=FAST)
+    client = Storage(sandbox.base_url, connect_timeout=2, read_timeout=2, stop=stop, observe=observed.append,
+                     tries=FAST)
     yield client
     client.close()
