@@ -64,7 +64,10 @@ def report(state: State) -> dict[str, Any]:
         "projects": [project_facts(state, each) for each in state.projects.values()],
         "generations": [generation_facts(state, each) for each in state.generations.values()],
         "deliveries": list(state.deliveries),
-        "rules": [{**asdict(rule.fault), "matched": rule.matched, "fired": rule.fired} for rule in state.rules],
+        "rules": [
+            {"call": rule.fault.call, "kind": rule.fault.kind, "matched": rule.matched, "fired": rule.fired}
+            for rule in state.rules
+        ],
     }
 
 

@@ -15,8 +15,8 @@ Kind = Literal[
     "fields",  # the true answer with `fields` merged in; None takes a field out
     "huge",  # 200 with `size` bytes of JSON
     "redirect",  # `status` (307 unless told) to the recording trap
-    "reset",  # RST; with `at`, after so many bytes of the request's body
-    "close",  # closed without an answer
+    "reset",  # RST; with `at`, after so many bytes of the request's body, or with `after` of the answer's
+    "close",  # closed politely, and else likewise
     "delay",  # `seconds` before anything happens
     "stall",  # no answer, ever; with `at`, none after so many bytes of the answer's body
     "throttle",  # `rate` bytes a second in both directions
@@ -48,7 +48,7 @@ class Fault:
     seed: int = 0  # of `chance`
     after: bool = False  # the call takes its effect first, then its answer is lost
     status: int | None = None
-    body: str = ""
+    body: str | bytes = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0

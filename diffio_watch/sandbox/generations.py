@@ -14,7 +14,7 @@ from diffio_watch.sandbox import links, progress
 from diffio_watch.sandbox.answers import SANDBOX, Refusal, json_answer
 from diffio_watch.sandbox.call import Call
 from diffio_watch.sandbox.models import model_of
-from diffio_watch.sandbox.projects import BUCKET, owned
+from diffio_watch.sandbox.projects import BUCKET, owned, safe
 from diffio_watch.sandbox.state import Blob, Generation, State, stamp
 
 WORDS = tuple(SANDBOX.split())
@@ -49,7 +49,7 @@ def generate(call: Call) -> Response:
     project = owned(call)
     key = _idempotency_key(call)
     request = {"sampling": call.mapping("sampling"), "params": call.mapping("params")}
-    for earlier in state.generations_of(project) if key else ():
+    for earlier in project.generations if key else ():
         if earlier.idempotency_key != key:
             continue
         if earlier.model != model:
@@ -70,6 +70,7 @@ def generate(call: Call) -> Response:
         started_at=state.now(), seconds=settings.seconds, error=error, request=request,
     )  # fmt: skip
     state.generations[generation.id] = generation
+    project.generations.append(generation)
     project.charges += 1
     project.updated_at = state.now()
     return json_answer(_summary(generation, state.now()))
@@ -122,7 +123,7 @@ def listing(call: Call) -> Response:
             "createdAt": stamp(each.started_at),
             "updatedAt": stamp(min(now, each.started_at + each.seconds)),
         }
-        for each in call.state.generations_of(project)
+        for each in project.generations
     ]})  # fmt: skip
 
 
@@ -166,7 +167,7 @@ def link(call: Call) -> Response:
     _ready(call, generation, kind)
     name = PurePosixPath(project.file_name)
     file_name = f"{name.stem}.transcript.json" if kind == "transcript" else f"{name.stem}.restored{name.suffix}"
-    path = f"restored/{generation.id}/{kind}/{file_name}"
+    path = f"restored/{generation.id}/{kind}/{safe(file_name)}"
     lifetime = -1 if "expired" in call.flags else call.settings.link_lifetime
     url = links.sign(call.state, "GET", f"/{BUCKET}/{path}", expires_at=call.state.now() + lifetime)
     answer = {

@@ -14,7 +14,10 @@ INFERRED = 0.9
 
 def _stage(generation: Generation, name: str, fraction: float, start: float, end: float) -> dict[str, Any]:
     part = min(1.0, max(0.0, (fraction - start) / (end - start)))
-    failed = generation.error is not None and name == "inference" and fraction >= 1
+    broken = generation.error is not None and fraction >= 1
+    failed = broken and name == "inference"
+    if broken and name == "restoredVideo":
+        part = 0.0
     status = "failed" if failed else "complete" if part == 1 else "processing" if part > 0 else "pending"
     return {
         "jobId": f"{generation.id}-{name}",

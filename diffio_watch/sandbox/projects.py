@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Any, Final
 
@@ -28,6 +29,11 @@ def owned(call: Call) -> Project:
     if project.key != call.key:
         raise Refusal(403, "This API key does not own the project.")
     return project
+
+
+def safe(name: str) -> str:
+    """A file name as a part of a URL's path, which `..`, `?` and the like can't be."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".")[-100:] or "file"
 
 
 def _length(call: Call) -> int | None:
@@ -64,7 +70,7 @@ def create(call: Call) -> Response:
     project = Project(
         id=identity, key=call.key, file_name=name, content_type=content_type,
         content_length=_length(call), params=params, form=settings.upload,
-        object_path=f"uploads/{identity}/{name}",
+        object_path=f"uploads/{identity}/{safe(name)}",
         expires_at=now + (-1 if "expired" in call.flags else settings.upload_lifetime),
         created_at=now, updated_at=now,
     )  # fmt: skip
@@ -114,7 +120,7 @@ def listing(call: Call) -> Response:
             "originalFileName": project.file_name,
             "contentType": project.content_type,
             "hasVideo": project.has_video,
-            "generationCount": len(call.state.generations_of(project)),
+            "generationCount": len(project.generations),
             "createdAt": stamp(project.created_at),
             "updatedAt": stamp(project.updated_at),
         }

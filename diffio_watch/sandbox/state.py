@@ -59,7 +59,7 @@ class Upload:
     completed: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Project:
     """One medium and its generations, owned by the key that created it."""
 
@@ -77,6 +77,7 @@ class Project:
     token: str | None = None
     uploads: dict[str, Upload] = field(default_factory=dict)
     blob: Blob | None = None
+    generations: list[Generation] = field(default_factory=list)  # oldest first
     ready: bool = False  # the upload is confirmed; a generation may start
     charges: int = 0
 
@@ -86,7 +87,7 @@ class Project:
         return self.content_type.startswith("video/")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Generation:
     """One paid run of a model over a project's medium."""
 
@@ -180,10 +181,6 @@ class State:
     def violation(self, text: str) -> None:
         """Record something the client did that the protocol does not allow."""
         self.violations.append(text)
-
-    def generations_of(self, project: Project) -> list[Generation]:
-        """The project's generations, oldest first."""
-        return [each for each in self.generations.values() if each.project is project]
 
 
 def stamp(seconds: float) -> str:

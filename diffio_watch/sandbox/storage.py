@@ -40,13 +40,15 @@ async def put(call: Call) -> Response:
     if length is None:
         call.violation("no Content-Length")
         raise Refusal(411, "A Content-Length is needed.", "MissingContentLength")
-    if call.state.generations_of(project):
+    if project.generations:
         call.violation("over the medium of a project that has a generation")
     if project.content_length not in (None, int(length)):
         call.violation(f"{length} bytes, where contentLength was {project.content_length}")
     path = call.state.folder / f"{project.id}.{secrets.token_hex(4)}"
     size, etag = await receive_file(request, path, call.settings.max_bytes)
-    project.blob = Blob(((path, size),), etag)
+    replaced, project.blob = project.blob, Blob(((path, size),), etag)
+    if replaced is not None and not project.generations:
+        replaced.files[0][0].unlink()
     project.ready = True
     project.updated_at = call.state.now()
     call.state.parts[project.id, 1] += 1

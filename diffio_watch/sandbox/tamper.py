@@ -96,13 +96,12 @@ def _instead(fault: Fault, trap: str, path: str) -> Response:
 
 
 class _Cut:
-    """A send that lets the first bytes of a body through and then ends, in one of three ways."""
+    """A send that lets the first bytes of a body through; then that is all, or something happens to the wire."""
 
     def __init__(self, fault: Fault, wire: Wire, send: Send) -> None:
         self._left = fault.at or 0
         self._honest = fault.honest
-        self._stall = fault.kind == "stall"
-        self._wire = wire
+        self._end = {"stall": wire.gone.wait, "reset": wire.reset}.get(fault.kind, wire.close)
         self._send = send
         self._over = False
 
@@ -118,7 +117,7 @@ class _Cut:
         self._left -= len(piece)
         await self._send({**message, "body": piece, "more_body": not self._honest if self._over else more})
         if self._over and not self._honest:
-            await (self._wire.gone.wait() if self._stall else self._wire.close())
+            await self._end()
 
     def _shortened(self, message: Message) -> Message:
         headers = [
@@ -137,11 +136,11 @@ def _throttled(rate: float, receive: Receive, send: Send) -> tuple[Receive, Send
     async def slow_send(message: Message) -> None:
         body = message.get("body", b"")
         step = max(1, int(rate / SLICES))
-        for start in range(0, len(body) - step, step):
-            await send({**message, "body": body[start : start + step], "more_body": True})
-            await asyncio.sleep(step / rate)
-        last = body[(len(body) - 1) // step * step :] if body else body
-        await send({**message, "body": last} if body else message)
+        for start in range(0, len(body), step):
+            piece = body[start : start + step]
+            await asyncio.sleep(len(piece) / rate)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({**message, "body": b""} if body else message)
 
     return slow_receive, slow_send
 
@@ -194,7 +193,7 @@ def wrap(fault: Fault, inner: ASGIApp, wire: Wire, trap: str) -> ASGIApp:
                 await inner(scope, *_throttled(fault.rate, receive, send))
             case "truncate":
                 await inner(scope, receive, _Cut(fault, wire, send))
-            case "stall" if fault.at is not None:
+            case "stall" | "reset" | "close" if fault.at is not None and (fault.after or fault.kind == "stall"):
                 await inner(scope, receive, _Cut(fault, wire, send))
             case "stall":
                 await instead(scope, receive, wire.gone.wait)

@@ -53,6 +53,8 @@ def test_a_failing_generation_says_why_and_has_no_file(
     assert (poll(api, generation)["status"], poll(api, generation)["error"]) == ("failed", "The recording is silent.")
     assert link(generation).status_code == 404
     assert poll(api, generate(upload(MEDIA)))["status"] == "complete"
+    film = poll(api, generate(upload(MEDIA, fileName="bad.mp4", contentType="video/mp4")))
+    assert (film["inference"]["status"], film["restoredVideo"]["progress"]) == ("failed", 0)
 
 
 @pytest.mark.parametrize("status", [404, 409])
@@ -144,6 +146,20 @@ def test_a_link_expires_and_another_is_to_be_had(
     answer = bare.get(url)
     assert (answer.status_code, answer.headers["content-type"]) == (403, "application/xml")
     assert bare.get(link(generation).json()["downloadUrl"]).content == MEDIA
+
+
+@pytest.mark.parametrize("form", ["put", "multipart"])
+@pytest.mark.parametrize("name", [
+    "..", "a?b#c.wav", "50%.wav", "\u202egnp.wav", "\n", "\\", "\U0001f3a4" * 60, "-", "."
+])  # fmt: skip
+def test_any_name_makes_urls_that_work(
+    sandbox: Sandbox, upload: Upload, generate: Generate, link: Link, bare: httpx.Client, name: str, form: str
+) -> None:
+    sandbox.change(upload=form)
+    told = link(generate(upload(MEDIA, fileName=name))).json()
+    assert bare.get(told["downloadUrl"]).content == MEDIA
+    assert sandbox.projects()[0]["file_name"] == name
+    assert sandbox.violations == []
 
 
 def test_account_states(sandbox: Sandbox, upload: Upload, generate: Generate, link: Link, api: httpx.Client) -> None:
