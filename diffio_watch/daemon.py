@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -25,15 +24,12 @@ from diffio_watch.api import Api, Storage
 from diffio_watch.clock import Clock
 from diffio_watch.config import Config, Inbox, KeyMissing, read_key
 from diffio_watch.disk import marker
-from diffio_watch.disk.mounts import mount_of
 from diffio_watch.intake.room import Intake
 from diffio_watch.job import OPEN, State
 from diffio_watch.journal import Journal, JournalCorrupt, JournalError, JournalLocked, JournalTrouble, Lock
-from diffio_watch.journal.records import Role
 from diffio_watch.logs import open_log
 from diffio_watch.notify import notify
 from diffio_watch.outbox import Outbox
-from diffio_watch.outbox.root import Root
 from diffio_watch.pipeline import requests
 from diffio_watch.pipeline.chores import Chores
 from diffio_watch.pipeline.dispatch import Dispatcher
@@ -41,15 +37,14 @@ from diffio_watch.pipeline.halts import Halts
 from diffio_watch.pipeline.sessions import Sessions
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.pipeline.worker import Worker
+from diffio_watch.rooms import Room
+from diffio_watch.startup import CannotRun, available, make_state_dir, refuse_strangers, root
 
 _TICK: Final = 0.25
 _GRACE: Final = 3.0  # seconds that threads get to end
 _SICK_PAUSE: Final = 5.0
+_STALLED: Final = 60.0  # seconds without a round of the dispatcher
 _ONCE_GRACE: Final = 60.0  # `once` takes what is finished within settle and this
-
-
-class CannotRun(Exception):
-    """A state that no restart cures. Its text is one sentence with what to do."""
 
 
 @dataclass
@@ -60,8 +55,8 @@ class _Parts:
     tools: Tools
     halts: Halts
     dispatcher: Dispatcher
-    intakes: dict[str, Intake]
-    threads: list[threading.Thread]
+    rooms: dict[str, Room]
+    thread: threading.Thread  # the dispatcher's
 
 
 class Daemon:
@@ -83,6 +78,7 @@ class Daemon:
         self._dead: BaseException | None = None
         self._clock = Clock()
         self._started = self._clock.now()
+        self._beat = time.monotonic()  # of the dispatcher
 
     def stop(self) -> None:
         """End soon; may be called from any thread and any signal handler."""
@@ -95,8 +91,8 @@ class Daemon:
             The exit code: 0 done; 1 something did not get done; 2 a state that no restart cures.
         """
         try:
-            self._make_state_dir()
             folder = self._config.state_dir
+            make_state_dir(folder)
             with Lock(folder), Journal.open(folder, self._clock, create=True) as journal:
                 parts = self._open(journal)
                 with _Signals(self.stop):
@@ -108,31 +104,26 @@ class Daemon:
             print(f"diffio-watch: {error}", file=sys.stderr)  # noqa: T201 - likewise
             return 1
 
-    def _make_state_dir(self) -> None:
-        folder = self._config.state_dir
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            mount = mount_of(str(folder))
-        except OSError as error:
-            raise CannotRun(f"`state_dir` {folder} can't be made ({error.strerror}): make it, or name another."
-                            ) from error
-        if mount.remote:
-            raise CannotRun(f"`state_dir` {folder} is on a network filesystem ({mount.kind}), where a journal can't be "
-                            "kept safely: name a folder on a local disk.")
-
     def _open(self, journal: Journal) -> _Parts:
-        counter = int(journal.meta("starts") or 0) + 1
-        owner = marker.Owner(journal.id, counter)
-        _refuse_foreign(self._config, journal, owner)
-        journal.set_meta("starts", counter)
+        owner = marker.Owner(journal.id, int(journal.meta("starts") or 0) + 1)
+        refuse_strangers(self._config, journal, owner)
+        journal.set_meta("starts", owner.counter)
         journal.set_meta("started_at", self._started)
         try:
             self._key.read()
         except KeyMissing as error:
             raise CannotRun(str(error)) from error
         halts = Halts(journal, self._log)
+        tools = self._tools(journal, owner, halts)
+        rooms = {inbox.name: self._room(inbox, tools, owner, halts) for inbox in self._config.inboxes}
+        worker = Worker(tools, halts, lambda inbox, path: rooms[inbox].intake.look(path))
+        dispatcher = Dispatcher(tools, halts, worker, self._trouble)
+        thread = threading.Thread(target=lambda: self._dispatch(dispatcher), name="dispatch", daemon=True)
+        return _Parts(journal, tools, halts, dispatcher, rooms, thread)
+
+    def _tools(self, journal: Journal, owner: marker.Owner, halts: Halts) -> Tools:
         api = self._config.api
-        tools = Tools(
+        return Tools(
             config=self._config, journal=journal, key=self._key.read, sessions=Sessions(self._config.state_dir),
             api=Api(api.base_url, self._key.read, connect_timeout=api.connect_timeout, read_timeout=api.read_timeout,
                     stop=self._stop, observe=halts.observe,
@@ -140,38 +131,27 @@ class Daemon:
             storage=Storage(api.base_url, connect_timeout=api.connect_timeout, read_timeout=api.read_timeout,
                             stop=self._stop, observe=halts.observe),
             outboxes={inbox.name: Outbox(str(inbox.outbox), inbox=inbox.name,
-                                         available=_available(journal, owner, "outbox", inbox.name, inbox.outbox),
+                                         available=available(journal, owner, "outbox", inbox.name, inbox.outbox),
                                          tell=lambda words: self._log.warning("outbox.limited", detail=words))
                       for inbox in self._config.inboxes},
             clock=self._clock, stop=self._stop, sick=self._sick, version=__version__, log=self._log)
-        intakes = {inbox.name: Intake(inbox, journal, owner, self._clock,
-                                      approve_over=self._config.limits.approve_over_files,
-                                      heartbeat=lambda _: None)
-                   for inbox in self._config.inboxes}
-        worker = Worker(tools, halts, lambda inbox, path: intakes[inbox].look(path))
-        dispatcher = Dispatcher(tools, halts, worker, self._trouble)
-        threads = [self._thread(f"intake-{name}", intake.run) for name, intake in intakes.items()]
-        for inbox in self._config.inboxes:
-            chores = Chores(inbox, tools, halts, _root(journal, owner, "inbox", inbox),
-                            _root(journal, owner, "archive", inbox) if inbox.archive else None, beat=lambda: None)
-            threads.append(self._thread(f"chores-{inbox.name}", chores.run))
-        threads.append(self._thread("dispatch", lambda: self._dispatch(dispatcher)))
-        return _Parts(journal, tools, halts, dispatcher, intakes, threads)
 
-    def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
-        def run() -> None:
-            try:
-                work()
-            except BaseException as error:  # noqa: BLE001 - its one place
-                self._trouble(error)
-
-        return threading.Thread(target=run, name=name, daemon=True)
+    def _room(self, inbox: Inbox, tools: Tools, owner: marker.Owner, halts: Halts) -> Room:
+        inbox_root = root(tools.journal, owner, "inbox", inbox)
+        archive = root(tools.journal, owner, "archive", inbox) if inbox.archive else None
+        return Room(
+            inbox.name,
+            lambda beat: Intake(inbox, tools.journal, owner, self._clock, heartbeat=lambda _: beat(),
+                                approve_over=self._config.limits.approve_over_files),
+            lambda beat: Chores(inbox, tools, halts, inbox_root, archive, beat),
+            halts, self._clock, self._trouble)
 
     def _dispatch(self, dispatcher: Dispatcher) -> None:
         while not self._stop.is_set():
             if self._sick.is_set():
                 self._stop.wait(_TICK)
             else:
+                self._beat = time.monotonic()
                 try:
                     dispatcher.round()
                 except JournalTrouble as error:
@@ -190,12 +170,13 @@ class Daemon:
             self._stop.set()
 
     def _supervise(self, parts: _Parts) -> int:
-        for thread in parts.threads:
-            thread.start()
+        for room in parts.rooms.values():
+            room.start()
+        parts.thread.start()
         self._log.info("daemon.started", version=__version__, pid=os.getpid(), state_dir=str(self._config.state_dir),
                        inboxes=[inbox.name for inbox in self._config.inboxes], service=self._config.api.base_url)
         notify("READY=1")
-        sick_at = 0.0
+        sick_at = float("-inf")
         while not self._stop.wait(_TICK):
             if self._sick.is_set():
                 if time.monotonic() - sick_at >= _SICK_PAUSE:
@@ -203,17 +184,28 @@ class Daemon:
                     self._heal(parts)
                 continue
             try:
-                if requests.serve(parts.journal, self._config, self._clock.now()):
-                    parts.halts.reload()
-                    parts.dispatcher.wake()
+                self._tend(parts)
             except JournalTrouble as error:
                 self._trouble(error)
-            if any(not thread.is_alive() for thread in parts.threads) and not self._stop.is_set():
-                self._trouble(RuntimeError("a thread ended"))
-            notify("WATCHDOG=1")
             if self._once and self._finished(parts):
                 break
         return self._end(parts)
+
+    def _tend(self, parts: _Parts) -> None:
+        """One look after everything."""
+        if requests.serve(parts.journal, self._config, self._clock.now()):
+            parts.halts.reload()
+            parts.dispatcher.wake()
+        hung = parts.tools.files.hung()
+        for name, room in parts.rooms.items():
+            room.check(transfers_hang=name in hung)
+        parts.dispatcher.write_off([thread for threads in hung.values() for thread in threads])
+        if not self._stop.is_set() and not (parts.thread.is_alive()
+                                            and all(room.alive() for room in parts.rooms.values())):
+            self._trouble(RuntimeError("a thread ended"))
+        # threads of a hung share are left out: a restart would not mend the share
+        if time.monotonic() - self._beat < _STALLED:
+            notify("WATCHDOG=1")
 
     def _heal(self, parts: _Parts) -> None:
         """Go on as soon as the journal takes what it is told."""
@@ -231,8 +223,8 @@ class Daemon:
         stopped = bool(parts.halts.all())
         if parts.dispatcher.busy:
             return False
-        for intake in parts.intakes.values():
-            now = intake.now
+        for room in parts.rooms.values():
+            now = room.intake.now
             if now.stopped is None and now.scans == 0:
                 return False
             patience = now.quiet + _ONCE_GRACE
@@ -242,18 +234,19 @@ class Daemon:
             return True
         counts = parts.journal.counts()
         if not any(counts[state] for state in OPEN):
-            return not any(parts.journal.notices_due(name, self._clock.now(), 1) for name in parts.intakes)
+            return not any(parts.journal.notices_due(name, self._clock.now(), 1) for name in parts.rooms)
         return all(parts.halts.blocks(job) is not None for job in parts.journal.jobs(OPEN, limit=1000))
 
     def _end(self, parts: _Parts) -> int:
         notify("STOPPING=1")
         self._stop.set()
-        for intake in parts.intakes.values():
-            intake.stop()
+        for room in parts.rooms.values():
+            room.stop()
         parts.dispatcher.wake()
         parts.dispatcher.stop()
         deadline = time.monotonic() + _GRACE
-        for thread in [*parts.threads, *(thread for pool in parts.dispatcher.pools for thread in pool.threads)]:
+        for thread in [parts.thread, *(thread for room in parts.rooms.values() for thread in room.threads),
+                       *(thread for pool in parts.dispatcher.pools for thread in pool.threads)]:
             thread.join(max(0.0, deadline - time.monotonic()))
         code = 0 if self._dead is None else 1
         if self._once and code == 0:
@@ -265,7 +258,7 @@ class Daemon:
 
     def _once_code(self, parts: _Parts) -> int:
         undone = [job for job in parts.journal.jobs({State.FAILED, State.HELD}) if job.updated_at >= self._started]
-        unavailable = [intake for intake in parts.intakes.values() if intake.now.stopped is not None]
+        unavailable = [room for room in parts.rooms.values() if room.intake.now.stopped is not None]
         waiting = any(parts.journal.counts()[state] for state in OPEN | {State.HELD})
         return 1 if undone or unavailable or waiting or parts.halts.all() else 0
 
@@ -311,43 +304,3 @@ class _Signals:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal gave
-
-
-def _refuse_foreign(config: Config, journal: Journal, owner: marker.Owner) -> None:
-    """Another journal's folders, or this journal as an old copy of itself: nothing may be spent.
-
-    Raises:
-        CannotRun: naming the folder and what to do.
-    """
-    for inbox in config.inboxes:
-        folders: list[tuple[Role, Path | None]] = [
-            ("inbox", inbox.path), ("outbox", inbox.outbox), ("archive", inbox.archive)]
-        for role, path in folders:
-            if path is None:
-                continue
-            try:
-                _available(journal, owner, role, inbox.name, path)()
-            except marker.ForeignMarker as error:
-                raise CannotRun(f"The {role} {path} belongs to another journal ({error.owner}): stop that one and run "
-                                f"`diffio-watch journal adopt {inbox.name}`, or name another folder.") from error
-            except marker.OldJournal as error:
-                raise CannotRun(f"The {role} {path} refuses: {error}. Nothing is spent until then.") from error
-            except marker.FolderGone:
-                continue  # waited for
-
-
-def _available(journal: Journal, owner: marker.Owner, role: Role, name: str, path: Path) -> Callable[[], None]:
-    """A check that the folder is there and this journal's; it remembers what it learns."""
-    def check() -> None:
-        known = journal.folder(role, name)
-        found = marker.check(str(path), role, name, owner, known)
-        if found != known:
-            journal.set_folder(found)
-
-    return check
-
-
-def _root(journal: Journal, owner: marker.Owner, role: Role, inbox: Inbox) -> Root:
-    path = inbox.path if role == "inbox" else inbox.archive
-    assert path is not None
-    return Root(str(path), _available(journal, owner, role, inbox.name, path))

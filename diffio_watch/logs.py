@@ -36,9 +36,10 @@ def open_log(level: str, style: str, *, secrets: Callable[[], list[str]], stream
     ]
     processors.append(structlog.dev.ConsoleRenderer(colors=out.isatty()) if console
                       else structlog.processors.JSONRenderer())
-    return cast("FilteringBoundLogger", structlog.wrap_logger(
-        structlog.WriteLogger(out), processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]), cache_logger_on_first_use=True))
+    structlog.configure(
+        processors=processors, logger_factory=structlog.WriteLoggerFactory(out),
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]), cache_logger_on_first_use=False)
+    return cast("FilteringBoundLogger", structlog.get_logger())
 
 
 def _fit(_: object, __: str, event: EventDict) -> EventDict:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -37,6 +38,7 @@ class Original:
         root: the inbox.
         job: whose size and mtime the file must still have.
         follow: whether the file may be a symbolic link.
+        guard: stands around each call that a hung share would hang.
         tick: called with the number of bytes read so far, and may raise to stop.
 
     Raises:
@@ -44,15 +46,18 @@ class Original:
         OSError: it can't be opened.
     """
 
-    def __init__(self, root: str, job: Job, *, follow: bool, tick: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(self, root: str, job: Job, *, follow: bool, tick: Callable[[int], None] = lambda _: None,
+                 guard: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
         self._path = os.path.join(root, job.path)
         self._job = job
         self._tick = tick
+        self._guard = guard
         self._hash = hashlib.sha256()
         self._hashed = 0
         # O_NONBLOCK: opening a FIFO must not wait for a writer
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
-        self._descriptor = os.open(self._path, flags)
+        with guard():
+            self._descriptor = os.open(self._path, flags)
         try:
             self.check()
         except BaseException:
@@ -73,8 +78,9 @@ class Original:
             Changed: one of them is not.
             OSError: the path can't be looked at.
         """
-        here = os.fstat(self._descriptor)
-        there = os.stat(self._path)
+        with self._guard():
+            here = os.fstat(self._descriptor)
+            there = os.stat(self._path)
         if not stat.S_ISREG(here.st_mode):
             raise Changed("it is no regular file any more")
         for found in (here, there):
@@ -101,7 +107,8 @@ class Original:
     def _read(self, offset: int, length: int) -> Iterator[bytes]:
         end = offset + length
         while offset < end:
-            chunk = os.pread(self._descriptor, min(CHUNK, end - offset), offset)
+            with self._guard():
+                chunk = os.pread(self._descriptor, min(CHUNK, end - offset), offset)
             if not chunk:
                 raise Changed("it became shorter")
             if offset <= self._hashed < offset + len(chunk):

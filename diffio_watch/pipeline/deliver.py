@@ -13,6 +13,7 @@ from diffio_watch.intake.media import probe
 from diffio_watch.job import DownloadType, Job, Media, Output, State
 from diffio_watch.outbox.errors import ContentLost, NameTaken
 from diffio_watch.outbox.temp import Temp
+from diffio_watch.pipeline.hangs import SYNC_PATIENCE
 from diffio_watch.pipeline.outcome import Outcome, fail, go, hold, park
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
@@ -98,7 +99,8 @@ def _nothing_had(job: Job, tools: Tools) -> Outcome:
 def _reserve(job: Job, tools: Tools) -> Outcome:
     """Take the smallest number that is free for all names of the job, before anything is written."""
     wanted = {output.type: output.mime_type for output in job.outputs if output.state != "unavailable"}
-    plan = tools.outbox(job).number_for(job, wanted, lambda name: tools.journal.reserved(job.inbox, name, job.id))
+    with tools.files.call(job.inbox):
+        plan = tools.outbox(job).number_for(job, wanted, lambda name: tools.journal.reserved(job.inbox, name, job.id))
     outputs = tuple(replace(output, path=plan.paths.get(output.type)) for output in job.outputs)
     return go(outputs=outputs, number=plan.number, reserve=plan.keys, due_at=tools.clock.now())
 
@@ -109,14 +111,18 @@ def _fetch(job: Job, output: Output, tools: Tools) -> Outcome:
     try:
         link = tools.links.pop((job.id, output.type), None) or tools.api.download_link(
             job.generation_id or "", job.project_id or "", output.type)
-        with tools.outbox(job).temp(job, output, resume=(job.id, output.type) in tools.partly) as temp:
+        with tools.files.call(job.inbox):
+            opened = tools.outbox(job).temp(job, output, resume=(job.id, output.type) in tools.partly)
+        with opened as temp:
             sink = Sink(temp, tools, job, output.type)
             received = tools.storage.download(link, sink)
-            media = _look(output.type, temp.fileno())
+            with tools.files.call(job.inbox):
+                media = _look(output.type, temp.fileno())
             if output.type != "transcript" and media is None:
                 sink.restart()
                 raise api.BadDownload("it holds neither sound nor picture", call="download")
-            fetched = temp.finish()
+            with tools.files.call(job.inbox, SYNC_PATIENCE):
+                fetched = temp.finish()
     except (api.NotReady, api.NotFound, api.Rejected) as error:
         missing = _missing(output, error, now)
         if missing.state == "unavailable":
@@ -161,7 +167,8 @@ class Sink:
 
     def write(self, data: bytes, /) -> None:
         """Append."""
-        self._temp.write(data)
+        with self._tools.files.call(self._job.inbox):
+            self._temp.write(data)
         self._tools.note_progress(self._job, 100.0 * min(1.0, self._temp.size / max(1, self._job.size)))
 
     def restart(self) -> None:
@@ -215,7 +222,8 @@ def _renumber(job: Job, tools: Tools) -> Outcome:
         here = output
         if output.state in {"fetched", "published"}:
             try:
-                tools.outbox(job).unpublish(job, output)
+                with tools.files.call(job.inbox, SYNC_PATIENCE):
+                    tools.outbox(job).unpublish(job, output)
                 here = replace(output, state="fetched")
             except ContentLost:
                 here = replace(output, state="wanted")
@@ -234,7 +242,8 @@ def _deliver(job: Job, tools: Tools) -> Outcome:
         "progress": None, "because": None, "parks": 0,
         "original": "kept" if job.settings.originals == "keep" else "pending"}
     try:
-        tools.outbox(job).write_sidecar(replace(job, **changes))
+        with tools.files.call(job.inbox, SYNC_PATIENCE):
+            tools.outbox(job).write_sidecar(replace(job, **changes))
     except NameTaken:
         return _renumber(job, tools)
     except ContentLost as lost:
@@ -251,7 +260,9 @@ def _duplicate(job: Job, tools: Tools) -> Outcome:
     if earlier is None or earlier.generation_id is None:
         return hold(job, "duplicate_gone", other=show(earlier.path) if earlier else "an unknown file")
     published = [output for output in earlier.outputs if output.state == "published"]
-    if not published or not all(tools.outbox(job).present(output) for output in published):
+    with tools.files.call(job.inbox):
+        there = bool(published) and all(tools.outbox(job).present(output) for output in published)
+    if not there:
         return go("the earlier outputs are gone and fetched again", base_url=earlier.base_url,
                   key_print=earlier.key_print, project_id=earlier.project_id, generation_id=earlier.generation_id,
                   model_key=earlier.model_key, completed_at=earlier.completed_at or now, replayed=True, due_at=now)
@@ -260,7 +271,8 @@ def _duplicate(job: Job, tools: Tools) -> Outcome:
     reason = because("duplicate", other=show(earlier.path), job=job.id)
     skipped: dict[str, Any] = {"state": State.SKIPPED, "because": reason, "due_at": None, "parks": 0}
     try:
-        tools.outbox(job).write_sidecar(replace(job, **skipped), (earlier.id, earlier.path))
+        with tools.files.call(job.inbox, SYNC_PATIENCE):
+            tools.outbox(job).write_sidecar(replace(job, **skipped), (earlier.id, earlier.path))
     except NameTaken:
         return _renumber(job, tools)
     return Outcome(skipped, rest=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from diffio_watch.api import ApiError
@@ -16,6 +16,7 @@ from diffio_watch.pipeline.tools import Tools
 from diffio_watch.pipeline.worker import Worker, key_works
 
 _CALLS: Final = 4
+_WRITTEN_OFF: Final = 8
 _LONGEST: Final = 0.5  # seconds between two looks into the journal
 _SPENDING_STOPS: Final = frozenset({"billing", "spend_limit"})
 Drive = Callable[[], None]
@@ -30,9 +31,12 @@ class Pool:
         self.states = states
         self.size = size
         self.busy: dict[str, str] = {}  # job id → inbox
+        self.lost: set[str] = set()  # jobs whose thread hangs in a file call
+        self._at: dict[threading.Thread, str] = {}  # thread → job id
         self._trouble = trouble
         self._work: queue.SimpleQueue[Drive | None] = queue.SimpleQueue()
         self.threads = [self._thread(number) for number in range(size)]
+        self.written_off: set[threading.Thread] = set()
 
     def _thread(self, number: int) -> threading.Thread:
         thread = threading.Thread(target=self._run, name=f"{self.name}-{number}", daemon=True)
@@ -42,6 +46,27 @@ class Pool:
     def give(self, work: Drive) -> None:
         """Have a thread do this."""
         self._work.put(work)
+
+    def write_off(self, thread: threading.Thread) -> bool:
+        """Another thread takes the place of one that hangs; whether it was one of this pool's and is so newly."""
+        if thread not in self.threads or thread in self.written_off:
+            return False
+        self.written_off.add(thread)
+        job = self._at.get(thread)
+        if job is not None and self.busy.pop(job, None) is not None:
+            self.lost.add(job)
+        self.threads.append(self._thread(len(self.threads)))
+        return True
+
+    def begin(self, job: Job) -> None:
+        """This thread works on this job."""
+        self._at[threading.current_thread()] = job.id
+
+    def done(self, job: Job) -> None:
+        """This thread does no longer."""
+        self._at.pop(threading.current_thread(), None)
+        self.busy.pop(job.id, None)
+        self.lost.discard(job.id)
 
     def stop(self) -> None:
         """Let every thread end after what it does."""
@@ -54,6 +79,8 @@ class Pool:
                 work()
             except BaseException as error:  # noqa: BLE001 - its one place: the daemon decides what becomes of it
                 self._trouble(error)
+            if threading.current_thread() in self.written_off:
+                return  # it came back after all, and another one has its place
 
 
 class Dispatcher:
@@ -96,7 +123,16 @@ class Dispatcher:
     def holds(self, job_id: str) -> bool:
         """Whether a thread works on this job now."""
         with self._lock:
-            return any(job_id in pool.busy for pool in self.pools)
+            return any(job_id in pool.busy or job_id in pool.lost for pool in self.pools)
+
+    def write_off(self, threads: Collection[threading.Thread]) -> None:
+        """Replace threads that hang in a file call: eight at most, for each one costs memory as long as it hangs."""
+        with self._lock:
+            for thread in threads:
+                if sum(len(pool.written_off) for pool in self.pools) < _WRITTEN_OFF:
+                    for pool in self.pools:
+                        if pool.write_off(thread):
+                            self._tools.log.error("thread.written_off", thread=thread.name)
 
     def round(self) -> None:
         """Give out what is due, then wait until something may be."""
@@ -150,8 +186,8 @@ class Dispatcher:
                 continue
             if self._halts.blocked(inbox, state, paid=True) is not None:
                 continue
-            for job in self._tools.journal.due({state}, inbox, now, len(pool.busy) + _SKIPPED):
-                if job.id not in pool.busy and self._halts.blocks(job) is None:
+            for job in self._tools.journal.due({state}, inbox, now, len(pool.busy) + len(pool.lost) + 1):
+                if job.id not in pool.busy and job.id not in pool.lost and self._halts.blocks(job) is None:
                     return job
         return None
 
@@ -162,11 +198,12 @@ class Dispatcher:
             pool.busy[job.id] = job.inbox
 
         def work() -> None:
+            pool.begin(job)
             try:
                 self._worker.drive(job, pool.states, probe=probe)
             finally:
                 with self._lock:
-                    pool.busy.pop(job.id, None)
+                    pool.done(job)
                 self._wake.set()
 
         pool.give(work)
@@ -209,4 +246,3 @@ class Dispatcher:
 
 
 _BEGUN: Final = [State.DOWNLOADING, State.GENERATING, State.WAITING, State.UPLOADING, State.QUEUED]
-_SKIPPED: Final = 1

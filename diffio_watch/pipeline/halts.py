@@ -19,7 +19,7 @@ from diffio_watch.pipeline.outcome import Stop
 from diffio_watch.reasons import because
 
 ACCOUNT: Final = "account"
-_OUTBOX_PAUSE: Final = 5.0
+_FOLDER_PAUSE: Final = 5.0
 # parks that end with their origin's trouble
 ORIGIN_CODES: Final = ("service_error", "rate_limited", "not_ready")
 _FLOOR: Final = 15.0  # a success elsewhere brings no job forward that was tried less than this many seconds ago
@@ -65,8 +65,8 @@ class Halts:
                 if known.because.message != stop.because.message:
                     self._keep(replace(known, because=stop.because))
                 return
-            if stop.scope.endswith(":outbox"):
-                pause = _OUTBOX_PAUSE
+            if stop.scope.endswith((":outbox", ":inbox")):
+                pause = _FOLDER_PAUSE
             else:
                 pause = origin_pause(0) if stop.scope.startswith("origin:") else account_pause(0)
             at = max(stop.next_check_at, now + pause) if stop.next_check_at is not None else now + pause
@@ -98,7 +98,7 @@ class Halts:
         with self._lock:
             return [halt for halt in self._halts.values()
                     if halt.next_check_at is not None and halt.next_check_at <= now
-                    and not halt.scope.endswith(":outbox")]
+                    and not halt.scope.endswith((":outbox", ":inbox"))]
 
     def blocks(self, job: Job) -> str | None:
         """The code of what keeps a job from its next step; None where it may go on."""

@@ -18,6 +18,7 @@ from diffio_watch.config import Config, Inbox
 from diffio_watch.job import DownloadType, Job
 from diffio_watch.journal import Journal
 from diffio_watch.outbox import Outbox
+from diffio_watch.pipeline.hangs import FileCalls
 from diffio_watch.pipeline.sessions import Sessions
 
 _NOTED_EVERY = 1.0
@@ -34,6 +35,7 @@ class Tools:
         sick: set while the journal can't be written: nothing may be sent.
         put_targets: signed upload URLs by job id; they live in memory only.
         links: signed download URLs by job id and type; likewise.
+        files: the file calls under way.
         partly: which version of an object the bytes of a begun download are of, by job id and type.
     """
 
@@ -52,6 +54,7 @@ class Tools:
     put_targets: dict[str, SignedPut] = field(default_factory=dict)
     links: dict[tuple[str, DownloadType], DownloadLink] = field(default_factory=dict)
     partly: dict[tuple[str, DownloadType], str] = field(default_factory=dict)
+    files: FileCalls = field(default_factory=FileCalls)
     _noted: dict[str, float] = field(default_factory=dict)
 
     @property

@@ -165,7 +165,8 @@ def _original(job: Job, tools: Tools) -> Original:
             raise api.Stopped("the program is stopping")
         tools.note_progress(job, 100.0 * read / max(1, job.size))
 
-    return Original(tools.root(job), job, follow=tools.inbox(job).follow_symlinks, tick=tick)
+    return Original(tools.root(job), job, follow=tools.inbox(job).follow_symlinks, tick=tick,
+                    guard=lambda: tools.files.call(job.inbox))
 
 
 def _expired(at: float | None, now: float) -> bool:

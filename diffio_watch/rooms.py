@@ -1,0 +1,129 @@
+"""One inbox's own threads, intake and chores, and what becomes of them when its share hangs.
+
+A thread that hangs in a file call can't be ended. It is abandoned: it tells the journal nothing any more, and stands
+there as the probe that says when the share is back. The inbox is unavailable meanwhile; no other is delayed by it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from diffio_watch.clock import Clock
+from diffio_watch.intake.room import Intake
+from diffio_watch.job import Because
+from diffio_watch.pipeline.chores import Chores
+from diffio_watch.pipeline.halts import Halts
+from diffio_watch.pipeline.hangs import PATIENCE
+from diffio_watch.pipeline.outcome import Stop
+from diffio_watch.reasons import because
+
+_ANOTHER_PROBE: Final = 300.0  # a mount that was replaced leaves the old thread hanging for good
+_MOST_PROBES: Final = 8
+
+
+class Room:
+    """The threads of one inbox.
+
+    Args:
+        name: of the inbox.
+        make_intake: makes an intake that calls the given function whenever it makes progress.
+        make_chores: likewise for the chores.
+        halts: where the inbox is stopped and let go.
+        clock: the program's clocks.
+        failed: told of what a thread could not deal with.
+    """
+
+    def __init__(self, name: str, make_intake: Callable[[Callable[[], None]], Intake],
+                 make_chores: Callable[[Callable[[], None]], Chores], halts: Halts, clock: Clock,
+                 failed: Callable[[BaseException], None]) -> None:
+        self.name = name
+        self._make_intake = make_intake
+        self._make_chores = make_chores
+        self._halts = halts
+        self._clock = clock
+        self._failed = failed
+        self._probes: list[threading.Thread] = []  # abandoned threads, which may come back
+        self._hung_at: float | None = None
+        self.threads: list[threading.Thread] = []
+        self._beats: dict[threading.Thread, float] = {}
+        self._make()
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a file call of this inbox does not come back."""
+        return self._hung_at is not None
+
+    def start(self) -> None:
+        """Begin to work."""
+        for thread in self.threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End soon."""
+        self.intake.stop()
+
+    def alive(self) -> bool:
+        """Whether its threads run, or hang."""
+        return self.hangs or all(thread.is_alive() for thread in self.threads)
+
+    def check(self, *, transfers_hang: bool) -> None:
+        """See how the inbox is, and stop it or let it go.
+
+        Args:
+            transfers_hang: a thread of the transfers hangs in a file call of this inbox.
+        """
+        now = self._clock.monotonic()
+        if self._hung_at is None:
+            late = any(now - beat > PATIENCE for beat in self._beats.values())
+            if late or transfers_hang:
+                self._abandon(now)
+            self._tell(None if not self.hangs else because("unavailable", inbox=self.name, detail=_HANGS))
+            return
+        back = not any(thread.is_alive() for thread in self._probes) and not transfers_hang
+        if back or (now - self._hung_at > _ANOTHER_PROBE and len(self._probes) < _MOST_PROBES):
+            self._hung_at = None
+            self._make()
+            self.start()
+
+    def _tell(self, stopped: Because | None) -> None:
+        scope = f"inbox:{self.name}:inbox"
+        stopped = stopped or self.intake.now.stopped
+        if stopped is not None:
+            self._halts.begin(Stop(scope, stopped), self._clock.now())
+        elif self.intake.now.available:
+            self._halts.end(scope)
+
+    def _abandon(self, now: float) -> None:
+        self.intake.abandon()
+        self.chores.abandoned.set()
+        self._probes += self.threads
+        self._hung_at = now
+
+    def _make(self) -> None:
+        self._beats = {}
+        self.threads = []
+        self.intake = self._make_intake(lambda: self._beat(intake))
+        intake = self._thread(f"intake-{self.name}", self.intake.run)
+        self.chores = self._make_chores(lambda: self._beat(chores))
+        chores = self._thread(f"chores-{self.name}", self.chores.run)
+
+    def _beat(self, thread: threading.Thread) -> None:
+        if thread in self._beats:
+            self._beats[thread] = self._clock.monotonic()
+
+    def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        def run() -> None:
+            self._beats[thread] = self._clock.monotonic()
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001 - its one place
+                self._failed(error)
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        self.threads.append(thread)
+        return thread
+
+
+_HANGS: Final = f"a file call has not come back for {PATIENCE:.0f} s"
