@@ -52,7 +52,8 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
                              State.CANCELLED}),
     State.DELIVERED: frozenset({State.DOWNLOADING}),  # a person asks for outputs that were moved away
     State.SKIPPED: frozenset({State.QUEUED}),
-    State.CANCELLED: frozenset({State.QUEUED, State.DOWNLOADING}),
+    # a person takes up again what was cancelled, from what is paid for
+    State.CANCELLED: frozenset({State.QUEUED, State.GENERATING, State.WAITING, State.DOWNLOADING}),
 }
 
 

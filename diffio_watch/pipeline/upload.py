@@ -37,6 +37,8 @@ def _twin(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
 
     The whole file is read only where the cheap fingerprint allows a copy at all.
     """
+    if job.run > 1:
+        return None  # a person asked for another generation of this content
     now = tools.clock.now()
     mine = job.sha256
     for twin in tools.journal.twins(job):
