@@ -23,7 +23,7 @@ from diffio_watch import __version__
 from diffio_watch.api import Api, Storage
 from diffio_watch.clock import Clock
 from diffio_watch.config import Config, Inbox, KeyMissing, read_key
-from diffio_watch.disk import marker
+from diffio_watch.disk import lease, marker
 from diffio_watch.intake.room import Intake
 from diffio_watch.job import OPEN, State
 from diffio_watch.journal import Journal, JournalCorrupt, JournalError, JournalLocked, JournalTrouble, Lock
@@ -91,6 +91,7 @@ class Daemon:
             The exit code: 0 done; 1 something did not get done; 2 a state that no restart cures.
         """
         try:
+            lease.prepare()
             folder = self._config.state_dir
             make_state_dir(folder)
             with Lock(folder), Journal.open(folder, self._clock, create=True) as journal:
