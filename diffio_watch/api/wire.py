@@ -165,8 +165,6 @@ class Wire:
                 yield chunk
             if sent != body.size:
                 raise ValueError(f"the body gave {sent} bytes or more where it had promised {body.size}")
-        except Stopped:
-            raise
         except Exception as error:  # noqa: BLE001  whatever the caller's own reading raises is the caller's
             raise _FromCaller(error) from None
 
