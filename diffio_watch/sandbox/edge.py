@@ -52,8 +52,7 @@ def start(call: Call) -> Response:
     call.known_fields()
     project = session(call)
     if project.ready:
-        call.violation("an upload into a project whose upload is confirmed")
-        raise Refusal(409, "The upload is complete already.", "upload_complete")
+        raise Refusal(410, "The upload is confirmed and its session closed.", "session_closed")
     upload = Upload(f"upl_{secrets.token_hex(10)}")
     project.uploads[upload.id] = upload
     return json_answer({"uploadId": upload.id, "partSizeBytes": _part_bytes(call)})

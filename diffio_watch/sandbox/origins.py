@@ -134,7 +134,9 @@ class Origins:
             await send(message)
 
         app: ASGIApp = true
-        wire = self.wires[scope["client"], scope["server"]]
+        wire = self.wires.get((scope["client"], scope["server"]))
+        if wire is None:
+            raise ClientDisconnect
         for fault in reversed(faults):
             if fault.kind not in tamper.FLAGS:
                 app = tamper.wrap(fault, app, wire, state.origins["trap"])

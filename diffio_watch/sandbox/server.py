@@ -118,7 +118,9 @@ class Sandbox:
             wire.transport.abort()
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        for ended in (await asyncio.wait(tasks))[0]:
+            if not ended.cancelled() and (error := ended.exception()) is not None:
+                self._state.violation(f"sandbox error: {error!r}")
 
     def stop(self) -> None:
         """Stop listening and break every connection, within a moment; what was uploaded stays."""

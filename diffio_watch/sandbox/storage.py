@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -119,5 +120,6 @@ def download(call: Call) -> Response:
         for piece in _swapped(blob.read(first, stop), variant) if variant else blob.read(first, stop):
             call.state.bytes_out += len(piece)
             yield piece
+            await asyncio.sleep(0)  # others get their turn, and a client that left is noticed
 
     return StreamingResponse(pieces(), status, headers)

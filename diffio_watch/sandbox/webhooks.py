@@ -10,6 +10,8 @@ import urllib.request
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from standardwebhooks.webhooks import Webhook
+
 from diffio_watch.sandbox import progress
 from diffio_watch.sandbox.state import Generation, State, stamp
 
@@ -25,8 +27,6 @@ TICK = 0.05  # seconds between two looks at what is due
 
 def signed(secret: str, message_id: str, body: str) -> dict[str, str]:
     """The headers of a delivery of `body`."""
-    from standardwebhooks.webhooks import Webhook  # noqa: PLC0415 - half a second that no other part needs
-
     now = datetime.now(UTC)
     return {
         "Content-Type": "application/json",

@@ -128,6 +128,17 @@ def test_a_client_that_dies_in_the_middle_leaves_nothing(
     assert (cut, sandbox.projects()[0]["size"], sandbox.violations) == (1, None, [])
 
 
+def test_a_download_ends_with_its_client(
+    sandbox: Sandbox, upload: Upload, generate: Generate, link: Link, bare: httpx.Client
+) -> None:
+    sandbox.change(upload="put")
+    url = link(generate(upload(bytes(40_000_000)))).json()["downloadUrl"]
+    with bare.stream("GET", url) as answer:
+        assert next(answer.iter_raw())
+    assert bare.get(url, headers={"Range": "bytes=0-0"}).content == b"\0"
+    assert sandbox.report()["bytes_out"] < 20_000_000
+
+
 def test_html_and_broken_json_come_as_200(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.fault("list_projects", "html", nth=1)
     sandbox.fault("list_projects", "broken_json", nth=2)

@@ -204,6 +204,20 @@ def test_an_aborted_upload_is_gone(sandbox: Sandbox, api: httpx.Client, bare: ht
     assert sandbox.violations == []
 
 
+def test_a_confirmed_upload_closes_its_session(
+    sandbox: Sandbox, upload: Upload, api: httpx.Client, bare: httpx.Client
+) -> None:
+    project = upload(MEDIA)
+    body = {"apiProjectId": project}
+    again = api.post("/complete_project_upload", json=body).json()
+    assert again == {"apiProjectId": project, "status": "uploaded", "sizeBytes": len(MEDIA)}
+    token = next(token for token, owner in sandbox._state.tokens.items() if owner.id == project)
+    edge = f"{sandbox.origins['edge']}/v1/uploads/start"
+    answer = bare.post(edge, json={}, headers={"Authorization": f"Bearer {token}"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "session_closed")
+    assert sandbox.violations == []
+
+
 def test_the_upload_token_expires_with_its_session(sandbox: Sandbox, api: httpx.Client, bare: httpx.Client) -> None:
     _, edge, token = session_of(api)
     upload_id = started(bare, edge, token)
