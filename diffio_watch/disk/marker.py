@@ -81,7 +81,8 @@ class Owner:
     counter: int
 
 
-def check(root: str, role: Role, name: str, owner: Owner, memory: FolderMemory | None) -> FolderMemory:
+def check(root: str, role: Role, name: str, owner: Owner, memory: FolderMemory | None,
+          system: Path = Path("/")) -> FolderMemory:
     """Whether `root` is there and this journal's; its marker is written where this is the first use.
 
     Args:
@@ -90,6 +91,7 @@ def check(root: str, role: Role, name: str, owner: Owner, memory: FolderMemory |
         name: of the inbox it belongs to.
         owner: the journal.
         memory: what the journal remembers of this folder; None: it has never used it.
+        system: where the `etc` and `run` are that know of mount points.
 
     Returns:
         What the journal is to remember from now on; equal to `memory` where nothing is new.
@@ -99,21 +101,36 @@ def check(root: str, role: Role, name: str, owner: Owner, memory: FolderMemory |
         ForeignMarker: it is another journal's.
         OldJournal: it has seen a later start of this journal.
     """
-    _must_be_folder(root)
+    found = inspect(root, role, name, owner, memory, system)
     mount = mount_of(root)
+    marker = Marker(PROGRAM, owner.journal, role, name, owner.counter)
+    if found is not None:
+        if found.counter < owner.counter:
+            _raise_counter(root, marker)
+        return _remember(memory, FolderMemory(role, name, mount.source))
+    return _first_use(root, marker, mount) if memory is None else memory
+
+
+def inspect(root: str, role: Role, name: str, owner: Owner, memory: FolderMemory | None,
+            system: Path = Path("/")) -> Marker | None:
+    """As `check`, but nothing is written: the marker, or None where there is none and need not be one.
+
+    Raises:
+        FolderGone, ForeignMarker, OldJournal: as `check` has them.
+    """
+    _must_be_folder(root)
     found = _read(root)
     if found is not None:
         _must_be_ours(found, role, name, owner)
-        if found.counter < owner.counter:
-            _raise_counter(root, Marker(PROGRAM, owner.journal, role, name, owner.counter))
-        return _remember(memory, FolderMemory(role, name, mount.source))
-    if memory is None:
-        return _first_use(root, Marker(PROGRAM, owner.journal, role, name, owner.counter), mount)
-    if memory.marked:
+    elif memory is not None and memory.marked:
         raise FolderGone(f"its marker {NAME} is missing")
-    if memory.source != mount.source:
+    elif memory is not None and memory.source != mount_of(root).source:
         raise FolderGone(f"{memory.source or 'its disk'} is not mounted there")
-    return memory
+    elif memory is None:
+        point = expected_but_unmounted(root, root=system)
+        if point is not None:
+            raise FolderGone(f"{point} is known to the system as a mount point and is not mounted")
+    return found
 
 
 def adopt(root: str, role: Role, name: str, owner: Owner) -> FolderMemory:
@@ -166,9 +183,6 @@ def _remember(memory: FolderMemory | None, now: FolderMemory) -> FolderMemory:
 
 
 def _first_use(root: str, marker: Marker, mount: Mount) -> FolderMemory:
-    point = expected_but_unmounted(root)
-    if point is not None:
-        raise FolderGone(f"{point} is known to the system as a mount point and is not mounted")
     try:
         _create(root, marker)
     except OSError as error:

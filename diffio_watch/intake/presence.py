@@ -28,6 +28,8 @@ _RETURN_EVERY: Final = 5.0  # … while the folder is not there
 _EVENTS_AGAIN: Final = 300.0  # after the system refused them
 SETTLE_EVENTS: Final = 2.0
 SETTLE_POLLING: Final = 30.0
+RESCAN_EVENTS: Final = 300.0
+RESCAN_POLLING: Final = 10.0
 _log = structlog.get_logger(__name__)
 
 
@@ -144,8 +146,7 @@ class Presence:
     @property
     def rescan(self) -> float:
         """Seconds between two scans."""
-        wish = self._desk.inbox.rescan
-        return (300.0 if self.watching else 10.0) if wish == "auto" else wish
+        return pause_between_scans(self._desk.inbox, watching=self.watching)
 
     def check(self) -> bool:
         """Look at the folder; whether it is there and this journal's."""
@@ -216,6 +217,13 @@ class Presence:
         if self._watch is None:
             self._watch = Watch(self._desk.root, self._desk.hints, recursive=self._desk.inbox.recursive)
             self._desk.hints.lose()  # what came before the first event
+
+
+def pause_between_scans(inbox: Inbox, *, watching: bool) -> float:
+    """Seconds between two scans of an inbox, whether events of it are had or not."""
+    if inbox.rescan == "auto":
+        return RESCAN_EVENTS if watching else RESCAN_POLLING
+    return inbox.rescan
 
 
 def identity(root: str) -> tuple[int, int] | None:

@@ -90,7 +90,7 @@ class Intake:
         try:
             while self._desk.going():
                 try:
-                    wait = self._turn()
+                    wait = self.turn()
                     stumble = 1.0
                 except Interrupted:
                     return
@@ -120,8 +120,8 @@ class Intake:
             self._finder.doubtful.add(path)
             self._desk.hints.add(path)
 
-    def _turn(self) -> float:
-        """Do what is due; seconds until something else is."""
+    def turn(self) -> float:
+        """Do what is due, and say how many seconds later something else is. `run` does nothing but this."""
         clock, presence, finder = self._desk.clock, self._presence, self._finder
         if clock.monotonic() >= presence.check_at:
             presence.check()

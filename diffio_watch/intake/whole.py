@@ -115,6 +115,8 @@ def _matroska(descriptor: int, size: int) -> str | None:
         if width is None:
             break
         length, used = _number(header[width:])
+        if not used:
+            break
         if length is None:
             return None  # of unknown size: written as a stream
         offset += width + used + length
@@ -134,7 +136,7 @@ def _width(header: bytes, most: int) -> int | None:
 
 
 def _number(header: bytes) -> tuple[int | None, int]:
-    """An EBML size and the bytes it took; None if it is stated as unknown or is cut off itself."""
+    """An EBML size, None if it is stated as unknown, and the bytes it took, 0 if it is cut off itself."""
     width = _width(header, 8)
     if width is None:
         return None, 0

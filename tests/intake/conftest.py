@@ -1,0 +1,26 @@
+"""Folders and clocks that intake's tests share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def as_nobody() -> Iterator[Path]:
+    """A folder of somebody who is not root, while this process is that somebody: permissions bind root too then."""
+    folder = Path(tempfile.mkdtemp(prefix="diffio-watch-test-"))
+    me = os.geteuid()
+    if me == 0:
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        os.seteuid(me)
+        shutil.rmtree(folder)

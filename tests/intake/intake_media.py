@@ -1,0 +1,69 @@
+"""Real media for intake's tests: a second of a tone in many containers, made by ffmpeg, sox or by hand."""
+
+from __future__ import annotations
+
+import array
+import math
+import shutil
+import struct
+import subprocess
+import wave
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+TONE = array.array("h", (int(8000 * math.sin(number / 20)) for number in range(8000)))  # a second at 8 kHz
+# what ffmpeg is told to make each from a WAV
+RECIPES = {
+    "a.mp3": [], "a.flac": [], "a.m4a": [], "a.aac": [], "a.ogg": [], "a.opus": [], "a.wma": [], "a.aiff": [],
+    "a.w64": [], "a.mka": [], "a.webm": [], "a24.wav": ["-c:a", "pcm_s24le"], "rf64.wav": ["-rf64", "always"],
+    "bext.wav": ["-write_bext", "1", "-metadata", "description=take"],
+}
+_PICTURE = ["-f", "lavfi", "-i", "testsrc=d=1:s=32x32:r=25"]
+VIDEOS = {"v.mp4": [], "v.mov": [], "v.mkv": [], "v.webm": [], "v.avi": [], "v.ts": [],
+          "fast.mp4": ["-movflags", "+faststart"], "pieces.mp4": ["-movflags", "+frag_keyframe+empty_moov"]}
+
+
+def tone(path: Path, seconds: int = 1) -> Path:
+    """A WAV file, by the standard library."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(TONE.tobytes() * seconds)
+    return path
+
+
+@cache
+def made(folder: Path, name: str) -> Path:
+    """One of the files above; the test is skipped where no ffmpeg can make it."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed")
+    path = folder / name
+    source = folder / "source.wav"
+    if not source.exists():
+        tone(source)
+    command = ["ffmpeg", "-v", "error", "-y", *(_PICTURE if name in VIDEOS else []), "-i", str(source)]
+    done = subprocess.run([*command, *(RECIPES | VIDEOS)[name], str(path)], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"this ffmpeg makes no {name}: {done.stderr.strip()[:200]}")
+    return path
+
+
+def with_cover(source: Path, path: Path) -> Path:
+    """A copy of a sound file with a picture in it."""
+    picture = ["-f", "lavfi", "-i", "testsrc=d=1:s=32x32", "-map", "0:a", "-map", "1:v", "-frames:v", "1"]
+    command = ["ffmpeg", "-v", "error", "-y", "-i", str(source), *picture, "-c:a", "copy", "-c:v", "mjpeg",
+               "-disposition:v", "attached_pic", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"this ffmpeg puts no cover into {path.name}: {done.stderr.strip()[:200]}")
+    return path
+
+
+def riff(data: bytes, *, stated: int | None = None, sound: int | None = None, after: bytes = b"") -> bytes:
+    """A WAV file whose stated sizes are given: of the whole, and of its sound."""
+    form = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16)
+    body = b"WAVE" + form + b"data" + struct.pack("<I", len(data) if sound is None else sound) + data + after
+    return b"RIFF" + struct.pack("<I", len(body) if stated is None else stated) + body
