@@ -39,6 +39,12 @@ class Sandbox:
     as the restored media. `stop` and `start` keep all of it, and the ports. Every look at it is answered by
     the server's own thread, so it is consistent; after `stop` it is the last state.
 
+    Args:
+        port: Of the API; 0 takes any. The other origins take any.
+        folder: Where uploads are kept.
+        controlled: Whether /_sandbox answers at the API's origin; see `control`.
+        **settings: See `Settings`.
+
     Raises:
         ValueError: An unknown setting, or a webhook URL that is not on loopback.
         OSError: The port is taken.
@@ -195,9 +201,10 @@ class Sandbox:
         self._look(move)
 
     def watch(self, observer: Observer) -> None:
-        """Call `observer(moment, seen)` in the server's thread: `arrived`, `effect` (before any of the answer
-        is sent) and `answered` of every request. It has to be quick.
-        """  # noqa: D205 - one sentence
+        """Call `observer(moment, seen)` in the server's thread at every request; it has to be quick.
+
+        The moments are `arrived`, `effect` (it has taken place, nothing of the answer is sent) and `answered`.
+        """
         self._origins.observers.append(observer)
 
     def tell(self, generation_id: str, event_type: str) -> str:

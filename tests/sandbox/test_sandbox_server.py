@@ -56,6 +56,16 @@ def test_stopped_it_refuses_and_started_again_it_remembers(sandbox: Sandbox) -> 
     assert [each["apiProjectId"] for each in listed] == [project]
 
 
+def test_in_the_foreground_it_serves_until_it_is_stopped(sandbox: Sandbox) -> None:
+    waiting = threading.Thread(target=sandbox.wait)
+    waiting.start()
+    assert post(f"{sandbox.base_url}/list_projects", {}).status_code == 200
+    assert waiting.is_alive()
+    sandbox.stop()
+    waiting.join(5)
+    assert not waiting.is_alive()
+
+
 def test_its_own_folder_goes_and_a_given_one_stays(tmp_path: Path) -> None:
     with Sandbox() as own, Sandbox(folder=tmp_path) as given:
         folder = own._state.folder
