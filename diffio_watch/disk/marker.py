@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from diffio_watch.disk import durable
 from diffio_watch.disk.mounts import Mount, expected_but_unmounted, mount_of
 
 Role = Literal["inbox", "outbox", "archive"]
@@ -240,37 +241,48 @@ def _parse(text: bytes) -> Marker:
 
 def _create(root: str, marker: Marker) -> None:
     """Write the first marker. Exclusive: of two journals that come at once, one finds the other's."""
-    path = f"{root}/{NAME}"
+    fresh = _fresh(root, marker)
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _write(path, marker)
+        durable.rename_noreplace(fresh.name, NAME, source_fd=folder, target_fd=folder)
     except FileExistsError:
-        if os.lstat(path).st_size == 0:  # torn at its first writing: nobody's
-            _replace(root, marker)
-            return
+        if Path(root, NAME).lstat().st_size > 0:
+            fresh.unlink()
+            raise
+        fresh.rename(Path(root, NAME))  # torn at its first writing: nobody's
+    except OSError:
+        fresh.unlink()
         raise
+    finally:
+        os.close(folder)
     _sync_folder(root)
 
 
 def _replace(root: str, marker: Marker) -> None:
-    path, temporary = Path(root, NAME), Path(root, f"{NAME}.{marker.journal}.tmp")
-    temporary.unlink(missing_ok=True)  # and made anew: in a shared folder it may be a link to something dear
+    fresh = _fresh(root, marker)
     try:
-        _write(str(temporary), marker)
-        temporary.rename(path)
+        fresh.rename(Path(root, NAME))
     except OSError:
-        temporary.unlink(missing_ok=True)
+        fresh.unlink()
         raise
     _sync_folder(root)
 
 
-def _write(path: str, marker: Marker) -> None:
+def _fresh(root: str, marker: Marker) -> Path:
+    """The marker under a temporary name, whole and on disk: one that is torn would stop its folder for good."""
+    path = Path(root, f"{NAME}.{marker.journal}.tmp")
+    path.unlink(missing_ok=True)  # and made anew: in a shared folder it may be a link to something dear
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o644)
     try:
-        os.write(descriptor, json.dumps(asdict(marker)).encode() + b"\n")
+        durable.write_all(descriptor, json.dumps(asdict(marker)).encode() + b"\n")
         os.fsync(descriptor)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
     finally:
         os.close(descriptor)
+    return path
 
 
 def _sync_folder(root: str) -> None:
