@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import ssl
 import threading
 import urllib.request
 from typing import Final
@@ -29,7 +30,7 @@ class Routes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pools: dict[str | None, httpx.HTTPTransport] = {}
+        self._pools: dict[tuple[str, str | None], httpx.HTTPTransport] = {}
 
     def to(self, target: Target) -> httpx.HTTPTransport:
         """The pool for `target`.
@@ -37,12 +38,13 @@ class Routes:
         Raises:
             OSError, ValueError, ImportError: a proxy or a certificate file that the environment names is unusable.
         """
-        proxy = proxy_for(target)
+        way = target.scheme, proxy_for(target)
         with self._lock:
-            pool = self._pools.get(proxy)
+            pool = self._pools.get(way)
             if pool is None:
-                pool = httpx.HTTPTransport(proxy=proxy, limits=_LIMITS)
-                self._pools[proxy] = pool
+                # plain http needs no certificates, so it gets a context that trusts none, and none are read
+                verify = True if target.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                pool = self._pools[way] = httpx.HTTPTransport(verify=verify, proxy=way[1], limits=_LIMITS)
             return pool
 
     def close(self) -> None:

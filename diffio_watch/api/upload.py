@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from diffio_watch.api import urls
 from diffio_watch.api.answers import Answer, Fields
-from diffio_watch.api.errors import SessionLost
+from diffio_watch.api.errors import Ambiguous, SessionLost
 from diffio_watch.api.shapes import Session, SignedPut, part_size
 from diffio_watch.api.streams import Body
 from diffio_watch.api.verdicts import judge_upload
@@ -27,7 +27,7 @@ class Uploads:
         self._wire.ask(Request(
             "put", "storage", to.method, urls.safe(to.url, loopback=self._loopback), judge_upload,
             {"Content-Type": to.content_type}, body, (to.url,),
-        ), Answer.body)
+        ), _stored)
 
     def start(self, session: Session) -> tuple[str, int]:
         """Begin an upload in parts; its id, and the size of every part but the last in bytes."""
@@ -66,3 +66,9 @@ class Uploads:
         target = urls.safe(session.edge, loopback=self._loopback).below(f"v1/uploads/{path}")
         headers = {"Authorization": f"Bearer {session.token}", "Content-Type": content_type}
         return Request(call, "upload", method, target, judge_upload, headers, body, (session.token,))
+
+
+def _stored(answer: Answer) -> None:
+    """Storage answers an upload with nothing, or something of its own; a page is a proxy's word, not storage's."""
+    if answer.body().lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
+        raise Ambiguous("a web page answered in place of the storage", status=answer.status)

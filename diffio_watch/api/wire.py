@@ -144,15 +144,13 @@ class Wire:
         except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
             raise Unreachable(f"the proxy or certificates that the environment names are unusable: {error}") from None
         with self._seam():
-            url = httpx.URL(scheme=target.scheme, host=target.host, port=target.port, path="/")
             headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
             if request.method != "GET":
                 headers["Content-Length"] = str(size)
-            return transport.handle_request(httpx.Request(
-                request.method, url, headers=headers, content=content,
-                # the path and query go out byte for byte as they were signed
-                extensions={"timeout": self._timeout, "target": target.path.encode("ascii")},
-            ))
+            sent = httpx.Request(request.method, url := _Exact(target), headers=headers, content=content,
+                                 extensions={"timeout": self._timeout})
+            sent.url = url  # the request made a plain copy of it
+            return transport.handle_request(sent)
 
     def _feed(self, body: Body) -> Generator[bytes]:
         sent = 0
@@ -190,6 +188,18 @@ class Wire:
             raise Unreachable("no connection: the host's name is none") from None
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, ValueError, RuntimeError) as error:
             raise Ambiguous(f"the connection broke: {_told(error)}") from None
+
+
+class _Exact(httpx.URL):
+    """A URL whose path and query go out byte for byte as they were signed, also through a proxy."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(scheme=target.scheme, host=target.host, port=target.port, path="/")
+        self._exact = target.path.encode("ascii")
+
+    @property
+    def raw_path(self) -> bytes:
+        return self._exact
 
 
 class _FromCaller(Exception):
