@@ -138,7 +138,13 @@ class Dispatcher:
         """Give out what is due, then wait until something may be."""
         now = self._tools.clock.now()
         self._wake.clear()
-        self._probe(now)
+        self.give_out(now)
+        due = self._tools.journal.next_due(now)
+        self._wake.wait(min(_LONGEST, max(0.01, due - now)) if due is not None else _LONGEST)
+
+    def give_out(self, now: float) -> int:
+        """Give what is due at `now`, in seconds since the epoch, to threads that are free; how much it was."""
+        given = self._probe(now)
         room = self._room()
         for pool in self.pools:
             while len(pool.busy) < pool.size:
@@ -148,8 +154,8 @@ class Dispatcher:
                 if job.state is State.QUEUED:
                     room -= 1
                 self._give(pool, job)
-        due = self._tools.journal.next_due(now)
-        self._wake.wait(min(_LONGEST, max(0.01, due - now)) if due is not None else _LONGEST)
+                given += 1
+        return given
 
     def stop(self) -> None:
         """Let the pools end."""
@@ -208,11 +214,10 @@ class Dispatcher:
 
         pool.give(work)
 
-    def _probe(self, now: float) -> None:
-        """Let one through for each stop whose time has come."""
-        for halt in self._halts.due(now):
-            if halt.scope in self._probing:
-                continue
+    def _probe(self, now: float) -> int:
+        """Let one through for each stop whose time has come; how many were."""
+        due = [halt for halt in self._halts.due(now) if halt.scope not in self._probing]
+        for halt in due:
             self._halts.probing(halt, now)
             job = None if halt.because.code == "auth" else self._prober(halt)
             if job is not None:
@@ -223,6 +228,7 @@ class Dispatcher:
                 self._calls.give(lambda halt=halt: self._ask(halt))  # type: ignore[misc]  # bound now, on purpose
             else:  # nobody is left to find out with: the next new file does
                 self._halts.end(halt.scope)
+        return len(due)
 
     def _prober(self, halt: Halt) -> Job | None:
         """The oldest job that the stop keeps from its next step; parked ones are due for this."""
