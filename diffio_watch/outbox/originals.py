@@ -6,6 +6,7 @@ at its path stays. A try that was interrupted at any point is finished by the ne
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -101,36 +102,44 @@ def _differs(job: Job, fd: int) -> Disposal | None:
 def _take(job: Job, name: str, fd: int, here: int, archive: Root | None) -> Disposal:
     if archive is None:
         return _remove(job, name, fd, here, "deleted")
+    temp = names.temp_name(job.id, "original")
     with archive.made(names.split(job.path)[0], job.settings.dir_mode) as there:
+        unlink(temp, there)
+        copied = False
         number = 1
         while True:
             target = names.numbered(name, number)
-            if holds(target, there, job.size, job.sha256 or ""):  # moved by a try that was interrupted
+            if holds(target, there, job.size, job.sha256 or ""):  # put there by a try that was interrupted
+                unlink(temp, there)
                 return _remove(job, name, fd, here, "archived")
             try:
-                durable.rename_noreplace(name, target, source_fd=here, target_fd=there)
+                if copied:
+                    durable.rename_noreplace(temp, target, source_fd=there, target_fd=there)
+                else:
+                    durable.rename_noreplace(name, target, source_fd=here, target_fd=there)
             except FileExistsError:
                 number += 1
-                continue
             except OSError as error:
-                if error.errno != errno.EXDEV:
+                if error.errno != errno.EXDEV or copied:
                     raise
-                if not _copied(job, target, fd, there):
-                    continue
-                return _remove(job, name, fd, here, "archived")
-            durable.sync_folder(there)
-            durable.sync_folder(here)
-            if _same(job, target, there, fd):
-                return Disposal("archived")
-            # replaced between hash and move: the other file goes back, or stays whole in the archive
+                _copy(job, temp, fd, there)
+                copied = True
+            else:
+                break
+        durable.sync_folder(there)
+        if copied:
+            return _remove(job, name, fd, here, "archived")
+        durable.sync_folder(here)
+        if _same(job, target, there, fd):
+            return Disposal("archived")
+        # replaced between hash and move: the other file goes back, or else stays whole in the archive
+        with contextlib.suppress(FileExistsError):
             durable.rename_noreplace(target, name, source_fd=there, target_fd=here)
-            return _REPLACED
+        return _REPLACED
 
 
-def _copied(job: Job, target: str, fd: int, there: int) -> bool:
-    """Copy to another filesystem and read it back; False if the target's name was taken meanwhile."""
-    temp = names.temp_name(job.id, "original")
-    unlink(temp, there)
+def _copy(job: Job, temp: str, fd: int, there: int) -> None:
+    """Copy to another filesystem under the hidden name, and read it back."""
     source = os.fstat(fd)
     copy = durable.create(temp, stat.S_IMODE(source.st_mode), dir_fd=there)
     try:
@@ -145,13 +154,6 @@ def _copied(job: Job, target: str, fd: int, there: int) -> bool:
     if not holds(temp, there, job.size, job.sha256 or ""):
         unlink(temp, there)
         raise DiskTrouble("the copy in the archive is not what was written", errno.EIO)
-    try:
-        durable.rename_noreplace(temp, target, source_fd=there, target_fd=there)
-    except FileExistsError:
-        unlink(temp, there)
-        return False
-    durable.sync_folder(there)
-    return True
 
 
 def _remove(job: Job, name: str, fd: int, here: int, done: Original) -> Disposal:

@@ -20,12 +20,13 @@ from diffio_watch.disk import durable
 from diffio_watch.disk.names import fold, show
 from diffio_watch.job import DownloadType, Job, Output, State
 from diffio_watch.outbox import names, sidecar
-from diffio_watch.outbox.errors import ContentLost, NameTaken, OutboxGone, translated
+from diffio_watch.outbox.errors import ContentLost, NameTaken, translated
 from diffio_watch.outbox.files import holds, parsed, peek, size_of, unlink
 from diffio_watch.outbox.names import Plan
 from diffio_watch.outbox.root import Root
 from diffio_watch.outbox.sidecar import Sidecar
 from diffio_watch.outbox.temp import Temp, reopen
+from diffio_watch.outbox.walk import join, sweep, walk
 
 _KINDS: Final[tuple[names.TempKind, ...]] = ("audio", "video", "transcript", "sidecar", "error")
 
@@ -83,7 +84,7 @@ class Outbox:
             if file is None:
                 unlink(name, fd)
                 file = durable.create(name, job.settings.file_mode, dir_fd=fd)
-            return Temp(self.root.path, _join(folder, name), file, os.dup(fd), self._sync_folder)
+            return Temp(self.root.path, join(folder, name), file, os.dup(fd), self._sync_folder)
 
     def publish(self, job: Job, output: Output) -> None:
         """Give a fetched output its final name, durably; done already is done.
@@ -200,21 +201,14 @@ class Outbox:
 
     def sweep(self, open_jobs: Collection[str]) -> list[str]:
         """Remove the temporary files of all jobs but those with these ids: what crashes left. Tells their paths."""
-        swept = []
-        for folder, entries, fd in self._walk():
-            for name in entries:
-                owner = names.temp_owner(name)
-                if owner is not None and owner not in open_jobs:
-                    unlink(name, fd)
-                    swept.append(_join(folder, name))
-        return swept
+        return sweep(self.root, open_jobs)
 
     def sidecars(self) -> Iterator[tuple[str, Sidecar]]:
         """Every sidecar and error file of this program in the outbox, with its path: what a lost journal is made of."""
-        for folder, entries, fd in self._walk():
+        for folder, entries, fd in walk(self.root):
             for name in sorted(entries):
                 if name.endswith(".json") and (found := parsed(peek(name, fd))) is not None:
-                    yield _join(folder, name), found
+                    yield join(folder, name), found
 
     def free(self) -> int:
         """Bytes that may still be written here."""
@@ -268,16 +262,6 @@ class Outbox:
             self._told.add(sentence)
             self._tell(f"outbox {show(self.root.path)}: {sentence}")
 
-    def _walk(self) -> Iterator[tuple[str, list[str], int]]:
-        with self.root.open() as root, translated(self.root.path):
-            for folder, _, entries, fd in os.fwalk(".", onerror=self._passed, dir_fd=root):
-                yield folder.removeprefix(".").removeprefix("/"), entries, fd
-
-    def _passed(self, error: OSError) -> None:
-        # a folder that went away, or that somebody keeps for himself, holds nothing of ours
-        if durable.is_gone(error):
-            raise OutboxGone(self.root.path, error.strerror or str(error))
-
 
 def _facts(output: Output) -> tuple[str, int, str]:
     if output.path is None or output.size is None or output.sha256 is None:
@@ -287,7 +271,3 @@ def _facts(output: Output) -> tuple[str, int, str]:
 
 def _home(job: Job, output: Output) -> str:
     return names.split(job.path)[0] if output.path is None else output.path.rpartition("/")[0]
-
-
-def _join(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
