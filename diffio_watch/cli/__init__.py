@@ -25,7 +25,7 @@ from diffio_watch.cli.base import REFUSED, Trouble, config_option, explained
 _SECTIONS: Final[dict[str, tuple[click.Command, ...]]] = {
     "Begin": (demo.demo, init.init, check.check),
     "Run": (run.run, run.once),
-    "Look": (status.status, jobs.jobs, jobs.show),
+    "Look": (status.status, jobs.jobs, jobs.show, jobs.explain),
     "Decide": (change.retry, change.cancel, change.approve, change.pause, change.resume, change.bump),
     "Look after": (journal.journal, remote.remote, sandbox.sandbox, init.completion),
 }

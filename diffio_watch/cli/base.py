@@ -167,6 +167,9 @@ def say(lines: str | Iterable[str]) -> None:
 
 def explained(error: Exception) -> tuple[str, int]:
     """The sentence and the exit code for an error that reached the top."""
+    if isinstance(error, ImportError):
+        return (f"A part of this program can't be read ({error.name}): install it whole, where the service's user can "
+                "read it too."), REFUSED
     from diffio_watch.api.errors import ApiError
     from diffio_watch.config import ConfigError, KeyMissing
     from diffio_watch.disk.names import terminal

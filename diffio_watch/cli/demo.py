@@ -195,7 +195,7 @@ def _follow(view: View, process: subprocess.Popen[bytes], folder: Path, dropped:
     from rich.console import Console
     from rich.live import Live
 
-    from diffio_watch.cli import draw
+    from diffio_watch.cli import draw, panel
 
     live = sys.stdout.isatty()
     told: set[str] = set()
@@ -207,7 +207,7 @@ def _follow(view: View, process: subprocess.Popen[bytes], folder: Path, dropped:
             newest = {job.path: job for job in reversed(journal.jobs(inbox=_INBOX))}
             if screen is not None:
                 settling = {entry.path: entry.because for entry in journal.settling_in(_INBOX)}
-                screen.update(draw.journey(dropped, newest, settling), refresh=True)
+                screen.update(panel.journey(dropped, newest, settling), refresh=True)
             else:
                 for path in dropped:
                     job = newest.get(path)

@@ -7,25 +7,21 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from diffio_watch import __version__
-from diffio_watch.cli import shapes
 from diffio_watch.disk import names
-from diffio_watch.job import OPEN, Because, Event, Job, State
+from diffio_watch.job import OPEN, Event, Job, State
 
 if TYPE_CHECKING:
-    from diffio_watch.config import Config
+    from diffio_watch.intake.explain import Explanation
 
-_COLOURS: Final = {
+COLOURS: Final = {
     State.QUEUED: "default", State.UPLOADING: "cyan", State.GENERATING: "magenta", State.WAITING: "magenta",
     State.DOWNLOADING: "cyan", State.DELIVERED: "green", State.FAILED: "red", State.HELD: "yellow",
     State.SKIPPED: "bright_black", State.CANCELLED: "bright_black",
@@ -95,7 +91,7 @@ def words(text: str, style: str = "") -> Text:
 
 def state(job: Job) -> Text:
     """A job's state in its colour."""
-    return Text(job.state.value, style=_COLOURS[job.state])
+    return Text(job.state.value, style=COLOURS[job.state])
 
 
 def grid(*headers: str) -> Table:
@@ -113,130 +109,18 @@ def jobs(found: Sequence[Job], now: float) -> RenderableType:
         return Text("No jobs.")
     table = grid("Job", "Inbox", "State", "File", "Since", "Why")
     for job in found:
-        table.add_row(job.id, job.inbox, state(job), name(job.path), span(now - job.updated_at), _why(job, now))
+        table.add_row(job.id, job.inbox, state(job), name(job.path), span(now - job.updated_at), why(job, now))
     return table
 
 
-def _why(job: Job, now: float) -> Text:
+def why(job: Job, now: float) -> Text:
+    """Why a job is where it is, or how far."""
     if job.because is not None:
         later = ahead(job.due_at, now) if job.state in OPEN and job.due_at and job.due_at > now else ""
         return words(job.because.message + (f" (again {later})" if later else ""), "bright_black")
     if job.state is State.WAITING and job.progress is not None:
         return Text(f"{job.progress:.0f} %")
     return Text("")
-
-
-def status(config: Config, facts: shapes.Facts, running: Sequence[Job], failures: Sequence[Job]) -> RenderableType:
-    """The whole picture."""
-    parts: list[RenderableType] = [_head(facts), *_halts(facts), Text(""), _inboxes(config, facts), Text(""),
-                                   _counts(facts)]
-    if running:
-        parts += [Text(""), *bars(running, facts.now)]
-    settling = [(inbox, entry) for inbox, entries in facts.settling.items() for entry in entries]
-    if settling and facts.pid is not None:
-        table = grid("Not finished yet", "", "")
-        for inbox, entry in settling[:10]:
-            table.add_row(words(inbox), name(entry.path), words(entry.because.message, "bright_black"))
-        parts += [Text(""), table, *_more(len(settling) - 10)]
-    if failures:
-        table = grid("Last failures", "", "")
-        for job in failures:
-            table.add_row(words(f"{job.inbox}:"), name(job.path), _why(job, facts.now))
-        parts += [Text(""), table]
-    return Group(*parts)
-
-
-def _more(count: int) -> list[RenderableType]:
-    return [Text(f"… and {count} more", style="bright_black")] if count > 0 else []
-
-
-def _head(facts: shapes.Facts) -> Text:
-    text = Text(f"diffio-watch {__version__}", style="bold")
-    if facts.pid is None:
-        return text.append("  not running", style="yellow")
-    since = f" for {span(facts.now - facts.since)}" if facts.since else ""
-    return text.append(f"  running{since}", style="green").append(f"  (process {facts.pid})" if facts.pid else "")
-
-
-def _halts(facts: shapes.Facts) -> list[RenderableType]:
-    found: list[RenderableType] = []
-    for scope, halt in sorted(facts.halts.items()):
-        if not scope.startswith("inbox:"):
-            found += [Text(""), _stopped("Stopped", halt.because, halt.since, halt.next_check_at, facts.now)]
-    return found
-
-
-def _stopped(title: str, why: Because, since: float | None, check: float | None, now: float) -> Text:
-    text = Text(f"{title}: ", style="bold red").append(words(why.message, "red"))
-    text.append(f"\n  {names.terminal(why.action)}")
-    facts = [f"since {moment(since)}" if since else "", f"looked at again {ahead(check, now)}" if check else ""]
-    told = ", ".join(fact for fact in facts if fact)
-    return text.append(f"\n  {told}", style="bright_black") if told else text
-
-
-def _inboxes(config: Config, facts: shapes.Facts) -> RenderableType:
-    table = grid("Inbox", "Folder", "Watched by", "State")
-    notes: list[RenderableType] = []
-    for inbox in config.inboxes:
-        report = facts.reports.get(inbox.name)
-        stop = shapes.stop(inbox.name, facts)
-        how = f"{report.watch} on {report.filesystem}" if report and report.filesystem else ""
-        settling = len(facts.settling.get(inbox.name, ())) if facts.pid is not None else 0
-        told = (Text(stop["reason"], style="yellow") if stop else
-                Text(f"{settling} not finished yet") if settling else Text("ready" if facts.pid is not None else ""))
-        table.add_row(inbox.name, name(str(inbox.path)), how, told)
-        if stop is not None:
-            notes.append(words(f"{inbox.name}: {stop['message']} {stop['action']}", "yellow"))
-        if report and report.note:
-            notes.append(words(f"{inbox.name}: {report.note}", "bright_black"))
-    return Group(table, *notes)
-
-
-def _counts(facts: shapes.Facts) -> Text:
-    text = Text()
-    for which in State:
-        count = facts.counts.get(which, 0)
-        style = _COLOURS[which] if count else "bright_black"
-        text.append(f"{which.value} ", style="bright_black").append(str(count), style=style).append("   ")
-    return text
-
-
-def bars(running: Sequence[Job], now: float) -> list[RenderableType]:
-    """What runs, with a bar where the service or the journal tells how far it is."""
-    table = grid("", "", "", "", "")
-    for job in running:
-        part = job.progress if job.state in {State.UPLOADING, State.WAITING, State.DOWNLOADING} else None
-        known = part is not None
-        table.add_row(words(job.inbox, "bright_black"), name(job.path), state(job),
-                      ProgressBar(total=100, completed=part or 0, width=24) if known else Text(""),
-                      Text(f"{part:.0f} %") if known else _why(job, now))
-    return [table]
-
-
-# how much of the whole way lies behind a job in each state, in percent, and how much its own progress adds
-_WAY: Final = {
-    State.QUEUED: (5, 0), State.UPLOADING: (8, 27), State.GENERATING: (36, 0), State.WAITING: (38, 42),
-    State.DOWNLOADING: (82, 16),
-}
-
-
-def journey(paths: Sequence[str], jobs: Mapping[str, Job], settling: Mapping[str, Because]) -> RenderableType:
-    """Each file on its whole way from the inbox to the outbox."""
-    table = grid("File", "", "")
-    for path in paths:
-        job = jobs.get(path)
-        if job is None:
-            why = settling.get(path)
-            table.add_row(name(path), ProgressBar(total=100, completed=0, width=32),
-                          words(why.message if why else "seen next", "bright_black"))
-            continue
-        base, share = _WAY.get(job.state, (100, 0))
-        done = base + share * (job.progress or 0.0) / 100
-        told = state(job)
-        if job.because is not None:
-            told.append("  ").append(words(job.because.message, "bright_black"))
-        table.add_row(name(path), ProgressBar(total=100, completed=done, width=32), told)
-    return table
 
 
 def whole_job(job: Job, history: Sequence[Event], sidecar_path: str | None, now: float) -> RenderableType:
@@ -271,7 +155,7 @@ def whole_job(job: Job, history: Sequence[Event], sidecar_path: str | None, now:
             facts.add_row(title, value)
     past = grid("When", "State", "What")
     for event in history:
-        past.add_row(moment(event.at), Text(event.state.value, style=_COLOURS[event.state]), words(event.detail))
+        past.add_row(moment(event.at), Text(event.state.value, style=COLOURS[event.state]), words(event.detail))
     return Group(facts, Text(""), past)
 
 
@@ -287,6 +171,23 @@ def _output(kind: str, path: str | None, count: int | None, note: str | None) ->
     return words("  ".join(part for part in parts if part))
 
 
-def indented(lines: Sequence[Text]) -> RenderableType:
-    """Lines set in by two columns."""
-    return Padding(Group(*lines), (0, 0, 0, 2))
+def explanation(found: Explanation, now: float) -> RenderableType:
+    """Each rule in turn, and what follows from them."""
+    table = grid("", "", "")
+    for rule in found.rules:
+        table.add_row(Text("yes" if rule.holds else "no", style="green" if rule.holds else "yellow"),
+                      words(rule.name.replace("_", " ")), words(rule.detail, "bright_black"))
+    lines: list[RenderableType] = [words(f"{names.show(found.path)}: {_VERDICTS[found.verdict]}", "bold"), table]
+    if found.because is not None:
+        lines.append(words(f"{found.because.message} {found.because.action}"))
+    if found.next_look_at is not None and found.next_look_at > now:
+        lines.append(Text(f"It is looked at next at {moment(found.next_look_at)}."))
+    if found.job is not None:
+        lines.append(Text(f"Its job: {found.job.id} ({found.job.state})."))
+    return Group(*lines)
+
+
+_VERDICTS: Final = {
+    "job": "it was picked up", "waiting": "it is not picked up yet", "ignored": "it is not picked up",
+    "unavailable": "its inbox is not there", "outside": "it is in no inbox", "missing": "there is no such file",
+}

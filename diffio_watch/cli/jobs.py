@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
-from diffio_watch.cli.base import config_option, inbox_names, json_option, print_json, workplace
+from diffio_watch.cli.base import FAILED, config_option, inbox_names, json_option, print_json, workplace
 from diffio_watch.job import State
 
 if TYPE_CHECKING:
+    from diffio_watch.cli.base import Workplace
     from diffio_watch.cli.shapes import Shape
+    from diffio_watch.intake.explain import Explanation
     from diffio_watch.job import Job
     from diffio_watch.journal import Journal
 
@@ -57,6 +62,54 @@ def show(job: str, *, as_json: bool) -> int:
 
         draw.write(draw.whole_job(found, journal.history(found.id), sidecar_path(found), journal.clock.now()))
     return 0
+
+
+@click.command()
+@click.argument("file")
+@json_option
+@config_option
+def explain(file: str, *, as_json: bool) -> int:
+    """Say of one file, rule by rule, why it is, or is not yet, or never will be picked up."""
+    found = _explained(workplace(), file)
+    if as_json:
+        from diffio_watch.cli import shapes
+
+        print_json(shapes.explanation(found))
+    else:
+        from diffio_watch.cli import draw
+
+        draw.write(draw.explanation(found, time.time()))
+    return FAILED if found.verdict == "missing" else 0
+
+
+def _explained(work: Workplace, file: str) -> Explanation:
+    """The explanation of the likeliest place that an argument means."""
+    from diffio_watch.cli.resolve import places
+    from diffio_watch.disk.marker import Owner
+    from diffio_watch.intake.explain import Records, explain, outside, sight
+    from diffio_watch.journal import JournalMissing, holder
+
+    found = None
+    try:
+        journal = work.read()
+    except JournalMissing:
+        journal = None
+    with journal or nullcontext():
+        running = work.config.state_dir.is_dir() and holder(work.config.state_dir) is not None
+        for place in places(work.config, file, os.getcwd()):
+            name = place.inbox.name
+            owner, memory, records = Owner("", 0), None, Records(running=running)
+            if journal is not None:
+                owner, memory = Owner(journal.id, int(journal.meta("starts") or 0)), journal.folder("inbox", name)
+                jobs = journal.jobs_at(name, place.path)
+                settling = {entry.path: entry for entry in journal.settling_in(name)} if running else {}
+                records = Records(journal.known_at(name, place.path), jobs[0] if jobs else None,
+                                  settling.get(place.path), journal.reports().get(name), running)
+            told = explain(place.inbox, place.path, sight(place.inbox, place.path, owner, memory), records)
+            if told.verdict != "missing":
+                return told
+            found = found or told
+    return found or outside(os.path.abspath(file))
 
 
 def told(journal: Journal, job: Job) -> Shape:

@@ -19,6 +19,7 @@ from diffio_watch.reasons import because
 
 if TYPE_CHECKING:
     from diffio_watch.config import Config, Inbox
+    from diffio_watch.intake.explain import Explanation
 
 Shape = dict[str, Any]
 
@@ -147,3 +148,12 @@ def _halt(halt: Halt) -> Shape:
 def _stop(why: Because, since: float | None, next_check_at: float | None) -> Shape:
     return {"reason": why.code, "message": why.message, "action": why.action, "since": when(since),
             "next_check_at": when(next_check_at)}
+
+
+def explanation(found: Explanation) -> Shape:
+    """Why a file is, or is not yet, or never will be picked up."""
+    return {
+        **named(found.path), "verdict": found.verdict, "because": reason(found.because),
+        "rules": [{"rule": rule.name, "holds": rule.holds, "detail": rule.detail} for rule in found.rules],
+        "next_look_at": when(found.next_look_at), "job": found.job.id if found.job is not None else None,
+    }

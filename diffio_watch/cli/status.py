@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
@@ -33,16 +34,20 @@ def status(*, follow: bool, as_json: bool) -> int:
 
     config = workplace().config
     view = View(config)
-    if as_json:
-        while follow:
-            print_json_line(shapes.status(config, view.facts()))
-            time.sleep(1.0)
-        print_json(shapes.status(config, view.facts()))
-    elif follow:
+    if not follow:
+        if as_json:
+            print_json(shapes.status(config, view.facts()))
+        else:
+            draw.write(view.picture())
+        return 0
+    try:
+        if as_json:
+            while True:
+                print_json_line(shapes.status(config, view.facts()))
+                time.sleep(1.0)
         live(view)
-    else:
-        draw.write(view.picture())
-    return 0
+    except KeyboardInterrupt:
+        return 0  # that is how it ends
 
 
 class View:
@@ -73,13 +78,13 @@ class View:
 
     def picture(self) -> RenderableType:
         """What stands there now, drawn."""
-        from diffio_watch.cli import draw
+        from diffio_watch.cli import panel
 
         facts = self.facts()
         journal = self.journal()
         running = journal.jobs(OPEN - {State.QUEUED}, limit=_ROWS) if journal else []
         failures = journal.jobs({State.FAILED}, limit=_ROWS // 3) if journal else []
-        return draw.status(self.config, facts, running, failures)
+        return panel.status(self.config, facts, running, failures)
 
     def journal(self) -> Journal | None:
         """The journal as soon as there is one."""
@@ -101,27 +106,22 @@ def _started(state_dir: Path) -> float | None:
         return None
 
 
-def live(view: View) -> None:
-    """Show the picture until Ctrl-C; where nobody looks at a terminal, print what changed."""
-    import sys
-
+def live(view: View) -> NoReturn:
+    """Show the picture for good; where nobody looks at a terminal, print it whenever it changes."""
     from rich.console import Console
     from rich.live import Live
 
     from diffio_watch.cli import draw
 
-    try:
-        if sys.stdout.isatty():
-            with Live(console=Console(highlight=False), auto_refresh=False, vertical_overflow="ellipsis") as screen:
-                while True:
-                    screen.update(view.picture(), refresh=True)
-                    time.sleep(_EVERY)
-        shown = ""
-        while True:
-            text = draw.plain(view.picture())
-            if text != shown:
-                click.echo(text)
-                shown = text
-            time.sleep(1.0)
-    except KeyboardInterrupt:
-        return  # that is how it ends
+    if sys.stdout.isatty():
+        with Live(console=Console(highlight=False), auto_refresh=False, vertical_overflow="ellipsis") as screen:
+            while True:
+                screen.update(view.picture(), refresh=True)
+                time.sleep(_EVERY)
+    shown = ""
+    while True:
+        text = draw.plain(view.picture())
+        if text != shown:
+            click.echo(text)
+            shown = text
+        time.sleep(1.0)

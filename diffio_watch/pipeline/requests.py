@@ -14,6 +14,7 @@ from diffio_watch.disk import names
 from diffio_watch.job import OPEN, Job, Settings, State
 from diffio_watch.journal import Answer, Journal, JournalError, Request
 from diffio_watch.journal.records import FolderMemory
+from diffio_watch.outbox.names import sidecar_path
 from diffio_watch.pipeline import rulings
 from diffio_watch.pipeline.rulings import Ruling
 from diffio_watch.reasons import REASONS, Kind, because
@@ -102,12 +103,13 @@ def _settings(job: Job, inbox: Inbox | None, model: str | None) -> Settings:
 
 
 def _missing(job: Job, config: Config) -> list[str]:
-    """Types of a delivered job's outputs that are no longer in the outbox."""
+    """What of a delivered job is no longer in the outbox: types of outputs, and `sidecar`."""
     inbox = _inbox(config, job.inbox)
     if job.state is not State.DELIVERED or inbox is None:
         return []
-    return [one.type for one in job.outputs
-            if one.path is not None and not os.path.lexists(os.path.join(inbox.outbox, one.path))]
+    paths: dict[str, str] = {one.type: one.path for one in job.outputs if one.path is not None}
+    paths |= {"sidecar": sidecar_path(job.path, job.number or 1)}
+    return [kind for kind, path in paths.items() if not os.path.lexists(os.path.join(inbox.outbox, path))]
 
 
 def _cancel(journal: Journal, _: Config, args: dict[str, Any], __: float) -> Answer:

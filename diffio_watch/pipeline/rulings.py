@@ -16,6 +16,8 @@ from diffio_watch.reasons import REASONS, Kind, because
 _SPENT: Final = frozenset({"generation_failed", "gave_up"})
 # what intake refused by the look of the file: only its content, or a person's insistence, changes that
 _BY_LOOK: Final = frozenset({"truncated", "not_media"})
+# the project is out of this key's reach, or there no more
+_PROJECT_GONE: Final = frozenset({"account_changed", "not_found"})
 _MODEL_STOPS: Final = frozenset({"model_retired", "model_unknown", "forbidden"})
 
 
@@ -51,7 +53,7 @@ def retry(job: Job, now: float, *, as_is: bool = False, missing: Collection[str]
         job: the row.
         now: seconds since the epoch.
         as_is: send what was refused as `truncated` or `not_media`.
-        missing: types of a delivered job's outputs that are no longer in the outbox.
+        missing: types of a delivered job's outputs that are no longer in the outbox, and `sidecar` if that is not.
     """
     code = job.because.code if job.because else ""
     if as_is and not (job.state is State.FAILED and code in _BY_LOOK):
@@ -70,10 +72,12 @@ def retry(job: Job, now: float, *, as_is: bool = False, missing: Collection[str]
     if job.state is State.FAILED and code in _BY_LOOK and not as_is:
         return _no(f"was refused by its look ({code}): copy it again, or send it all the same with "
                    f"`diffio-watch retry --as-is {job.id}`.")
-    state = way(job)
-    return Ruling(_GOES_ON[state], detail="a person asked to retry", changes={
-        "state": state, "because": None, "due_at": now, "parks": 0, "as_is": job.as_is or as_is,
-        "outputs": _wanted_again(job.outputs)})
+    # a copy is looked at once more: it may be one no longer
+    state = State.QUEUED if job.state is State.SKIPPED else way(job)
+    changes: dict[str, Any] = {"state": state, "because": None, "due_at": now, "parks": 0, "as_is": job.as_is or as_is}
+    if not any(one.state in {"fetched", "published"} for one in job.outputs):
+        changes |= {"outputs": (), "number": None}  # what could not be had is asked for again
+    return Ruling(_GOES_ON[state], detail="a person asked to retry", changes=changes)
 
 
 _GOES_ON: Final = {
@@ -97,13 +101,10 @@ def _fetch_again(job: Job, now: float, missing: Collection[str]) -> Ruling:
         return Ruling("is delivered, and its outputs are in the outbox.")
     if job.generation_id is None:
         return _no(f"has no generation to fetch from: `diffio-watch retry --fresh {job.id}` buys a new one.")
-    outputs = tuple(Output(one.type) if one.type in missing else one for one in job.outputs)
+    outputs = tuple(Output(one.type, path=one.path, mime_type=one.mime_type) if one.type in missing else one
+                    for one in job.outputs)
     return Ruling("fetches the missing outputs again, without paying.", detail="a person asked for missing outputs",
                   changes={"state": State.DOWNLOADING, "because": None, "due_at": now, "parks": 0, "outputs": outputs})
-
-
-def _wanted_again(outputs: tuple[Output, ...]) -> tuple[Output, ...]:
-    return tuple(Output(one.type) if one.state == "unavailable" else one for one in outputs)
 
 
 def cancel(job: Job, *, discard: bool) -> Ruling:
@@ -125,8 +126,11 @@ def approve(job: Job, now: float) -> Ruling:
     """Release a held job. A conflict asks again with the key and body it was sent with, which can't buy twice."""
     if job.state is not State.HELD:
         return _no(f"is not held but {job.state}.")
-    return Ruling("is released.", detail="approved by a person", changes={
-        "state": way(job), "because": None, "due_at": now, "parks": 0, "approved": True})
+    changes: dict[str, Any] = {"state": way(job), "because": None, "due_at": now, "parks": 0, "approved": True}
+    if job.because is not None and job.because.code == "duplicate_gone":
+        # or it would be found to be a copy again
+        changes |= {"settings": replace(job.settings, duplicates="process"), "duplicate_of": None}
+    return Ruling("is released.", detail="approved by a person", changes=changes)
 
 
 def bump(job: Job, now: float) -> Ruling:
@@ -171,7 +175,7 @@ def fresh(job: Job, settings: Settings, *, run: int, priority: int, base_url: st
         base_url: the service in force; a project of another one is of no use.
         now: seconds since the epoch.
     """
-    gone = job.because is not None and job.because.code == "account_changed"
+    gone = job.because is not None and job.because.code in _PROJECT_GONE
     again = Job(
         id=new_id(), inbox=job.inbox, path=job.path, size=job.size, mtime_ns=job.mtime_ns, settings=settings, run=run,
         inode=job.inode, partial=job.partial, sha256=job.sha256, media=job.media, priority=priority, due_at=now,

@@ -1,0 +1,132 @@
+"""The live pictures: how everything is, and files on their way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+from diffio_watch import __version__
+from diffio_watch.cli import shapes
+from diffio_watch.cli.draw import COLOURS, ahead, grid, moment, name, span, state, why, words
+from diffio_watch.disk import names
+from diffio_watch.job import Because, Job, State
+
+if TYPE_CHECKING:
+    from diffio_watch.config import Config
+
+
+def status(config: Config, facts: shapes.Facts, running: Sequence[Job], failures: Sequence[Job]) -> RenderableType:
+    """The whole picture."""
+    parts: list[RenderableType] = [_head(facts), *_halts(facts), Text(""), _inboxes(config, facts), Text(""),
+                                   _counts(facts)]
+    if running:
+        parts += [Text(""), *bars(running, facts.now)]
+    settling = [(inbox, entry) for inbox, entries in facts.settling.items() for entry in entries]
+    if settling and facts.pid is not None:
+        table = grid("Not finished yet", "", "")
+        for inbox, entry in settling[:10]:
+            table.add_row(words(inbox), name(entry.path), words(entry.because.message, "bright_black"))
+        parts += [Text(""), table, *_more(len(settling) - 10)]
+    if failures:
+        table = grid("Last failures", "", "")
+        for job in failures:
+            table.add_row(words(f"{job.inbox}:"), name(job.path), why(job, facts.now))
+        parts += [Text(""), table]
+    return Group(*parts)
+
+
+def _more(count: int) -> list[RenderableType]:
+    return [Text(f"… and {count} more", style="bright_black")] if count > 0 else []
+
+
+def _head(facts: shapes.Facts) -> Text:
+    text = Text(f"diffio-watch {__version__}", style="bold")
+    if facts.pid is None:
+        return text.append("  not running", style="yellow")
+    since = f" for {span(facts.now - facts.since)}" if facts.since else ""
+    return text.append(f"  running{since}", style="green").append(f"  (process {facts.pid})" if facts.pid else "")
+
+
+def _halts(facts: shapes.Facts) -> list[RenderableType]:
+    found: list[RenderableType] = []
+    for scope, halt in sorted(facts.halts.items()):
+        if not scope.startswith("inbox:"):
+            found += [Text(""), _stopped("Stopped", halt.because, halt.since, halt.next_check_at, facts.now)]
+    return found
+
+
+def _stopped(title: str, reason: Because, since: float | None, check: float | None, now: float) -> Text:
+    text = Text(f"{title}: ", style="bold red").append(words(reason.message, "red"))
+    text.append(f"\n  {names.terminal(reason.action)}")
+    facts = [f"since {moment(since)}" if since else "", f"looked at again {ahead(check, now)}" if check else ""]
+    told = ", ".join(fact for fact in facts if fact)
+    return text.append(f"\n  {told}", style="bright_black") if told else text
+
+
+def _inboxes(config: Config, facts: shapes.Facts) -> RenderableType:
+    table = grid("Inbox", "Folder", "Watched by", "State")
+    notes: list[RenderableType] = []
+    for inbox in config.inboxes:
+        report = facts.reports.get(inbox.name)
+        stop = shapes.stop(inbox.name, facts)
+        how = f"{report.watch} on {report.filesystem}" if report and report.filesystem else ""
+        settling = len(facts.settling.get(inbox.name, ())) if facts.pid is not None else 0
+        told = (Text(stop["reason"], style="yellow") if stop else
+                Text(f"{settling} not finished yet") if settling else Text("ready" if facts.pid is not None else ""))
+        table.add_row(inbox.name, name(str(inbox.path)), how, told)
+        if stop is not None:
+            notes.append(words(f"{inbox.name}: {stop['message']} {stop['action']}", "yellow"))
+        if report and report.note:
+            notes.append(words(f"{inbox.name}: {report.note}", "bright_black"))
+    return Group(table, *notes)
+
+
+def _counts(facts: shapes.Facts) -> Text:
+    text = Text()
+    for which in State:
+        count = facts.counts.get(which, 0)
+        style = COLOURS[which] if count else "bright_black"
+        text.append(f"{which.value} ", style="bright_black").append(str(count), style=style).append("   ")
+    return text
+
+
+def bars(running: Sequence[Job], now: float) -> list[RenderableType]:
+    """What runs, with a bar where the service or the journal tells how far it is."""
+    table = grid("", "", "", "", "")
+    for job in running:
+        part = job.progress if job.state in {State.UPLOADING, State.WAITING, State.DOWNLOADING} else None
+        known = part is not None
+        table.add_row(words(job.inbox, "bright_black"), name(job.path), state(job),
+                      ProgressBar(total=100, completed=part or 0, width=24) if known else Text(""),
+                      Text(f"{part:.0f} %") if known else why(job, now))
+    return [table]
+
+
+# how much of the whole way lies behind a job in each state, in percent, and how much its own progress adds
+_WAY: Final = {
+    State.QUEUED: (5, 0), State.UPLOADING: (8, 27), State.GENERATING: (36, 0), State.WAITING: (38, 42),
+    State.DOWNLOADING: (82, 16),
+}
+
+
+def journey(paths: Sequence[str], jobs: Mapping[str, Job], settling: Mapping[str, Because]) -> RenderableType:
+    """Each file on its whole way from the inbox to the outbox."""
+    table = grid("File", "", "")
+    for path in paths:
+        job = jobs.get(path)
+        if job is None:
+            waits = settling.get(path)
+            told = ("not seen yet" if waits is None else "settling" if waits.code == "settling" else waits.message)
+            table.add_row(name(path), ProgressBar(total=100, completed=0, width=32), words(told, "bright_black"))
+            continue
+        base, share = _WAY.get(job.state, (100, 0))
+        done = base + share * (job.progress or 0.0) / 100
+        how = state(job)
+        if job.because is not None:
+            how.append("  ").append(words(job.because.message, "bright_black"))
+        table.add_row(name(path), ProgressBar(total=100, completed=done, width=32), how)
+    return table

@@ -1,0 +1,111 @@
+"""A place to run commands in: folders, a configuration, a journal; in this process or in one of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from diffio_watch.cli import main
+from diffio_watch.config import Config, load
+from diffio_watch.job import Job, Settings, State, new_id
+from diffio_watch.journal import Journal
+
+OURS = ("DIFFIO_", "_DIFFIO")
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Place:
+    """One inbox with an outbox and a state_dir."""
+
+    root: Path
+    config_file: Path
+    capture: pytest.CaptureFixture[bytes]
+    env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def inbox(self) -> Path:
+        return self.root / "in"
+
+    @property
+    def outbox(self) -> Path:
+        return self.root / "out"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state"
+
+    @property
+    def config(self) -> Config:
+        return load(self.config_file, {})
+
+    def journal(self) -> Journal:
+        """The journal, made where there is none."""
+        self.state.mkdir(exist_ok=True)
+        return Journal.open(self.state, create=True)
+
+    def add(self, path: str = "a.wav", **facts: Any) -> Job:
+        """Journal one job."""
+        job = replace(Job(id=new_id(), inbox="podcasts", path=path, size=10, mtime_ns=1, settings=Settings(),
+                          created_at=1e9, updated_at=1e9, detected_at=1e9), **facts)
+        with self.journal() as journal:
+            journal.add([job])
+        return job
+
+    def job(self, job_id: str) -> Job:
+        with self.journal() as journal:
+            found = journal.job(job_id)
+        assert found is not None
+        return found
+
+    def run(self, *arguments: str) -> Done:
+        """Run a command in this process."""
+        self.capture.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments])
+        out, err = self.capture.readouterr()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return Done(code, out.decode(), err.decode())
+
+    def start(self, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
+        """Start a command as a process of its own, as a shell would."""
+        return subprocess.Popen(command(*arguments), env=self.env | {"DIFFIO_WATCH_CONFIG": str(self.config_file)},
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, **more)
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "diffio_watch", *arguments]
+
+
+def clean(env: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in env.items() if not name.startswith(OURS)}
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), env.get("PYTHONPATH")]))}
+
+
+def delivered(**facts: Any) -> dict[str, Any]:
+    """The facts of a job that is at its end."""
+    return {"state": State.DELIVERED, "sha256": "0" * 64, "project_id": "p1", "generation_id": "g1", "uploaded": True,
+            "base_url": "http://127.0.0.1:1/v1", "intent_at": 2e9, "completed_at": 2e9, "delivered_at": 2e9,
+            "idempotency_key": "k", "body": "{}", "number": 1, "due_at": None, **facts}

@@ -1,0 +1,105 @@
+"""Help answers at once, and tells every command of the outside contract."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+from cli_place import Place, command
+
+from diffio_watch import __version__
+from diffio_watch.cli import group
+
+HEAVY = {"pydantic", "httpx", "rich", "structlog", "starlette", "uvicorn", "watchdog", "pymediainfo", "tenacity"}
+COMMANDS = {
+    "demo", "init", "check", "run", "once", "status", "jobs", "show", "explain", "retry", "cancel", "approve", "pause",
+    "resume", "bump", "journal", "remote", "sandbox", "completion",
+}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["status", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    program = ("import json, sys\nfrom diffio_watch.cli import main\n"
+               "try: main(sys.argv[1:])\nexcept SystemExit: pass\n"
+               "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))")
+    told = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, check=True, text=True)
+    assert not HEAVY & set(json.loads(told.stdout.splitlines()[-1]))
+
+
+def test_every_command_is_there_and_told_in_one_section() -> None:
+    assert set(group.commands) == COMMANDS
+    told = subprocess.run(command("--help"), capture_output=True, check=True, text=True).stdout
+    for name in COMMANDS:
+        assert sum(line.startswith(f"  {name} ") for line in told.splitlines()) == 1, name
+
+
+def test_journal_and_remote_have_their_commands() -> None:
+    journal, remote = group.commands["journal"], group.commands["remote"]
+    assert isinstance(journal, click.Group)
+    assert isinstance(remote, click.Group)
+    assert set(journal.commands) >= {"adopt", "export"}
+    assert set(remote.commands) == {"projects", "generations", "download", "usage", "test-event"}
+
+
+def test_each_option_and_command_says_what_it_does() -> None:
+    def walk(one: click.Command) -> None:
+        assert one.help, one.name
+        for parameter in one.params:
+            if isinstance(parameter, click.Option) and parameter.name not in {"mode", "event_type"}:
+                assert parameter.help, (one.name, parameter.name)
+        for below in one.commands.values() if isinstance(one, click.Group) else ():
+            walk(below)
+
+    walk(group)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_configuration_may_be_named_before_or_after_the_command(place: Place, *, before: bool) -> None:
+    other = place.config_file.with_name("other.yaml")
+    place.config_file.rename(other)
+    named = ["-c", str(other)]
+    done = place.run(*(named if before else []), "jobs", "--json", *([] if before else named))
+    assert "There is no journal" in done.err
+
+
+def test_version_is_told(place: Place) -> None:
+    assert place.run("--version").out == f"diffio-watch {__version__}\n"
+
+
+def test_a_wrong_word_is_wrong_usage(place: Place) -> None:
+    for wrong in (["nonsense"], ["jobs", "--state", "asleep"], ["jobs", "--limit", "-1"], ["retry"], ["cancel"],
+                  ["retry", "--failed", "x"], ["retry", "x", "--model", "m"], ["approve"], ["approve", "x", "--all"]):
+        done = place.run(*wrong)
+        assert done.code == 2, wrong
+        assert "Traceback" not in done.err
+
+
+def test_a_broken_configuration_tells_every_error_and_ends_with_2(place: Place) -> None:
+    place.config_file.write_text("inboxes: [{name: a b, path: relative, outbox: /x}]\nnonsense: 1\n")
+    for words in (["status"], ["jobs", "--json"], ["run"], ["once"], ["pause"], ["check"], ["remote", "projects"]):
+        done = place.run(*words)
+        assert done.code == 2, words
+        assert done.err.count("line ") == 3, done.err
+        assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_for_the_shell(place: Place, shell: str) -> None:
+    done = place.run("completion", shell)
+    assert done.code == 0
+    assert "_DIFFIO_WATCH_COMPLETE" in done.out
+
+
+def test_the_shell_is_told_commands_states_and_inboxes(place: Place) -> None:
+    def completed(line: str) -> set[str]:
+        env = place.env | {"_DIFFIO_WATCH_COMPLETE": "bash_complete", "COMP_WORDS": line,
+                           "COMP_CWORD": str(len(line.split(" ")) - 1), "DIFFIO_WATCH_CONFIG": str(place.config_file)}
+        told = subprocess.run(command(), env=env, capture_output=True, check=True, text=True)
+        return {entry.partition(",")[2] for entry in told.stdout.split()}
+
+    assert completed("diffio-watch re") == {"retry", "resume", "remote"}
+    assert completed("diffio-watch jobs --state de") == {"delivered"}
+    assert completed("diffio-watch pause po") == {"podcasts"}

@@ -1,0 +1,230 @@
+"""status, jobs, show, explain, journal export: the shapes that other people's programs depend on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+from dataclasses import replace
+
+import pytest
+from cli_place import Place, delivered
+
+from diffio_watch import __version__
+from diffio_watch.job import Media, Output, State
+from diffio_watch.journal import Halt, Lock
+from diffio_watch.journal.records import InboxReport, SettlingEntry
+from diffio_watch.reasons import because
+
+JOB = ["id", "run", "inbox", "path", "state", "because", "attempts", "project_id", "generation_id", "model", "progress",
+       "outputs", "original", "due_at", "created_at", "updated_at"]
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+LATIN = os.fsdecode(b"caf\xe9\\.wav")
+
+
+def test_jobs_are_told_in_the_shape_of_the_contract_newest_first(place: Place) -> None:
+    place.add("a.wav", due_at=2e9)
+    place.add("b.wav", **delivered(outputs=(Output("audio", "published", "b.restored.mp3", 5, "0" * 64, "audio/mpeg",
+                                                   Media("MPEG Audio", 1.0, has_video=False)),)))
+    done = place.run("jobs", "--json")
+    assert done.code == 0
+    newest, oldest = done.json
+    assert [*newest] == [*oldest] == JOB
+    assert (newest["path"], newest["state"], newest["due_at"]) == ("b.wav", "delivered", None)
+    assert newest["outputs"][0] | {} == {
+        "type": "audio", "state": "published", "path": "b.restored.mp3", "size": 5, "sha256": "0" * 64,
+        "mime_type": "audio/mpeg", "media": {"format": "MPEG Audio", "duration_s": 1.0}, "note": None}
+    assert oldest["due_at"] == "2033-05-18T03:33:20Z"
+    assert RFC3339.fullmatch(oldest["created_at"])
+    assert oldest["because"] is None
+
+
+def test_jobs_are_chosen_by_state_inbox_and_limit(place: Place) -> None:
+    for number in range(120):
+        place.add(f"{number}.wav", state=State.FAILED if number % 2 else State.QUEUED, inbox="b" if number < 2 else "a")
+    assert len(place.run("jobs", "--json").json) == 100
+    assert len(place.run("jobs", "--json", "--limit", "0").json) == 120
+    assert len(place.run("jobs", "--json", "--limit", "3").json) == 3
+    assert {job["state"] for job in place.run("jobs", "--json", "--state", "failed").json} == {"failed"}
+    assert {job["path"] for job in place.run("jobs", "--json", "--inbox", "b").json} == {"0.wav", "1.wav"}
+    assert len(place.run("jobs", "--limit", "0").out.splitlines()) == 121
+
+
+def test_a_reason_is_told_as_code_message_and_action_everywhere(place: Place) -> None:
+    place.add("a.wav", state=State.FAILED, because=because("not_media", job="J"))
+    expected = {"code": "not_media", "message": "No audio or video was found in the file.",
+                "action": "Check that it plays. `diffio-watch retry --as-is J` sends it all the same."}
+    assert place.run("jobs", "--json").json[0]["because"] == expected
+    shown = place.run("show", "podcasts:a.wav", "--json").json
+    assert shown["because"] == shown["sidecar"]["because"] == expected
+
+
+def test_a_name_that_is_no_utf8_has_its_bytes_beside_it(place: Place) -> None:
+    place.add(LATIN)
+    place.add("grün.wav")
+    plain, latin = place.run("jobs", "--json").json
+    assert plain["path"] == "grün.wav"
+    assert "path_hex" not in plain
+    assert latin["path"] == r"caf\xe9\\.wav"
+    assert bytes.fromhex(latin["path_hex"]) == b"caf\xe9\\.wav"
+
+
+@pytest.mark.parametrize("command", [["jobs"], ["show", "podcasts:*"], ["status"], ["explain", "podcasts:*"]])
+def test_no_name_acts_on_the_terminal(place: Place, command: list[str]) -> None:
+    name = "\x1b]0;x\x07\n\u202egnp.wav"
+    place.add(name, state=State.FAILED, because=because("rejected", detail="\x1b[2J"))
+    done = place.run(*[word.replace("*", name) for word in command])
+    assert done.code in {0, 1}
+    assert not set(done.out) & {"\x1b", "\x07", "\u202e"}
+    assert r"\x1b]0;x\x07\x0a" in done.out
+
+
+def test_show_tells_history_and_the_sidecars_fields(place: Place) -> None:
+    job = place.add("show 12/a.wav", **delivered())
+    shown = place.run("show", job.id, "--json").json
+    assert [*shown] == [*JOB, "history", "sidecar"]
+    assert [*shown["history"][0]] == ["at", "state", "detail"]
+    assert shown["history"][0]["state"] == "delivered"
+    assert shown["sidecar"]["source"]["path"] == "show 12/a.wav"
+    assert shown["sidecar"]["service"]["project_id"] == "p1"
+
+
+def test_export_tells_each_job_as_show_does_one_a_line(place: Place) -> None:
+    jobs = [place.add("a.wav"), place.add(LATIN)]
+    done = place.run("journal", "export")
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    assert lines == [place.run("show", job.id, "--json").json for job in jobs]
+
+
+@pytest.mark.parametrize("command", [["show", "nope"], ["explain", "podcasts:nope.wav"]])
+def test_what_is_unknown_ends_with_1(place: Place, command: list[str]) -> None:
+    place.add("a.wav")
+    assert place.run(*command).code == 1
+    assert place.run(*command, "--json").code == 1
+
+
+@pytest.mark.parametrize("command", [["jobs"], ["show", "x"], ["journal", "export"], ["retry", "x"], ["pause"]])
+def test_no_command_but_the_daemon_makes_a_journal(place: Place, command: list[str]) -> None:
+    done = place.run(*command)
+    assert done.code == 2
+    assert "no journal" in done.err
+    assert not place.state.exists()
+
+
+def test_status_before_the_first_start_is_an_answer(place: Place) -> None:
+    done = place.run("status", "--json")
+    assert done.code == 0
+    assert done.json["daemon"] == {"running": False, "pid": None, "since": None}
+    assert set(done.json["jobs"].values()) == {0}
+    assert not place.state.exists()
+
+
+def test_status_is_told_in_the_shape_of_the_contract(place: Place) -> None:
+    now = time.time()
+    place.add("a.wav", detected_at=now - 100)
+    place.add("b.wav", state=State.FAILED)
+    with place.journal() as journal:
+        journal.report(InboxReport("podcasts", available=True, watch="polling", filesystem="cifs", settle_seconds=30.0,
+                                   last_scan_at=2e9))
+        journal.settling("podcasts", [SettlingEntry("c.wav", because("settling", seconds=30), 2e9, None)])
+    with Lock(place.state):
+        told = place.run("status", "--json").json
+    assert [*told] == ["version", "daemon", "halted", "paused", "inboxes", "jobs", "oldest_open_seconds"]
+    assert told["version"] == __version__
+    assert told["daemon"]["running"] is True
+    assert told["daemon"]["pid"] == os.getpid()
+    assert RFC3339.fullmatch(told["daemon"]["since"])
+    (inbox,) = told["inboxes"]
+    assert {"name", "path", "outbox", "watch", "filesystem", "available", "stopped", "settle_seconds", "last_scan_at",
+            "settling"} <= {*inbox}
+    assert (inbox["path"], inbox["watch"], inbox["filesystem"]) == (str(place.inbox), "polling", "cifs")
+    assert inbox["settling"][0]["path"] == "c.wav"
+    assert inbox["settling"][0]["because"]["code"] == "settling"
+    assert [*told["jobs"]] == ["queued", "uploading", "generating", "waiting", "downloading", "delivered", "failed",
+                               "held", "skipped", "cancelled"]
+    assert (told["jobs"]["queued"], told["jobs"]["failed"]) == (1, 1)
+    assert told["oldest_open_seconds"] == pytest.approx(100, abs=5)
+
+
+def test_a_halt_of_the_account_is_told_before_one_of_an_origin(place: Place) -> None:
+    with place.journal() as journal:
+        down = because("service_down", origin="https://edge", detail="x")
+        journal.set_halt(Halt("origin:https://edge", down, 2e9, 2e9))
+        assert place.run("status", "--json").json["halted"]["reason"] == "service_down"
+        journal.set_halt(Halt("account", because("auth", detail="x"), 2e9, None))
+    halted = place.run("status", "--json").json["halted"]
+    assert (halted["reason"], halted["since"], halted["next_check_at"]) == ("auth", "2033-05-18T03:33:20Z", None)
+    assert "x" in halted["message"]
+    assert "The service does not accept the API key" in place.run("status").out
+
+
+def test_what_stops_an_inbox_is_told_with_it(place: Place) -> None:
+    def stopped() -> str | None:
+        found = place.run("status", "--json").json["inboxes"][0]["stopped"]
+        return None if found is None else str(found["reason"])
+
+    assert stopped() is None
+    with place.journal() as journal:
+        journal.pause("*")
+        assert stopped() == "paused"
+        assert place.run("status", "--json").json["paused"] == ["podcasts"]
+        journal.set_halt(Halt("inbox:podcasts:model", because("model_retired", model="m", inbox="podcasts", models="x"),
+                              2e9, None))
+        assert stopped() == "model_retired"
+        journal.report(InboxReport("podcasts", available=False, watch="events", filesystem="", settle_seconds=2.0,
+                                   stopped=because("unavailable", detail="x", inbox="podcasts"), since=2e9))
+        assert stopped() == "unavailable"
+    assert "unavailable" in place.run("status").out
+
+
+def test_status_shows_what_runs_and_the_last_failures(place: Place) -> None:
+    place.add("a.wav", state=State.WAITING, progress=42.0)
+    place.add("b.wav", state=State.FAILED, because=because("empty"))
+    out = place.run("status").out
+    assert re.search(r"a\.wav +waiting .* 42 %", out)
+    assert re.search(r"b\.wav +The file is empty", out)
+
+
+@pytest.mark.parametrize("arguments", [["--follow"], ["--follow", "--json"]])
+def test_follow_goes_on_until_ctrl_c_which_is_quiet(place: Place, arguments: list[str]) -> None:
+    place.add("a.wav")
+    with place.start("status", *arguments) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        assert process.stderr.read() == b""
+    if "--json" in arguments:
+        assert json.loads(first)["jobs"]["queued"] == 1
+
+
+def test_a_reader_that_goes_away_is_no_error(place: Place) -> None:
+    with place.journal() as journal:
+        first = place.add("a.wav")
+        journal.add([replace(first, id=f"01{number:024d}", path=f"{number}.wav") for number in range(1000)])
+    for command in (["jobs", "--limit", "0"], ["jobs", "--json", "--limit", "0"], ["journal", "export"]):
+        with place.start(*command) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.read(10)
+            process.stdout.close()
+            process.wait(20)
+            assert process.stderr.read() == b""
+
+
+def test_explain_is_told_in_the_shape_of_the_contract(place: Place) -> None:
+    (place.inbox / "a.wav").write_bytes(b"x")
+    (place.inbox / ".hidden.wav").write_bytes(b"x")
+    (place.root / "else.wav").write_bytes(b"x")
+    told = place.run("explain", "in/a.wav", "--json")
+    assert told.code == 0
+    assert [*told.json] == ["path", "verdict", "because", "rules", "next_look_at", "job"]
+    assert [*told.json["rules"][0]] == ["rule", "holds", "detail"]
+    assert told.json["verdict"] == "waiting"
+    assert place.run("explain", "in/.hidden.wav", "--json").json["because"]["code"] == "junk"
+    assert place.run("explain", "else.wav", "--json").json["verdict"] == "outside"
+    assert place.run("explain", "in/b.wav", "--json").json["verdict"] == "missing"
+    assert "no    watched" in place.run("explain", "in/a.wav").out
