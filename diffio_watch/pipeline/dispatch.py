@@ -13,9 +13,11 @@ from diffio_watch.job import OPEN, Job, State
 from diffio_watch.journal import Halt
 from diffio_watch.pipeline.halts import ACCOUNT, Halts
 from diffio_watch.pipeline.tools import Tools
+from diffio_watch.pipeline.upload import release
 from diffio_watch.pipeline.worker import Worker, key_works
 
 _CALLS: Final = 4
+_TIDY_EVERY: Final = 10.0  # seconds between two looks for uploads that nobody goes on with
 _WRITTEN_OFF: Final = 8
 _LONGEST: Final = 0.5  # seconds between two looks into the journal
 _SPENDING_STOPS: Final = frozenset({"billing", "spend_limit"})
@@ -109,6 +111,7 @@ class Dispatcher:
         self._served: dict[str, int] = {}  # inbox → when it had its last turn
         self._turn = 0
         self._probing: set[str] = set()
+        self._tidy_at = 0.0
 
     def wake(self) -> None:
         """Something may be due sooner than it was."""
@@ -138,9 +141,16 @@ class Dispatcher:
         """Give out what is due, then wait until something may be."""
         now = self._tools.clock.now()
         self._wake.clear()
+        self._tidy(now)
         self.give_out(now)
         due = self._tools.journal.next_due(now)
         self._wake.wait(min(_LONGEST, max(0.01, due - now)) if due is not None else _LONGEST)
+
+    def _tidy(self, now: float) -> None:
+        if now >= self._tidy_at:
+            self._tidy_at = now + _TIDY_EVERY
+            uploads = next(pool for pool in self.pools if State.UPLOADING in pool.states)
+            uploads.give(lambda: release(self._tools, self.holds))
 
     def give_out(self, now: float) -> int:
         """Give what is due at `now`, in seconds since the epoch, to threads that are free; how much it was."""

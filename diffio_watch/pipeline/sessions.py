@@ -10,11 +10,13 @@ from diffio_watch.api.shapes import Session
 
 
 class Sessions:
-    """Upload sessions on disk, by job."""
+    """Upload sessions on disk, by job. One process has them at a time: the journal's lock sees to it."""
 
     def __init__(self, state_dir: Path) -> None:
         self._folder = state_dir / "sessions"
         self._folder.mkdir(mode=0o700, exist_ok=True)
+        for torn in self._folder.glob(".*.new"):  # a crash came between writing and renaming
+            torn.unlink()
 
     def save(self, job_id: str, session: Session) -> None:
         """Keep a session, durable before it returns.

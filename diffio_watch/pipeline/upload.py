@@ -161,6 +161,23 @@ def abort(job: Job, tools: Tools, session: Session) -> None:
     tools.sessions.remove(job.id)
 
 
+def release(tools: Tools, holds: Callable[[str], bool]) -> None:
+    """End uploads that nobody goes on with: of jobs that were cancelled, or moved on just before a crash.
+
+    Args:
+        tools: the daemon's parts.
+        holds: whether a thread works on the job with this id.
+    """
+    for job_id in tools.sessions.jobs():
+        job = tools.journal.job(job_id)
+        if job is not None and (job.state is State.UPLOADING or holds(job_id)):
+            continue
+        session = tools.sessions.load(job_id)
+        if job is not None and session is not None and not job.uploaded:
+            abort(job, tools, session)
+        tools.sessions.remove(job_id)
+
+
 def _original(job: Job, tools: Tools) -> Original:
     def tick(read: int) -> None:
         if tools.stop.is_set():
