@@ -194,6 +194,7 @@ class Daemon:
 
     def _tend(self, parts: _Parts) -> None:
         """One look after everything."""
+        parts.journal.still_there()
         if requests.serve(parts.journal, self._config, self._clock.now()):
             parts.halts.reload()
             parts.dispatcher.wake()

@@ -41,6 +41,7 @@ class Connection:
         # called around each commit by tests that end the process there
         self.before_commit: Callable[[], None] = _nothing
         self.after_commit: Callable[[], None] = _nothing
+        self._inode = (state_dir / FILE).stat().st_ino
         with self._lock, _Translation(self.state_dir):
             self._meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
 
@@ -90,6 +91,20 @@ class Connection:
             except BaseException:
                 db.close()
                 raise
+
+    def still_there(self) -> None:
+        """Make sure that what is written goes into the file that the next start will read.
+
+        Raises:
+            JournalTrouble: the file was removed or replaced beneath the running program.
+        """
+        try:
+            same = (self.state_dir / FILE).stat().st_ino == self._inode
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise JournalTrouble(f"The journal in {self.state_dir} was removed or replaced while the daemon ran: nothing "
+                                 "it does can be recorded. Put it back, or restore a copy.", fatal=True)
 
     def close(self) -> None:
         """Close the database; waits for the thread that is in it."""
