@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
+import platform
 import shutil
 import stat
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -278,3 +282,22 @@ def test_a_share_that_went_away_is_told_from_a_disk_in_trouble() -> None:
     assert durable.is_gone(OSError(errno.ENOTCONN, ""))
     assert not durable.is_gone(OSError(errno.ENOSPC, ""))
     assert not durable.is_gone(OSError(errno.EIO, ""))
+
+
+def test_a_c_library_without_the_function_still_has_the_system_call(
+        tmp_path: Path, here: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Old(ctypes.CDLL):
+        def __getattr__(self, name: str) -> Any:
+            if name == "renameat2":
+                raise AttributeError(name)
+            return super().__getattr__(name)
+
+    if platform.machine() not in {"x86_64", "aarch64", "riscv64"} or sys.platform != "linux":
+        pytest.skip("the system call's number is known on these machines only")
+    monkeypatch.setattr(ctypes, "CDLL", Old)
+    monkeypatch.setattr(durable, "_renamer", durable._renamer.__wrapped__)  # without its cache
+    (tmp_path / "temp").touch()
+    assert durable.rename_noreplace("temp", "final", source_fd=here, target_fd=here) == "atomic"
+    (tmp_path / "temp").touch()
+    with pytest.raises(FileExistsError):
+        durable.rename_noreplace("temp", "final", source_fd=here, target_fd=here)

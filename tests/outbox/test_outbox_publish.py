@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -412,3 +413,27 @@ def test_what_the_filesystem_can_not_promise_is_told_once(studio: Studio, monkey
         assert deliver(outbox, studio.job()).number == number
     assert len(studio.told) == 2
     assert all(sentence.startswith(f"outbox {studio.root}: its filesystem can") for sentence in studio.told)
+
+
+def test_what_stands_in_the_way_and_may_not_be_read_is_somebody_elses() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become a user who may not read everything")
+    with tempfile.TemporaryDirectory() as base:
+        Path(base).chmod(0o777)
+        studio = Studio(Path(base))
+        studio.root.chmod(0o777)
+        job = studio.job("a.wav")
+        for name in ("a.wav.json", "a.wav.error.json", "a.restored.mp3"):
+            (studio.root / name).write_bytes(RESULTS["audio"])
+            (studio.root / name).chmod(0o600)
+        os.seteuid(65534)
+        try:
+            outbox = studio.outbox()
+            assert not outbox.write_error(failed(job))
+            plan = Output("audio", path="a.restored.mp3")
+            with pytest.raises(NameTaken):
+                outbox.publish(job, fetch(outbox, job, plan, RESULTS["audio"]))
+            with pytest.raises(NameTaken):
+                outbox.write_sidecar(replace(job, state=State.DELIVERED))
+        finally:
+            os.seteuid(0)
