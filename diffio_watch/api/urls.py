@@ -136,8 +136,8 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def _is_loopback(host: str) -> bool:
     address = _address(host)
-    if address is not None:
-        return address.is_loopback
+    if address is not None:  # an IPv4 address in IPv6 dress is none of the forms that everybody reads alike
+        return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
     return host == "localhost" or host.endswith(".localhost") or host in _LOOPBACK_NAMES
 
 

@@ -102,13 +102,15 @@ class Wire:
             ApiError: it could not be sent, its answer is a bad one, or the block raised it.
         """
         response: httpx.Response | None = None
-        feed = None if isinstance(request.body, bytes) else self._feed(request.body)
+        feed = None if isinstance(request.body, bytes) else _Feed(request.body, self.retrier.check)
         try:
             try:
-                response = self._send(request, request.body if isinstance(request.body, bytes) else feed)
+                response = self._send(request, feed)
                 answer = Answer(response.status_code, _headers(response), self._chunks(response),
                                 patience=self._silence)
                 error = request.judge(answer)
+                if error is None and feed is not None and not feed.whole:
+                    error = Ambiguous("it was answered before all of it was sent", status=answer.status)
                 if error is not None:
                     raise error
                 yield answer
@@ -136,9 +138,10 @@ class Wire:
         """End every connection."""
         self._routes.close()
 
-    def _send(self, request: Request, content: bytes | Iterator[bytes] | None) -> httpx.Response:
+    def _send(self, request: Request, feed: _Feed | None) -> httpx.Response:
         target = request.target
-        size = len(request.body) if isinstance(request.body, bytes) else request.body.size
+        body = request.body
+        size = len(body) if isinstance(body, bytes) else body.size
         try:
             transport = self._routes.to(target)
         except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
@@ -147,24 +150,11 @@ class Wire:
             headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
             if request.method != "GET":
                 headers["Content-Length"] = str(size)
+            content = body if isinstance(body, bytes) else feed
             sent = httpx.Request(request.method, url := _Exact(target), headers=headers, content=content,
                                  extensions={"timeout": self._timeout})
             sent.url = url  # the request made a plain copy of it
             return transport.handle_request(sent)
-
-    def _feed(self, body: Body) -> Generator[bytes]:
-        sent = 0
-        try:
-            for chunk in body.chunks():
-                self.retrier.check()
-                sent += len(chunk)
-                if sent > body.size:
-                    break
-                yield chunk
-            if sent != body.size:
-                raise ValueError(f"the body gave {sent} bytes or more where it had promised {body.size}")
-        except Exception as error:  # noqa: BLE001  whatever the caller's own reading raises is the caller's
-            raise _FromCaller(error) from None
 
     def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
         stream = response.stream
@@ -188,6 +178,35 @@ class Wire:
             raise Unreachable("no connection: the host's name is none") from None
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, ValueError, RuntimeError) as error:
             raise Ambiguous(f"the connection broke: {_told(error)}") from None
+
+
+class _Feed:
+    """A caller's body as HTTP takes it: counted, stoppable, and closed when nobody wants more of it."""
+
+    def __init__(self, body: Body, check: Callable[[], None]) -> None:
+        self.whole = False  # all of it was handed over
+        self._chunks = self._run(body, check)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def close(self) -> None:
+        self._chunks.close()
+
+    def _run(self, body: Body, check: Callable[[], None]) -> Generator[bytes]:
+        sent = 0
+        try:
+            for chunk in body.chunks():
+                check()
+                sent += len(chunk)
+                if sent > body.size:
+                    break
+                yield chunk
+            if sent != body.size:
+                raise ValueError(f"the body gave {sent} bytes or more where it had promised {body.size}")
+        except Exception as error:  # noqa: BLE001  whatever the caller's own reading raises is the caller's
+            raise _FromCaller(error) from None
+        self.whole = True
 
 
 class _Exact(httpx.URL):

@@ -162,6 +162,23 @@ def test_an_answer_that_comes_before_all_was_sent_is_heard(
     assert caught.value.code == "Expired"
 
 
+@pytest.mark.parametrize("how", [lambda conn, _: conn.close(), reset])
+def test_a_yes_before_all_was_sent_is_none(
+    how: Callable[[socket.socket, Seen], None], wild: Wild, storage: Storage
+) -> None:
+    def reply(conn: socket.socket, seen: Seen) -> None:
+        conn.sendall(http(200, {"etag": '"e"'}))
+        time.sleep(0.05)
+        how(conn, seen)
+
+    wild.greedy = False
+    wild.replies = [reply]
+    with pytest.raises(Ambiguous, match="before all of it was sent"):
+        storage.put(put_to(wild.url), Bytes(b"x" * 32 * MIB))
+    with pytest.raises(Ambiguous, match="before all of it was sent"):
+        storage.send_part(session(wild), "u", 1, Bytes(b"x" * 32 * MIB))
+
+
 def test_a_host_that_takes_nothing_more_is_given_up_after_the_silence(wild: Wild, stop: threading.Event) -> None:
     wild.greedy = False
 

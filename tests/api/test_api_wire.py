@@ -309,7 +309,9 @@ def tls(certificate: Path) -> Iterator[int]:
             try:
                 conn, _ = listener.accept()
                 with context.wrap_socket(conn, server_side=True) as secure:
-                    secure.recv(65_536)
+                    seen = b""
+                    while not seen.endswith(b"{}"):
+                        seen += secure.recv(65_536)
                     secure.sendall(USAGE)
             except ssl.SSLError:
                 continue
