@@ -105,7 +105,8 @@ def _explained(work: Workplace, file: str) -> Explanation:
                 settling = {entry.path: entry for entry in journal.settling_in(name)} if running else {}
                 records = Records(journal.known_at(name, place.path), jobs[0] if jobs else None,
                                   settling.get(place.path), journal.reports().get(name), running)
-            told = explain(place.inbox, place.path, sight(place.inbox, place.path, owner, memory), records)
+            told = explain(place.inbox, place.path, sight(place.inbox, place.path, owner, memory), records,
+                           time.time())
             if told.verdict != "missing":
                 return told
             found = found or told

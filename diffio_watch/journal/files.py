@@ -147,18 +147,29 @@ class Files(Jobs):
 
         Args:
             inbox: name of the inbox.
-            moves: pairs of old and new path. A new path that has a file of its own in the journal loses it.
+            moves: pairs of old and new path, all at once. A new path that has a file of its own in the journal, and
+                that is no old path, loses it.
         """
         with self.transaction() as db:
+            going = {old: self.jobs_at(inbox, old) for old, _ in moves}
+            leaving = {job.id for jobs in going.values() for job in jobs}
+            # all leave before one arrives: one's new path may be another's old one
+            rows = [(new, row) for old, new in moves for row in db.execute(
+                "DELETE FROM files WHERE inbox = ? AND path = ? RETURNING *", (inbox, os.fsencode(old))).fetchall()]
+            arriving: list[tuple[Job, str]] = []
             for old, new in moves:
-                db.execute("DELETE FROM files WHERE inbox = ? AND path = ?", (inbox, os.fsencode(new)))
-                db.execute("UPDATE files SET path = ? WHERE inbox = ? AND path = ?",
-                           (os.fsencode(new), inbox, os.fsencode(old)))
-                there = {(job.sha256, job.run) for job in self.jobs_at(inbox, new) if job.sha256}
-                for job in self.jobs_at(inbox, old):
-                    # the same content was restored under the new name before: that job stays where it was
-                    if (job.sha256, job.run) not in there:
-                        self.commit(job, detail="renamed", path=new)
+                there = {(job.sha256, job.run) for job in self.jobs_at(inbox, new)
+                         if job.sha256 and job.id not in leaving}
+                # the same content was restored under the new name before: that job stays where it was
+                arriving += [(job, new) for job in going[old] if (job.sha256, job.run) not in there]
+            db.executemany("UPDATE jobs SET path = ? WHERE id = ?",
+                           [(b"\0" + job.id.encode(), job.id) for job, _ in arriving])  # no file is called so
+            for job, new in arriving:
+                self.commit(job, detail="renamed", path=new)
+            db.executemany("INSERT OR REPLACE INTO files (inbox, path, size, mtime_ns, inode, job) "
+                           "VALUES (?, ?, ?, ?, ?, ?)", [
+                               (inbox, os.fsencode(new), row["size"], row["mtime_ns"], row["inode"], row["job"])
+                               for new, row in rows])
 
     def vanish(self, inbox: str, paths: Sequence[str]) -> None:
         """Files are no longer there: what was not paid for ends without noise; the rest goes on."""

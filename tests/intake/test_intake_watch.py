@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +82,13 @@ def test_folders_moved_in_whole_are_hinted_at(seen: Seen, tmp_path: Path) -> Non
 
 def test_reading_is_no_news(seen: Seen, tmp_path: Path) -> None:
     (tmp_path / "in" / "a.wav").write_bytes(b"x")
-    seen.until("a.wav")
-    (tmp_path / "in" / "a.wav").read_bytes()
-    (tmp_path / "in" / "mark.wav").touch()  # whatever reading tells would come before this
+    (tmp_path / "in" / "first.x").mkdir()
+    seen.until("a.wav", "first.x")
     seen.paths.clear()
-    seen.until("mark.wav")
-    assert seen.paths == {"mark.wav"}
+    (tmp_path / "in" / "a.wav").read_bytes()
+    (tmp_path / "in" / "last.x").mkdir()  # whatever reading tells would come before this
+    seen.until("last.x")
+    assert seen.paths == {"last.x"}
 
 
 def test_names_that_are_no_utf_8_come_through(seen: Seen, tmp_path: Path) -> None:
@@ -220,7 +222,8 @@ def test_of_too_many_hints_only_that_they_were_is_kept() -> None:
 
 def test_whoever_waits_is_woken_by_a_hint_a_loss_and_a_word() -> None:
     hints = Hints()
-    for wake in (lambda: hints.add("a"), hints.lose, hints.wake):
+    wakes: list[Callable[[], None]] = [partial(hints.add, "a"), hints.lose, hints.wake]
+    for wake in wakes:
         waiter = threading.Thread(target=hints.wait, args=(60.0,))
         waiter.start()
         wake()

@@ -1,0 +1,600 @@
+"""From seen to settled: real folders, a real journal, a clock moved by hand."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from intake_media import TONE, riff
+from intake_room import Room, age
+
+from diffio_watch.disk import lease
+from diffio_watch.disk.mounts import mount_of
+from diffio_watch.job import State
+from diffio_watch.reasons import because
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    lease.prepare()
+    found = Room(tmp_path)
+    yield found
+    found.intake._presence.close()
+    found.journal.close()
+
+
+def test_a_file_is_journalled_with_its_facts_once_it_was_quiet(room: Room) -> None:
+    path = room.drop("show 12/a.wav")
+    room.pass_time(1.0)
+    assert room.states() == {}
+    assert room.settling() == {"show 12/a.wav": "settling"}
+    room.pass_time(1.0)
+    job = room.job("show 12/a.wav")
+    status = path.stat()
+    assert (job.state, job.size, job.mtime_ns, job.inode) == (
+        State.QUEUED, status.st_size, status.st_mtime_ns, status.st_ino)
+    assert job.media is not None
+    assert (job.media.format, job.media.duration_s) == ("Wave", 1.0)
+    assert job.partial
+    assert job.sha256 is None, "the file is read while it is uploaded, and not before"
+    assert (job.detected_at, job.settled_at) == (room.clock.now() - 2.0, room.clock.now())
+    room.pass_time(2.0)
+    assert room.settling() == {}
+    assert len(room.journal.jobs()) == 1
+
+
+def test_a_file_that_grows_waits_until_it_no_longer_does(room: Room) -> None:
+    for seconds in range(1, 6):
+        room.drop(seconds=seconds)
+        room.pass_time(1.5)
+    assert room.states() == {}
+    room.pass_time(2.0)
+    assert room.job().size == room.inbox.joinpath("a.wav").stat().st_size
+
+
+def test_a_restart_does_not_make_a_second_job(room: Room) -> None:
+    room.drop()
+    room.pass_time(3.0)
+    for _ in range(3):
+        room.restart()
+        room.pass_time(5.0)
+    assert room.states() == {"a.wav": "queued"}
+    assert len(room.journal.jobs()) == 1
+
+
+def test_junk_and_what_is_not_included_never_becomes_a_job(room: Room) -> None:
+    for path in (".hidden.wav", "a.wav.part", "@eaDir/a.wav", "notes.txt"):
+        room.drop(path)
+    room.pass_time(5.0)
+    assert room.states() == {}
+    assert room.settling() == {}
+
+
+def test_awkward_names_go_through(room: Room) -> None:
+    names = [b"\xff\xfe.wav", b"a\nb.wav", b"-rf.wav", "\U0001f3a4.wav".encode(), "\u202egnp.wav".encode(),
+             b"\x1b[31m.wav", b"x" * 251 + b".wav", b"a\\b.wav"]
+    for name in names:
+        room.drop(os.fsdecode(name))
+    room.pass_time(3.0)
+    assert sorted(os.fsencode(path) for path in room.states()) == sorted(names)
+    assert set(room.states().values()) == {"queued"}
+
+
+def test_what_is_no_regular_file_is_never_opened(room: Room) -> None:
+    os.mkfifo(room.inbox / "fifo.wav")
+    (room.inbox / "folder.wav").mkdir()
+    (room.inbox / "link.wav").symlink_to("/etc/passwd")
+    room.pass_time(5.0)
+    assert room.states() == {}
+
+
+def test_an_empty_file_fails_at_once_and_is_told_five_minutes_later(room: Room) -> None:
+    (room.inbox / "a.wav").touch()
+    room.pass_time(1.0)
+    assert room.settling() == {"a.wav": "empty_yet"}
+    room.pass_time(1.0)
+    assert room.states() == {"a.wav": "failed: empty"}
+    assert room.job().due_at == room.clock.now() + 300.0
+
+
+def test_an_empty_file_that_is_filled_later_is_taken(room: Room) -> None:
+    (room.inbox / "a.wav").touch()
+    room.pass_time(3.0)
+    room.drop()
+    room.pass_time(5.0)
+    assert room.states() == {"a.wav": "queued"}
+
+
+def test_what_is_no_medium_fails_and_a_touch_of_it_is_no_news(room: Room) -> None:
+    (room.inbox / "a.wav").write_bytes(b"hello " * 1000)
+    room.pass_time(2.0)
+    assert room.states() == {"a.wav": "failed: not_media"}
+    age(room.inbox / "a.wav", 5)
+    room.pass_time(10.0)
+    assert len(room.journal.jobs()) == 1
+
+
+def test_a_container_cut_short_waits_visibly_and_then_fails(room: Room) -> None:
+    whole = riff(TONE.tobytes())
+    (room.inbox / "a.wav").write_bytes(whole[:5000])
+    room.pass_time(3.0)
+    assert room.settling() == {"a.wav": "cut_short"}
+    entry = room.entries()[0]
+    assert "missing" in entry.because.message
+    assert entry.next_look_at == pytest.approx(room.clock.now() - 3.0 + 900.0)
+    room.pass_time(890.0)
+    assert room.states() == {}
+    room.pass_time(10.0)
+    assert room.states() == {"a.wav": "failed: truncated"}
+
+
+def test_a_container_cut_short_that_grows_whole_is_taken(room: Room) -> None:
+    whole = riff(TONE.tobytes())
+    (room.inbox / "a.wav").write_bytes(whole[:5000])
+    room.pass_time(600.0)
+    (room.inbox / "a.wav").write_bytes(whole)
+    room.pass_time(3.0)
+    assert room.states() == {"a.wav": "queued"}
+
+
+def needs_leases(room: Room) -> None:
+    if not mount_of(str(room.inbox)).leases:
+        pytest.skip("the temporary folder lies where leases are not true")
+
+
+def test_a_file_that_a_program_holds_open_for_writing_waits_for_it(room: Room) -> None:
+    """Pre-allocated to its full size, its time set already: only the open writer tells."""
+    needs_leases(room)
+    path = room.drop()
+    with path.open("r+b"):
+        room.pass_time(60.0)
+        assert room.states() == {}
+        assert room.settling() == {"a.wav": "open_for_writing"}
+    room.pass_time(2.0)
+    assert room.states() == {"a.wav": "queued"}
+
+
+def test_where_nobody_can_say_who_has_it_open_it_is_quiet_for_ten_seconds(room: Room) -> None:
+    needs_leases(room)
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    worker_done: list[float] = []
+
+    def work() -> None:  # beside the main thread SIGIO can't be ignored, so that the question can't be asked
+        room.drop()
+        room.pass_time(9.0)
+        worker_done.append(len(room.journal.jobs()))
+        room.pass_time(1.0)
+        worker_done.append(len(room.journal.jobs()))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert worker_done == [0, 1]
+
+
+def test_an_unreadable_file_waits_with_growing_pauses_and_is_taken_once_it_can_be_read(as_nobody: Path) -> None:
+    lease.prepare()
+    room = Room(as_nobody)
+    path = room.drop()
+    path.chmod(0)
+    room.pass_time(200.0)
+    assert room.settling() == {"a.wav": "unreadable"}
+    assert "Permission denied" in room.entries()[0].because.message
+    next_look = room.entries()[0].next_look_at
+    assert next_look is not None
+    assert next_look - room.clock.now() > 30.0
+    path.chmod(0o644)
+    room.pass_time(300.0)
+    assert room.states() == {"a.wav": "queued"}
+    room.journal.close()
+
+
+def test_a_file_that_goes_away_while_it_settles_is_forgotten_without_noise(room: Room) -> None:
+    path = room.drop()
+    room.pass_time(1.0)
+    path.unlink()
+    room.pass_time(5.0)
+    assert room.states() == {}
+    assert room.settling() == {}
+
+
+def test_a_touched_file_is_the_job_it_was(room: Room) -> None:
+    path = room.drop()
+    room.pass_time(3.0)
+    finish(room)
+    age(path, 100)
+    room.pass_time(5.0)
+    assert len(room.journal.jobs()) == 1
+    known = room.journal.known_at("a", "a.wav")
+    assert known is not None
+    assert known.mtime_ns == path.stat().st_mtime_ns
+
+
+def test_new_content_under_an_old_name_is_a_new_job(room: Room) -> None:
+    room.drop()
+    room.pass_time(3.0)
+    finish(room)
+    room.drop(seconds=2)
+    room.pass_time(6.0)
+    assert [job.state for job in room.journal.jobs_at("a", "a.wav")] == [State.QUEUED, State.DELIVERED]
+
+
+def test_an_old_content_that_comes_back_is_the_job_it_was(room: Room) -> None:
+    room.drop()
+    room.pass_time(3.0)
+    finish(room)
+    room.drop(seconds=2)
+    room.pass_time(10.0)
+    finish(room)
+    room.drop()
+    room.pass_time(20.0)
+    assert len(room.journal.jobs()) == 2
+
+
+def test_a_file_that_changed_before_anything_was_sent_is_described_anew(room: Room) -> None:
+    room.drop()
+    room.pass_time(3.0)
+    room.drop(seconds=2)
+    room.pass_time(6.0)
+    (job,) = room.journal.jobs()
+    assert job.media is not None
+    assert job.media.duration_s == 2.0
+
+
+def test_a_file_that_changed_after_it_counted_as_finished_doubles_the_quiet_time(room: Room) -> None:
+    room.drop()
+    room.pass_time(3.0)
+    assert room.report().settle_seconds == 2.0
+    room.drop(seconds=2)
+    room.pass_time(3.0)
+    assert room.report().settle_seconds == 4.0
+    assert room.settling() == {"a.wav": "settling"}
+    room.pass_time(2.0)
+    assert room.settling() == {}
+    room.clock.at += 86_400.0
+    room.pass_time(1.0)
+    assert room.report().settle_seconds == 2.0
+
+
+def test_a_job_that_the_pipeline_found_changed_settles_again_at_once(room: Room) -> None:
+    room.drop()
+    room.pass_time(3.0)
+    job = room.job()
+    room.journal.commit(job, because=because("changed"), due_at=None)
+    room.intake.look("a.wav")
+    room.pass_time(6.0)
+    assert room.states() == {"a.wav": "queued"}
+    assert room.job().due_at == 0.0
+
+
+def test_a_rename_takes_the_job_along(room: Room) -> None:
+    path = room.drop()
+    room.pass_time(3.0)
+    finish(room)
+    path.rename(room.inbox / "b.wav")
+    room.pass_time(5.0)
+    assert room.states() == {"b.wav": "delivered"}
+
+
+def test_a_renamed_folder_takes_all_its_jobs_along(room: Room) -> None:
+    for number in range(20):
+        room.drop(f"show/{number}.wav", seconds=number % 3 + 1)
+    room.pass_time(3.0)
+    (room.inbox / "show").rename(room.inbox / "show 12")
+    room.pass_time(5.0)
+    assert set(room.states()) == {f"show 12/{number}.wav" for number in range(20)}
+    assert len(room.journal.jobs()) == 20
+
+
+def test_a_rename_while_the_program_was_away_takes_the_job_along(room: Room) -> None:
+    path = room.drop()
+    room.pass_time(3.0)
+    path.rename(room.inbox / "b.wav")
+    room.restart()
+    room.pass_time(5.0)
+    assert room.states() == {"b.wav": "queued"}
+
+
+def test_takes_that_were_renumbered_all_keep_their_jobs(room: Room) -> None:
+    for number in range(1, 5):
+        room.drop(f"{number}.wav", seconds=number)
+    room.pass_time(3.0)
+    before = {job.path: job.id for job in room.journal.jobs()}
+    for number in range(4, 0, -1):
+        (room.inbox / f"{number}.wav").rename(room.inbox / f"{number + 1}.wav")
+    room.pass_time(5.0)
+    assert {job.path: job.id for job in room.journal.jobs()} == {
+        f"{number + 1}.wav": before[f"{number}.wav"] for number in range(1, 5)}
+
+
+def test_two_files_that_changed_places_keep_their_jobs(room: Room) -> None:
+    one, two = room.drop("1.wav"), room.drop("2.wav", seconds=2)
+    room.pass_time(3.0)
+    before = {job.path: job.id for job in room.journal.jobs()}
+    one.rename(room.inbox / "t.txt")
+    two.rename(one)
+    (room.inbox / "t.txt").rename(two)
+    room.pass_time(5.0)
+    assert {job.path: job.id for job in room.journal.jobs()} == {"1.wav": before["2.wav"], "2.wav": before["1.wav"]}
+
+
+def test_a_copy_is_a_file_of_its_own(room: Room) -> None:
+    path = room.drop()
+    room.pass_time(3.0)
+    shutil.copy2(path, room.inbox / "b.wav")
+    room.pass_time(3.0)
+    assert room.states() == {"a.wav": "queued", "b.wav": "queued"}
+
+
+def test_a_file_restored_from_a_backup_is_not_read_as_a_whole(room: Room) -> None:
+    path = room.drop()
+    room.pass_time(3.0)
+    finish(room)
+    shutil.copy2(path, room.inbox / "copy.txt")
+    (room.inbox / "copy.txt").rename(path)
+    room.pass_time(5.0)
+    assert len(room.journal.jobs()) == 1
+    known = room.journal.known_at("a", "a.wav")
+    assert known is not None
+    assert known.inode == path.stat().st_ino
+    assert room.report().settle_seconds == 2.0
+
+
+def test_another_file_of_the_same_size_and_time_in_its_place_is_noticed_by_its_inode_number(room: Room) -> None:
+    path = room.drop()
+    room.pass_time(3.0)
+    finish(room)
+    status = path.stat()
+    other = room.inbox / "other.txt"
+    other.write_bytes(riff(TONE.tobytes()[::-1]))
+    assert other.stat().st_size == status.st_size
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other.rename(path)
+    room.pass_time(5.0)
+    assert len(room.journal.jobs()) == 2
+
+
+def test_a_file_that_vanished_ends_its_job_after_two_scans(room: Room) -> None:
+    room.drop().unlink()
+    path = room.drop()
+    room.pass_time(3.0)
+    path.unlink()
+    room.pass_time(5.0)
+    assert room.states() == {"a.wav": "cancelled: vanished"}
+
+
+def test_a_file_that_comes_back_is_taken_again(room: Room) -> None:
+    path = room.drop()
+    room.pass_time(3.0)
+    path.rename(room.inbox.parent / "elsewhere.wav")
+    room.pass_time(5.0)
+    assert room.states() == {"a.wav": "cancelled: vanished"}
+    (room.inbox.parent / "elsewhere.wav").rename(path)
+    room.pass_time(5.0)
+    assert room.states() == {"a.wav": "queued"}
+
+
+def test_a_delivered_file_that_was_away_and_comes_back_is_not_bought_again(room: Room) -> None:
+    path = room.drop()
+    room.pass_time(3.0)
+    finish(room)
+    path.rename(room.inbox.parent / "elsewhere.wav")
+    room.pass_time(5.0)
+    (room.inbox.parent / "elsewhere.wav").rename(path)
+    room.pass_time(5.0)
+    assert room.states() == {"a.wav": "delivered"}
+    assert len(room.journal.jobs()) == 1
+
+
+def test_of_a_folder_that_can_no_longer_be_listed_nothing_is_inferred(as_nobody: Path) -> None:
+    lease.prepare()
+    room = Room(as_nobody)
+    room.drop("x/a.wav")
+    room.pass_time(3.0)
+    (room.inbox / "x").chmod(0)
+    room.pass_time(30.0)
+    assert room.states() == {"x/a.wav": "queued"}
+    (room.inbox / "x").chmod(0o755)
+    room.journal.close()
+
+
+def test_an_edited_configuration_makes_no_file_vanish(room: Room) -> None:
+    room.drop()
+    room.pass_time(3.0)
+    room.config = room.config.model_copy(update={"exclude": ("*.wav",)})
+    room.restart()
+    room.pass_time(10.0)
+    assert room.states() == {"a.wav": "queued"}
+
+
+def test_an_inbox_that_is_not_there_is_unavailable_and_nothing_is_inferred(room: Room) -> None:
+    room.drop()
+    room.pass_time(3.0)
+    room.inbox.rename(room.inbox.parent / "away")
+    room.pass_time(60.0)
+    report = room.report()
+    assert not report.available
+    assert report.stopped is not None
+    assert report.stopped.code == "unavailable"
+    assert report.next_check_at is not None
+    assert room.states() == {"a.wav": "queued"}
+    (room.inbox.parent / "away").rename(room.inbox)
+    room.drop("b.wav")
+    room.pass_time(10.0)
+    assert room.report().available
+    assert room.states() == {"a.wav": "queued", "b.wav": "queued"}
+
+
+def test_an_empty_mount_point_in_its_place_is_no_empty_inbox(room: Room) -> None:
+    """What an unmounted share leaves behind: a folder without the marker."""
+    room.drop()
+    room.pass_time(3.0)
+    room.inbox.rename(room.inbox.parent / "away")
+    room.inbox.mkdir()
+    room.drop("stray.wav")
+    room.pass_time(60.0)
+    assert not room.report().available
+    assert room.states() == {"a.wav": "queued"}
+    assert not (room.inbox / ".diffio-watch").exists()
+
+
+def test_a_share_that_goes_away_between_marker_and_scan_shows_nothing(room: Room) -> None:
+    room.drop()
+    room.pass_time(3.0)
+    finder = room.intake._finder
+    for _ in range(3):
+        beats = room.beats
+
+        def vanish(_: str, beats: int = beats) -> None:
+            room.beats += 1
+            if room.beats == beats + 2:  # after the scan began
+                room.inbox.rename(room.inbox.parent / "away")
+                room.inbox.mkdir()
+
+        room.intake._desk.heartbeat = vanish
+        finder.scan()
+        room.inbox.rmdir()
+        (room.inbox.parent / "away").rename(room.inbox)
+        room.intake._desk.heartbeat = room.beat
+        assert room.states() == {"a.wav": "queued"}
+
+
+def test_an_inbox_not_made_yet_is_waited_for_and_not_made(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    room.inbox.rmdir()
+    room.pass_time(20.0)
+    assert not room.report().available
+    assert not room.inbox.exists()
+    room.drop()
+    room.pass_time(10.0)
+    assert room.states() == {"a.wav": "queued"}
+    room.journal.close()
+
+
+def test_another_journals_inbox_is_left_alone(room: Room) -> None:
+    (room.inbox / ".diffio-watch").write_text(
+        '{"program": "diffio-watch", "journal": "01OTHER", "role": "inbox", "name": "a", "counter": 1}')
+    room.drop()
+    room.pass_time(10.0)
+    stopped = room.report().stopped
+    assert stopped is not None
+    assert "01OTHER" in stopped.message
+    assert room.states() == {}
+
+
+def test_an_abandoned_intake_tells_the_journal_nothing_more(room: Room) -> None:
+    room.drop()
+    room.pass_time(1.0)
+    old, new = room.intake, room.another()
+    old.abandon()
+    room.clock.at += 10.0
+    old.run()
+    assert room.states() == {}
+    room.intake = new
+    room.pass_time(3.0)
+    assert room.states() == {"a.wav": "queued"}
+
+
+def test_an_error_in_one_file_does_not_keep_the_others(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    room.drop("a.wav")
+    room.drop("b.wav")
+    room.pass_time(1.0)
+    entry = next(iter(room.intake._files))
+    entry.why = None  # type: ignore[assignment]  # what nobody foresaw
+    entry.seen = replace(entry.seen, size="big")  # type: ignore[arg-type]  # likewise
+    room.pass_time(5.0)
+    assert set(room.states().values()) == {"queued"}
+
+
+def test_every_sight_shows_life(room: Room) -> None:
+    room.drop()
+    room.pass_time(0.0)
+    before = room.beats
+    room.pass_time(15.0)
+    assert room.beats > before
+
+
+def test_more_new_files_than_a_person_meant_are_held_as_one_batch(tmp_path: Path) -> None:
+    lease.prepare()
+    room = Room(tmp_path)
+    room.approve_over = 10
+    room.intake = room.another()
+    for number in range(12):
+        room.drop(f"{number}.wav", seconds=number % 3 + 1)
+    room.pass_time(3.0)
+    assert set(room.states().values()) == {"held: drop_size"}
+    room.journal.close()
+
+
+def test_what_settles_is_told_on_change_only(room: Room) -> None:
+    room.drop()
+    room.pass_time(1.0)
+    first = room.entries()[0]
+    assert (first.because.code, first.since) == ("settling", room.clock.now() - 1.0)
+    assert room.intake.now.waiting == {"settling": 1}
+    room.pass_time(3.0)
+    assert room.intake.now.waiting == {}
+    assert room.intake.now.available
+    assert room.intake.now.scans >= 3
+
+
+def test_a_journal_that_refuses_loses_no_file(room: Room) -> None:
+    """A full disk beneath the journal: the file is placed once it is writable again."""
+    room.drop()
+    room.pass_time(1.0)
+    room.journal.before_commit = refuse
+    with pytest.raises(OSError, match="full"):
+        room.pass_time(5.0)
+    room.journal.before_commit = lambda: None
+    room.pass_time(70.0)
+    assert room.states() == {"a.wav": "queued"}
+
+
+def test_a_fuse_mount_is_polled_and_its_inode_numbers_are_not_trusted(tmp_path: Path) -> None:
+    if shutil.which("bindfs") is None:
+        pytest.skip("bindfs is not installed")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "in").mkdir()
+    done = subprocess.run(["bindfs", tmp_path / "below", tmp_path / "in"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"no FUSE mount can be had here: {done.stderr.strip()}")
+    room = Room(tmp_path, watch="auto", settle="auto", rescan="auto")
+    try:
+        path = room.drop()
+        room.pass_time(20.0)
+        assert room.states() == {}
+        room.pass_time(20.0)
+        assert room.states() == {"a.wav": "queued"}
+        report = room.report()
+        assert (report.watch, report.settle_seconds) == ("polling", 30.0)
+        assert report.filesystem.startswith("fuse")
+        assert room.job().inode is None
+        path.rename(room.inbox / "b.wav")
+        room.pass_time(25.0)
+        assert room.states() == {"b.wav": "queued"}
+    finally:
+        subprocess.run(["umount", tmp_path / "in"], check=True)
+    room.pass_time(20.0)
+    assert not room.report().available
+    assert room.states() == {"b.wav": "queued"}
+    room.journal.close()
+
+
+def finish(room: Room) -> None:
+    """What the pipeline does to the newest job: its content was read and delivered."""
+    job = room.journal.jobs()[0]
+    content = (room.inbox / job.path).read_bytes()
+    for state in (State.UPLOADING, State.GENERATING, State.WAITING, State.DOWNLOADING, State.DELIVERED):
+        job = room.journal.commit(job, state=state, sha256=hashlib.sha256(content).hexdigest(), due_at=None)
+
+
+def refuse() -> None:
+    raise OSError(28, "full")
