@@ -176,6 +176,8 @@ class Daemon:
         parts.thread.start()
         self._log.info("daemon.started", version=__version__, pid=os.getpid(), state_dir=str(self._config.state_dir),
                        inboxes=[inbox.name for inbox in self._config.inboxes], service=self._config.api.base_url)
+        if idle := _without_effect(self._config):
+            self._log.warning("config.without_effect", keys=idle)
         notify("READY=1")
         sick_at = float("-inf")
         while not self._stop.wait(_TICK):
@@ -263,6 +265,12 @@ class Daemon:
         unavailable = [room for room in parts.rooms.values() if room.intake.now.stopped is not None]
         waiting = any(parts.journal.counts()[state] for state in OPEN | {State.HELD})
         return 1 if undone or unavailable or waiting or parts.halts.all() else 0
+
+
+def _without_effect(config: Config) -> list[str]:
+    """Keys that are set and that this version does nothing with: a person should not wait for what they promise."""
+    return [name for name, value in (("web.listen", config.web.listen), ("notify.urls", config.notify.urls),
+                                     ("webhook.secret_file", config.webhook.secret_file)) if value]
 
 
 class _Key:

@@ -104,6 +104,10 @@ class Chores:
     def _notices(self, now: float) -> None:
         """Error files: written for what failed or is held, removed when that is over."""
         for job in self._tools.journal.notices_due(self._inbox.name, now):
+            if job.attempts == 0 and job.state is State.FAILED and job.because is not None:
+                # refused by intake, before any step: this is the alert about it
+                self._tools.log.error("job.failed", job=job.id, inbox=job.inbox, path=job.path,
+                                      reason=job.because.code, message=job.because.message, action=job.because.action)
             if not self._outbox.write_error(job):
                 self._tools.log.warning("outbox.error_file_name_taken", job=job.id, path=job.path)
             self._commit(job, error_file=True, due_at=job.due_at if job.state is State.HELD else None)
