@@ -42,8 +42,10 @@ def test_jobs_are_told_in_the_shape_of_the_contract_newest_first(place: Place) -
 
 
 def test_jobs_are_chosen_by_state_inbox_and_limit(place: Place) -> None:
-    for number in range(120):
-        place.add(f"{number}.wav", state=State.FAILED if number % 2 else State.QUEUED, inbox="b" if number < 2 else "a")
+    first = place.add("0.wav", inbox="b")
+    with place.journal() as journal:
+        journal.add([replace(first, id=f"01{number:024d}", path=f"{number}.wav", inbox="b" if number < 2 else "a",
+                             state=State.FAILED if number % 2 else State.QUEUED) for number in range(1, 120)])
     assert len(place.run("jobs", "--json").json) == 100
     assert len(place.run("jobs", "--json", "--limit", "0").json) == 120
     assert len(place.run("jobs", "--json", "--limit", "3").json) == 3

@@ -1,0 +1,149 @@
+"""init and check: the first configuration, and the proof that it works here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from cli_place import Done, Place
+
+from diffio_watch.config import load
+from diffio_watch.disk import marker
+from diffio_watch.sandbox import Sandbox
+
+
+def test_init_writes_a_configuration_that_loads_and_makes_the_folders(place: Place) -> None:
+    target, inbox = place.root / "etc" / "mine.yaml", place.root / "ä b" / "in:box"
+    done = place.run("init", str(target), "--inbox", str(inbox), "--outbox", "results")
+    assert done.code == 0, done.err
+    config = load(target, {})
+    assert (config.inboxes[0].path, config.inboxes[0].outbox) == (inbox, place.root / "results")
+    assert inbox.is_dir()
+    assert (place.root / "results").is_dir()
+    assert "#" in target.read_text()
+    assert f"-c {target} check" in done.out
+
+
+def test_init_never_touches_an_existing_file(place: Place) -> None:
+    before = place.config_file.read_bytes()
+    done = place.run("init", str(place.config_file), "--inbox", "x", "--outbox", "y")
+    assert done.code == 2
+    assert place.config_file.read_bytes() == before
+    assert not (place.root / "x").exists()
+
+
+def test_init_goes_where_the_program_will_look(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = place.root / "new.yaml"
+    monkeypatch.setenv("DIFFIO_WATCH_CONFIG", str(wanted))
+    assert place.run("init", "--inbox", "a", "--outbox", "b").code == 0
+    assert place.run("status").code == 0
+
+
+@pytest.mark.parametrize(("inbox", "outbox"), [("a", "a"), ("a", "a/b"), ("${HOME}", "b"), (os.fsdecode(b"\xff"), "b")])
+def test_init_refuses_folders_that_could_not_work(place: Place, inbox: str, outbox: str) -> None:
+    target = place.root / "new.yaml"
+    done = place.run("init", str(target), "--inbox", inbox, "--outbox", outbox)
+    assert done.code == 2
+    assert done.err
+    assert "Traceback" not in done.err
+    assert not target.exists()
+
+
+def levels(done: Done) -> dict[str, set[str]]:
+    """The levels of the findings about each subject."""
+    found: dict[str, set[str]] = {}
+    for finding in done.json["findings"]:
+        assert [*finding] == ["level", "subject", "message", "action"]
+        found.setdefault(finding["subject"], set()).add(finding["level"])
+    return found
+
+
+@pytest.fixture
+def key(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIFFIO_API_KEY", "some-key")
+
+
+def with_service(place: Place, url: str) -> None:
+    place.config_file.write_text(place.config_file.read_text().replace("http://127.0.0.1:1/v1", url))
+
+
+@pytest.mark.usefixtures("key")
+def test_check_finds_nothing_wrong_where_all_is_well_and_leaves_nothing_behind(place: Place) -> None:
+    with Sandbox() as service:
+        with_service(place, service.base_url)
+        done = place.run("check", "--json")
+        assert service.charges == 0
+        assert service.violations == []
+    assert done.code == 0
+    assert done.json["ok"] is True
+    found = levels(done)
+    assert {"configuration", "key", "service", "state_dir", "journal", "inbox podcasts", "outbox of podcasts", "clock",
+            "MediaInfo"} <= found.keys()
+    assert found["service"] == {"ok"}
+    assert not [*place.inbox.iterdir(), *place.outbox.iterdir()]
+    assert not place.state.exists()
+    assert "Its events arrive" in done.out
+
+
+@pytest.mark.usefixtures("key")
+@pytest.mark.parametrize(("account", "level"), [("auth", "error"), ("inactive", "error"), ("ok", "ok")])
+def test_check_asks_the_service_about_the_key(place: Place, account: str, level: str) -> None:
+    with Sandbox(account=account) as service:
+        with_service(place, service.base_url)
+        done = place.run("check", "--json")
+    assert levels(done)["service"] == {level}
+    assert done.code == (0 if level == "ok" else 1)
+
+
+@pytest.mark.usefixtures("key")
+def test_check_tells_a_service_that_does_not_answer_unless_it_is_not_to_ask(place: Place) -> None:
+    assert levels(place.run("check", "--json"))["service"] == {"error"}
+    offline = place.run("check", "--json", "--offline")
+    assert offline.code == 0
+    assert "service" not in levels(offline)
+
+
+def test_check_tells_a_missing_key_and_one_that_everybody_can_read(place: Place, tmp_path: Path) -> None:
+    assert levels(place.run("check", "--json", "--offline"))["key"] == {"error"}
+    file = tmp_path / "key"
+    file.write_text("some-key\n")
+    file.chmod(0o644)
+    place.config_file.write_text(place.config_file.read_text().replace('"api": {', f'"api": {{"key_file": "{file}", '))
+    done = place.run("check", "--json", "--offline")
+    assert levels(done)["key"] == {"ok", "warning"}
+    assert "some-key" not in done.out
+
+
+@pytest.mark.usefixtures("key")
+def test_check_tells_folders_that_are_missing_or_somebody_elses(place: Place) -> None:
+    place.outbox.rmdir()
+    marker.adopt(str(place.inbox), "inbox", "podcasts", marker.Owner("another", 1))
+    done = place.run("check", "--offline")
+    assert done.code == 1
+    assert "is not there" in done.out
+    assert "belongs to another journal (another)" in done.out
+    assert "journal adopt podcasts" in done.out
+    assert "2 errors" in done.out
+
+
+@pytest.mark.usefixtures("key")
+def test_check_tells_an_outbox_without_room(place: Place) -> None:
+    place.config_file.write_text(place.config_file.read_text()[:-1] + ', "limits": {"min_free": "9999TiB"}}')
+    done = place.run("check", "--offline", "--json")
+    assert levels(done)["outbox of podcasts"] == {"ok", "error"}
+
+
+@pytest.mark.usefixtures("key")
+def test_check_tells_a_damaged_journal(place: Place) -> None:
+    place.add("a.wav")
+    (place.state / "journal.sqlite3").write_bytes(b"no database" * 1000)
+    assert levels(place.run("check", "--offline", "--json"))["journal"] == {"error"}
+
+
+def test_check_tells_a_broken_configuration_as_findings_too(place: Place) -> None:
+    place.config_file.write_text("inboxes: []\n")
+    done = place.run("check", "--json")
+    assert done.code == 2
+    assert done.json["ok"] is False
+    assert levels(done) == {"configuration": {"error"}}
