@@ -45,14 +45,23 @@ def folders(config: Config) -> Iterator[tuple[Inbox, Role, Path]]:
 
 
 def available(journal: Journal, owner: marker.Owner, role: Role, name: str, path: Path) -> Callable[[], None]:
-    """A check that a folder is there and this journal's; it remembers what it learns, and raises `MarkerError`."""
+    """A check that a folder is there and this journal's. It raises `FolderGone`, and remembers what it learns."""
     def check() -> None:
-        known = journal.folder(role, name)
-        found = marker.check(str(path), role, name, owner, known)
-        if found != known:
-            journal.set_folder(found)
+        try:
+            _look(journal, owner, role, name, path)
+        except marker.FolderGone:
+            raise
+        except marker.MarkerError as error:  # somebody mounted another folder there
+            raise marker.FolderGone(str(error)) from error
 
     return check
+
+
+def _look(journal: Journal, owner: marker.Owner, role: Role, name: str, path: Path) -> None:
+    known = journal.folder(role, name)
+    found = marker.check(str(path), role, name, owner, known)
+    if found != known:
+        journal.set_folder(found)
 
 
 def root(journal: Journal, owner: marker.Owner, role: Role, inbox: Inbox) -> Root:
@@ -72,7 +81,7 @@ def refuse_strangers(config: Config, journal: Journal, owner: marker.Owner) -> N
         if role == "outbox" and journal.folder(role, inbox.name) is None:
             _refuse_sidecars(inbox)
         try:
-            available(journal, owner, role, inbox.name, path)()
+            _look(journal, owner, role, inbox.name, path)
         except marker.ForeignMarker as error:
             raise CannotRun(
                 f"The {role} {path} belongs to another journal ({error.owner}). If that one is gone, "

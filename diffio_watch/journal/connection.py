@@ -103,8 +103,8 @@ class Connection:
         except FileNotFoundError:
             same = False
         if not same:
-            raise JournalTrouble(f"The journal in {self.state_dir} was removed or replaced while the daemon ran: nothing "
-                                 "it does can be recorded. Put it back, or restore a copy.", fatal=True)
+            raise JournalTrouble(f"The journal in {self.state_dir} was removed or replaced while the daemon ran: "
+                                 "nothing it does can be recorded. Put it back, or restore a copy.", fatal=True)
 
     def close(self) -> None:
         """Close the database; waits for the thread that is in it."""

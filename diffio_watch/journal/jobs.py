@@ -213,7 +213,7 @@ class Jobs(Connection):
 
     def pending_originals(self, inbox: str, now: float, limit: int = 50) -> list[Job]:
         """Delivered jobs whose original is still to be archived or deleted, and due."""
-        return self._jobs("original = 'pending' AND state = 'delivered' AND inbox = ? "
+        return self._jobs("original IN ('pending', 'stuck') AND state = 'delivered' AND inbox = ? "
                           "AND (due_at IS NULL OR due_at <= ?) LIMIT ?", inbox, now, limit)
 
     def notices_due(self, inbox: str, now: float, limit: int = 200) -> list[Job]:

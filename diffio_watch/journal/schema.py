@@ -77,7 +77,7 @@ CREATE INDEX jobs_place ON jobs (inbox, path);
 CREATE INDEX jobs_content ON jobs (inbox, partial);
 CREATE INDEX jobs_generation ON jobs (generation_id) WHERE generation_id IS NOT NULL;
 CREATE INDEX jobs_intent ON jobs (intent_at) WHERE intent_at IS NOT NULL;
-CREATE INDEX jobs_original ON jobs (inbox) WHERE original = 'pending';
+CREATE INDEX jobs_original ON jobs (inbox) WHERE original IN ('pending', 'stuck');
 CREATE INDEX jobs_error_file ON jobs (inbox) WHERE error_file = 1;
 CREATE INDEX jobs_notice ON jobs (inbox) WHERE error_file = 0 AND state IN ('failed', 'held');
 

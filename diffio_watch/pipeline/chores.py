@@ -15,6 +15,7 @@ from diffio_watch.journal import Stale
 from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
 from diffio_watch.outbox.originals import dispose
 from diffio_watch.outbox.root import Root
+from diffio_watch.outbox.walk import sweep
 from diffio_watch.pipeline.decide import size
 from diffio_watch.pipeline.halts import Halts
 from diffio_watch.pipeline.outcome import Stop, pause
@@ -93,6 +94,9 @@ class Chores:
             working = {job.id for job in self._tools.journal.jobs(OPEN | {State.HELD}, self._inbox.name)}
             for path in self._outbox.sweep(working):
                 self._tools.log.info("outbox.swept", inbox=self._inbox.name, path=path)
+            if self._archive is not None:
+                sweep(self._archive, {job.id for job in self._tools.journal.pending_originals(
+                    self._inbox.name, float("inf"), limit=-1)})
 
     def _stop(self, code: str, **facts: object) -> None:
         scope = f"inbox:{self._inbox.name}:outbox"
@@ -123,9 +127,8 @@ class Chores:
                 changes: dict[str, Any] = {"due_at": now + pause(job.parks), "parks": job.parks + 1}
             else:
                 changes = {"due_at": None, "parks": 0}
-            told = disposal.original if disposal.original != "stuck" else "pending"
             detail = f"original {disposal.original}{': ' if disposal.detail else ''}{disposal.detail}"
-            self._commit(job, original=told, detail=detail, **changes)
+            self._commit(job, original=disposal.original, detail=detail, **changes)
             self._tools.log.info("original.handled", job=job.id, inbox=job.inbox, path=job.path,
                                  original=disposal.original, detail=disposal.detail)
 

@@ -247,7 +247,8 @@ def _deliver(job: Job, tools: Tools) -> Outcome:
     except NameTaken:
         return _renumber(job, tools)
     except ContentLost as lost:
-        outputs = tuple(replace(output, state="wanted") if output.path == lost.path else output
+        # it may still lie under its temporary name: publishing finds it there, or asks for it again
+        outputs = tuple(replace(output, state="fetched") if output.path == lost.path else output
                         for output in job.outputs)
         return go("a published output was lost", outputs=outputs, due_at=now)
     return Outcome(changes, rest=True)
