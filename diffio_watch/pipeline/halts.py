@@ -11,7 +11,7 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-from diffio_watch.api import Observation
+from diffio_watch.api import Observation, RateLimited
 from diffio_watch.job import OPEN, Job, State
 from diffio_watch.journal import Halt, Journal
 from diffio_watch.pipeline.health import Health, account_pause, origin_pause
@@ -125,6 +125,8 @@ class Halts:
 
     def observe(self, seen: Observation) -> None:
         """What one request showed of its origin; called by the API package in the thread of the job."""
+        if isinstance(seen.error, RateLimited):
+            return  # it is there, and asks for a pause: neither trouble nor a sign that all is well
         scope = f"origin:{seen.role}:{seen.origin}"
         now = self._journal.clock.now()
         with self._lock:
