@@ -207,7 +207,7 @@ def _follow(view: View, process: subprocess.Popen[bytes], folder: Path, dropped:
             newest = {job.path: job for job in reversed(journal.jobs(inbox=_INBOX))}
             if screen is not None:
                 settling = {entry.path: entry.because for entry in journal.settling_in(_INBOX)}
-                screen.update(panel.journey(dropped, newest, settling), refresh=True)
+                screen.update(panel.journey(dropped, newest, settling, screen.console.height - 4), refresh=True)
             else:
                 for path in dropped:
                     job = newest.get(path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +26,7 @@ COLOURS: Final = {
     State.DOWNLOADING: "cyan", State.DELIVERED: "green", State.FAILED: "red", State.HELD: "yellow",
     State.SKIPPED: "bright_black", State.CANCELLED: "bright_black",
 }
+_SHORT: Final = 16  # characters of an id: its millisecond, and chance enough
 _UNCUT: Final = 4000  # columns where nobody looks: a line is a line for grep
 
 
@@ -91,25 +92,31 @@ def words(text: str, style: str = "") -> Text:
 
 def state(job: Job) -> Text:
     """A job's state in its colour."""
-    return Text(job.state.value, style=COLOURS[job.state])
+    return Text(job.state.value, style=COLOURS[job.state], overflow="ellipsis", no_wrap=True)
 
 
-def grid(*headers: str) -> Table:
-    """A table without lines."""
+def line(text: str, style: str = "") -> Text:
+    """Escaped words that stay on one line, and lose their end where there is no room."""
+    return Text(names.terminal(text), style=style, overflow="ellipsis", no_wrap=True)
+
+
+def grid(*headers: str, elastic: Collection[int] = ()) -> Table:
+    """A table without lines. Where there is no room, the columns in `elastic` give way."""
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bright_black",
                   show_header=any(headers))
-    for header in headers:
-        table.add_column(header, no_wrap=True, overflow="ellipsis")
+    for number, header in enumerate(headers):
+        table.add_column(header, no_wrap=number not in elastic, overflow="ellipsis")
     return table
 
 
-def jobs(found: Sequence[Job], now: float) -> RenderableType:
-    """One line a job."""
+def jobs(found: Sequence[Job], now: float, *, short: bool = False) -> RenderableType:
+    """One line a job; `short`: with only so much of the ids as tells them apart."""
     if not found:
         return Text("No jobs.")
-    table = grid("Job", "Inbox", "State", "File", "Since", "Why")
+    table = grid("Job", "Inbox", "State", "File", "Since", "Why", elastic=(3, 5))
     for job in found:
-        table.add_row(job.id, job.inbox, state(job), name(job.path), span(now - job.updated_at), why(job, now))
+        table.add_row(job.id[:_SHORT] if short else job.id, job.inbox, state(job), name(job.path),
+                      span(now - job.updated_at), why(job, now))
     return table
 
 
@@ -117,7 +124,7 @@ def why(job: Job, now: float) -> Text:
     """Why a job is where it is, or how far."""
     if job.because is not None:
         later = ahead(job.due_at, now) if job.state in OPEN and job.due_at and job.due_at > now else ""
-        return words(job.because.message + (f" (again {later})" if later else ""), "bright_black")
+        return line(job.because.message + (f" (again {later})" if later else ""), "bright_black")
     if job.state is State.WAITING and job.progress is not None:
         return Text(f"{job.progress:.0f} %")
     return Text("")
@@ -173,7 +180,7 @@ def _output(kind: str, path: str | None, count: int | None, note: str | None) ->
 
 def explanation(found: Explanation, now: float) -> RenderableType:
     """Each rule in turn, and what follows from them."""
-    table = grid("", "", "")
+    table = grid("", "", "", elastic=(2,))
     for rule in found.rules:
         table.add_row(Text("yes" if rule.holds else "no", style="green" if rule.holds else "yellow"),
                       words(rule.name.replace("_", " ")), words(rule.detail, "bright_black"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -40,7 +41,7 @@ def jobs(state: tuple[str, ...], *, inbox: str | None, limit: int, as_json: bool
         return 0
     from diffio_watch.cli import draw
 
-    draw.write(draw.jobs(found, now))
+    draw.write(draw.jobs(found, now, short=sys.stdout.isatty()))
     return 0
 
 

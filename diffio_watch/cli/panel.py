@@ -11,9 +11,9 @@ from rich.text import Text
 
 from diffio_watch import __version__
 from diffio_watch.cli import shapes
-from diffio_watch.cli.draw import COLOURS, ahead, grid, moment, name, span, state, why, words
+from diffio_watch.cli.draw import COLOURS, ahead, grid, line, moment, name, span, state, why, words
 from diffio_watch.disk import names
-from diffio_watch.job import Because, Job, State
+from diffio_watch.job import OPEN, Because, Job, State
 
 if TYPE_CHECKING:
     from diffio_watch.config import Config
@@ -27,14 +27,14 @@ def status(config: Config, facts: shapes.Facts, running: Sequence[Job], failures
         parts += [Text(""), *bars(running, facts.now)]
     settling = [(inbox, entry) for inbox, entries in facts.settling.items() for entry in entries]
     if settling and facts.pid is not None:
-        table = grid("Not finished yet", "", "")
+        table = grid("Not finished yet", "", "", elastic=(1, 2))
         for inbox, entry in settling[:10]:
-            table.add_row(words(inbox), name(entry.path), words(entry.because.message, "bright_black"))
+            table.add_row(inbox, name(entry.path), line(entry.because.message, "bright_black"))
         parts += [Text(""), table, *_more(len(settling) - 10)]
     if failures:
-        table = grid("Last failures", "", "")
+        table = grid("Last failures", "", "", elastic=(1, 2))
         for job in failures:
-            table.add_row(words(f"{job.inbox}:"), name(job.path), why(job, facts.now))
+            table.add_row(job.inbox, name(job.path), why(job, facts.now))
         parts += [Text(""), table]
     return Group(*parts)
 
@@ -68,7 +68,7 @@ def _stopped(title: str, reason: Because, since: float | None, check: float | No
 
 
 def _inboxes(config: Config, facts: shapes.Facts) -> RenderableType:
-    table = grid("Inbox", "Folder", "Watched by", "State")
+    table = grid("Inbox", "Folder", "Watched by", "State", elastic=(1,))
     notes: list[RenderableType] = []
     for inbox in config.inboxes:
         report = facts.reports.get(inbox.name)
@@ -87,20 +87,19 @@ def _inboxes(config: Config, facts: shapes.Facts) -> RenderableType:
 
 def _counts(facts: shapes.Facts) -> Text:
     text = Text()
-    for which in State:
-        count = facts.counts.get(which, 0)
-        style = COLOURS[which] if count else "bright_black"
-        text.append(f"{which.value} ", style="bright_black").append(str(count), style=style).append("   ")
-    return text
+    for which, count in facts.counts.items():
+        if count:
+            text.append(f"{which.value} ", style="bright_black").append(f"{count}   ", style=COLOURS[which])
+    return text or Text("No jobs yet.", style="bright_black")
 
 
 def bars(running: Sequence[Job], now: float) -> list[RenderableType]:
     """What runs, with a bar where the service or the journal tells how far it is."""
-    table = grid("", "", "", "", "")
+    table = grid("", "", "", "", "", elastic=(1, 4))
     for job in running:
         part = job.progress if job.state in {State.UPLOADING, State.WAITING, State.DOWNLOADING} else None
         known = part is not None
-        table.add_row(words(job.inbox, "bright_black"), name(job.path), state(job),
+        table.add_row(Text(job.inbox, style="bright_black"), name(job.path), state(job),
                       ProgressBar(total=100, completed=part or 0, width=24) if known else Text(""),
                       Text(f"{part:.0f} %") if known else why(job, now))
     return [table]
@@ -113,20 +112,22 @@ _WAY: Final = {
 }
 
 
-def journey(paths: Sequence[str], jobs: Mapping[str, Job], settling: Mapping[str, Because]) -> RenderableType:
-    """Each file on its whole way from the inbox to the outbox."""
-    table = grid("File", "", "")
-    for path in paths:
+def journey(paths: Sequence[str], jobs: Mapping[str, Job], settling: Mapping[str, Because],
+            rows: int) -> RenderableType:
+    """Each file on its whole way from the inbox to the outbox; of more than `rows`, those that are under way."""
+    table = grid("File", "", "", elastic=(0, 2))
+    resting = [path for path in paths if path in jobs and jobs[path].state not in OPEN]
+    chosen = paths if len(paths) <= rows else [path for path in paths if path not in set(resting)][:rows]
+    for path in chosen:
         job = jobs.get(path)
         if job is None:
             waits = settling.get(path)
-            told = ("not seen yet" if waits is None else "settling" if waits.code == "settling" else waits.message)
-            table.add_row(name(path), ProgressBar(total=100, completed=0, width=32), words(told, "bright_black"))
-            continue
-        base, share = _WAY.get(job.state, (100, 0))
-        done = base + share * (job.progress or 0.0) / 100
-        how = state(job)
-        if job.because is not None:
-            how.append("  ").append(words(job.because.message, "bright_black"))
+            told = "not seen yet" if waits is None else "settling" if waits.code == "settling" else waits.message
+            done, how = 0.0, line(told, "bright_black")
+        else:
+            base, share = _WAY.get(job.state, (100, 0))
+            done, how = base + share * (job.progress or 0.0) / 100, state(job)
+            if job.because is not None:
+                how.append("  ").append(line(job.because.message, "bright_black"))
         table.add_row(name(path), ProgressBar(total=100, completed=done, width=32), how)
-    return table
+    return Group(table, Text(f"{len(resting)} of {len(paths)} are at their end", style="bright_black"))
