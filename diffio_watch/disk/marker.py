@@ -120,7 +120,7 @@ def inspect(root: str, role: Role, name: str, owner: Owner, memory: FolderMemory
         FolderGone, ForeignMarker, OldJournal: as `check` has them.
     """
     _must_be_folder(root)
-    found = _read(root)
+    found = read(root)
     if found is not None:
         _must_be_ours(found, role, name, owner)
     elif memory is not None and memory.marked:
@@ -156,7 +156,22 @@ def read(root: str) -> Marker | None:
     Raises:
         FolderGone: it can't be read, or what it holds is no marker.
     """
-    return _read(root)
+    path = f"{root}/{NAME}"
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FolderGone(f"its marker {NAME} can't be read ({_words(error)})") from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise FolderGone(f"its marker {NAME} is no regular file")
+        text = os.read(descriptor, _LIMIT + 1)
+    except OSError as error:
+        raise FolderGone(f"its marker {NAME} can't be read ({_words(error)})") from error
+    finally:
+        os.close(descriptor)
+    return _parse(text) if text else None  # an empty one: the power went while it was first written
 
 
 def _must_be_folder(root: str) -> None:
@@ -205,25 +220,6 @@ def _raise_counter(root: str, marker: Marker) -> None:
         # full or read-only meanwhile: the marker stands and is ours, and the next start raises it further
         if error.errno not in _READ_ONLY | {errno.ENOSPC, errno.EDQUOT}:
             raise FolderGone(f"its marker {NAME} can't be written ({_words(error)})") from error
-
-
-def _read(root: str) -> Marker | None:
-    path = f"{root}/{NAME}"
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise FolderGone(f"its marker {NAME} can't be read ({_words(error)})") from error
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise FolderGone(f"its marker {NAME} is no regular file")
-        text = os.read(descriptor, _LIMIT + 1)
-    except OSError as error:
-        raise FolderGone(f"its marker {NAME} can't be read ({_words(error)})") from error
-    finally:
-        os.close(descriptor)
-    return _parse(text) if text else None  # an empty one: the power went while it was first written
 
 
 def _parse(text: bytes) -> Marker:

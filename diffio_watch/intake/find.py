@@ -9,10 +9,11 @@ from typing import Final
 import structlog
 
 from diffio_watch.intake.junk import Rules
-from diffio_watch.intake.presence import Desk, Presence, identity
+from diffio_watch.intake.presence import Desk, Presence
 from diffio_watch.intake.scan import Interrupted, RootGone, Scan, Seen, inside, scan
 from diffio_watch.intake.settle import Settling
 from diffio_watch.intake.standing import Standing, is_absent
+from diffio_watch.intake.watch import identity
 from diffio_watch.journal.records import Known
 
 _SOON: Final = 1.0  # seconds
@@ -135,7 +136,7 @@ class Finder:
             self._desk.journal.vanish(self._desk.name, gone)
             for path in gone:
                 self.standing.remove(path)
-            _log.info("files.vanished", inbox=self._desk.name, count=len(gone))
+            _log.debug("files.vanished", inbox=self._desk.name, count=len(gone))
 
     def _look(self, path: str) -> dict[str, Seen]:
         """What a hint leads to: a file, a folder with all that is in it, or nothing."""

@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, Protocol
 
 import structlog
@@ -224,12 +223,3 @@ def pause_between_scans(inbox: Inbox, *, watching: bool) -> float:
     if inbox.rescan == "auto":
         return RESCAN_EVENTS if watching else RESCAN_POLLING
     return inbox.rescan
-
-
-def identity(root: str) -> tuple[int, int] | None:
-    """Which folder stands at a path now; None if there is none."""
-    try:
-        status = Path(root).stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

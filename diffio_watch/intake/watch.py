@@ -84,6 +84,15 @@ class Hints:
             return found, lost
 
 
+def identity(root: str) -> tuple[int, int] | None:
+    """Which folder stands at a path now; None if there is none."""
+    try:
+        status = Path(root).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 class Watch:
     """Events of one inbox, while it lasts. Made, started and stopped by the intake thread.
 
@@ -99,7 +108,7 @@ class Watch:
     def __init__(self, root: str, hints: Hints, *, recursive: bool) -> None:
         self._root = root
         self._hints = hints
-        self._identity = _identity(root)
+        self._identity = identity(root)
         _LISTENER.hints.add(hints)
         real = os.path.realpath(root)  # of a link, inotify would watch the link itself
         self._observer = _started(real, _Handler(real, hints), recursive=recursive)
@@ -120,7 +129,7 @@ class Watch:
         reader = getattr(self._observer, "_inotify_fd", None)
         if isinstance(reader, threading.Thread) and not reader.is_alive():
             return "the reader of events ended"
-        if _identity(self._root) != self._identity:
+        if identity(self._root) != self._identity:
             return "another folder stands in the inbox's place"
         self._must_have_room()
         return None
@@ -186,14 +195,6 @@ def _stop(observer: BaseObserver) -> None:
     observer.stop()
     if observer.ident is not None:
         observer.join(timeout=5.0)
-
-
-def _identity(root: str) -> tuple[int, int] | None:
-    try:
-        status = Path(root).stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 def _refusal(error: OSError) -> str:
