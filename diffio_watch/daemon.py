@@ -25,10 +25,10 @@ from diffio_watch.clock import Clock
 from diffio_watch.config import Config, Inbox, KeyMissing, read_key
 from diffio_watch.disk import lease, marker
 from diffio_watch.intake.room import Intake
-from diffio_watch.job import OPEN, State
 from diffio_watch.journal import Journal, JournalCorrupt, JournalError, JournalLocked, JournalTrouble, Lock
 from diffio_watch.logs import open_log
 from diffio_watch.notify import notify
+from diffio_watch.once import exit_code, finished
 from diffio_watch.outbox import Outbox
 from diffio_watch.pipeline import requests
 from diffio_watch.pipeline.chores import Chores
@@ -44,7 +44,6 @@ _TICK: Final = 0.25
 _GRACE: Final = 3.0  # seconds that threads get to end
 _SICK_PAUSE: Final = 5.0
 _STALLED: Final = 60.0  # seconds without a round of the dispatcher
-_ONCE_GRACE: Final = 60.0  # `once` takes what is finished within settle and this
 
 
 @dataclass
@@ -223,23 +222,10 @@ class Daemon:
         self._log.warning("journal.resumed")
 
     def _finished(self, parts: _Parts) -> bool:
-        """For `once`: is everything that was there at its end, or stopped?"""
-        stopped = bool(parts.halts.all())
         if parts.dispatcher.busy:
             return False
-        for room in parts.rooms.values():
-            now = room.intake.now
-            if now.stopped is None and now.scans == 0:
-                return False
-            patience = now.quiet + _ONCE_GRACE
-            if now.waiting and self._clock.now() - self._started < patience:
-                return False
-        if stopped:
-            return True
-        counts = parts.journal.counts()
-        if not any(counts[state] for state in OPEN):
-            return not any(parts.journal.notices_due(name, self._clock.now(), 1) for name in parts.rooms)
-        return all(parts.halts.blocks(job) is not None for job in parts.journal.jobs(OPEN, limit=1000))
+        inboxes = {name: room.intake.now for name, room in parts.rooms.items()}
+        return finished(parts.journal, parts.halts, inboxes, self._started, self._clock.now())
 
     def _end(self, parts: _Parts) -> int:
         notify("STOPPING=1")
@@ -254,17 +240,12 @@ class Daemon:
             thread.join(max(0.0, deadline - time.monotonic()))
         code = 0 if self._dead is None else 1
         if self._once and code == 0:
-            code = self._once_code(parts)
+            code = exit_code(parts.journal, parts.halts, [room.intake.now for room in parts.rooms.values()],
+                             self._started)
         self._log.info("daemon.stopped", code=code)
         if isinstance(self._dead, JournalCorrupt):
             raise self._dead
         return code
-
-    def _once_code(self, parts: _Parts) -> int:
-        undone = [job for job in parts.journal.jobs({State.FAILED, State.HELD}) if job.updated_at >= self._started]
-        unavailable = [room for room in parts.rooms.values() if room.intake.now.stopped is not None]
-        waiting = any(parts.journal.counts()[state] for state in OPEN | {State.HELD})
-        return 1 if undone or unavailable or waiting or parts.halts.all() else 0
 
 
 def _without_effect(config: Config) -> list[str]:

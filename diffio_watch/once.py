@@ -1,0 +1,50 @@
+"""`once`: is everything that was in the inboxes at its end, and did it end well?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from diffio_watch.intake.room import Now
+from diffio_watch.job import OPEN, Job, State
+from diffio_watch.journal import Journal
+from diffio_watch.pipeline.halts import Halts
+
+# seconds: files that finish within settle and this are taken, and pauses of this length are waited for
+_GRACE: Final = 60.0
+
+
+def finished(journal: Journal, halts: Halts, inboxes: dict[str, Now], started: float, now: float) -> bool:
+    """Whether nothing is left that would go on soon.
+
+    Args:
+        journal: where the jobs are.
+        halts: what is stopped.
+        inboxes: how each configured inbox is.
+        started: seconds since the epoch of the start.
+        now: seconds since the epoch.
+    """
+    for inbox in inboxes.values():
+        if inbox.stopped is None and inbox.scans == 0:
+            return False
+        if inbox.waiting and now - started < inbox.quiet + _GRACE:
+            return False
+    if any(_goes_on(job, halts, now) for job in journal.jobs(OPEN) if job.inbox in inboxes):
+        return False
+    return not any(journal.notices_due(name, now, 1) for name in inboxes
+                   if halts.blocked(name, State.DOWNLOADING, paid=True) is None)
+
+
+def _goes_on(job: Job, halts: Halts, now: float) -> bool:
+    code = halts.blocks(job)
+    if code == "service_down":  # the first probes come within seconds
+        return any(now - halt.since < _GRACE for halt in halts.all().values() if halt.because.code == code)
+    return code is None and job.due_at is not None and job.due_at - now <= _GRACE
+
+
+def exit_code(journal: Journal, halts: Halts, inboxes: Iterable[Now], started: float) -> int:
+    """0 if all of it got done; 1 for a failure or hold of this run, work left over, a stop, or an inbox not there."""
+    undone = any(job.updated_at >= started for job in journal.jobs({State.FAILED}))
+    counts = journal.counts()
+    left = any(counts[state] for state in OPEN | {State.HELD})
+    return int(undone or left or bool(halts.all()) or any(inbox.stopped is not None for inbox in inboxes))
