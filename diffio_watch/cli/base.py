@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -57,15 +58,22 @@ class Workplace:
 
     config: Config
 
-    def read(self) -> Journal:
-        """The journal for reading: never made, never migrated.
+    @contextmanager
+    def read(self) -> Iterator[Journal | None]:
+        """The journal for reading: never made, never migrated; None where there is none yet.
 
         Raises:
-            JournalError: there is none, or it can't be read.
+            JournalError: it can't be read.
         """
-        from diffio_watch.journal import Journal
+        from diffio_watch.journal import Journal, JournalMissing
 
-        return Journal.open(self.config.state_dir, read_only=True)
+        try:
+            journal = Journal.open(self.config.state_dir, read_only=True)
+        except JournalMissing:
+            yield None
+            return
+        with journal:
+            yield journal
 
     def write(self) -> Journal:
         """The journal for asking something of the daemon; never made.
@@ -173,13 +181,13 @@ def explained(error: Exception) -> tuple[str, int]:
     from diffio_watch.api.errors import ApiError
     from diffio_watch.config import ConfigError, KeyMissing
     from diffio_watch.disk.names import terminal
-    from diffio_watch.journal import JournalError
+    from diffio_watch.journal import JournalError, JournalTrouble
 
     if isinstance(error, ConfigError):
         return str(error), REFUSED
-    if isinstance(error, KeyMissing | JournalError):
+    if isinstance(error, KeyMissing | JournalError) and not isinstance(error, JournalTrouble):
         return terminal(str(error)), REFUSED
-    if isinstance(error, ApiError):
+    if isinstance(error, ApiError | JournalTrouble):
         return terminal(str(error)), FAILED
     if isinstance(error, PermissionError):
         place = f" {terminal(os.fsdecode(error.filename))}" if error.filename else ""

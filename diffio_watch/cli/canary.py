@@ -109,6 +109,9 @@ def _inbox(config: Config, inbox: Inbox) -> list[Finding]:
     with _Canary(inbox.path, inbox.file_mode) as canary:
         found += _times(subject, canary)
         found.append(ok(subject, "It is polled.") if polls else _events(subject, inbox.path, canary))
+        if mount.remote and not polls:
+            found.append(warning(subject, f"On {mount.kind} the changes of other machines make no events here.",
+                                 "Set `watch: auto`, so that it is polled."))
         if mount.leases and not polls:
             found.append(_lease(subject, canary))
     return found

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
-from diffio_watch.cli.base import FAILED, config_option, inbox_names, json_option, print_json, workplace
+from diffio_watch.cli.base import FAILED, Trouble, config_option, inbox_names, json_option, print_json, workplace
 from diffio_watch.job import State
 
 if TYPE_CHECKING:
@@ -34,14 +33,13 @@ def jobs(state: tuple[str, ...], *, inbox: str | None, limit: int, as_json: bool
 
     work = workplace()
     with work.read() as journal:
-        found = journal.jobs({State(one) for one in state} or None, inbox, limit or None)
-        now = journal.clock.now()
+        found = journal.jobs({State(one) for one in state} or None, inbox, limit or None) if journal else []
     if as_json:
         print_json([shapes.job(job) for job in found])
         return 0
     from diffio_watch.cli import draw
 
-    draw.write(draw.jobs(found, now, short=sys.stdout.isatty()))
+    draw.write(draw.jobs(found, time.time(), short=sys.stdout.isatty()))
     return 0
 
 
@@ -51,17 +49,19 @@ def jobs(state: tuple[str, ...], *, inbox: str | None, limit: int, as_json: bool
 @config_option
 def show(job: str, *, as_json: bool) -> int:
     """Everything about one job, with its history."""
-    from diffio_watch.cli.resolve import one_job
+    from diffio_watch.cli.resolve import one_job, unknown
 
     work = workplace()
     with work.read() as journal:
+        if journal is None:
+            raise Trouble(unknown(job))
         found = one_job(journal, work.config, job)
         if as_json:
             print_json(told(journal, found))
             return 0
         from diffio_watch.cli import draw
 
-        draw.write(draw.whole_job(found, journal.history(found.id), sidecar_path(found), journal.clock.now()))
+        draw.write(draw.whole_job(found, journal.history(found.id), sidecar_path(found), time.time()))
     return 0
 
 
@@ -88,14 +88,10 @@ def _explained(work: Workplace, file: str) -> Explanation:
     from diffio_watch.cli.resolve import places
     from diffio_watch.disk.marker import Owner
     from diffio_watch.intake.explain import Records, explain, outside, sight
-    from diffio_watch.journal import JournalMissing, holder
+    from diffio_watch.journal import holder
 
     found = None
-    try:
-        journal = work.read()
-    except JournalMissing:
-        journal = None
-    with journal or nullcontext():
+    with work.read() as journal:
         running = work.config.state_dir.is_dir() and holder(work.config.state_dir) is not None
         for place in places(work.config, file, os.getcwd()):
             name = place.inbox.name

@@ -31,8 +31,9 @@ def export() -> int:
 
     work = workplace()
     with work.read() as opened:
-        for job in reversed(opened.jobs()):
-            print_json_line(told(opened, job))
+        if opened is not None:
+            for job in reversed(opened.jobs()):
+                print_json_line(told(opened, job))
     return 0
 
 

@@ -177,15 +177,10 @@ class _Sink:
 
 def _project(work: Workplace, generation: str) -> str:
     """The project of a generation, from the journal."""
-    from diffio_watch.journal import JournalMissing
-
-    try:
-        with work.read() as journal:
-            for job in journal.jobs():
-                if job.generation_id == generation and job.project_id is not None:
-                    return job.project_id
-    except JournalMissing:
-        pass  # then the journal does not know it
+    with work.read() as journal:
+        for job in journal.jobs() if journal else []:
+            if job.generation_id == generation and job.project_id is not None:
+                return job.project_id
     raise Trouble("The journal does not know this generation: name its project with --project "
                   "(`diffio-watch remote projects` lists them).", FAILED)
 
