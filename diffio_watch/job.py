@@ -53,7 +53,7 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     State.DELIVERED: frozenset({State.DOWNLOADING}),  # a person asks for outputs that were moved away
     State.SKIPPED: frozenset({State.QUEUED}),
     # a person takes up again what was cancelled, from what is paid for
-    State.CANCELLED: frozenset({State.QUEUED, State.GENERATING, State.WAITING, State.DOWNLOADING}),
+    State.CANCELLED: frozenset({State.QUEUED, State.HELD, State.GENERATING, State.WAITING, State.DOWNLOADING}),
 }
 
 

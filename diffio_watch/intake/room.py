@@ -215,6 +215,11 @@ class Intake:
             self._finder.standing.put(Known(one.job_id, file.path, file.size, file.mtime_ns, state, file.inode,
                                             file.partial, file.sha256))
             self._files.drop(one.path)
+            if one.outcome in {"new", "refreshed"} and file.fail is None:
+                _log.info("job.queued", job=one.job_id, inbox=self.name, path=file.path)
+        held = sum(1 for one in placed if one.outcome == "held")
+        if held:
+            _log.warning("jobs.held", inbox=self.name, reason="drop_size", files=held)
 
     def _tell(self) -> None:
         """Tell the journal and the supervisor how things are, where that is new."""

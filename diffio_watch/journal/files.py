@@ -20,6 +20,7 @@ DROP_WINDOW = 600.0
 _KNOWN = ("SELECT files.path, files.size, files.mtime_ns, files.inode, jobs.id, jobs.state, jobs.partial, "
           "jobs.sha256, json_extract(jobs.because, '$.code') = 'changed' AS changed "
           "FROM files JOIN jobs ON jobs.id = files.job WHERE files.inbox = ?")
+_HELD = "was held: "
 _CONTENT_OPEN = frozenset({State.QUEUED, State.UPLOADING, State.HELD})
 
 
@@ -73,6 +74,8 @@ class Files(Jobs):
         current = self._job_here(db, inbox, file.path)
         same = next((job for job in jobs if file.sha256 is not None and job.sha256 == file.sha256), None)
         if same is not None:
+            if current is not None and current.id != same.id:
+                self._leave(current)  # what stood here in between is gone
             job, outcome = self._same(same, file), "same"
         elif current is not None and _nothing_sent(current):
             job, outcome = self._refresh(current, file, now), "refreshed"
@@ -89,7 +92,11 @@ class Files(Jobs):
     def _same(self, job: Job, file: Found) -> Job:
         changes: dict[str, Any] = {"size": file.size, "mtime_ns": file.mtime_ns, "inode": file.inode}
         gone = job.state is State.CANCELLED and job.because is not None and job.because.code == "vanished"
-        if gone:
+        if gone and (job.stage or "").startswith(_HELD):  # leaving and coming back is no approval
+            code = (job.stage or "").removeprefix(_HELD)
+            reason = because(code, job=job.id, inbox=job.inbox, detail="", limit="the limit of", other="another file")
+            changes |= {"state": State.HELD, "because": reason, "due_at": None, "stage": None}
+        elif gone:
             changes |= {"state": State.QUEUED, "because": None, "due_at": 0.0}
         elif job.state is State.QUEUED and job.due_at is None:
             changes |= {"because": None, "due_at": 0.0}
@@ -156,6 +163,8 @@ class Files(Jobs):
             # all leave before one arrives: one's new path may be another's old one
             rows = [(new, row) for old, new in moves for row in db.execute(
                 "DELETE FROM files WHERE inbox = ? AND path = ? RETURNING *", (inbox, os.fsencode(old))).fetchall()]
+            for _, new in moves:
+                self._leave(self._job_here(db, inbox, new))  # what was renamed over is gone
             arriving: list[tuple[Job, str]] = []
             for old, new in moves:
                 there = {(job.sha256, job.run) for job in self.jobs_at(inbox, new)
@@ -175,12 +184,16 @@ class Files(Jobs):
         """Files are no longer there: what was not paid for ends without noise; the rest goes on."""
         with self.transaction() as db:
             for path in paths:
-                job = self._job_here(db, inbox, path)
+                self._leave(self._job_here(db, inbox, path))
                 db.execute("DELETE FROM files WHERE inbox = ? AND path = ?", (inbox, os.fsencode(path)))
-                if job is not None and not job.paid and not job.uploaded and job.state in {
-                    State.QUEUED, State.UPLOADING, State.HELD,
-                }:
-                    self.commit(job, state=State.CANCELLED, because=because("vanished"), due_at=None)
+
+    def _leave(self, job: Job | None) -> None:
+        """The file of a job is there no more: nothing was paid, so the job ends; its hold comes back with the file."""
+        if job is None or job.paid or job.uploaded or job.state not in _CONTENT_OPEN:
+            return
+        held = job.because.code if job.state is State.HELD and job.because is not None else None
+        self.commit(job, state=State.CANCELLED, because=because("vanished"), due_at=None,
+                    stage=f"{_HELD}{held}" if held else None)
 
     def report(self, report: InboxReport) -> None:
         """Remember how an inbox is."""

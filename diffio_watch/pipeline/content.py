@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
+from diffio_watch.disk.beneath import NotRegular
+from diffio_watch.intake.judge import Place
 from diffio_watch.job import Job
 
 CHUNK: Final = 1 << 20
@@ -35,9 +36,8 @@ class Original:
     """An opened original. Its bytes feed the hash in order, each once, however often a part is sent.
 
     Args:
-        root: the inbox.
+        place: the inbox, as a place to open files in.
         job: whose size and mtime the file must still have.
-        follow: whether the file may be a symbolic link.
         guard: stands around each call that a hung share would hang.
         tick: called with the number of bytes read so far, and may raise to stop.
 
@@ -46,18 +46,19 @@ class Original:
         OSError: it can't be opened.
     """
 
-    def __init__(self, root: str, job: Job, *, follow: bool, tick: Callable[[int], None] = lambda _: None,
+    def __init__(self, place: Place, job: Job, *, tick: Callable[[int], None] = lambda _: None,
                  guard: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
-        self._path = os.path.join(root, job.path)
+        self._path = os.path.join(place.root, job.path)
         self._job = job
         self._tick = tick
         self._guard = guard
         self._hash = hashlib.sha256()
         self._hashed = 0
-        # O_NONBLOCK: opening a FIFO must not wait for a writer
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
-        with guard():
-            self._descriptor = os.open(self._path, flags)
+        try:
+            with guard():
+                self._descriptor = place.open(job.path)
+        except NotRegular as error:
+            raise Changed("it is no regular file any more") from error
         try:
             self.check()
         except BaseException:
@@ -81,8 +82,6 @@ class Original:
         with self._guard():
             here = os.fstat(self._descriptor)
             there = os.stat(self._path)
-        if not stat.S_ISREG(here.st_mode):
-            raise Changed("it is no regular file any more")
         for found in (here, there):
             if (found.st_size, found.st_mtime_ns) != (self._job.size, self._job.mtime_ns):
                 raise Changed("its size or time is another")

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from diffio_watch.api import errors as api
 from diffio_watch.api.shapes import Session
 from diffio_watch.disk.names import show
+from diffio_watch.intake.judge import Place
 from diffio_watch.job import OPEN, Job, Part, State
+from diffio_watch.outbox.recall import sidecars_of
 from diffio_watch.pipeline import guard
 from diffio_watch.pipeline.content import Changed, Original
 from diffio_watch.pipeline.outcome import NO_PROJECT, Outcome, go, hold, new_project, park
@@ -26,10 +28,24 @@ def queued(job: Job, tools: Tools) -> Outcome:
     if over is not None:
         return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
     with _original(job, tools) as original:
-        found = _twin(job, tools, original.sha256)
+        found = _unproven(job, tools, original.sha256) or _twin(job, tools, original.sha256)
         if found is not None:
             return found
     return go(state=State.UPLOADING, attempts=job.attempts + 1, due_at=now, progress=None)
+
+
+def _unproven(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
+    """Hold what the outbox knows as restored and the journal does not: then the journal has a gap."""
+    if job.run > 1 or job.approved:
+        return None  # a person knows of it
+    with tools.files.call(job.inbox):
+        told = [found for found in sidecars_of(tools.outbox(job).root, job.path)
+                if found.source.size == job.size and tools.journal.job(found.job) is None]
+    for found in told:
+        if found.source.sha256 is None or found.source.sha256 == (job.sha256 or sha256()):
+            return hold(job, "unproven", detail="The outbox has a sidecar of it that the journal does not know: "
+                                                "`diffio-watch journal rebuild` learns from it.")
+    return None
 
 
 def _twin(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
@@ -184,7 +200,9 @@ def _original(job: Job, tools: Tools) -> Original:
             raise api.Stopped("the program is stopping")
         tools.note_progress(job, 100.0 * read / max(1, job.size))
 
-    return Original(tools.root(job), job, follow=tools.inbox(job).follow_symlinks, tick=tick,
+    place = Place(tools.root(job), inodes=job.inode is not None, leases=False,
+                  follow_symlinks=tools.inbox(job).follow_symlinks)
+    return Original(place, job, tick=tick,
                     guard=lambda: tools.files.call(job.inbox))
 
 
