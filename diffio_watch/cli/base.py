@@ -181,13 +181,14 @@ def explained(error: Exception) -> tuple[str, int]:
     from diffio_watch.api.errors import ApiError
     from diffio_watch.config import ConfigError, KeyMissing
     from diffio_watch.disk.names import terminal
-    from diffio_watch.journal import JournalError, JournalTrouble
+    from diffio_watch.journal import JournalCorrupt, JournalError, JournalLocked, JournalMissing
+    from diffio_watch.startup import CannotRun
 
     if isinstance(error, ConfigError):
         return str(error), REFUSED
-    if isinstance(error, KeyMissing | JournalError) and not isinstance(error, JournalTrouble):
+    if isinstance(error, CannotRun | KeyMissing | JournalCorrupt | JournalLocked | JournalMissing):
         return terminal(str(error)), REFUSED
-    if isinstance(error, ApiError | JournalTrouble):
+    if isinstance(error, ApiError | JournalError):
         return terminal(str(error)), FAILED
     if isinstance(error, PermissionError):
         place = f" {terminal(os.fsdecode(error.filename))}" if error.filename else ""
