@@ -23,6 +23,7 @@ from diffio_watch import __version__
 from diffio_watch.api import Api, Storage
 from diffio_watch.clock import Clock
 from diffio_watch.config import Config, Inbox, KeyMissing, read_key
+from diffio_watch.daily import Daily
 from diffio_watch.disk import lease, marker
 from diffio_watch.intake.room import Intake
 from diffio_watch.journal import Journal, JournalCorrupt, JournalError, JournalLocked, JournalTrouble, Lock
@@ -55,7 +56,7 @@ class _Parts:
     halts: Halts
     dispatcher: Dispatcher
     rooms: dict[str, Room]
-    thread: threading.Thread  # the dispatcher's
+    threads: tuple[threading.Thread, ...]  # the dispatcher's, and the one for what is daily
 
 
 class Daemon:
@@ -105,9 +106,11 @@ class Daemon:
             return 1
 
     def _open(self, journal: Journal) -> _Parts:
-        owner = marker.Owner(journal.id, int(journal.meta("starts") or 0) + 1)
+        journal.must_be_whole()
+        owner = marker.Owner(journal.id, int(journal.meta("starts") or 0))
         refuse_strangers(self._config, journal, owner)
-        journal.set_meta("starts", owner.counter)
+        journal.set_meta("starts", owner.counter + 1)  # before any marker says so
+        owner.counter += 1
         journal.set_meta("started_at", self._started)
         try:
             self._key.read()
@@ -118,8 +121,10 @@ class Daemon:
         rooms = {inbox.name: self._room(inbox, tools, owner, halts) for inbox in self._config.inboxes}
         worker = Worker(tools, halts, lambda inbox, path: rooms[inbox].intake.look(path))
         dispatcher = Dispatcher(tools, halts, worker, self._trouble)
-        thread = threading.Thread(target=lambda: self._dispatch(dispatcher), name="dispatch", daemon=True)
-        return _Parts(journal, tools, halts, dispatcher, rooms, thread)
+        daily = Daily(journal, owner, self._log, self._stop)
+        threads = (threading.Thread(target=lambda: self._dispatch(dispatcher), name="dispatch", daemon=True),
+                   threading.Thread(target=lambda: self._daily(daily), name="daily", daemon=True))
+        return _Parts(journal, tools, halts, dispatcher, rooms, threads)
 
     def _tools(self, journal: Journal, owner: marker.Owner, halts: Halts) -> Tools:
         api = self._config.api
@@ -157,6 +162,12 @@ class Daemon:
                 except JournalTrouble as error:
                     self._trouble(error)
 
+    def _daily(self, daily: Daily) -> None:
+        try:
+            daily.run()
+        except BaseException as error:  # noqa: BLE001 - its one place
+            self._trouble(error)
+
     def _trouble(self, error: BaseException) -> None:
         """What a thread could not deal with: a journal that can't be written is waited for, anything else is a bug."""
         if isinstance(error, JournalTrouble) and not error.fatal:
@@ -172,7 +183,8 @@ class Daemon:
     def _supervise(self, parts: _Parts) -> int:
         for room in parts.rooms.values():
             room.start()
-        parts.thread.start()
+        for thread in parts.threads:
+            thread.start()
         self._log.info("daemon.started", version=__version__, pid=os.getpid(), state_dir=str(self._config.state_dir),
                        inboxes=[inbox.name for inbox in self._config.inboxes], service=self._config.api.base_url)
         if idle := _without_effect(self._config):
@@ -203,7 +215,7 @@ class Daemon:
         for name, room in parts.rooms.items():
             room.check(transfers_hang=name in hung)
         parts.dispatcher.write_off([thread for threads in hung.values() for thread in threads])
-        if not self._stop.is_set() and not (parts.thread.is_alive()
+        if not self._stop.is_set() and not (all(thread.is_alive() for thread in parts.threads)
                                             and all(room.alive() for room in parts.rooms.values())):
             self._trouble(RuntimeError("a thread ended"))
         # threads of a hung share are left out: a restart would not mend the share
@@ -235,7 +247,7 @@ class Daemon:
         parts.dispatcher.wake()
         parts.dispatcher.stop()
         deadline = time.monotonic() + _GRACE
-        for thread in [parts.thread, *(thread for room in parts.rooms.values() for thread in room.threads),
+        for thread in [*parts.threads, *(thread for room in parts.rooms.values() for thread in room.threads),
                        *(thread for pool in parts.dispatcher.pools for thread in pool.threads)]:
             thread.join(max(0.0, deadline - time.monotonic()))
         code = 0 if self._dead is None else 1

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from diffio_watch.config import Config, Inbox
 from diffio_watch.disk import marker
 from diffio_watch.disk.mounts import mount_of
+from diffio_watch.disk.names import show
 from diffio_watch.journal import Journal
+from diffio_watch.journal.backup import COPIED_AT
+from diffio_watch.journal.learning import REBUILDING
 from diffio_watch.journal.records import Role
 from diffio_watch.outbox import Outbox
 from diffio_watch.outbox.errors import OutboxError
@@ -59,6 +63,8 @@ def available(journal: Journal, owner: marker.Owner, role: Role, name: str, path
 
 def _look(journal: Journal, owner: marker.Owner, role: Role, name: str, path: Path) -> None:
     known = journal.folder(role, name)
+    if known is None and role == "outbox":
+        _must_be_known(name, path)
     found = marker.check(str(path), role, name, owner, known)
     if found != known:
         journal.set_folder(found)
@@ -72,14 +78,18 @@ def root(journal: Journal, owner: marker.Owner, role: Role, inbox: Inbox) -> Roo
 
 
 def refuse_strangers(config: Config, journal: Journal, owner: marker.Owner) -> None:
-    """Refuse another journal's folders, an old copy of this journal, and a new journal beside old sidecars.
+    """Refuse a journal with gaps, another journal's folders, and a new journal beside old sidecars.
+
+    Args:
+        config: the configuration.
+        journal: opened for writing.
+        owner: the journal and the counter that stands in it, before this start is counted.
 
     Raises:
-        CannotRun: naming the folder and what to do.
+        CannotRun: naming what is wrong and what to do.
     """
+    _refuse_gaps(journal)
     for inbox, role, path in folders(config):
-        if role == "outbox" and journal.folder(role, inbox.name) is None:
-            _refuse_sidecars(inbox)
         try:
             _look(journal, owner, role, inbox.name, path)
         except marker.ForeignMarker as error:
@@ -89,19 +99,36 @@ def refuse_strangers(config: Config, journal: Journal, owner: marker.Owner) -> N
                 f"`diffio-watch journal adopt {inbox.name}` takes the folder over as it is.") from error
         except marker.OldJournal as error:
             raise CannotRun(f"The {role} {path} refuses: {error}. Nothing is spent until then.") from error
+        except UnknownSidecars as error:
+            raise CannotRun(
+                f"The outbox {path}: {error}. `diffio-watch journal rebuild` learns from them what was restored; "
+                f"`diffio-watch journal adopt {inbox.name}` goes on without.") from error
         except marker.FolderGone:
             continue  # waited for
 
 
-def _refuse_sidecars(inbox: Inbox) -> None:
+def _refuse_gaps(journal: Journal) -> None:
+    """A journal that can't know of everything that was paid for."""
+    copied_at = journal.meta(COPIED_AT)
+    if copied_at is not None:
+        made = time.strftime("%Y-%m-%d %H:%M", time.localtime(copied_at))
+        raise CannotRun(
+            f"The journal in {journal.state_dir} is a copy made on {made}: what was paid for since then is not in it. "
+            "`diffio-watch journal rebuild` brings it up to date; nothing is spent until then.")
+    if journal.meta(REBUILDING) is not None:
+        raise CannotRun(f"The rebuild of the journal in {journal.state_dir} was broken off: run `diffio-watch journal "
+                        "rebuild` again, it goes on from there. Nothing is spent until then.")
+
+
+class UnknownSidecars(marker.MarkerError):
     """A journal that is new to an outbox with sidecars has lost its memory, and would pay for everything again."""
-    seen = Outbox(str(inbox.outbox), inbox=inbox.name, available=lambda: None)
+
+
+def _must_be_known(name: str, path: Path) -> None:
+    seen = Outbox(str(path), inbox=name, available=lambda: None)
     try:
         first = next(seen.sidecars(), None)
     except OutboxError:
-        return  # not there: waited for, and looked at by its marker then
+        return  # not there: the marker's check says so
     if first is not None:
-        raise CannotRun(
-            f"The outbox {inbox.outbox} holds sidecars (such as {first[0]}), and this journal knows none of them. "
-            "`diffio-watch journal rebuild` learns from them what was restored; "
-            f"`diffio-watch journal adopt {inbox.name}` goes on without.")
+        raise UnknownSidecars(f"it holds sidecars (such as {show(first[0])}) that this journal knows nothing of")

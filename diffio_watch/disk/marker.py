@@ -1,12 +1,13 @@
 """The marker `.diffio-watch` at the root of each inbox, outbox and archive: whose folder this is, and that it is there.
 
 It is written once, when a journal first uses the folder. From then on a folder without it is an empty mount point or
-somebody else's, never "everything was deleted". Each start of the daemon raises the counter in it, so that a journal
-restored from an old copy finds out.
+somebody else's, never "everything was deleted". Each start of the daemon, and each day it runs, raises the counter in
+it, so that a journal restored from an old copy finds out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -74,9 +75,9 @@ class FolderMemory:
     marked: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Owner:
-    """The journal that asks: its id, and how often its daemon has started, this start included."""
+    """The journal that asks: its id and its start counter, which grows while the daemon runs."""
 
     journal: str
     counter: int
@@ -139,8 +140,13 @@ def adopt(root: str, role: Role, name: str, owner: Owner) -> FolderMemory:
 
     Raises:
         FolderGone: it is not there, or can't be marked.
+        OldJournal: it has seen a later start of this journal: that is no question of whose folder it is.
     """
     _must_be_folder(root)
+    with contextlib.suppress(FolderGone):  # a damaged one is written anew
+        found = read(root)
+        if found is not None and found.journal == owner.journal:
+            _must_be_newest(found, owner)
     marker = Marker(PROGRAM, owner.journal, role, name, owner.counter)
     mount = mount_of(root)
     try:
@@ -188,6 +194,10 @@ def _must_be_ours(found: Marker, role: Role, name: str, owner: Owner) -> None:
         raise ForeignMarker(f"its marker is that of another journal ({found.journal})", found.journal)
     if (found.role, found.name) != (role, name):
         raise FolderGone(f"its marker is that of the {found.role} of {found.name}")
+    _must_be_newest(found, owner)
+
+
+def _must_be_newest(found: Marker, owner: Owner) -> None:
     if found.counter > owner.counter:
         raise OldJournal(f"its marker has seen start {found.counter} of this journal, which knows of {owner.counter} "
                          "only: it is an old copy, and `diffio-watch journal rebuild` brings it up to date")

@@ -5,8 +5,9 @@ Only this package knows `sqlite3`. Another store could take its place by offerin
 
 from __future__ import annotations
 
-from diffio_watch.journal.account import Account, Answer, Halt, Request
+from diffio_watch.journal.account import Answer, Halt, Request
 from diffio_watch.journal.errors import (
+    CopyFailed,
     JournalCorrupt,
     JournalError,
     JournalLocked,
@@ -15,14 +16,15 @@ from diffio_watch.journal.errors import (
     NameReserved,
     Stale,
 )
+from diffio_watch.journal.learning import Learning
 from diffio_watch.journal.lock import Lock, holder
 
 
-class Journal(Account):
+class Journal(Learning):
     """Jobs, files, halts, pauses and requests in one database."""
 
 
 __all__ = [
-    "Answer", "Halt", "Journal", "JournalCorrupt", "JournalError", "JournalLocked", "JournalMissing", "JournalTrouble",
-    "Lock", "NameReserved", "Request", "Stale", "holder",
+    "Answer", "CopyFailed", "Halt", "Journal", "JournalCorrupt", "JournalError", "JournalLocked", "JournalMissing",
+    "JournalTrouble", "Lock", "NameReserved", "Request", "Stale", "holder",
 ]

@@ -18,8 +18,10 @@ from diffio_watch.journal.errors import JournalCorrupt, JournalMissing, JournalT
 from diffio_watch.journal.schema import VERSION, migrate, version_of
 
 FILE: Final = "journal.sqlite3"
-_RESTORE: Final = ("Put the newest good copy from `{dir}/backups` in its place and run `diffio-watch journal rebuild`, "
-                   "or move it away and rebuild from the sidecars alone.")
+_DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_RESTORE: Final = ("Stop the daemon, move `{dir}/journal.sqlite3*` away, copy the newest file of `{dir}/backups` to "
+                   "`{dir}/journal.sqlite3` if there is one, and run `diffio-watch journal rebuild`: it learns from "
+                   "the sidecars what was restored.")
 
 
 class Connection:
@@ -105,6 +107,30 @@ class Connection:
         if not same:
             raise JournalTrouble(f"The journal in {self.state_dir} was removed or replaced while the daemon ran: "
                                  "nothing it does can be recorded. Put it back, or restore a copy.", fatal=True)
+
+    def must_be_whole(self) -> None:
+        """Read all of it: a damaged index hides rows, and a row that is not seen would be paid for again.
+
+        Takes about a second for 100,000 jobs.
+
+        Raises:
+            JournalCorrupt: it is damaged; the sentence says how to get it back.
+        """
+        with self._lock, _Translation(self.state_dir):
+            damage = integrity(self._db)
+        if damage is not None:
+            raise _damaged(damage, self.state_dir)
+
+    def copy_into(self, target: sqlite3.Connection) -> None:
+        """Copy everything into an empty database, as it is at one moment; others may write meanwhile."""
+        with self._lock:
+            try:
+                self._db.backup(target)
+            except sqlite3.Error as error:
+                translated = _translate(error, self.state_dir)
+                if isinstance(translated, JournalCorrupt):
+                    raise translated from error
+                raise  # what else there is to say is about the target
 
     def close(self) -> None:
         """Close the database; waits for the thread that is in it."""
@@ -198,8 +224,8 @@ def _translation(state_dir: Path) -> Iterator[None]:
 
 def _translate(error: sqlite3.Error, state_dir: Path) -> Exception:
     name = getattr(error, "sqlite_errorname", "") or ""
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return JournalCorrupt(f"The journal in {state_dir} is damaged ({error}). {_RESTORE.format(dir=state_dir)}")
+    if name.startswith(_DAMAGED):
+        return _damaged(error, state_dir)
     if name.startswith("SQLITE_IOERR"):
         return JournalTrouble(f"The disk beneath {state_dir} fails ({error}): check it.", fatal=True)
     if name.startswith(("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
@@ -208,6 +234,21 @@ def _translate(error: sqlite3.Error, state_dir: Path) -> Exception:
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return JournalTrouble(f"Another program keeps the journal in {state_dir} busy: end it.", fatal=False)
     return error
+
+
+def _damaged(detail: object, state_dir: Path) -> JournalCorrupt:
+    return JournalCorrupt(f"The journal in {state_dir} is damaged ({detail}). {_RESTORE.format(dir=state_dir)}")
+
+
+def integrity(db: sqlite3.Connection) -> str | None:
+    """What is wrong with a database, in SQLite's words; None if nothing is."""
+    try:
+        (told,) = db.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        if (error.sqlite_errorname or "").startswith(_DAMAGED):
+            return str(error)
+        raise
+    return None if told == "ok" else str(told).splitlines()[-1]
 
 
 def _baptise(db: sqlite3.Connection) -> None:

@@ -30,6 +30,10 @@ class JournalTrouble(JournalError):
         self.fatal = fatal
 
 
+class CopyFailed(JournalError):
+    """A copy of the journal could not be written; the journal itself is as it was."""
+
+
 class Stale(JournalError):
     """The row is no longer what the caller read: somebody else moved the job meanwhile."""
 

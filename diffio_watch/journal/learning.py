@@ -1,0 +1,72 @@
+"""The journal's side of a rebuild: rows as sidecars and folders tell them, whatever the journal had of them before."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from dataclasses import replace
+from typing import Final
+
+from diffio_watch.job import Job
+from diffio_watch.journal.account import Account
+from diffio_watch.journal.rows import COLUMNS, job_row
+
+REBUILDING: Final = "rebuilding"  # in the meta of a journal whose rebuild is not through
+
+_SET: Final = ", ".join(f"{name} = :{name}" for name in COLUMNS)
+
+
+class Learning(Account):
+    """What only a rebuild may do, while no daemon works with the journal."""
+
+    def learn(self, job: Job, detail: str) -> Job:
+        """Put a whole row, past the table of transitions: new, or in place of the row with its id.
+
+        A row of the same content at the same place in the same run, under another id, keeps its place if its
+        generation may have been bought; then this job becomes a later run. Else it gives up its claim to the content.
+
+        Returns:
+            The job as it now stands.
+        """
+        with self.transaction() as db:
+            job = self._give_way(replace(job, version=job.version + 1, updated_at=self.clock.now()))
+            known = db.execute(f"UPDATE jobs SET {_SET} WHERE id = :id", job_row(job)).rowcount  # noqa: S608 - our own column names
+            if known:
+                db.execute("DELETE FROM names WHERE job = ?", (job.id,))
+                self._note(db, job, detail)
+            else:
+                self.add([job], detail)
+        return job
+
+    def _give_way(self, job: Job) -> Job:
+        there = [one for one in self.jobs_at(job.inbox, job.path) if one.id != job.id and one.sha256 == job.sha256]
+        if job.sha256 is None or all(one.run != job.run for one in there):
+            return job
+        for one in there:
+            if one.run == job.run and not one.paid:
+                self.commit(one, sha256=None)
+                return job
+        return replace(job, run=max(one.run for one in there) + 1)
+
+    def stand(self, job: Job, *, size: int, mtime_ns: int, inode: int | None) -> None:
+        """This is the job of the file that stands at its path now."""
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
+                       (job.inbox, os.fsencode(job.path), size, mtime_ns, inode, job.id))
+
+    def rename_inbox(self, old: str, new: str) -> bool:
+        """An inbox has another name in the configuration now; whether its jobs could go along: none are there yet."""
+        with self.transaction() as db:
+            if db.execute("SELECT 1 FROM jobs WHERE inbox = ? LIMIT 1", (new,)).fetchone():
+                return False
+            for table in ("jobs", "files", "names"):
+                db.execute(f"UPDATE {table} SET inbox = ? WHERE inbox = ?", (new, old))  # noqa: S608 - three names
+            self._rename_folders(db, old, new)
+        return True
+
+    def _rename_folders(self, db: sqlite3.Connection, old: str, new: str) -> None:
+        for role in ("inbox", "outbox", "archive"):
+            memory = self.folder(role, old)
+            if memory is not None:
+                db.execute("DELETE FROM folders WHERE role = ? AND name = ?", (role, old))
+                self.set_folder(replace(memory, name=new))
