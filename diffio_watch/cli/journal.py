@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from diffio_watch.cli.base import FAILED, Trouble, config_option, inbox_names, print_json_line, say, workplace
+from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, inbox_names, print_json_line, say, workplace
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from diffio_watch.api.shapes import ProjectSummary
     from diffio_watch.cli.base import Workplace
     from diffio_watch.config import Inbox
     from diffio_watch.disk.marker import Role
@@ -38,6 +43,78 @@ def export() -> int:
 
 
 @journal.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@config_option
+def backup(file: Path) -> int:
+    """Write a consistent copy of the journal to FILE, while the daemon works too.
+
+    Put in the journal's place later, it is brought up to date by `journal rebuild`.
+    """
+    from diffio_watch.journal.backup import write_copy
+
+    write_copy(workplace().config.state_dir, Path(os.path.abspath(file)))
+    say(f"Written: {file}")
+    return 0
+
+
+@journal.command()
+@config_option
+def rebuild() -> int:
+    """Refill a lost or old journal from the sidecars in the outboxes.
+
+    What a sidecar tells of is known again. Every other recording that is now in an inbox is read: a copy of what was
+    restored is skipped, the rest is held until you `approve` it, which pays, or `cancel` it. Runs while no daemon
+    does, and may be run again at any time.
+    """
+    from diffio_watch import rebuild as work_of
+    from diffio_watch.cli.remote import opened_api
+    from diffio_watch.journal import Journal, Lock
+    from diffio_watch.startup import CannotRun, make_state_dir
+
+    config = workplace().config
+
+    def projects() -> Sequence[ProjectSummary]:
+        with opened_api(config) as api:
+            return api.list_projects()
+
+    try:
+        make_state_dir(config.state_dir)
+        with (Lock(config.state_dir), Journal.open(config.state_dir, create=True) as opened,
+              _bar() as progress):
+            done = work_of.rebuild(config, opened, projects, progress)
+    except CannotRun as error:
+        raise Trouble(str(error), REFUSED) from error
+    except work_of.CannotRebuild as error:
+        raise Trouble(str(error), FAILED) from error
+    say(f"Read {done.sidecars} sidecars and error files; {done.learned} told what the journal did not know.")
+    say(f"Of the files in the inboxes {done.known} are known, {done.skipped} are copies and skipped.")
+    if done.held:
+        say(f"{done.held} jobs are held as unproven: `diffio-watch jobs --state held` lists them, `approve` pays, "
+            "`cancel` leaves them.")
+    return 0
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Shows how far the reading is, where somebody looks on."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("Reading {task.description}"), BarColumn(), DownloadColumn(binary_units=True),
+               TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(inbox: str, done: int, total: int) -> None:
+            if inbox not in tasks:
+                tasks[inbox] = shown.add_task(inbox, total=total)
+            shown.update(tasks[inbox], completed=done, total=total)
+
+        yield progress
+
+
+@journal.command()
 @click.argument("inboxes", metavar="[INBOX...]", nargs=-1, shell_complete=inbox_names)
 @config_option
 def adopt(inboxes: Sequence[str]) -> int:
@@ -47,12 +124,13 @@ def adopt(inboxes: Sequence[str]) -> int:
     """
     from diffio_watch.cli.ask import ask, tell
     from diffio_watch.cli.resolve import inbox_named
+    from diffio_watch.startup import make_state_dir
 
     work = workplace()
     for name in inboxes:
         inbox_named(work.config, name)
     chosen = [inbox for inbox in work.config.inboxes if not inboxes or inbox.name in inboxes]
-    work.config.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_state_dir(work.config.state_dir)
     with _made(work) as opened:
         folders, missed = [], []
         for inbox in chosen:
@@ -87,5 +165,5 @@ def _take(opened: Journal, inbox: Inbox, role: Role, path: Path) -> dict[str, An
     owner = marker.Owner(opened.id, int(opened.meta("starts") or 0))
     try:
         return asdict(marker.adopt(str(path), role, inbox.name, owner))
-    except marker.FolderGone as gone:
+    except marker.MarkerError as gone:
         raise Trouble(f"The {role} of {inbox.name}, {path}, can't be taken over: {gone}.", FAILED) from gone

@@ -10,7 +10,7 @@ from typing import Final
 from diffio_watch.intake.scan import Interrupted
 
 _BLOCK: Final = 64 << 10
-_CHUNK: Final = 1 << 20
+CHUNK: Final = 1 << 20
 
 EMPTY: Final = hashlib.sha256().hexdigest()
 
@@ -38,7 +38,7 @@ def whole(descriptor: int, going: Callable[[], bool]) -> str:
 
     Args:
         descriptor: the file, opened for reading; its position is left alone.
-        going: asked before each MiB.
+        going: asked before each `CHUNK`, a MiB.
 
     Raises:
         Interrupted: `going` said False.
@@ -49,7 +49,7 @@ def whole(descriptor: int, going: Callable[[], bool]) -> str:
     while True:
         if not going():
             raise Interrupted
-        chunk = os.pread(descriptor, _CHUNK, offset)
+        chunk = os.pread(descriptor, CHUNK, offset)
         if not chunk:
             return found.hexdigest()
         found.update(chunk)

@@ -114,9 +114,12 @@ class Jobs(Connection):
         return self._one("SELECT 1 FROM jobs WHERE generation_id = ?", generation_id) is not None
 
     def twins(self, job: Job) -> list[Job]:
-        """Older jobs of this inbox whose size and cheap fingerprint are this job's, oldest first."""
+        """Older jobs of this inbox whose size and cheap fingerprint are this job's, oldest first.
+
+        A job that a rebuild learned from its sidecar alone has no fingerprint: it may be one.
+        """
         return self._jobs(
-            "inbox = ? AND partial = ? AND size = ? AND seq < (SELECT seq FROM jobs WHERE id = ?) ORDER BY seq",
+            "inbox = ? AND partial IN (?, '') AND size = ? AND seq < (SELECT seq FROM jobs WHERE id = ?) ORDER BY seq",
             job.inbox, job.partial, job.size, job.id)
 
     def _jobs(self, where: str, *values: Any) -> list[Job]:

@@ -1,0 +1,259 @@
+"""`journal rebuild`: a journal made of what the folders tell, or an older one brought up to date by it.
+
+What a sidecar or error file tells becomes a row. What else stands in an inbox is read: content that a sidecar knows
+is `skipped`, the rest is `held` as `unproven`, so that nothing is paid for again without a person's word. The markers
+are taken over last: broken off anywhere, the daemon refuses the journal, and the rebuild is simply run again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from diffio_watch.api.errors import ApiError
+from diffio_watch.api.shapes import ProjectSummary
+from diffio_watch.config import Config, Inbox, KeyMissing
+from diffio_watch.disk import marker
+from diffio_watch.disk.mounts import expected_but_unmounted
+from diffio_watch.disk.names import show
+from diffio_watch.inventory import Inventory, Progress
+from diffio_watch.job import Job, State
+from diffio_watch.journal import Journal
+from diffio_watch.journal.backup import COPIED_AT
+from diffio_watch.journal.learning import REBUILDING
+from diffio_watch.outbox import Outbox
+from diffio_watch.outbox.errors import OutboxError
+from diffio_watch.outbox.recall import recall
+from diffio_watch.reasons import because
+from diffio_watch.startup import folders
+
+Projects = Callable[[], Sequence[ProjectSummary]]
+_TOLD: Final = frozenset({State.DELIVERED, State.SKIPPED, State.FAILED, State.HELD})
+_RANK: Final = {State.DELIVERED: 2, State.SKIPPED: 1}
+_MOST_NAMED: Final = 3
+
+
+class CannotRebuild(Exception):
+    """Something that has to be mended first. Its text says what; nothing of what was learned is lost by it."""
+
+
+@dataclass
+class Tally:
+    """What a rebuild came to, in jobs and files."""
+
+    sidecars: int = 0  # sidecars and error files that were read
+    learned: int = 0  # jobs that the journal did not know, or not so far
+    known: int = 0  # files whose job is known
+    skipped: int = 0  # files that are copies of a restored one
+    held: int = 0  # jobs that wait for a person's word
+
+
+def rebuild(config: Config, journal: Journal, projects: Projects, progress: Progress) -> Tally:
+    """Rebuild, under the journal's lock.
+
+    Args:
+        config: the configuration, whose folders are read and taken over.
+        journal: opened for writing; new, or an older copy.
+        projects: asks the service for its list of projects; called once, if at all.
+        progress: is told how far the reading of files is.
+
+    Raises:
+        CannotRebuild: a folder is not there or can't be read.
+        JournalError: the journal refuses.
+    """
+    journal.must_be_whole()
+    return _Rebuild(config, journal, projects, progress).run()
+
+
+class _Rebuild:
+    def __init__(self, config: Config, journal: Journal, projects: Projects, progress: Progress) -> None:
+        self._config = config
+        self._journal = journal
+        self._service = _Service(journal, projects)
+        self._progress = progress
+        self._tally = Tally()
+        self._starts = int(journal.meta("starts") or 0)
+
+    def run(self) -> Tally:
+        markers = {(inbox.name, role): _marker(inbox, role, str(path)) for inbox, role, path in folders(self._config)}
+        newest = max((one.counter for one in markers.values() if one is not None), default=0)
+        for inbox in self._config.inboxes:
+            self._follow_name(inbox, markers[inbox.name, "inbox"])
+        old = any(one is not None and one.journal == self._journal.id and one.counter > self._starts
+                  for one in markers.values())
+        doubtful = [inbox.name for inbox in self._config.inboxes if old or not self._vouches(
+            inbox, [one for (name, _), one in markers.items() if name == inbox.name and one is not None])]
+        if doubtful:
+            self._journal.set_meta(REBUILDING, 1)
+        for inbox in self._config.inboxes:
+            self._read_sidecars(inbox)
+        for inbox in self._config.inboxes:
+            self._doubt(inbox, doubtful=inbox.name in doubtful)
+            try:
+                found = Inventory(inbox, self._journal, self._service.about, vouched=inbox.name not in doubtful)
+                found.take(self._progress)
+            except (OSError, OutboxError) as error:
+                raise CannotRebuild(f"Inbox {inbox.name} can't be read to its end ({error}): mend it and run the "
+                                    "rebuild again. Nothing is spent until then.") from error
+            self._tally.known += found.known
+            self._tally.skipped += found.skipped
+            self._tally.held += found.held
+        self._take_over(max(self._starts, newest) + 1)
+        return self._tally
+
+    def _vouches(self, inbox: Inbox, markers: Sequence[marker.Marker]) -> bool:
+        """Whether the journal as it is knows of everything that was paid for in this inbox."""
+        journal = self._journal
+        return (journal.meta(COPIED_AT) is None and journal.meta(REBUILDING) is None
+                and all(journal.folder(role, inbox.name) is not None for role in ("inbox", "outbox"))
+                and all(one.journal == journal.id for one in markers))
+
+    def _follow_name(self, inbox: Inbox, found: marker.Marker | None) -> None:
+        """An inbox that is called otherwise now keeps its jobs."""
+        if found is not None and found.journal == self._journal.id and found.name != inbox.name \
+                and all(found.name != other.name for other in self._config.inboxes):
+            self._journal.rename_inbox(found.name, inbox.name)
+
+    def _read_sidecars(self, inbox: Inbox) -> None:
+        told: dict[str, Job] = {}
+        outbox = Outbox(str(inbox.outbox), inbox=inbox.name, available=lambda: None)
+        try:
+            for path, sidecar in outbox.sidecars():
+                if sidecar.state not in _TOLD:
+                    continue
+                self._tally.sidecars += 1
+                job = recall(sidecar, path, inbox.name, inbox.settings())
+                if job.id not in told or _RANK.get(job.state, 0) > _RANK.get(told[job.id].state, 0):
+                    told[job.id] = job
+        except OutboxError as error:
+            raise CannotRebuild(f"The sidecars of {inbox.name} can't be read ({error}): mend it and run the rebuild "
+                                "again. Nothing is spent until then.") from error
+        for _, job in sorted(told.items()):  # ids sort by the time they were made in
+            row = self._journal.job(job.id)
+            if row is None:
+                self._learn(job, "learned from its sidecar")
+            elif row.inbox == inbox.name and (merged := _merged(row, job)) is not None:
+                self._learn(merged, "brought up to date from its sidecar")
+
+    def _learn(self, job: Job, detail: str) -> None:
+        self._journal.learn(job, detail)
+        self._tally.learned += 1
+
+    def _doubt(self, inbox: Inbox, *, doubtful: bool) -> None:
+        """What an old copy calls unpaid may have been paid for since: a person decides."""
+        if not doubtful:
+            return
+        for job in self._journal.jobs({State.QUEUED, State.UPLOADING, State.GENERATING, State.HELD}, inbox.name):
+            if not job.paid and (job.because is None or job.because.code != "unproven"):
+                reason = because("unproven", job=job.id, detail=self._service.about(job.path))
+                self._journal.learn(replace(job, state=State.HELD, because=reason, due_at=None, error_file=False),
+                                    "the journal was an old copy")
+                self._tally.held += 1
+
+    def _take_over(self, counter: int) -> None:
+        """Make the folders this journal's; from here on the daemon may run."""
+        self._journal.set_meta("starts", counter)  # before any marker says so
+        owner = marker.Owner(self._journal.id, counter)
+        memories = []
+        for inbox, role, path in folders(self._config):
+            try:
+                memories.append(marker.adopt(str(path), role, inbox.name, owner))
+            except marker.MarkerError as error:
+                raise CannotRebuild(f"The {role} {path} can't be taken over: {error}.") from error
+        with self._journal.transaction():
+            for memory in memories:
+                self._journal.set_folder(memory)
+            for flag in (COPIED_AT, REBUILDING):
+                self._journal.set_meta(flag, None)
+
+
+def _marker(inbox: Inbox, role: marker.Role, path: str) -> marker.Marker | None:
+    """The marker of a folder that is there.
+
+    All of them have to be: what could not be seen of one would be paid for again as soon as it is back.
+    """
+    try:
+        point = expected_but_unmounted(path)
+        os.listdir(path)  # noqa: PTH208 - names are bytes
+    except OSError as error:
+        raise CannotRebuild(f"The {role} of {inbox.name}, {path}, can't be opened ({error.strerror}): bring it back, "
+                            f"or take {inbox.name} out of the configuration, and run the rebuild again.") from error
+    if point is not None:
+        raise CannotRebuild(f"The {role} of {inbox.name}, {path}, is not mounted: run `mount {point}` first.")
+    try:
+        found = marker.read(path)
+    except marker.FolderGone:
+        return None  # damaged: it is written anew
+    if found is not None and found.role != role:
+        raise CannotRebuild(f"{path} is configured as the {role} of {inbox.name}, and its marker says that it is the "
+                            f"{found.role} of {found.name}: correct the configuration.")
+    return found
+
+
+def _merged(row: Job, told: Job) -> Job | None:
+    """A row brought up to date by what a sidecar or error file tells; None where it tells nothing new."""
+    facts = {name: getattr(told, name) for name in (
+        "base_url", "project_id", "uploaded", "generation_id", "model_key", "replayed", "idempotency_key", "body",
+        "intent_at", "uploaded_at", "generated_at", "completed_at")}
+    if told.state in _RANK:
+        if _RANK[told.state] <= _RANK.get(row.state, 0):
+            return None
+        if told.generation_id == row.generation_id:  # the row's own are exact
+            facts = {}
+        return replace(row, **facts, state=told.state, because=told.because, size=told.size, mtime_ns=told.mtime_ns,
+                       sha256=told.sha256, media=told.media, due_at=None, number=told.number, outputs=told.outputs,
+                       notes=told.notes, duplicate_of=told.duplicate_of, delivered_at=told.delivered_at,
+                       original="kept", progress=None)
+    # an error file that the row knows of tells nothing new; neither does one of a job that is at its end
+    if row.error_file or row.state in {*_RANK, State.CANCELLED} or (row.paid and not told.paid):
+        return None
+    if row.state in {State.FAILED, State.HELD} and row.generation_id == told.generation_id:
+        return None
+    if row.paid and row.idempotency_key == told.idempotency_key:
+        facts = {name: facts[name] for name in ("generation_id", "model_key", "generated_at", "completed_at")
+                 if facts[name] is not None}
+    return replace(row, **facts, state=told.state, because=told.because, due_at=None, error_file=True)
+
+
+class _Service:
+    """What the service has under a file's name: a hint for the person who decides."""
+
+    def __init__(self, journal: Journal, projects: Projects) -> None:
+        self._journal = journal
+        self._projects = projects
+        self._by_name: dict[str, list[ProjectSummary]] | None = None
+        self._refusal = ""
+
+    def about(self, path: str) -> str:
+        """A sentence."""
+        if self._by_name is None:
+            self._by_name = self._ask()
+        if self._refusal:
+            return self._refusal
+        # as it was sent when its project was made
+        name = show(path.rpartition("/")[2]).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        found = self._by_name.get(name, [])
+        if not found:
+            return "The service lists no project of its name that a sidecar does not know."
+        named = "; ".join(_project(one) for one in found[:_MOST_NAMED])
+        more = f"; and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+        return f"Under its name the service lists {named}{more}."
+
+    def _ask(self) -> dict[str, list[ProjectSummary]]:
+        known = {job.project_id for job in self._journal.jobs()}
+        by_name: dict[str, list[ProjectSummary]] = {}
+        try:
+            for one in self._projects():
+                if one.project_id not in known and one.file_name is not None:
+                    by_name.setdefault(one.file_name, []).append(one)
+        except (ApiError, KeyMissing) as error:
+            self._refusal = f"What the service has under its name could not be asked: {str(error).rstrip('.')}."
+        return by_name
+
+
+def _project(one: ProjectSummary) -> str:
+    count = one.generations
+    told = [one.status or "", "" if count is None else f"{count} generation{'' if count == 1 else 's'}"]
+    return f"project {one.project_id} ({', '.join(word for word in told if word)})"
