@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from diffio_watch.journal.errors import JournalLocked
+
+# seconds; a command that looks who holds the lock, or does a request itself, has it for less
+_PATIENCE: Final = 1.0
 
 
 class Lock:
@@ -25,14 +29,14 @@ class Lock:
             OSError: the file can't be made.
         """
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pid = _read_pid(descriptor)
-            os.close(descriptor)
-            raise JournalLocked(
-                f"Another diffio-watch (process {pid or 'unknown'}) works with {self._path.parent}: stop it first."
-            ) from None
+        end = time.monotonic() + _PATIENCE
+        while not _flock(descriptor):
+            if time.monotonic() > end:
+                pid = _read_pid(descriptor)
+                os.close(descriptor)
+                raise JournalLocked(
+                    f"Another diffio-watch (process {pid or 'unknown'}) works with {self._path.parent}: stop it first.")
+            time.sleep(0.01)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
@@ -49,6 +53,14 @@ class Lock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def _flock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _read_pid(descriptor: int) -> int | None:
