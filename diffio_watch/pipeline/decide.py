@@ -6,6 +6,7 @@ Only the file's own faults fail a file. Everything else parks it, holds it for a
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from typing import Final
 
 from diffio_watch.api import errors as api
@@ -60,10 +61,14 @@ def decide(  # noqa: PLR0912 - a decision table has as many rows as there are ca
         case KeyMissing():
             return _halt(now, "auth", detail=error)
         case api.PaymentRequired():
-            return _halt(now, error.kind, next_check_at=error.period_end, detail=error.message)
+            halted = _halt(now, error.kind, next_check_at=error.period_end, detail=error.message)
+            if job.state not in {State.WAITING, State.DOWNLOADING}:
+                return halted
+            # such a stop lets what is bought be fetched, so the job itself has to wait
+            return replace(park(job, now, because("service_error", detail=error)), stop=halted.stop)
         case api.Forbidden():
             return _forbidden(error, job, now, key_works=key_works, same_key=same_key)
-        case api.ModelRetired() | ModelUnknown():
+        case api.ModelRetired() | ModelUnknown() if job.state is State.GENERATING:
             return _model(error, job, now, current_model)
         case api.IdempotencyConflict():
             return hold(job, "conflict", detail=error.message)

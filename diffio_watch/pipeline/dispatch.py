@@ -207,7 +207,7 @@ class Dispatcher:
                     return job
         return None
 
-    def _give(self, pool: Pool, job: Job, *, probe: bool = False) -> None:
+    def _give(self, pool: Pool, job: Job, probe: Halt | None = None) -> None:
         self._turn += 1
         self._served[job.inbox] = self._turn
         with self._lock:
@@ -232,7 +232,7 @@ class Dispatcher:
             job = None if halt.because.code == "auth" else self._prober(halt)
             if job is not None:
                 pool = next(pool for pool in self.pools if job.state in pool.states)
-                self._give(pool, job, probe=True)
+                self._give(pool, job, halt)
             elif halt.because.code == "auth" or halt.scope.startswith("origin:api:"):
                 self._probing.add(halt.scope)
                 self._calls.give(lambda halt=halt: self._ask(halt))  # type: ignore[misc]  # bound now, on purpose
@@ -241,9 +241,10 @@ class Dispatcher:
         return len(due)
 
     def _prober(self, halt: Halt) -> Job | None:
-        """The oldest job that the stop keeps from its next step; parked ones are due for this."""
-        states = {State.GENERATING} if halt.scope == ACCOUNT else OPEN
-        for job in reversed(self._tools.journal.jobs(states)):
+        """The oldest job that the stop keeps from its next step, of those that came furthest; parked ones are due."""
+        states = {State.GENERATING, State.UPLOADING} if halt.scope == ACCOUNT else OPEN
+        oldest_first = reversed(self._tools.journal.jobs(states))
+        for job in sorted(oldest_first, key=lambda job: _BEGUN.index(job.state)):
             inbox_fits = not halt.scope.startswith("inbox:") or halt.scope == f"inbox:{job.inbox}:model"
             if inbox_fits and job.due_at is not None and not self.holds(job.id) and self._halts.blocks_by(halt, job):
                 return job

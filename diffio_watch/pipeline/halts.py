@@ -5,7 +5,9 @@ The journal has the halts; this is their view in memory, with the rules of what 
 
 from __future__ import annotations
 
+import math
 import threading
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -62,16 +64,15 @@ class Halts:
         with self._lock:
             known = self._halts.get(stop.scope)
             if known is not None and known.because.code == stop.because.code:
-                if known.because.message != stop.because.message:
-                    self._keep(replace(known, because=stop.because))
+                at = _sooner(known.next_check_at, stop, now)
+                if (known.because.message, known.next_check_at) != (stop.because.message, at):
+                    self._keep(replace(known, because=stop.because, next_check_at=at))
                 return
             if stop.scope.endswith((":outbox", ":inbox")):
                 pause = _FOLDER_PAUSE
             else:
                 pause = origin_pause(0) if stop.scope.startswith("origin:") else account_pause(0)
-            at = max(stop.next_check_at, now + pause) if stop.next_check_at is not None else now + pause
-            # a spend limit is tried again before the period's end too: a person may have raised it
-            self._keep(Halt(stop.scope, stop.because, now, min(at, now + 3600.0)))
+            self._keep(Halt(stop.scope, stop.because, now, _sooner(now + pause, stop, now)))
         self._log.error("work.halted", scope=stop.scope, reason=stop.because.code, message=stop.because.message,
                         action=stop.because.action)
 
@@ -107,17 +108,19 @@ class Halts:
     def blocked(self, inbox: str, state: State, *, paid: bool) -> str | None:
         """What keeps jobs of an inbox in a state from their next step."""
         with self._lock:
-            if _spends(state, paid=paid) and ("*" in self._pauses or inbox in self._pauses):
-                return "paused"
-            return next((halt.because.code for halt in self._halts.values() if _blocks(halt, inbox, state, paid=paid)),
-                        None)
+            return self._why(self._halts.values(), inbox, state, paid=paid)
+
+    def _why(self, halts: Iterable[Halt], inbox: str, state: State, *, paid: bool) -> str | None:
+        if _spends(state, paid=paid) and ("*" in self._pauses or inbox in self._pauses):
+            return "paused"
+        return next((halt.because.code for halt in halts if _blocks(halt, inbox, state, paid=paid)), None)
 
     def blocks_by(self, halt: Halt, job: Job) -> bool:
-        """Whether it is this halt, and no other, that keeps a job from its next step."""
+        """Whether it is this halt, and nothing else, that keeps a job from its next step."""
         with self._lock:
-            return _blocks(halt, job.inbox, job.state, paid=job.paid) and not any(
-                _blocks(other, job.inbox, job.state, paid=job.paid)
-                for other in self._halts.values() if other.scope != halt.scope)
+            others = [other for scope, other in self._halts.items() if scope != halt.scope]
+            return _blocks(halt, job.inbox, job.state, paid=job.paid) and self._why(
+                others, job.inbox, job.state, paid=job.paid) is None
 
     def working_on(self, job_id: str) -> None:
         """This thread's requests are for this job from now on."""
@@ -154,6 +157,12 @@ class Halts:
         self._halts[halt.scope] = halt
 
 
+def _sooner(at: float | None, stop: Stop, now: float) -> float | None:
+    """When to probe, at the latest at the time that the service named."""
+    named = stop.next_check_at
+    return named if named is not None and now < named < (at or math.inf) else at
+
+
 def _spends(state: State, *, paid: bool) -> bool:
     """Whether the next step of a job in this state begins something that will cost money."""
     return state is State.QUEUED or (state is State.GENERATING and not paid)
@@ -163,7 +172,7 @@ def _blocks(halt: Halt, inbox: str, state: State, *, paid: bool) -> bool:
     kind, _, rest = halt.scope.partition(":")
     if kind == ACCOUNT:
         # an account that may not spend still gets what it paid for
-        return halt.because.code == "auth" or state in {State.QUEUED, State.GENERATING}
+        return halt.because.code == "auth" or state in STEPS_BEFORE_PAID
     if kind == "origin":
         return state in _ROLES[rest.partition(":")[0]]
     name, _, part = rest.partition(":")

@@ -89,19 +89,20 @@ def uploading(job: Job, tools: Tools) -> Outcome:
         return _create(job, tools)
     if job.base_url != tools.base_url:
         return go("another service is configured", **NO_PROJECT, due_at=now)
+    # `parks` is kept until the whole file has arrived: a host that loses every session is not asked without a pause
     if job.upload == "put":
         target = tools.put_targets.get(job.id)
         if target is None or _expired(target.expires_at, now):  # the URL lived in memory only
-            return go("the upload URL is gone", **NO_PROJECT, due_at=now)
+            return go("the upload URL is gone", **NO_PROJECT, due_at=now, parks=job.parks)
         with _original(job, tools) as original:
             tools.storage.put(target, original.part(0, job.size))
             return _arrived(job, tools, original)
     session = tools.sessions.load(job.id)
     if session is None or _expired(session.expires_at, now):
-        return go("the upload session is gone", **NO_PROJECT, due_at=now)
+        return go("the upload session is gone", **NO_PROJECT, due_at=now, parks=job.parks)
     if job.upload_id is None:
         upload_id, part_size = tools.storage.start(session)
-        return go(upload_id=upload_id, part_size=part_size)
+        return go(upload_id=upload_id, part_size=part_size, parks=job.parks)
     return _send(job, tools, session)
 
 
@@ -112,7 +113,7 @@ def _create(job: Job, tools: Tools) -> Outcome:
         file_name=show(name), content_type=mimetypes.guess_type(name)[0] or "application/octet-stream",
         content_length=job.size, file_format=extension if extension.isascii() and extension else None,
         params=job.settings.project_params)
-    made = {**NO_PROJECT, "base_url": tools.base_url, "project_id": project.project_id}
+    made = {**NO_PROJECT, "base_url": tools.base_url, "project_id": project.project_id, "parks": job.parks}
     if project.session is not None:
         tools.sessions.save(job.id, project.session)
         return go(**{**made, "upload": "multipart"})
@@ -145,10 +146,15 @@ def _send(job: Job, tools: Tools, session: Session) -> Outcome:
         try:
             tools.storage.complete(session, job.upload_id,
                                    [(part.number, part.etag) for part in confirmed.values()])
-        except api.SessionLost:
-            # a lost answer may have been a success: the next call says what the project has
+        except api.SessionLost as lost:
+            # after a lost answer it may be complete already: the service says what the project has
             tools.log.info("upload.session_lost", job=job.id)
-        stored = tools.api.complete_project_upload(job.project_id or "")
+            try:
+                stored = tools.api.complete_project_upload(job.project_id or "")
+            except api.NotReady:
+                raise lost from None
+        else:
+            stored = tools.api.complete_project_upload(job.project_id or "")
         if stored.size_bytes is not None and stored.size_bytes != job.size:
             return new_project(job, tools.clock.now(), f"the service stored {stored.size_bytes} of {job.size} bytes")
         return _arrived(job, tools, original)

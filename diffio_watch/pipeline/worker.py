@@ -7,7 +7,7 @@ from typing import Final
 
 from diffio_watch.api import ApiError, Forbidden, NotFound, Rejected, Unauthorized
 from diffio_watch.job import Job, State
-from diffio_watch.journal import JournalError, NameReserved, Stale
+from diffio_watch.journal import Halt, JournalError, NameReserved, Stale
 from diffio_watch.pipeline import deliver, generate, upload
 from diffio_watch.pipeline.decide import decide
 from diffio_watch.pipeline.halts import ACCOUNT, Halts
@@ -39,22 +39,21 @@ class Worker:
         self._halts = halts
         self._look_again = look_again
 
-    def drive(self, job: Job, states: Collection[State], *, probe: bool = False) -> None:
+    def drive(self, job: Job, states: Collection[State], *, probe: Halt | None = None) -> None:
         """Step after step, until the job rests, leaves `states`, is stopped, or the program ends.
 
         Args:
             job: the row as it was claimed.
             states: those that belong to this thread's pool.
-            probe: the first step is taken although something is stopped, to see whether it is over.
+            probe: a stop that does not stop this job: it is to show whether it is over.
 
         Raises:
             JournalTrouble: what was done can't be recorded; nothing more may be sent.
         """
         self._halts.working_on(job.id)
         while not (self._tools.stop.is_set() or self._tools.sick.is_set()):
-            if not probe and self._halts.blocks(job) is not None:
+            if self._halts.blocks(job) is not None and (probe is None or not self._halts.blocks_by(probe, job)):
                 return
-            probe = False
             outcome = Outcome(rest=True)
             try:
                 if job.state is State.GENERATING and not job.paid:
@@ -66,6 +65,9 @@ class Worker:
             except Stale:
                 return  # somebody else moved the job; its next step is due to them
             self._after(job, after, outcome)
+            if probe is not None and (job.state, after.state) == (State.UPLOADING, State.GENERATING):
+                # no generation was there to probe with; what it stopped for an upload is over
+                self._halts.end(probe.scope)
             due = after.due_at is not None and after.due_at <= self._tools.clock.now()
             if outcome.rest or not due or after.state not in states:
                 return

@@ -103,7 +103,9 @@ def complete_upload(call: Call) -> Response:
         call.violation("a project with a signed PUT has no upload to confirm")
         raise Refusal(404, "Unknown endpoint complete_project_upload.")
     if project.blob is None:
-        call.violation("before the edge's complete")
+        # who had no clear answer from the edge may ask here
+        if not any(seen.call == "complete" and seen.project_id == project.id for seen in call.state.seen):
+            call.violation("before the edge's complete")
         raise Refusal(409, "The upload is not complete.")
     project.ready = True
     project.updated_at = call.state.now()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import threading
 import time
 import wave
@@ -120,7 +119,7 @@ class House:
                 for name, more in self.inboxes.items()]
         settings = {"limits": {}, "api": {}, **self.settings}
         settings["limits"] = {"min_free": 0, **settings["limits"]}
-        settings["api"] = {"base_url": self.service.base_url, "read_timeout": 5, "connect_timeout": 5, **settings["api"]}
+        settings["api"] = {"base_url": self.service.base_url, "read_timeout": 5, **settings["api"]}
         return Config.model_validate({"inboxes": rows, "state_dir": self.base / "state", **settings})
 
     def open(self) -> None:
@@ -138,7 +137,7 @@ class House:
         storage = Storage(config.api.base_url, **times, stop=self.stop, observe=self._observe, tries=self.tries)
         self.tools = Tools(
             config=config, journal=self.journal, api=api, storage=storage, key=self._key,
-            outboxes={inbox.name: Outbox(str(inbox.outbox), inbox=inbox.name, available=lambda: self.outbox_check(),
+            outboxes={inbox.name: Outbox(str(inbox.outbox), inbox=inbox.name, available=self._outbox_there,
                                          tell=lambda _: None) for inbox in config.inboxes},
             sessions=Sessions(config.state_dir), clock=self.clock, stop=self.stop, sick=self.sick, version="0", log=log)
         self.worker = Worker(self.tools, self.halts, self._look)
@@ -161,6 +160,9 @@ class House:
         self.close()
         self.settings.update(settings)
         self.open()
+
+    def _outbox_there(self) -> None:
+        self.outbox_check()
 
     def _key(self) -> str:
         if self.key is None:
@@ -212,7 +214,7 @@ class House:
         left = _SPIN * (1 + sum(self.journal.counts()[state] for state in OPEN))
         while self.dispatcher.give_out(self.clock.now()):
             while self.dispatcher.busy or self.dispatcher._probing:
-                assert self.dispatcher._wake.wait(60), "a step hangs"
+                assert self.dispatcher._wake.wait(20), f"a step hangs: {self.service.calls}"
                 self.dispatcher._wake.clear()
             left -= 1
             assert left, f"it spins: {self.service.calls}"
@@ -269,7 +271,7 @@ class House:
 
     def projects_of(self, path: str) -> int:
         """How many projects the service has of this file."""
-        return sum(1 for each in self.service.projects() if each["fileName"] == os.path.basename(path))
+        return sum(1 for each in self.service.projects() if each["file_name"] == Path(path).name)
 
     def visible(self, name: str = "podcasts") -> set[str]:
         """Everything in an outbox that is not hidden, by relative path."""

@@ -180,7 +180,7 @@ def test_complete_wants_the_stored_parts_in_order(sandbox: Sandbox, api: httpx.C
         answer = bare.post(f"{edge}/complete", json={"uploadId": upload_id, "parts": wrong}, headers=said)
         assert answer.status_code == 400
     assert api.post("/complete_project_upload", json={"apiProjectId": project}).status_code == 409
-    assert len(sandbox.violations) == 5
+    assert len(sandbox.violations) == 4  # who got no clear word from the edge may ask what came of it
     right = {"uploadId": upload_id, "parts": parts}
     assert bare.post(f"{edge}/complete", json=right, headers=said).status_code == 200
     assert bare.post(f"{edge}/complete", json=right, headers=said).status_code == 200
