@@ -1,0 +1,68 @@
+"""The house has one way through it: who may import whom, and who alone knows a foreign library."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import diffio_watch
+
+_PACKAGE = Path(diffio_watch.__file__).parent
+
+# a room → the rooms below it that it may use
+_BELOW = {
+    "job": set[str](),
+    "reasons": {"job"},
+    "clock": set[str](),
+    "config": {"job"},
+    "disk": {"job", "reasons"},
+    "api": set[str](),
+    "sandbox": set[str](),
+    "journal": {"job", "reasons", "disk", "clock"},
+    "outbox": {"job", "reasons", "disk"},
+    "intake": {"job", "reasons", "disk", "clock", "config", "journal"},
+    "pipeline": {"job", "reasons", "disk", "clock", "config", "journal", "outbox", "intake", "api"},
+}
+_ONLY = {"httpx": {"api"}, "tenacity": {"api"}, "sqlite3": {"journal"}, "watchdog": {"intake"},
+         "pymediainfo": {"intake"}, "click": {"cli"}, "rich": {"cli"}, "starlette": {"sandbox"}, "uvicorn": {"sandbox"}}
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(_PACKAGE).parts[0].removesuffix(".py")
+
+
+_MODULES = sorted(_PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", _MODULES, ids=lambda path: str(path.relative_to(_PACKAGE)))
+def test_a_room_uses_only_what_lies_below_it(path: Path) -> None:
+    room = _room(path)
+    if room not in _BELOW:
+        return  # what puts the parts together, and the commands, stand above them all
+    used = {name.split(".")[1] for name in _imports(path) if name.startswith("diffio_watch.")} - {room, "__version__"}
+    assert used <= _BELOW[room]
+
+
+@pytest.mark.parametrize("path", _MODULES, ids=lambda path: str(path.relative_to(_PACKAGE)))
+def test_a_foreign_library_is_known_to_one_room_alone(path: Path) -> None:
+    for name in _imports(path):
+        library = name.split(".")[0]
+        if library in _ONLY:
+            assert _room(path) in _ONLY[library], name
+
+
+def test_nothing_below_the_commands_uses_them() -> None:
+    for path in _MODULES:
+        if _room(path) not in {"cli", "__main__"}:
+            assert not [name for name in _imports(path) if name.startswith("diffio_watch.cli")], path
