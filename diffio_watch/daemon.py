@@ -25,6 +25,7 @@ from diffio_watch.clock import Clock
 from diffio_watch.config import Config, Inbox, KeyMissing, read_key
 from diffio_watch.daily import Daily
 from diffio_watch.disk import lease, marker
+from diffio_watch.intake import media
 from diffio_watch.intake.room import Intake
 from diffio_watch.journal import Journal, JournalCorrupt, JournalError, JournalLocked, JournalTrouble, Lock
 from diffio_watch.logs import open_log
@@ -95,6 +96,7 @@ class Daemon:
             folder = self._config.state_dir
             make_state_dir(folder)
             with Lock(folder), Journal.open(folder, self._clock, create=True) as journal:
+                journal.ending = self._stop.is_set
                 parts = self._open(journal)
                 with _Signals(self.stop):
                     return self._supervise(parts)
@@ -107,6 +109,7 @@ class Daemon:
 
     def _open(self, journal: Journal) -> _Parts:
         journal.must_be_whole()
+        media.remember_in(self._config.state_dir / "probing")
         owner = marker.Owner(journal.id, int(journal.meta("starts") or 0))
         refuse_strangers(self._config, journal, owner)
         journal.set_meta("starts", owner.counter + 1)  # before any marker says so
@@ -250,6 +253,8 @@ class Daemon:
         for thread in [*parts.threads, *(thread for room in parts.rooms.values() for thread in room.threads),
                        *(thread for pool in parts.dispatcher.pools for thread in pool.threads)]:
             thread.join(max(0.0, deadline - time.monotonic()))
+        parts.tools.api.close()
+        parts.tools.storage.close()
         code = 0 if self._dead is None else 1
         if self._once and code == 0:
             code = exit_code(parts.journal, parts.halts, [room.intake.now for room in parts.rooms.values()],

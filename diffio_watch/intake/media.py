@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import xml.etree.ElementTree as ET
-from typing import BinaryIO
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
 
 from pymediainfo import MediaInfo, Track
 
 from diffio_watch.job import Media
+
+_CRASHES: Final = 3
 
 
 class ProbeFailed(Exception):
@@ -27,7 +32,7 @@ def probe(descriptor: int) -> Media | None:
         ProbeFailed: MediaInfo could not be had or broke down.
         OSError: the file can't be read.
     """
-    with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
+    with _crumb(descriptor), os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
         tracks = _parse(file)
     sound = [track for track in tracks if track.track_type == "Audio"]
     video = [track for track in tracks if track.track_type == "Video"]
@@ -39,6 +44,41 @@ def probe(descriptor: int) -> Media | None:
         tracks = [*video, *tracks]
     durations = [seconds for track in tracks if (seconds := _seconds(track)) is not None]
     return Media(_text(general.format) or "unknown", durations[0] if durations else None, has_video=bool(video))
+
+
+def remember_in(folder: Path) -> None:
+    """From now on leave a crumb in `folder` while a file is probed.
+
+    MediaInfo is a C++ library inside this process, and a file that makes it crash takes the daemon along, again at
+    every start. The crumb outlives the process; from the fourth time on the file is refused instead.
+    """
+    global _crumbs  # noqa: PLW0603 - there is one such library in a process, and one memory of what it did
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _crumbs = folder
+
+
+_crumbs: Path | None = None
+
+
+@contextlib.contextmanager
+def _crumb(descriptor: int) -> Iterator[None]:
+    if _crumbs is None:
+        yield
+        return
+    status = os.fstat(descriptor)
+    crumb = _crumbs / f"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}"
+    try:
+        crashes = crumb.stat().st_size
+    except FileNotFoundError:
+        crashes = 0
+    if crashes >= _CRASHES:
+        raise ProbeFailed(f"MediaInfo, or the program around it, broke down on this file {crashes} times")
+    with crumb.open("ab", buffering=0) as file:
+        file.write(b".")
+    try:
+        yield
+    finally:
+        crumb.unlink(missing_ok=True)  # also where it failed in words: that is no crash
 
 
 def _parse(file: BinaryIO) -> list[Track]:
