@@ -134,6 +134,8 @@ def _original(error: OSError, job: Job, now: float) -> Outcome:
     if error.errno in _SHARE_GONE:
         waiting = park(job, now, because("unreadable", detail=error.strerror), delay=15.0)
         return Outcome(waiting.changes, look_again=True, rest=True)
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:  # of the state folder
+        return park(job, now, because("disk", detail=error.strerror))
     if error.errno in {errno.EACCES, errno.EPERM}:
         return park(job, now, because("unreadable", detail=error.strerror))
     return _internal(error, job, now)
