@@ -1,0 +1,282 @@
+"""The process that is killed: the daemon's own parts, driven by one thread, so that the n-th effect is always the same.
+
+Run as a program it is the nursery: it has everything imported and forks a child for each order it reads, so that a
+life costs milliseconds. It holds no sockets of the sandbox, which would outlive the killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import json
+import mimetypes
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+from crash_scenarios import INBOX, SCENARIOS, Scenario, sound
+from structlog.typing import FilteringBoundLogger
+
+from diffio_watch import daemon as daemons
+from diffio_watch.api import Api, Storage, Tries, Unreachable
+from diffio_watch.clock import Clock
+from diffio_watch.config import Config
+from diffio_watch.daemon import Daemon
+from diffio_watch.disk import durable
+from diffio_watch.intake import fingerprint
+from diffio_watch.intake.media import probe
+from diffio_watch.job import OPEN, State
+from diffio_watch.journal import Journal, Lock
+from diffio_watch.journal.records import Found
+from diffio_watch.logs import open_log
+from diffio_watch.pipeline import requests, upload
+from diffio_watch.pipeline.worker import Worker
+from diffio_watch.startup import make_state_dir
+
+# what leaves a trace on the disk; a call that writes may be torn in the middle
+_EFFECTS: Final = ("rename", "replace", "link", "unlink", "mkdir", "rmdir", "fsync", "ftruncate", "utime", "fchmod")
+_WRITES: Final = ("write", "pwrite")
+_TURNS: Final = 2000
+Acknowledged = dict[str, tuple[int, int]]  # by job: version of its row, number of confirmed parts
+
+
+def _log() -> FilteringBoundLogger:
+    return open_log("warning", "console", secrets=list)
+
+
+class Leaping(Clock):
+    """A clock that jumps over every wait."""
+
+    leap = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.leap
+
+
+class Fuse:
+    """Ends this process at the n-th boundary; each effect, and each side of a commit, is one."""
+
+    def __init__(self, length: int | None, *, lit: bool) -> None:
+        self.lit = lit
+        self.passed = 0
+        self._length = length
+
+    def burn(self) -> None:
+        self.passed += self.lit
+        if self.passed == self._length:
+            os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(60)  # the signal is for the whole process, and this thread may outrun it
+
+    def after(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(call)
+        def burning(*args: Any, **named: Any) -> Any:
+            result = call(*args, **named)
+            self.burn()
+            return result
+
+        return burning
+
+    def torn(self, call: Callable[..., int]) -> Callable[..., int]:
+        """A write in two halves, with a boundary after each: callers must go on after a short one anyway."""
+        def burning(descriptor: int, data: bytes, *rest: int) -> int:
+            written = call(descriptor, memoryview(data)[: len(data) // 2 + 1], *rest)
+            self.burn()
+            return written
+
+        return burning
+
+    def lay(self) -> None:
+        """Put a boundary after everything in this process that changes a file."""
+        for name in _EFFECTS:
+            setattr(os, name, self.after(getattr(os, name)))
+        for name in _WRITES:
+            setattr(os, name, self.torn(getattr(os, name)))
+        opened = os.open
+
+        def burning(path: Any, flags: int, *rest: Any, **named: Any) -> int:
+            descriptor = opened(path, flags, *rest, **named)
+            if flags & os.O_CREAT:
+                self.burn()
+            return descriptor
+
+        os.open = burning
+        rename = durable._renamer()
+        if rename is not None:
+            durable._renamer = lambda: self.after(rename)  # type: ignore[assignment]  # functools.cache has more to it
+
+
+def config_of(scenario: Scenario, base: Path, url: str) -> Config:
+    """The configuration of a world."""
+    inbox = {"name": INBOX, "path": base / "inbox", "outbox": base / "outbox", "settle": 0.05, **scenario.inbox}
+    if scenario.archive_elsewhere:
+        inbox["archive"] = Path((base / "elsewhere").read_text("utf-8"))
+    elif inbox.get("originals") == "archive":
+        inbox["archive"] = base / "archive"
+    return Config.model_validate({
+        "inboxes": [inbox], "state_dir": base / "state", "api": {"base_url": url, "read_timeout": 20},
+        "limits": {"min_free": 0, "uploads": 1, "downloads": 1, **scenario.limits}, "log": {"level": "info"},
+        "generation": {"poll": {"first": 0.01, "max": 1}}})
+
+
+def place(journal: Journal, config: Config, base: Path, scenario: Scenario, now: float) -> None:
+    """What intake does once the files have settled."""
+    known = journal.known(INBOX)
+    found = []
+    for path in scenario.files:
+        if path in known or not (base / "inbox" / path).exists():
+            continue
+        descriptor = os.open(base / "inbox" / path, os.O_RDONLY)
+        try:
+            facts = os.fstat(descriptor)
+            found.append(Found(
+                path, facts.st_size, facts.st_mtime_ns, config.inbox(INBOX).settings(), now, now, facts.st_ino,
+                fingerprint.partial(descriptor, facts.st_size), media=probe(descriptor),
+                fail=scenario.refused.get(path)))
+        finally:
+            os.close(descriptor)
+    if found:
+        journal.place(INBOX, found, batch_limit=None)
+
+
+def live(scenario: Scenario, base: Path, url: str, fuse: Fuse, tell: Callable[[Acknowledged], None]) -> None:
+    """One life of the daemon: everything to its end, with the waits left out."""
+    config = config_of(scenario, base, url)
+    daemon = Daemon(config, log=_log())
+    clock = Leaping()
+    daemon._clock = clock
+    make_state_dir(config.state_dir)
+    with Lock(config.state_dir), Journal.open(config.state_dir, clock, create=True) as journal:
+        def acknowledge() -> None:
+            jobs = journal.jobs()
+            tell({job.id: (job.version, len(journal.parts(job.id))) for job in jobs})
+            fuse.lit = fuse.lit or any(job.state is scenario.since for job in jobs)
+            fuse.burn()
+
+        journal.before_commit, journal.after_commit = fuse.burn, acknowledge
+        parts = daemon._open(journal)
+        worker = Worker(parts.tools, parts.halts, _unexpected)
+        chores = parts.rooms[INBOX].chores
+        place(journal, config, base, scenario, clock.now())
+        for _ in range(_TURNS):
+            now = clock.now()
+            if requests.serve(journal, config, now):
+                parts.halts.reload()
+            for job in reversed(journal.jobs(OPEN)):
+                if job.due_at is not None and job.due_at <= clock.now():
+                    worker.drive(job, OPEN)
+            chores.once()
+            upload.release(parts.tools, lambda _: False)
+            if _ask(journal, scenario):
+                continue
+            due = [job.due_at for job in journal.jobs(OPEN)]
+            if not due and not _chores_left(journal, clock.now()):
+                return
+            assert None not in due, f"waits for intake: {journal.jobs(OPEN)}"
+            clock.leap += max(0.0, min([at for at in due if at is not None], default=0.0) - clock.now())
+        raise AssertionError(f"never at an end: {journal.jobs()} {journal.halts()}")
+
+
+def _chores_left(journal: Journal, now: float) -> bool:
+    return bool(journal.notices_due(INBOX, now) or journal.notices_stale(INBOX)
+                or journal.pending_originals(INBOX, now))
+
+
+def _ask(journal: Journal, scenario: Scenario) -> bool:
+    """When all is at rest a person asks for something, each thing once."""
+    if any(journal.counts()[state] for state in OPEN) or journal.open_requests():
+        return False
+    row = journal._one("SELECT count(*) AS n FROM requests")
+    asked = row["n"] if row else 0
+    if asked >= len(scenario.asks):
+        return False
+    command, args = scenario.asks[asked]
+    journal.ask(command, {**args, "jobs": [journal.jobs(None if args.get("fresh") else {State.HELD})[0].id]})
+    return True
+
+
+def _unexpected(_: str, path: str) -> None:
+    raise AssertionError(f"{path} was looked at again, and nobody changed it")
+
+
+def run_daemon(scenario: Scenario, base: Path, url: str, fuse: Fuse) -> int:
+    """One life of the whole daemon with all its threads, intake too, as `once` runs it."""
+    opened = Journal.open
+
+    def with_fuse(*args: Any, **named: Any) -> Journal:
+        journal = opened(*args, **named)
+        journal.before_commit, journal.after_commit = fuse.burn, fuse.burn
+        return journal
+
+    vars(daemons).update(Journal=SimpleNamespace(open=with_fuse))
+    return Daemon(config_of(scenario, base, url), once=True, log=_log()).run()
+
+
+def obey(order: dict[str, Any]) -> int:
+    """Live one life in this process."""
+    scenario, base, url = SCENARIOS[order["scenario"]], Path(order["base"]), order["url"]
+    fuse = Fuse(order.get("fuse"), lit=scenario.since is State.QUEUED or not order.get("explore"))
+    swift = Tries(first=0.01)  # lost answers cost no time
+    vars(daemons).update(Api=functools.partial(Api, tries=swift), Storage=functools.partial(Storage, tries=swift))
+    random.seed(order.get("seed", 0))
+    fuse.lay()
+    if order.get("whole"):
+        return run_daemon(scenario, base, url, fuse)
+    with Path(order["acknowledged"]).open("a", encoding="utf-8") as notes:
+        def tell(rows: Acknowledged) -> None:
+            notes.write(json.dumps(rows) + "\n")
+            notes.flush()
+
+        live(scenario, base, url, fuse, tell)
+    return 0
+
+
+def _warm_up() -> None:
+    """Load what is loaded at first use, once for all children."""
+    with tempfile.TemporaryFile() as file:
+        file.write(sound(0))
+        file.flush()
+        probe(file.fileno())
+    nobody = Api("http://127.0.0.1:1/v1", lambda: "key", connect_timeout=1, read_timeout=1, stop=threading.Event(),
+                 tries=Tries(attempts=1))
+    with contextlib.suppress(Unreachable):
+        nobody.list_projects()
+    nobody.close()
+    durable._renamer()
+    mimetypes.init()
+
+
+def main() -> None:
+    """The nursery: a line of JSON in, the child's process id and then its exit out."""
+    _warm_up()
+    gc.collect()
+    gc.freeze()
+    for line in sys.stdin:
+        order = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            code = 99
+            try:
+                os.dup2(os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 1)
+                os.dup2(1, 2)
+                code = obey(order)
+            except BaseException:  # noqa: BLE001 - a child has to end here, whatever it met
+                traceback.print_exc()
+                sys.stderr.flush()
+            finally:
+                os._exit(code)
+        print(pid, flush=True)  # noqa: T201 - the answer
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)  # noqa: T201 - likewise
+
+
+if __name__ == "__main__":
+    main()

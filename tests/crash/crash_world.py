@@ -1,0 +1,263 @@
+"""A world to be killed in: folders, a sandbox, and the rules that hold at every moment and at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+from crash_scenarios import INBOX, PART, SCENARIOS, Scenario
+
+from diffio_watch.disk.marker import NAME
+from diffio_watch.job import State
+from diffio_watch.journal import Journal
+from diffio_watch.outbox import sidecar
+from diffio_watch.sandbox import Sandbox
+from diffio_watch.sandbox.state import Seen
+
+MOMENTS: Final = ("arrived", "effect", "answered")
+_MTIME: Final = 1_700_000_000_123_456_789
+
+
+class Nursery:
+    """The process that forks the children; see `crash_child`."""
+
+    def __init__(self) -> None:
+        path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("crash_child.py"))], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True, bufsize=1,
+            env={**os.environ, "PYTHONPATH": path, "DIFFIO_API_KEY": "crash-key-1"})
+
+    def begin(self, order: Mapping[str, Any]) -> int:
+        """Fork a child; its process id."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        return self._read()
+
+    def wait(self) -> int:
+        """The exit of the child; negative: the signal it died of."""
+        return self._read()
+
+    def _read(self) -> int:
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+def fast_folder() -> str | None:
+    """A folder in memory, where syncing costs nothing: what is tested here is not the disk."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+class World:
+    """One scenario in folders of its own."""
+
+    def __init__(self, name: str, nursery: Nursery, elsewhere: Path, base: Path | None = None) -> None:
+        self.name = name
+        self.scenario: Scenario = SCENARIOS[name]
+        self.base = base or Path(tempfile.mkdtemp(prefix="crash-", dir=fast_folder()))
+        self.kills = 0
+        self._nursery = nursery
+        self._own = base is None
+        self._aside = Path(tempfile.mkdtemp(prefix="crash-", dir=fast_folder()))  # what the world does not hold
+        self.log, self.acknowledged = self._aside / "log", self._aside / "acknowledged"
+        self.acknowledged.touch()
+        self.inbox, self.outbox, self.archive = (self.base / name for name in ("inbox", "outbox", "archive"))
+        if self.scenario.archive_elsewhere:
+            self.archive = Path(tempfile.mkdtemp(dir=elsewhere))
+            (self.base / "elsewhere").write_text(str(self.archive), "utf-8")
+        for folder in (self.inbox, self.outbox, self.archive):
+            folder.mkdir(exist_ok=True)
+        for root, files in ((self.inbox, self.scenario.files), (self.outbox, self.scenario.others)):
+            for path, content in files.items():
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                (root / path).write_bytes(content)
+                os.utime(root / path, ns=(_MTIME, _MTIME))
+        self.others = dict(self.scenario.others)
+        (self._aside / "service").mkdir()
+        self.sandbox = Sandbox(folder=self._aside / "service",
+                               **{"seconds": 0, "part_bytes": PART, **self.scenario.sandbox})
+
+    def __enter__(self) -> Self:
+        self.sandbox.start()
+        for fault in self.scenario.faults:
+            self.sandbox.fault(**fault)
+        self.sandbox.watch(self._watched)
+        self._moments, self._lit = 0, True
+        self._fatal: int | None = None
+        self._pid = 0
+        self._born = threading.Event()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sandbox.close()
+        shutil.rmtree(self._aside)
+        if self._own:
+            shutil.rmtree(self.base)
+
+    def _watched(self, _: str, seen: Seen) -> None:
+        if self.scenario.intrudes is not None and seen.call == self.scenario.intrudes[0]:
+            path = self.scenario.intrudes[1]
+            if path not in self.others:
+                self.others[path] = b"came in between"
+                self.keep_others()
+        self._lit = self._lit or seen.call == self.scenario.since_call
+        self._moments += self._lit
+        if self._moments == self._fatal:
+            self._born.wait(5)
+            os.kill(self._pid, signal.SIGKILL)
+
+    def keep_others(self) -> None:
+        """Somebody's files are on the disk to stay."""
+        for path, data in self.others.items():
+            place = self.outbox / path
+            if not place.exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                with place.open("wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+
+    def live(self, *, fuse: int | None = None, moment: int | None = None,
+             explore: bool = False, whole: bool = False, born: Callable[[int], None] = lambda _: None) -> bool:
+        """One life, ended by a fuse in the child or at the n-th moment of the sandbox; whether it was killed.
+
+        Args:
+            fuse: the boundary in the child that is its last.
+            moment: the moment at the sandbox that is its last.
+            explore: count only from where the scenario begins to differ.
+            whole: run the daemon with all its threads.
+            born: is told the process, at its beginning.
+        """
+        self._moments, self._fatal = 0, moment
+        self._lit = not explore or self.scenario.since_call == "*"
+        self._born.clear()
+        self._pid = self._nursery.begin({
+            "scenario": self.name, "base": str(self.base), "url": self.sandbox.base_url, "fuse": fuse,
+            "explore": explore, "whole": whole, "log": str(self.log), "acknowledged": str(self.acknowledged)})
+        self._born.set()
+        born(self._pid)
+        code = self._nursery.wait()
+        self._fatal = None
+        killed = code == -signal.SIGKILL
+        assert killed or code == 0, f"exit {code}: {self.log.read_text('utf-8')}"
+        self.kills += killed
+        return killed
+
+    def glance(self) -> None:
+        """What must be so at every moment."""
+        assert self.sandbox.charges <= self.scenario.charges, "paid twice"
+        contents = set(self.scenario.files.values())
+        shown = self.visible()
+        for path, data in shown.items():
+            if path in self.others:
+                assert data == self.others[path], f"{path} was overwritten"
+            elif path.endswith(".json"):
+                self._whole_json(path, data, shown)
+            else:
+                assert data in contents, f"{path} is torn"
+        told = [sidecar.parse(shown[path]) for path in shown if path in self.scenario.sidecars]
+        delivered = {one.source.name for one in told if one.state is State.DELIVERED}
+        archived = _files(self.archive)
+        for path, content in self.scenario.files.items():
+            if (self.inbox / path).exists():
+                assert (self.inbox / path).read_bytes() == content, f"{path} was changed"
+            else:
+                assert path in delivered, f"{path} went before its delivery"
+                if self.scenario.archived:
+                    assert archived.get(path) == content, f"{path} is neither in the inbox nor in the archive"
+
+    def check_acknowledged(self) -> None:
+        """Every commit that had returned is in the journal, or a later one of that job."""
+        lines = self.acknowledged.read_text("utf-8").splitlines(keepends=True)
+        if not lines:
+            return
+        told = json.loads(lines[-1])
+        with Journal.open(self.base / "state", read_only=True) as journal:
+            rows = {job.id: job for job in journal.jobs()}
+            for job, (version, parts) in told.items():
+                assert rows[job].version >= version, f"lost of {job}: {version}, left is {rows[job]}"
+                assert rows[job].version > version or len(journal.parts(job)) >= parts, f"lost a part of {job}"
+
+    def _whole_json(self, path: str, data: bytes, shown: Mapping[str, bytes]) -> None:
+        if "transcript" in path:
+            json.loads(data)
+            return
+        for output in sidecar.parse(data).outputs:
+            there = shown[output.name]
+            assert (len(there), hashlib.sha256(there).hexdigest()) == (output.size, output.sha256), output.name
+
+    def check(self) -> None:
+        """What must be so at the end."""
+        self.glance()
+        scenario, report = self.scenario, self.sandbox.report()
+        assert report["violations"] == []
+        assert report["leaks"] == []
+        assert report["charges"] == scenario.charges
+        assert len({one["project_id"] for one in report["generations"]}) == scenario.charges - len(
+            [1 for _, args in scenario.asks if args.get("fresh")])
+        shown = self.visible()
+        assert set(shown) == {*scenario.outputs, *scenario.sidecars, *self.others}
+        for path, content in scenario.outputs.items():
+            assert content is None or shown[path] == content
+        for path, state in scenario.sidecars.items():
+            assert sidecar.parse(shown[path]).state is state
+        assert set(_files(self.outbox)) - set(shown) == {NAME}, "temporary files were left"
+        remains = scenario.files if scenario.remains is None else scenario.remains
+        assert _files(self.inbox).keys() - {NAME} == set(remains)
+        assert all((self.inbox / path).stat().st_mtime_ns == _MTIME for path in remains)
+        archived = _files(self.archive)
+        archived.pop(NAME, None)
+        assert archived == scenario.archived
+        assert list((self.base / "state" / "sessions").iterdir()) == [], "an upload token was kept"
+        self._check_journal()
+
+    def _check_journal(self) -> None:
+        with Journal.open(self.base / "state", read_only=True) as journal:
+            jobs = journal.jobs()
+            assert {job.path: job.state for job in jobs} == {
+                path: self.scenario.states.get(path, State.DELIVERED) for path in self.scenario.files}
+            bought = [job.generation_id for job in jobs if job.generation_id]
+            assert len(bought) == len(set(bought)) == self.scenario.charges
+            assert not any(state for scope, state in journal.halts().items() if scope)
+        with sqlite3.connect(f"file:{self.base}/state/journal.sqlite3?mode=ro", uri=True) as db:
+            assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+        db.close()
+
+    def visible(self) -> dict[str, bytes]:
+        """What people see in the outbox."""
+        return {path: data for path, data in _files(self.outbox).items() if not Path(path).name.startswith(".")}
+
+
+def _files(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@contextmanager
+def opened(name: str, nursery: Nursery, elsewhere: Path, base: Path | None = None) -> Iterator[World]:
+    """A fresh world, in `base` or in a folder in memory."""
+    with World(name, nursery, elsewhere, base) as world:
+        try:
+            yield world
+        except AssertionError as error:
+            log = world.log.read_text("utf-8") if world.log.exists() else ""
+            error.add_note(f"{name} after {world.kills} kills; its log: {log[-4000:]}")
+            raise
+
+
+__all__ = ["INBOX", "Nursery", "World", "opened"]
