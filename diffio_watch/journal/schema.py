@@ -171,9 +171,10 @@ def version_of(db: sqlite3.Connection) -> int:
     Raises:
         JournalCorrupt: it is another program's database, or a newer program's journal.
     """
-    (application,) = db.execute("PRAGMA application_id").fetchone()
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    # one statement sees one moment, also while somebody else makes the journal
+    application, version, tables = db.execute(
+        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master) "
+        "FROM pragma_application_id, pragma_user_version").fetchone()
     if application not in (0, APPLICATION_ID) or (application == 0 and tables):
         raise JournalCorrupt("The journal is another program's database: point `state_dir` somewhere else.")
     if version > VERSION:
@@ -185,14 +186,15 @@ def version_of(db: sqlite3.Connection) -> int:
 
 def migrate(db: sqlite3.Connection) -> None:
     """Bring an opened journal to `VERSION`, one committed migration at a time."""
-    for version in range(version_of(db), VERSION):
+    while (version := version_of(db)) < VERSION:
         # executescript would commit by itself, so the statements of a migration run one by one
         db.execute("BEGIN IMMEDIATE")
         try:
-            for statement in _statements(MIGRATIONS[version]):
-                db.execute(statement)
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {version + 1}")
+            if version_of(db) == version:  # else a command and the daemon came at once, and the other was quicker
+                for statement in _statements(MIGRATIONS[version]):
+                    db.execute(statement)
+                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                db.execute(f"PRAGMA user_version = {version + 1}")
             db.execute("COMMIT")
         except BaseException:
             db.execute("ROLLBACK")
