@@ -18,6 +18,8 @@ from diffio_watch.journal.errors import JournalCorrupt, JournalMissing, JournalT
 from diffio_watch.journal.schema import VERSION, migrate, version_of
 
 FILE: Final = "journal.sqlite3"
+_BUSY: Final = 10.0  # seconds to wait while another program writes
+_BUSY_LOOK: Final = 0.1  # … of it in SQLite, where no signal is heard
 _DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _RESTORE: Final = ("Stop the daemon, move `{dir}/journal.sqlite3*` away, copy the newest file of `{dir}/backups` to "
                    "`{dir}/journal.sqlite3` if there is one, and run `diffio-watch journal rebuild`: it learns from "
@@ -43,6 +45,8 @@ class Connection:
         # called around each commit by tests that end the process there
         self.before_commit: Callable[[], None] = _nothing
         self.after_commit: Callable[[], None] = _nothing
+        # whether the program is to end: then nobody waits for a busy journal any more
+        self.ending: Callable[[], bool] = lambda: False
         self._inode = (state_dir / FILE).stat().st_ino
         with self._lock, _Translation(self.state_dir):
             self._meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
@@ -71,7 +75,7 @@ class Connection:
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
             mode = "ro" if read_only else "rw"
             db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None,
-                                 check_same_thread=False, timeout=10.0)
+                                 check_same_thread=False, timeout=_BUSY)
             try:
                 db.row_factory = sqlite3.Row
                 db.execute("PRAGMA foreign_keys = ON")
@@ -87,6 +91,7 @@ class Connection:
                     db.execute("PRAGMA synchronous = FULL")
                     migrate(db)
                     _baptise(db)
+                    db.execute(f"PRAGMA busy_timeout = {_BUSY_LOOK * 1000:.0f}")
                     if create:
                         _sync_folder(state_dir)
                 return cls(state_dir, db, clock or Clock(), writable=not read_only)
@@ -173,7 +178,7 @@ class Connection:
         with self._lock, _Translation(self.state_dir):
             outermost = not self._db.in_transaction
             if outermost:
-                self._db.execute("BEGIN IMMEDIATE")
+                self._begin()
             try:
                 yield self._db
                 if outermost:
@@ -185,6 +190,19 @@ class Connection:
                 raise
             if outermost:
                 self.after_commit()
+
+    def _begin(self) -> None:
+        """Become the one who writes, as soon as no other program does."""
+        end = time.monotonic() + _BUSY
+        while True:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+                if not busy or self.ending() or time.monotonic() >= end:
+                    raise
+            else:
+                return
 
     def _all(self, query: str, *values: Any) -> list[sqlite3.Row]:
         with self._lock, _Translation(self.state_dir):

@@ -197,7 +197,8 @@ def migrate(db: sqlite3.Connection) -> None:
                 db.execute(f"PRAGMA user_version = {version + 1}")
             db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # Ctrl-C may come right after the commit
+                db.execute("ROLLBACK")
             raise
 
 

@@ -1,0 +1,106 @@
+"""Real recordings: speech by espeak-ng, in every form that sox and ffmpeg make of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import struct
+import subprocess
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+_PICTURE: Final = ["-f", "lavfi", "-i", "testsrc=d=10:s=64x48:r=10", "-shortest"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a form is made, and what MediaInfo calls it."""
+
+    format: str
+    tool: str
+    options: tuple[str, ...] = ()
+    has_video: bool = False
+
+
+RECIPES: Final = {
+    "wav 16 bit.wav": Recipe("Wave", "sox", ("-b", "16")),
+    "wav 24 bit.wav": Recipe("Wave", "sox", ("-b", "24")),
+    "rf64.wav": Recipe("Wave", "ffmpeg", ("-rf64", "always")),
+    "broadcast.wav": Recipe("Wave", "ffmpeg", ("-write_bext", "1", "-metadata", "description=take 4")),
+    "take.aiff": Recipe("AIFF", "sox"),
+    "take.mp3": Recipe("MPEG Audio", "ffmpeg"),
+    "take.flac": Recipe("FLAC", "sox"),
+    "take.m4a": Recipe("MPEG-4", "ffmpeg"),
+    "take.ogg": Recipe("Ogg", "ffmpeg", ("-c:a", "libvorbis")),
+    "voice.opus": Recipe("Ogg", "ffmpeg"),
+    "film.mp4": Recipe("MPEG-4", "ffmpeg", has_video=True),
+    "film.mov": Recipe("MPEG-4", "ffmpeg", has_video=True),
+    "film.mkv": Recipe("Matroska", "ffmpeg", has_video=True),
+}
+
+
+def make(folder: Path) -> None:
+    """Make all of them in a folder, each with words of its own.
+
+    Raises:
+        RuntimeError: a tool makes one not; its words.
+    """
+    folder.mkdir(exist_ok=True)
+    for number, (name, recipe) in enumerate(RECIPES.items()):
+        words = folder / "words.wav"
+        _run("espeak-ng", "-w", words, f"Take {number}. The quick brown fox jumps over the lazy dog.")
+        if recipe.tool == "sox":
+            _run("sox", words, *recipe.options, folder / name)
+        else:
+            picture = _PICTURE if recipe.has_video else []
+            _run("ffmpeg", "-v", "error", "-y", "-i", words, *picture, *recipe.options, folder / name)
+        words.unlink()
+
+
+def need_tools() -> None:
+    """Skip the test where they can't be made."""
+    for tool in ("espeak-ng", "sox", "ffmpeg", "ffprobe"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+
+
+def _run(*command: str | Path) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{command[0]}: {done.stderr.strip()[:300]}")
+
+
+def duration(path: Path) -> float:
+    """Seconds, by ffprobe."""
+    done = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", path],
+                          capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def another(content: bytes, suffix: str, number: int) -> bytes:
+    """The same recording with another content: as good a file of its kind, of a number of its own."""
+    mark = struct.pack(">Q", number)
+    if suffix in {".mp4", ".mov", ".m4a"}:
+        return content + struct.pack(">I4s", 16, b"free") + mark  # ISO 14496-12: a box without meaning
+    if suffix == ".mkv":
+        return content + b"\xec\x88" + mark  # RFC 8794: a Void element of 8 bytes
+    if suffix == ".mp3":
+        return content + b"TAG" + f"{number:030d}".encode() + b"\0" * 95  # ID3v1
+    return content[:-8] + mark  # the last samples
+
+
+def sound(mark: str, seconds: float = 0.2) -> bytes:
+    """A WAV of 8000 bytes a second whose content is `mark`'s own."""
+    frames = b"".join(hashlib.sha256(f"{mark}{n}".encode()).digest() for n in range(int(8000 * seconds) // 32))
+    made = io.BytesIO()
+    with wave.open(made, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(1)
+        file.setframerate(8000)
+        file.writeframes(frames)
+    return made.getvalue()

@@ -1,0 +1,313 @@
+"""A studio: real folders, the real daemon (in this process or one of its own), and the service next door."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, Final
+
+from diffio_watch.cli import main
+from diffio_watch.config import load
+from diffio_watch.daemon import Daemon
+from diffio_watch.disk import lease
+from diffio_watch.disk.names import parse
+from diffio_watch.job import Event, Job, State
+from diffio_watch.journal import Journal, JournalError
+from diffio_watch.journal.records import InboxReport
+from diffio_watch.logs import open_log
+from diffio_watch.sandbox import Sandbox
+
+REPOSITORY: Final = Path(__file__).parents[2]
+NAME: Final = "podcasts"
+_LOOK: Final = 0.02  # seconds between two looks at something that is waited for
+
+
+def until(holds: Callable[[], object], seconds: float = 20.0, what: Callable[[], object] = lambda: "") -> None:
+    """Wait for something to hold.
+
+    Raises:
+        AssertionError: it does not within the time; `what` tells how things are.
+    """
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, what()
+        time.sleep(_LOOK)
+
+
+class Studio:
+    """One configuration with its folders and its daemon.
+
+    Args:
+        base: an empty folder.
+        service: a running sandbox.
+        inboxes: their names, with what differs from the defaults.
+        config: further parts of the configuration.
+    """
+
+    def __init__(self, base: Path, service: Sandbox, *, inboxes: Mapping[str, Mapping[str, Any]] | None = None,
+                 **config: Any) -> None:
+        self.base = base
+        self.service = service
+        self.inboxes: dict[str, dict[str, Any]] = {name: dict(more) for name, more in (inboxes or {NAME: {}}).items()}
+        self.config = config
+        self.state = base / "state"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._daemon: Daemon | None = None
+        self._thread: threading.Thread | None = None
+        self._codes: list[int] = []
+        for name in self.inboxes:
+            self.inbox(name).mkdir(parents=True)
+            self.outbox(name).mkdir(parents=True)
+        self.key("key-of-the-studio")
+
+    def inbox(self, name: str = NAME) -> Path:
+        return self.base / name / "in"
+
+    def outbox(self, name: str = NAME) -> Path:
+        return self.base / name / "out"
+
+    @property
+    def config_file(self) -> Path:
+        return self.base / "config.yaml"
+
+    @property
+    def log_file(self) -> Path:
+        return self.base / "daemon.log"
+
+    def key(self, key: str) -> None:
+        """Put another API key in place."""
+        fresh = self.base / "key.new"
+        fresh.touch(0o600)
+        fresh.write_text(key)
+        fresh.rename(self.base / "key")
+
+    def configure(self) -> None:
+        """Write the configuration; JSON is YAML too."""
+        config = {"generation": {"poll": {"first": "100ms", "max": "1s"}}, "log": {"format": "json", "level": "debug"},
+                  "state_dir": str(self.state), **self.config}
+        config["api"] = {"base_url": self.service.base_url, "key_file": str(self.base / "key"), **config.get("api", {})}
+        config["limits"] = {"min_free": 0, **config.get("limits", {})}
+        config["inboxes"] = [{"name": name, "path": str(self.inbox(name)), "outbox": str(self.outbox(name)),
+                              "settle": "200ms", **more} for name, more in self.inboxes.items()]
+        self.config_file.write_text(json.dumps(config))
+
+    # in this process
+
+    def start(self) -> None:
+        """Start the daemon in a thread of this process, and wait until each inbox was looked at once."""
+        self.configure()
+        lease.prepare()  # what the main thread of a real process does
+        self._stream = self.log_file.open("a")
+        log = open_log("debug", "json", secrets=list, stream=self._stream)
+        daemon = self._daemon = Daemon(load(self.config_file, {}), log=log)
+        self._thread = threading.Thread(target=lambda: self._codes.append(daemon.run()), name="daemon", daemon=True)
+        before = {name: report.last_scan_at for name, report in self.reports().items()}
+        self._thread.start()
+        until(lambda: not self._running() or self._looked(before), what=self.told)
+
+    def _looked(self, before: Mapping[str, float | None]) -> bool:
+        reports = self.reports()
+        return all(name in reports and (not reports[name].available or reports[name].last_scan_at != before.get(name))
+                   for name in self.inboxes)
+
+    def _running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def stop(self) -> int:
+        """Stop it; its exit code."""
+        if self._daemon is None or self._thread is None:
+            return 0
+        self._daemon.stop()
+        self._thread.join(10)
+        assert not self._thread.is_alive(), self.told()
+        self._daemon = self._thread = None
+        self._stream.close()
+        return self._codes.pop()
+
+    def restart(self, **config: Any) -> None:
+        """Stop and start, with parts of the configuration changed."""
+        assert self.stop() == 0
+        self.config.update(config)
+        self.start()
+
+    # in a process of its own
+
+    def launch(self, command: str = "run") -> subprocess.Popen[bytes]:
+        """Start the daemon as a shell would."""
+        self.configure()
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "diffio_watch", command, "-c", str(self.config_file)], env=clean_environment(),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.base)
+        return self.process
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+
+    def end(self, number: signal.Signals = signal.SIGTERM, within: float = 5.0) -> tuple[int, float]:
+        """Have the process end by a signal; its exit code and the seconds it took."""
+        assert self.process is not None
+        began = time.monotonic()
+        self.process.send_signal(number)
+        code = self.process.wait(within)
+        return code, time.monotonic() - began
+
+    def close(self) -> None:
+        """Leave nothing running."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.kill()
+        if self._running():
+            self.stop()
+
+    # looks
+
+    def journal(self) -> Journal:
+        """The journal, for reading."""
+        return Journal.open(self.state, read_only=True)
+
+    def jobs(self, name: str | None = None) -> list[Job]:
+        """Newest first; none where there is no journal yet."""
+        try:
+            with self.journal() as journal:
+                return journal.jobs(inbox=name)
+        except JournalError:
+            return []
+
+    def job(self, path: str, name: str = NAME) -> Job:
+        """The newest job at a path."""
+        with self.journal() as journal:
+            return journal.jobs_at(name, path)[0]
+
+    def history(self, job_id: str) -> list[Event]:
+        with self.journal() as journal:
+            return journal.history(job_id)
+
+    def states(self, name: str | None = None) -> dict[str, str]:
+        """The state, and the reason's code where there is one, of the newest job at each path."""
+        found: dict[str, str] = {}
+        for job in self.jobs(name):
+            found.setdefault(job.path, f"{job.state}: {job.because.code}" if job.because else str(job.state))
+        return found
+
+    def counts(self) -> Counter[State]:
+        try:
+            with self.journal() as journal:
+                return Counter(journal.counts())
+        except JournalError:
+            return Counter()
+
+    def reports(self) -> dict[str, InboxReport]:
+        """What intake last said of each inbox."""
+        try:
+            with self.journal() as journal:
+                return journal.reports()
+        except JournalError:
+            return {}
+
+    def halts(self) -> dict[str, str]:
+        """What is stopped, and the code of the reason, by scope."""
+        with self.journal() as journal:
+            return {scope: halt.because.code for scope, halt in journal.halts().items()}
+
+    def settling(self, name: str = NAME) -> dict[str, str]:
+        """What each unfinished file waits for."""
+        with self.journal() as journal:
+            return {entry.path: entry.because.code for entry in journal.settling_in(name)}
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        """The log's events of one kind."""
+        lines = self.log_file.read_text().splitlines() if self.log_file.exists() else []
+        told = [json.loads(line) for line in lines if line.startswith("{")]
+        return [each for each in told if each["event"] == event]
+
+    def told(self) -> str:
+        """How things are, for a failing assertion."""
+        states = self.states()
+        log = self.log_file.read_text().splitlines()[-15:] if self.log_file.exists() else []
+        few = dict(list(states.items())[:20])
+        return "\n".join([f"{dict(Counter(states.values()))} {few} {self.service.calls}", *log])
+
+    def wait(self, *paths: str, state: str = "delivered", seconds: float = 20.0, name: str = NAME) -> None:
+        """Wait until the newest job at each path is in a state (and for its reason, as `states` tells it)."""
+        until(lambda: all(self.states(name).get(path) == state for path in paths), seconds, self.told)
+
+    def command(self, *arguments: str) -> tuple[int, str, str]:
+        """Run a command in this process; its exit code, output and error output."""
+        out, err = io.BytesIO(), io.BytesIO()
+        code: object = None
+        with _text(out) as out_text, _text(err) as err_text, redirect_stdout(out_text), redirect_stderr(err_text):
+            try:
+                main([*arguments[:1], "-c", str(self.config_file), *arguments[1:]])
+            except SystemExit as ended:
+                code = ended.code
+            told = out.getvalue().decode(), err.getvalue().decode()
+        assert isinstance(code, int)
+        return code, *told
+
+    def json(self, *arguments: str) -> Any:
+        """What a command answers with `--json`."""
+        _, out, err = self.command(*arguments, "--json")
+        assert out, err
+        return json.loads(out)
+
+    def explain(self, path: str, name: str = NAME) -> tuple[str, str | None]:
+        """`explain`'s verdict on a file, and the code of its reason."""
+        found = self.json("explain", str(self.inbox(name) / path))
+        return found["verdict"], found["because"] and found["because"]["code"]
+
+    # what holds at every end
+
+    def visible(self, name: str = NAME) -> set[str]:
+        """Everything in an outbox that is not hidden, by relative path."""
+        return {str(path.relative_to(self.outbox(name))) for path in self.outbox(name).rglob("*")
+                if path.is_file() and not path.name.startswith(".")}
+
+    def sidecars(self, name: str = NAME) -> dict[str, dict[str, Any]]:
+        """The sidecars of an outbox, by the path of their original."""
+        found = {}
+        for path in self.outbox(name).rglob("*.json"):
+            told = json.loads(path.read_bytes())
+            if "source" in told and not path.name.endswith(".error.json"):
+                found[parse(told["source"]["path"])] = told
+        return found
+
+    def check(self) -> None:
+        """Nothing paid twice, nothing torn, nothing left over, no secret gone, no rule of the wire broken."""
+        assert self.service.violations == []
+        assert self.service.leaks == []
+        assert max(self.service.charges_by_project.values(), default=0) <= 1
+        for name in self.inboxes:
+            for told in self.sidecars(name).values():
+                for output in told["outputs"]:
+                    content = (self.outbox(name) / parse(output["path"])).read_bytes()
+                    assert (len(content), hashlib.sha256(content).hexdigest()) == (output["size"], output["sha256"])
+            assert list(self.outbox(name).rglob(".diffio-watch-*")) == []
+
+
+def _text(raw: io.BytesIO) -> io.TextIOWrapper:
+    return io.TextIOWrapper(raw, "utf-8", "strict", write_through=True)
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without what configures the program."""
+    foreign = ("STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DIFFIO_") and name not in foreign}
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))}
+
+
+MakeStudio = Callable[..., Studio]
