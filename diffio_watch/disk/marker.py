@@ -12,6 +12,8 @@ import errno
 import json
 import os
 import stat
+import threading
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -24,6 +26,7 @@ Role = Literal["inbox", "outbox", "archive"]
 NAME: Final = ".diffio-watch"
 PROGRAM: Final = "diffio-watch"
 _LIMIT: Final = 4096  # bytes; a real one has some 150
+_locks: Final[defaultdict[str, threading.Lock]] = defaultdict(threading.Lock)  # by folder: a hung one stops no other
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -105,12 +108,18 @@ def check(root: str, role: Role, name: str, owner: Owner, memory: FolderMemory |
     """
     found = inspect(root, role, name, owner, memory, system)
     mount = mount_of(root)
-    marker = Marker(PROGRAM, owner.journal, role, name, owner.counter)
-    if found is not None:
-        if found.counter < owner.counter:
-            _raise_counter(root, marker)
-        return _remember(memory, FolderMemory(role, name, mount.source))
-    return _first_use(root, marker, mount) if memory is None else memory
+    if memory is None if found is None else found.counter < owner.counter:
+        with _locks[root]:  # the threads of this program share the marker's temporary name
+            found = inspect(root, role, name, owner, memory, system)  # another one may have been quicker
+            marker = Marker(PROGRAM, owner.journal, role, name, owner.counter)
+            if found is None:
+                return _first_use(root, marker, mount)
+            if found.counter < owner.counter:
+                _raise_counter(root, marker)
+    if found is None:
+        assert memory is not None
+        return memory
+    return _remember(memory, FolderMemory(role, name, mount.source))
 
 
 def inspect(root: str, role: Role, name: str, owner: Owner, memory: FolderMemory | None,

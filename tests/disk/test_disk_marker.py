@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -183,3 +184,37 @@ def test_inspecting_writes_nothing(tmp_path: Path) -> None:
     memory = use(tmp_path)
     marker.inspect(str(tmp_path), "inbox", "podcasts", replace(ME, counter=5), memory)
     assert on_disk(tmp_path).counter == 1
+
+
+def test_many_threads_may_meet_a_folder_for_the_first_time_and_raise_its_counter_at_once(tmp_path: Path) -> None:
+    owner, errors = Owner("01JOURNAL", 1), []
+
+    def meet(barrier: threading.Barrier) -> None:
+        barrier.wait()
+        try:
+            marker.check(str(tmp_path), "outbox", "a", owner, None)
+        except marker.MarkerError as error:
+            errors.append(error)
+
+    for round_ in range(40):
+        if round_ % 4 == 0:
+            (tmp_path / marker.NAME).unlink(missing_ok=True)
+        owner.counter += 1
+        barrier = threading.Barrier(6)
+        threads = [threading.Thread(target=meet, args=(barrier,)) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert errors == []
+    assert on_disk(tmp_path) == Marker("diffio-watch", "01JOURNAL", "outbox", "a", 41)
+
+
+def test_adopting_never_lowers_the_counter_of_ones_own_journal(tmp_path: Path) -> None:
+    """An old copy of the journal is no question of whose folder it is."""
+    marker.adopt(str(tmp_path), "outbox", "a", Owner("01JOURNAL", 9))
+    with pytest.raises(OldJournal):
+        marker.adopt(str(tmp_path), "outbox", "a", Owner("01JOURNAL", 8))
+    marker.adopt(str(tmp_path), "outbox", "a", Owner("01OTHER", 1))
+    (tmp_path / marker.NAME).write_text("damaged")
+    marker.adopt(str(tmp_path), "outbox", "a", Owner("01JOURNAL", 1))
