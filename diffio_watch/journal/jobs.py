@@ -52,7 +52,8 @@ class Jobs(Connection):
         Raises:
             Stale: the row was changed since it was read; nothing is written.
             NameReserved: another job has one of the names; nothing is written.
-            ValueError: the states' table does not allow this transition.
+            ValueError: the states' table does not allow this transition, or another job is of the same place, content
+                and run.
         """
         state = changes.get("state", job.state)
         if state is not job.state and state not in TRANSITIONS[job.state]:
@@ -61,10 +62,13 @@ class Jobs(Connection):
         row = to_row({**changes, "updated_at": after.updated_at, "version": after.version})
         with self.transaction() as db:
             settings = ", ".join(f"{name} = :{name}" for name in row)
-            changed = db.execute(
-                f"UPDATE jobs SET {settings} WHERE id = :id AND version = :was",  # noqa: S608 - our own column names
-                {**row, "id": job.id, "was": job.version},
-            ).rowcount
+            try:
+                changed = db.execute(
+                    f"UPDATE jobs SET {settings} WHERE id = :id AND version = :was",  # noqa: S608 - our own column names
+                    {**row, "id": job.id, "was": job.version},
+                ).rowcount
+            except sqlite3.IntegrityError as error:
+                raise ValueError(f"another job has this content at {job.path!r} in run {after.run}") from error
             if changed != 1:
                 raise Stale(f"Job {job.id} was changed meanwhile.")
             if reserve:
@@ -114,22 +118,29 @@ class Jobs(Connection):
         return self._one("SELECT 1 FROM jobs WHERE generation_id = ?", generation_id) is not None
 
     def twins(self, job: Job) -> list[Job]:
-        """Older jobs of this inbox whose size and cheap fingerprint are this job's, oldest first.
+        """Jobs of this inbox with this job's size and cheap fingerprint, oldest first: older ones, and any uploaded.
+
+        A younger one may have been quicker: the older was held, or took its content only lately.
 
         A job that a rebuild learned from its sidecar alone has no fingerprint: it may be one.
         """
         return self._jobs(
-            "inbox = ? AND partial IN (?, '') AND size = ? AND seq < (SELECT seq FROM jobs WHERE id = ?) ORDER BY seq",
-            job.inbox, job.partial, job.size, job.id)
+            "inbox = ? AND partial IN (?, '') AND size = ? AND id != ? "
+            "AND (uploaded = 1 OR seq < (SELECT seq FROM jobs WHERE id = ?)) ORDER BY seq",
+            job.inbox, job.partial, job.size, job.id, job.id)
 
     def _jobs(self, where: str, *values: Any) -> list[Job]:
         return [to_job(row) for row in self._all(f"SELECT {_ALL} FROM jobs WHERE {where}", *values)]  # noqa: S608 - callers pass constants
 
-    def due(self, states: Collection[State], inbox: str, now: float, limit: int) -> list[Job]:
-        """What is due in one inbox, in the order it is to be done: bumped first, then priority, then age."""
+    def due(self, states: Collection[State], inbox: str, now: float, limit: int, *, paid: bool = False) -> list[Job]:
+        """What is due in one inbox, in the order it is to be done: bumped first, then priority, then age.
+
+        With `paid`, only what has been paid for.
+        """
         marks = ", ".join("?" * len(states))
+        only = "AND intent_at IS NOT NULL" if paid else ""
         return self._jobs(
-            f"state IN ({marks}) AND inbox = ? AND due_at <= ? ORDER BY bumped DESC, priority DESC, seq LIMIT ?",
+            f"state IN ({marks}) AND inbox = ? AND due_at <= ? {only} ORDER BY bumped DESC, priority DESC, seq LIMIT ?",
             *sorted(states), inbox, now, limit)
 
     def next_due(self, now: float) -> float | None:

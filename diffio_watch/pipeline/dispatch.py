@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from diffio_watch.api import ApiError
-from diffio_watch.config import ConfigError
+from diffio_watch.config import KeyMissing
 from diffio_watch.job import OPEN, Job, State
 from diffio_watch.journal import Halt
 from diffio_watch.pipeline.halts import ACCOUNT, Halts
@@ -112,6 +112,7 @@ class Dispatcher:
         self._turn = 0
         self._probing: set[str] = set()
         self._tidy_at = 0.0
+        halts.tidy([inbox.name for inbox in tools.config.inboxes])
 
     def wake(self) -> None:
         """Something may be due sooner than it was."""
@@ -176,7 +177,12 @@ class Dispatcher:
         """How many more generations may be on their way."""
         counts = self._tools.journal.counts()
         under_way = counts[State.UPLOADING] + counts[State.GENERATING] + counts[State.WAITING]
-        return self._tools.config.limits.in_flight - under_way
+        room = self._tools.config.limits.in_flight - under_way
+        for pool in self.pools:
+            if State.QUEUED in pool.states and 0 < room <= pool.size:  # some may be let in just now
+                let_in = [self._tools.journal.job(job_id) for job_id in list(pool.busy)]
+                room -= sum(1 for job in let_in if job is not None and job.state is State.QUEUED)
+        return room
 
     def _choose(self, pool: Pool, now: float, room: int) -> Job | None:
         """The next job of a pool: bumped first, then by priority, then the inbox that waited longest for a turn."""
@@ -202,7 +208,9 @@ class Dispatcher:
                 continue
             if self._halts.blocked(inbox, state, paid=True) is not None:
                 continue
-            for job in self._tools.journal.due({state}, inbox, now, len(pool.busy) + len(pool.lost) + 1):
+            # what may not begin to spend must not hide what is bought
+            bought = self._halts.blocked(inbox, state, paid=False) is not None
+            for job in self._tools.journal.due({state}, inbox, now, len(pool.busy) + len(pool.lost) + 1, paid=bought):
                 if job.id not in pool.busy and job.id not in pool.lost and self._halts.blocks(job) is None:
                     return job
         return None
@@ -243,7 +251,8 @@ class Dispatcher:
     def _prober(self, halt: Halt) -> Job | None:
         """The oldest job that the stop keeps from its next step, of those that came furthest; parked ones are due."""
         states = {State.GENERATING, State.UPLOADING} if halt.scope == ACCOUNT else OPEN
-        oldest_first = reversed(self._tools.journal.jobs(states))
+        configured = {inbox.name for inbox in self._tools.config.inboxes}
+        oldest_first = [job for job in reversed(self._tools.journal.jobs(states)) if job.inbox in configured]
         for job in sorted(oldest_first, key=lambda job: _BEGUN.index(job.state)):
             inbox_fits = not halt.scope.startswith("inbox:") or halt.scope == f"inbox:{job.inbox}:model"
             if inbox_fits and job.due_at is not None and not self.holds(job.id) and self._halts.blocks_by(halt, job):
@@ -253,9 +262,10 @@ class Dispatcher:
     def _ask(self, halt: Halt) -> None:
         """Probe with a call that costs nothing."""
         try:
-            if key_works(self._tools) and halt.because.code == "auth":
+            # of an origin, any answer shows that it is there again
+            if key_works(self._tools) or halt.because.code != "auth":
                 self._halts.end(halt.scope)
-        except (ApiError, ConfigError) as error:
+        except (ApiError, KeyMissing) as error:
             self._tools.log.info("probe.failed", scope=halt.scope, error=str(error))
         finally:
             self._probing.discard(halt.scope)

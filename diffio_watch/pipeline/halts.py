@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -87,6 +87,18 @@ class Halts:
         self._log.warning("work.resumed", scope=scope, reason=known.because.code)
         return True
 
+    def tidy(self, inboxes: Collection[str]) -> None:
+        """At a start: what a changed configuration may have mended is tried anew, and what it has no more is forgotten.
+
+        Args:
+            inboxes: names of the configured ones.
+        """
+        for scope in self.all():
+            kind, _, rest = scope.partition(":")
+            name, _, part = rest.partition(":")
+            if kind == "inbox" and (name not in inboxes or part == "model"):
+                self.end(scope)
+
     def probing(self, halt: Halt, now: float) -> None:
         """A probe is about to be made: the next one is not due before its pause is over."""
         pause = origin_pause if halt.scope.startswith("origin:") else account_pause
@@ -122,9 +134,10 @@ class Halts:
             return _blocks(halt, job.inbox, job.state, paid=job.paid) and self._why(
                 others, job.inbox, job.state, paid=job.paid) is None
 
-    def working_on(self, job_id: str) -> None:
-        """This thread's requests are for this job from now on."""
+    def working_on(self, job_id: str, probe: Halt | None = None) -> None:
+        """This thread's requests are for this job from now on, and perhaps to see whether a stop is over."""
         self._current.job = job_id
+        self._current.probe = probe.scope if probe is not None else ""
 
     def observe(self, seen: Observation) -> None:
         """What one request showed of its origin; called by the API package in the thread of the job."""
@@ -146,6 +159,9 @@ class Halts:
             self.begin(Stop(scope, because("service_down", origin=seen.origin, detail=detail)), now)
         if recovered:
             self.end(scope)
+        probed: str = getattr(self._current, "probe", "")
+        if seen.ok and probed.startswith(f"origin:{seen.role}:"):
+            self.end(probed)  # perhaps another host now does what that one did
         if recovered or parked:
             self._journal.bring_forward(ORIGIN_CODES, now, seen.origin, floor=0.0 if recovered else _FLOOR)
 

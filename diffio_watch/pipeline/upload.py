@@ -19,6 +19,7 @@ from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
 
 _TWIN_PAUSE = 2.0
+_LONGEST_TWIN_PAUSE = 15.0
 
 
 def queued(job: Job, tools: Tools) -> Outcome:
@@ -61,11 +62,11 @@ def _twin(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
         here = twin.path == job.path
         if job.settings.duplicates == "process" and not here:
             continue
-        if twin.state is State.CANCELLED or (twin.state is State.FAILED and not (here and twin.paid)):
+        if twin.state in {State.CANCELLED, State.FAILED} and not (here and twin.paid):
             continue  # it has no outputs and will have none
         if twin.sha256 is None:
             if twin.state in OPEN:
-                return park(job, now, because("twin", other=show(twin.path)), delay=_TWIN_PAUSE)
+                return park(job, now, because("twin", other=show(twin.path)), delay=_twin_pause(job))
             continue
         mine = mine or sha256()
         if mine != twin.sha256:
@@ -77,9 +78,14 @@ def _twin(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
             source = twin.id if twin.state is State.DELIVERED else twin.duplicate_of or twin.id
             return go(f"a copy of {show(twin.path)}", state=State.DOWNLOADING, duplicate_of=source, sha256=mine,
                       due_at=now)
-        waiting = park(job, now, because("twin", other=show(twin.path)), delay=_TWIN_PAUSE)
+        waiting = park(job, now, because("twin", other=show(twin.path)), delay=_twin_pause(job))
         return Outcome({**waiting.changes, "sha256": mine}, rest=True)  # read once is enough
     return None
+
+
+def _twin_pause(job: Job) -> float:
+    """Short at first; a hundred copies of one file must not keep the disk busy while it uploads."""
+    return float(min(_TWIN_PAUSE * 2 ** min(job.parks, 4), _LONGEST_TWIN_PAUSE))
 
 
 def uploading(job: Job, tools: Tools) -> Outcome:
@@ -168,9 +174,14 @@ def _arrived(job: Job, tools: Tools, original: Original) -> Outcome:
     if job.sha256 not in {None, sha256}:
         raise Changed("its content is another one")
     twin = _twin(job, tools, lambda: sha256)
-    if twin is not None:
+    if twin is not None and twin.changes.get("state") is State.SKIPPED:
         return twin
-    return go(state=State.GENERATING, sha256=sha256, uploaded=True, uploaded_at=now, due_at=now, progress=None)
+    if twin is not None:  # an older job took this content meanwhile: what was uploaded is of no use
+        return go("it may be a copy", **NO_PROJECT, state=State.QUEUED, sha256=sha256, due_at=now, progress=None)
+    # of the same content at this place there may be jobs that never came to anything
+    runs = [one.run for one in tools.journal.jobs_at(job.inbox, job.path) if one.id != job.id and one.sha256 == sha256]
+    run = max(runs) + 1 if job.run in runs else job.run
+    return go(state=State.GENERATING, run=run, sha256=sha256, uploaded=True, uploaded_at=now, due_at=now, progress=None)
 
 
 def abort(job: Job, tools: Tools, session: Session) -> None:

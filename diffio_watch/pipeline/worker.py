@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from diffio_watch.api import ApiError, Forbidden, NotFound, Rejected, Unauthorized
+from diffio_watch.config import KeyMissing
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Halt, JournalError, NameReserved, Stale
 from diffio_watch.pipeline import deliver, generate, upload
@@ -50,7 +51,7 @@ class Worker:
         Raises:
             JournalTrouble: what was done can't be recorded; nothing more may be sent.
         """
-        self._halts.working_on(job.id)
+        self._halts.working_on(job.id, probe)
         while not (self._tools.stop.is_set() or self._tools.sick.is_set()):
             if self._halts.blocks(job) is not None and (probe is None or not self._halts.blocks_by(probe, job)):
                 return
@@ -89,6 +90,9 @@ class Worker:
                                                        **outcome.changes)
         except NameReserved:  # another job was quicker: the same step finds the next number
             return Outcome(), job
+        except ValueError as error:  # a row that can't be is a bug, and must not end the work on all the others
+            outcome = self._decide(error, job)
+            return outcome, self._tools.journal.commit(job, detail=outcome.detail, **outcome.changes)
 
     def _decide(self, error: Exception, job: Job) -> Outcome:
         tools = self._tools
@@ -96,15 +100,20 @@ class Worker:
         if isinstance(error, Forbidden):
             try:
                 works = key_works(tools)
-            except ApiError as other:
+            except (ApiError, KeyMissing) as other:
                 error = other
-        outcome = decide(error, job, tools.clock.now(), key_works=works,
-                         same_key=job.key_print is None or job.key_print == tools.key_print(),
+        outcome = decide(error, job, tools.clock.now(), key_works=works, same_key=self._same_key(job),
                          current_model=tools.inbox(job).model)
         reason = outcome.changes.get("because")
         if reason is not None and reason.code == "internal":
             tools.log.error("job.step_failed", job=job.id, state=str(job.state), exc_info=error)
         return outcome
+
+    def _same_key(self, job: Job) -> bool:
+        try:
+            return job.key_print is None or job.key_print == self._tools.key_print()
+        except KeyMissing:
+            return True  # none is not another one
 
     def _after(self, before: Job, job: Job, outcome: Outcome) -> None:
         tools = self._tools
@@ -141,6 +150,7 @@ def key_works(tools: Tools) -> bool:
 
     Raises:
         ApiError: the service gave no answer to go by.
+        KeyMissing: there is no key.
     """
     waiting = tools.journal.jobs({State.WAITING}, limit=1)
     generation = waiting[0].generation_id if waiting and waiting[0].key_print == tools.key_print() else None
