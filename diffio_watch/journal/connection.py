@@ -80,7 +80,10 @@ class Connection:
                 db.row_factory = sqlite3.Row
                 db.execute("PRAGMA foreign_keys = ON")
                 if read_only:
-                    if version_of(db) != VERSION:
+                    version = version_of(db)
+                    if version == 0:  # a daemon is just about to make it
+                        raise JournalMissing(f"There is no journal in {state_dir} yet: `diffio-watch run` makes one.")
+                    if version != VERSION:
                         raise JournalCorrupt(
                             "The journal is of another version: `diffio-watch run` brings it up to date.")
                 else:
