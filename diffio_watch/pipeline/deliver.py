@@ -10,7 +10,7 @@ from typing import Any, Final
 from diffio_watch.api import errors as api
 from diffio_watch.disk.names import show
 from diffio_watch.intake.media import probe
-from diffio_watch.job import DownloadType, Job, Media, Output, State
+from diffio_watch.job import DownloadType, Job, Media, Original, Output, State
 from diffio_watch.outbox.errors import ContentLost, NameTaken
 from diffio_watch.outbox.temp import Temp
 from diffio_watch.pipeline.hangs import SYNC_PATIENCE
@@ -240,7 +240,7 @@ def _deliver(job: Job, tools: Tools) -> Outcome:
     changes: dict[str, Any] = {
         "state": State.DELIVERED, "notes": tuple(dict.fromkeys(notes)), "delivered_at": now, "due_at": None,
         "progress": None, "because": None, "parks": 0,
-        "original": "kept" if job.settings.originals == "keep" else "pending"}
+        "original": _original_next(job)}
     try:
         with tools.files.call(job.inbox, SYNC_PATIENCE):
             tools.outbox(job).write_sidecar(replace(job, **changes))
@@ -252,6 +252,13 @@ def _deliver(job: Job, tools: Tools) -> Outcome:
                         for output in job.outputs)
         return go("a published output was lost", outputs=outputs, due_at=now)
     return Outcome(changes, rest=True)
+
+
+def _original_next(job: Job) -> Original:
+    """What is to become of the original now; what went at an earlier delivery went for good."""
+    if job.original in {"archived", "deleted"}:
+        return job.original
+    return "kept" if job.settings.originals == "keep" else "pending"
 
 
 def _duplicate(job: Job, tools: Tools) -> Outcome:
