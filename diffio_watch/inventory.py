@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from itertools import count
 from typing import Final
 
 from diffio_watch.config import Inbox
@@ -36,6 +35,26 @@ class _Content:
     sha256: str | None = None
     media: Media | None = None
     trouble: str = ""
+
+
+class _Meter:
+    """Counts what is read."""
+
+    def __init__(self, progress: Progress, inbox: str, total: int) -> None:
+        self._progress = progress
+        self._inbox = inbox
+        self._total = total
+        self._done = self._end = 0
+
+    def of(self, size: int) -> Callable[[], None]:
+        """The next file begins; what is to be called before each of its chunks."""
+        self._done = self._end
+        self._end += size
+        return self._tick
+
+    def _tick(self) -> None:
+        self._progress(self._inbox, self._done, self._total)
+        self._done = min(self._done + fingerprint.CHUNK, self._end)
 
 
 class Inventory:
@@ -72,12 +91,10 @@ class Inventory:
         """
         found = self._scan()
         unread = {path: seen for path, seen in found.files.items() if self._at_once(path, seen)}
-        total, done = sum(seen.size for seen in unread.values()), 0
+        meter = _Meter(progress, self._inbox.name, sum(seen.size for seen in unread.values()))
         for path, seen in unread.items():
-            read = count(done, fingerprint.CHUNK)
-            self._look(path, seen, lambda read=read: progress(self._inbox.name, min(next(read), total), total))  # type: ignore[misc]  # bound now, on purpose
-            done += seen.size
-        progress(self._inbox.name, total, total)
+            self._look(path, seen, meter.of(seen.size))
+        meter.of(0)()
 
     def _scan(self) -> Scan:
         rules = Rules(self._inbox.name, self._inbox.include, self._inbox.exclude, recursive=self._inbox.recursive)

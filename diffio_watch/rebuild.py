@@ -18,6 +18,7 @@ from diffio_watch.config import Config, Inbox, KeyMissing
 from diffio_watch.disk import marker
 from diffio_watch.disk.mounts import expected_but_unmounted
 from diffio_watch.disk.names import show
+from diffio_watch.intake import media
 from diffio_watch.inventory import Inventory, Progress
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Journal
@@ -64,6 +65,7 @@ def rebuild(config: Config, journal: Journal, projects: Projects, progress: Prog
         JournalError: the journal refuses.
     """
     journal.must_be_whole()
+    media.remember_in(journal.state_dir / "probing")
     return _Rebuild(config, journal, projects, progress).run()
 
 

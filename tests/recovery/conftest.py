@@ -1,0 +1,29 @@
+"""The house of these tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from recovery_house import House
+
+from diffio_watch.intake import media
+from diffio_watch.sandbox import Sandbox
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(seconds=0) as service:
+        yield service
+
+
+@pytest.fixture
+def house(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch,
+          capfdbinary: pytest.CaptureFixture[bytes]) -> House:
+    for name in [name for name in os.environ if name.startswith("DIFFIO_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(media, "_crumbs", None)  # the daemon in this process leaves its folder there
+    return House(tmp_path, sandbox, monkeypatch, capfdbinary)
