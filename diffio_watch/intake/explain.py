@@ -127,6 +127,8 @@ def explain(inbox: Inbox, path: str, seen: Sight, records: Records, now: float) 
                            tuple(rules), None, job)
     names = Rules(inbox.name, inbox.include, inbox.exclude, recursive=inbox.recursive)
     rules += _kind_rules(seen) + names.explain(path)
+    if settling is not None and job is not None and settling.since <= (job.settled_at or 0.0):
+        settling = None  # from before it settled: intake tells its list once a second
     if job is not None and stands and settling is None:
         rules += [Rule(name, holds=True, detail=words) for name, words in _WAIT_RULES.items()]
         rules.append(Rule("journalled", holds=True, detail=f"job {job.id} is {job.state}"))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import whole_media
+from whole_mounts import Mounts
 from whole_studio import MakeStudio, Studio
 
+from diffio_watch.intake import presence
+from diffio_watch.pipeline import chores
 from diffio_watch.sandbox import Sandbox
 
 
@@ -52,3 +56,22 @@ def make_studio(tmp_path: Path, service: Sandbox) -> Iterator[MakeStudio]:
 @pytest.fixture
 def studio(make_studio: MakeStudio) -> Studio:
     return make_studio()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The daemon of this process looks after its folders several times a second."""
+    for name in ("_CHECK_EVERY", "_RETURN_EVERY"):
+        monkeypatch.setattr(presence, name, 0.2)
+    monkeypatch.setattr(chores, "_ROOM_EVERY", 0.2)
+    monkeypatch.setattr(chores, "_PAUSE", 0.1)
+
+
+@pytest.fixture
+def mounts() -> Iterator[Mounts]:
+    """Mounts that end with the test; it is skipped where none can be made."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount")
+    made = Mounts()
+    yield made
+    made.end()

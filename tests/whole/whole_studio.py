@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from diffio_watch.cli import main
+from diffio_watch.clock import Clock
 from diffio_watch.config import load
 from diffio_watch.daemon import Daemon
 from diffio_watch.disk import lease
@@ -26,10 +27,12 @@ from diffio_watch.job import Event, Job, State
 from diffio_watch.journal import Journal, JournalError
 from diffio_watch.journal.records import InboxReport
 from diffio_watch.logs import open_log
+from diffio_watch.pipeline.hangs import PATIENCE
 from diffio_watch.sandbox import Sandbox
 
 REPOSITORY: Final = Path(__file__).parents[2]
 NAME: Final = "podcasts"
+LONG: Final = 3600.0  # seconds that the service works where a test says when it is ready
 _LOOK: Final = 0.02  # seconds between two looks at something that is waited for
 
 
@@ -43,6 +46,20 @@ def until(holds: Callable[[], object], seconds: float = 20.0, what: Callable[[],
     while not holds():
         assert time.monotonic() < end, what()
         time.sleep(_LOOK)
+
+
+class SkippedClock(Clock):
+    """Goes as time does, but for what a test skips."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.skipped = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.skipped
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.skipped
 
 
 class Studio:
@@ -63,6 +80,7 @@ class Studio:
         self.config = config
         self.state = base / "state"
         self.process: subprocess.Popen[bytes] | None = None
+        self._clock = SkippedClock()
         self._daemon: Daemon | None = None
         self._thread: threading.Thread | None = None
         self._codes: list[int] = []
@@ -111,6 +129,7 @@ class Studio:
         self._stream = self.log_file.open("a")
         log = open_log("debug", "json", secrets=list, stream=self._stream)
         daemon = self._daemon = Daemon(load(self.config_file, {}), log=log)
+        daemon._clock = self._clock
         self._thread = threading.Thread(target=lambda: self._codes.append(daemon.run()), name="daemon", daemon=True)
         before = {name: report.last_scan_at for name, report in self.reports().items()}
         self._thread.start()
@@ -140,6 +159,17 @@ class Studio:
         assert self.stop() == 0
         self.config.update(config)
         self.start()
+
+    def skip(self, seconds: float) -> None:
+        """Let time pass for the daemon of this process and for the service; no more than patience with a hung call."""
+        assert seconds < PATIENCE
+        self._clock.skipped += seconds
+        self.service.skip(seconds)
+
+    def ready(self) -> None:
+        """The service is done with everything it works on."""
+        self.service.change(seconds=0)
+        self.service.skip(LONG)
 
     # in a process of its own
 
@@ -252,7 +282,7 @@ class Studio:
         code: object = None
         with _text(out) as out_text, _text(err) as err_text, redirect_stdout(out_text), redirect_stderr(err_text):
             try:
-                main([*arguments[:1], "-c", str(self.config_file), *arguments[1:]])
+                main(["-c", str(self.config_file), *arguments])
             except SystemExit as ended:
                 code = ended.code
             told = out.getvalue().decode(), err.getvalue().decode()
