@@ -244,6 +244,7 @@ def _deliver(job: Job, tools: Tools) -> Outcome:
     try:
         with tools.files.call(job.inbox, SYNC_PATIENCE):
             tools.outbox(job).write_sidecar(replace(job, **changes))
+            tools.outbox(job).clean(job)  # what came of an output that could not be had
     except NameTaken:
         return _renumber(job, tools)
     except ContentLost as lost:

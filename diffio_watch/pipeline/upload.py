@@ -98,13 +98,13 @@ def uploading(job: Job, tools: Tools) -> Outcome:
     # `parks` is kept until the whole file has arrived: a host that loses every session is not asked without a pause
     if job.upload == "put":
         target = tools.put_targets.get(job.id)
-        if target is None or _expired(target.expires_at, now):  # the URL lived in memory only
+        if target is None:  # the URL lived in memory only
             return go("the upload URL is gone", **NO_PROJECT, due_at=now, parks=job.parks)
         with _original(job, tools) as original:
             tools.storage.put(target, original.part(0, job.size))
             return _arrived(job, tools, original)
     session = tools.sessions.load(job.id)
-    if session is None or _expired(session.expires_at, now):
+    if session is None:
         return go("the upload session is gone", **NO_PROJECT, due_at=now, parks=job.parks)
     if job.upload_id is None:
         upload_id, part_size = tools.storage.start(session)
@@ -203,10 +203,11 @@ def release(tools: Tools, holds: Callable[[str], bool]) -> None:
     """
     for job_id in tools.sessions.jobs():
         job = tools.journal.job(job_id)
-        if job is not None and (job.state is State.UPLOADING or holds(job_id)):
-            continue
         session = tools.sessions.load(job_id)
-        if job is not None and session is not None and not job.uploaded:
+        expired = session is not None and _expired(session.expires_at, tools.clock.now())
+        if job is not None and (holds(job_id) or (job.state is State.UPLOADING and not expired)):
+            continue
+        if job is not None and session is not None and not job.uploaded and not expired:
             abort(job, tools, session)
         tools.sessions.remove(job_id)
 
@@ -221,7 +222,3 @@ def _original(job: Job, tools: Tools) -> Original:
                   follow_symlinks=tools.inbox(job).follow_symlinks)
     return Original(place, job, tick=tick,
                     guard=lambda: tools.files.call(job.inbox))
-
-
-def _expired(at: float | None, now: float) -> bool:
-    return at is not None and at <= now

@@ -212,13 +212,18 @@ class House:
             AssertionError: it would never end.
         """
         left = _SPIN * (1 + sum(self.journal.counts()[state] for state in OPEN))
-        while self.dispatcher.give_out(self.clock.now()):
-            while self.dispatcher.busy or self.dispatcher._probing:
-                assert self.dispatcher._wake.wait(20), f"a step hangs: {self.service.calls}"
-                self.dispatcher._wake.clear()
+        while self.work_once():
             left -= 1
             assert left, f"it spins: {self.service.calls}"
         assert self.troubles == []
+
+    def work_once(self) -> int:
+        """Give out what is due and wait until it is done; how much it was."""
+        given = self.dispatcher.give_out(self.clock.now())
+        while self.dispatcher.busy or self.dispatcher._probing:
+            assert self.dispatcher._wake.wait(20), f"a step hangs: {self.service.calls}"
+            self.dispatcher._wake.clear()
+        return given
 
     def next_moment(self) -> float | None:
         """When something is due next."""
