@@ -20,6 +20,7 @@ from diffio_watch.reasons import because
 
 _TWIN_PAUSE = 2.0
 _LONGEST_TWIN_PAUSE = 15.0
+_CLOCK_SKEW = 3600.0  # seconds; a token that is kept a little too long is of no use to anybody
 
 
 def queued(job: Job, tools: Tools) -> Outcome:
@@ -204,7 +205,8 @@ def release(tools: Tools, holds: Callable[[str], bool]) -> None:
     for job_id in tools.sessions.jobs():
         job = tools.journal.job(job_id)
         session = tools.sessions.load(job_id)
-        expired = session is not None and _expired(session.expires_at, tools.clock.now())
+        expired = session is not None and session.expires_at is not None \
+            and session.expires_at + _CLOCK_SKEW <= tools.clock.now()
         if job is not None and (holds(job_id) or (job.state is State.UPLOADING and not expired)):
             continue
         if job is not None and session is not None and not job.uploaded and not expired:
