@@ -20,9 +20,10 @@ from typing import Any, Final, Self
 from crash_scenarios import INBOX, PART, SCENARIOS, Scenario
 
 from diffio_watch.disk.marker import NAME
-from diffio_watch.job import State
-from diffio_watch.journal import Journal
+from diffio_watch.job import Job, State
+from diffio_watch.journal import Journal, JournalMissing
 from diffio_watch.outbox import sidecar
+from diffio_watch.outbox.names import sidecar_path
 from diffio_watch.sandbox import Sandbox
 from diffio_watch.sandbox.state import Seen
 
@@ -192,6 +193,24 @@ class World:
             for job, (version, parts) in told.items():
                 assert rows[job].version >= version, f"lost of {job}: {version}, left is {rows[job]}"
                 assert rows[job].version > version or len(journal.parts(job)) >= parts, f"lost a part of {job}"
+
+    def check_published(self) -> None:
+        """What the journal calls published or delivered is on the disk."""
+        shown = self.visible()
+        for job in self._jobs():
+            for output in job.outputs:
+                if output.state == "published":
+                    assert output.path in shown, f"{output.path} was published"
+                    assert hashlib.sha256(shown[output.path]).hexdigest() == output.sha256
+            if job.state is State.DELIVERED:
+                assert sidecar_path(job.path, job.number or 1) in shown, f"{job.path} was delivered"
+
+    def _jobs(self) -> list[Job]:
+        try:
+            with Journal.open(self.base / "state", read_only=True) as journal:
+                return journal.jobs()
+        except JournalMissing:  # the first start did not come so far
+            return []
 
     def _whole_json(self, path: str, data: bytes, shown: Mapping[str, bytes]) -> None:
         if "transcript" in path:

@@ -92,6 +92,26 @@ def _parts_reached(sandbox: Sandbox, parts: int) -> bool:
     return sandbox.calls.get("part", 0) >= parts
 
 
+def test_a_cancelled_upload_is_released_at_the_service_and_its_token_forgotten(
+    sandbox: Sandbox, serve: Callable[[], Service],
+) -> None:
+    service = serve()
+    sandbox.change(part_bytes=16 * 1024)
+    sandbox.fault("part", "delay", seconds=0.3)
+    (service.inbox / "take.wav").write_bytes(sound(1, 20))
+    service.start()
+    service.until(partial(_parts_reached, sandbox, 2), 60)
+    with Journal.open(service.state) as journal:
+        (job,) = journal.jobs()
+        journal.ask("cancel", {"jobs": [job.id]})
+    service.until(lambda: sandbox.calls.get("abort") == 1, 30)
+    service.until(lambda: not list((service.state / "sessions").iterdir()), 10)
+    assert service.stop() == 0
+    assert service.counts() == {State.CANCELLED: 1}
+    assert sandbox.charges == 0
+    assert sandbox.violations == []
+
+
 def upload_with_kills(service: Service, sandbox: Sandbox, *, parts: int, kills: int) -> int:
     """Upload a file of so many parts in spite of some kills; how many parts were sent twice."""
     size = parts * sandbox.settings.part_bytes
