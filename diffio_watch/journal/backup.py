@@ -24,7 +24,8 @@ KEPT: Final = 7  # daily copies
 COPIED_AT: Final = "copied_at"  # in a copy's meta: seconds since the epoch
 
 _DAILY: Final = re.compile(r"journal-\d{4}-\d\d-\d\d\.sqlite3")
-_HIDDEN: Final = re.compile(r"\.journal-[0-9A-Z]{26}\.part(-journal|-wal|-shm)?")
+_SUFFIXES: Final = ("", "-journal", "-wal", "-shm")
+_HIDDEN: Final = re.compile(rf"\.journal-[0-9A-Z]{{26}}\.part({'|'.join(_SUFFIXES)})")
 
 
 def write_copy(state_dir: Path, target: Path) -> None:
@@ -63,14 +64,16 @@ def write_copy(state_dir: Path, target: Path) -> None:
         words = error.strerror if isinstance(error, OSError) else error
         raise CopyFailed(f"The copy {target} can't be written: {words}.") from error
     finally:
-        with suppress(FileNotFoundError):
-            os.unlink(hidden, dir_fd=folder)
+        for suffix in _SUFFIXES:
+            with suppress(FileNotFoundError):
+                os.unlink(hidden + suffix, dir_fd=folder)
         os.close(folder)
 
 
 def _fill(journal: Connection, path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as copy:
         # nothing but this one file, which is synced at the end
+        copy.execute("PRAGMA journal_mode = MEMORY")
         copy.execute("PRAGMA synchronous = OFF")
         copy.execute("PRAGMA locking_mode = EXCLUSIVE")
         journal.copy_into(copy)

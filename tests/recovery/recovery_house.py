@@ -23,7 +23,7 @@ from diffio_watch.config import Config, load
 from diffio_watch.daemon import Daemon
 from diffio_watch.disk import marker
 from diffio_watch.job import Job, State
-from diffio_watch.journal import Journal
+from diffio_watch.journal import Journal, JournalMissing
 from diffio_watch.outbox import sidecar
 from diffio_watch.sandbox import Sandbox
 
@@ -163,7 +163,11 @@ class House:
 
     def jobs(self) -> dict[str, Job]:
         """The newest job of each path, as `inbox:path` for all but the first inbox."""
-        with Journal.open(self.state, read_only=True) as journal:
+        try:
+            opened = Journal.open(self.state, read_only=True)
+        except JournalMissing:  # the daemon is just about to make it
+            return {}
+        with opened as journal:
             return {job.path if job.inbox == "a" else f"{job.inbox}:{job.path}": job
                     for job in reversed(journal.jobs())}
 
@@ -171,7 +175,7 @@ class House:
         return {path: job.state for path, job in self.jobs().items()}
 
     def delivered(self) -> bool:
-        return self.journal_file.exists() and set(self.states().values()) == {State.DELIVERED}
+        return set(self.states().values()) == {State.DELIVERED}
 
     def lose_journal(self) -> None:
         shutil.rmtree(self.state)
