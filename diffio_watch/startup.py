@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 from diffio_watch.config import Config, Inbox
 from diffio_watch.disk import marker
@@ -17,6 +19,8 @@ from diffio_watch.journal.records import Role
 from diffio_watch.outbox import Outbox
 from diffio_watch.outbox.errors import OutboxError
 from diffio_watch.outbox.root import Root
+
+_PATIENCE: Final = 5.0  # seconds for all folders together: a share that hangs is waited for as a missing one is
 
 
 class CannotRun(Exception):
@@ -89,9 +93,10 @@ def refuse_strangers(config: Config, journal: Journal, owner: marker.Owner) -> N
         CannotRun: naming what is wrong and what to do.
     """
     _refuse_gaps(journal)
-    for inbox, role, path in folders(config):
+    for inbox, role, path, wrong in _look_everywhere(config, journal, owner):
         try:
-            _look(journal, owner, role, inbox.name, path)
+            if wrong is not None:
+                raise wrong
         except marker.ForeignMarker as error:
             raise CannotRun(
                 f"The {role} {path} belongs to another journal ({error.owner}). If that one is gone, "
@@ -105,6 +110,28 @@ def refuse_strangers(config: Config, journal: Journal, owner: marker.Owner) -> N
                 f"`diffio-watch journal adopt {inbox.name}` goes on without.") from error
         except marker.FolderGone:
             continue  # waited for
+
+
+def _look_everywhere(config: Config, journal: Journal, owner: marker.Owner,
+                     ) -> list[tuple[Inbox, Role, Path, Exception | None]]:
+    """Every root folder, and what is wrong with it as far as could be told in time."""
+    places = list(folders(config))
+    wrong: list[Exception | None] = [None] * len(places)
+
+    def look(number: int) -> None:
+        inbox, role, path = places[number]
+        try:
+            _look(journal, owner, role, inbox.name, path)
+        except Exception as error:  # noqa: BLE001 - raised again by who asked
+            wrong[number] = error
+
+    threads = [threading.Thread(target=look, args=(number,), daemon=True) for number in range(len(places))]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + _PATIENCE
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return [(*place, error) for place, error in zip(places, wrong, strict=True)]
 
 
 def _refuse_gaps(journal: Journal) -> None:

@@ -274,7 +274,12 @@ class Studio:
 
     def wait(self, *paths: str, state: str = "delivered", seconds: float = 20.0, name: str = NAME) -> None:
         """Wait until the newest job at each path is in a state (and for its reason, as `states` tells it)."""
-        until(lambda: all(self.states(name).get(path) == state for path in paths), seconds, self.told)
+        def there() -> bool:
+            states = self.states(name)
+            assert self._running() or (self.process is not None and self.process.poll() is None), self.told()
+            return all(states.get(path) == state for path in paths)
+
+        until(there, seconds, self.told)
 
     def command(self, *arguments: str) -> tuple[int, str, str]:
         """Run a command in this process; its exit code, output and error output."""
