@@ -8,13 +8,10 @@ error, for the service manager to restart it: whatever it was at is in the journ
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -22,7 +19,7 @@ from structlog.typing import FilteringBoundLogger
 from diffio_watch import __version__
 from diffio_watch.api import Api, Storage
 from diffio_watch.clock import Clock
-from diffio_watch.config import Config, Inbox, KeyMissing, read_key
+from diffio_watch.config import Config, Inbox, KeyMissing
 from diffio_watch.daily import Daily
 from diffio_watch.disk import lease, marker
 from diffio_watch.intake import media
@@ -39,6 +36,7 @@ from diffio_watch.pipeline.halts import Halts
 from diffio_watch.pipeline.sessions import Sessions
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.pipeline.worker import Worker
+from diffio_watch.process import Key, Signals
 from diffio_watch.rooms import Room
 from diffio_watch.startup import CannotRun, available, make_state_dir, refuse_strangers, root
 
@@ -72,7 +70,7 @@ class Daemon:
     def __init__(self, config: Config, *, once: bool = False, log: FilteringBoundLogger | None = None) -> None:
         self._config = config
         self._once = once
-        self._key = _Key(config)
+        self._key = Key(config)
         self._log = log or open_log(config.log.level, config.log.format, secrets=self._key.known)
         self._stop = threading.Event()
         self._sick = threading.Event()  # the journal can't be written: nothing may be sent
@@ -98,7 +96,7 @@ class Daemon:
             with Lock(folder), Journal.open(folder, self._clock, create=True) as journal:
                 journal.ending = self._stop.is_set
                 parts = self._open(journal)
-                with _Signals(self.stop):
+                with Signals(self.stop):
                     return self._supervise(parts)
         except (CannotRun, JournalLocked, JournalCorrupt) as error:
             print(f"diffio-watch: {error}", file=sys.stderr)  # noqa: T201 - a person has to read it
@@ -269,46 +267,3 @@ def _without_effect(config: Config) -> list[str]:
     """Keys that are set and that this version does nothing with: a person should not wait for what they promise."""
     return [name for name, value in (("web.listen", config.web.listen), ("notify.urls", config.notify.urls),
                                      ("webhook.secret_file", config.webhook.secret_file)) if value]
-
-
-class _Key:
-    """The API key, read anew each time, and remembered only so that no log line can tell it."""
-
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        self._seen: list[str] = []
-
-    def read(self) -> str:
-        """The key as it is now.
-
-        Raises:
-            KeyMissing: there is none.
-        """
-        key = read_key(self._config)
-        if key not in self._seen:
-            self._seen.append(key)
-        return key
-
-    def known(self) -> list[str]:
-        """Every key that was read."""
-        return self._seen
-
-
-class _Signals:
-    """SIGTERM and Ctrl-C stop the daemon; in another thread than the main one there are none to catch."""
-
-    def __init__(self, stop: Callable[[], None]) -> None:
-        self._stop = stop
-        self._before: dict[signal.Signals, object] = {}
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, self._caught)
-
-    def _caught(self, _: int, __: FrameType | None) -> None:
-        self._stop()
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal gave

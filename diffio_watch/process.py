@@ -1,0 +1,53 @@
+"""What a process has one of: its signals, and the key that it must never tell."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+from diffio_watch.config import Config, read_key
+
+
+class Key:
+    """The API key, read anew each time, and remembered only so that no log line can tell it."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._seen: list[str] = []
+
+    def read(self) -> str:
+        """The key as it is now.
+
+        Raises:
+            KeyMissing: there is none.
+        """
+        key = read_key(self._config)
+        if key not in self._seen:
+            self._seen.append(key)
+        return key
+
+    def known(self) -> list[str]:
+        """Every key that was read."""
+        return self._seen
+
+
+class Signals:
+    """SIGTERM and Ctrl-C stop the daemon; in another thread than the main one there are none to catch."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, self._caught)
+
+    def _caught(self, _: int, __: FrameType | None) -> None:
+        self._stop()
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal gave
