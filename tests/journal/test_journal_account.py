@@ -1,0 +1,69 @@
+"""Halts, pauses, and what people ask."""
+
+from __future__ import annotations
+
+import pytest
+from journal_jobs import HandClock
+
+from diffio_watch.config import Config
+from diffio_watch.job import State
+from diffio_watch.journal import Answer, Halt, Journal
+from diffio_watch.pipeline import requests
+from diffio_watch.reasons import because
+
+
+def test_halts_are_kept_by_scope_and_survive_a_restart(journal: Journal, clock: HandClock) -> None:
+    halt = Halt("account", because("auth", detail="x"), 5.0, None)
+    journal.set_halt(halt)
+    journal.set_halt(Halt("origin:api:https://one", because("service_down", origin="o", detail="d"), 6.0, 7.0, 2))
+    later = Halt("account", because("billing", detail="y"), 5.0, 9.0, 1)
+    journal.set_halt(later)
+    with Journal.open(journal.state_dir, clock, read_only=True) as again:
+        assert again.halts()["account"] == later
+        assert set(again.halts()) == {"account", "origin:api:https://one"}
+    assert journal.clear_halt("account")
+    assert not journal.clear_halt("account")
+    assert set(journal.halts()) == {"origin:api:https://one"}
+
+
+def test_pauses_are_of_one_inbox_or_of_all_and_know_since_when(journal: Journal, clock: HandClock) -> None:
+    began = clock.at
+    journal.pause("in")
+    clock.at += 5
+    journal.pause("in")
+    journal.pause("*")
+    assert journal.pauses() == {"in": began, "*": clock.at}
+    journal.resume("in")
+    assert set(journal.pauses()) == {"*"}
+    journal.pause("in")
+    journal.resume("*")
+    assert journal.pauses() == {}
+
+
+def test_requests_are_answered_in_the_order_they_were_asked(journal: Journal, clock: HandClock) -> None:
+    first, second = journal.ask("retry", {"jobs": ["a\udcff"]}), journal.ask("pause", {})
+    assert [(one.id, one.command, one.args, one.at) for one in journal.open_requests()] == [
+        (first, "retry", {"jobs": ["a\udcff"]}, clock.at), (second, "pause", {}, clock.at)]
+    assert journal.answer_of(first) is None
+    assert journal.answer_of(99) is None
+    answer = Answer(1, ("no\n", "ü"), ("01X",))
+    journal.answer(first, answer)
+    assert journal.answer_of(first) == answer
+    assert [one.id for one in journal.open_requests()] == [second]
+
+
+def test_another_process_may_ask_while_the_daemon_has_the_journal_open(journal: Journal) -> None:
+    with Journal.open(journal.state_dir) as asker:
+        number = asker.ask("pause", {"inbox": None})
+        assert [one.id for one in journal.open_requests()] == [number]
+        journal.answer(number, Answer(0))
+        assert asker.answer_of(number) == Answer(0)
+
+
+@pytest.mark.parametrize("command", ["retry", "approve"])
+def test_a_request_about_jobs_of_a_journal_that_was_lost_is_answered(journal: Journal, command: str) -> None:
+    config = Config.model_validate({"inboxes": [{"name": "in", "path": "/in", "outbox": "/out"}], "state_dir": "/s"})
+    number = journal.ask(command, {"jobs": ["01AAAAAAAAAAAAAAAAAAAAAAAA"]})
+    requests.serve(journal, config, 1.0)
+    assert journal.answer_of(number) is not None
+    assert journal.counts() == dict.fromkeys(State, 0)

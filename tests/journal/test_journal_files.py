@@ -1,0 +1,266 @@
+"""Intake's side: what stands where, and what becomes of it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from journal_jobs import HandClock, found, now, place, states
+
+from diffio_watch.disk.marker import FolderMemory
+from diffio_watch.job import Job, State
+from diffio_watch.journal import Journal
+from diffio_watch.journal.files import DROP_WINDOW
+from diffio_watch.journal.records import InboxReport, SettlingEntry
+from diffio_watch.reasons import because
+
+ODD = os.fsdecode(b"show\nw \xff/t\xe9.wav")
+
+
+def paid(journal: Journal, job: Job) -> Job:
+    """As far as the paid call."""
+    job = journal.commit(job, state=State.UPLOADING, project_id="p")
+    job = journal.commit(job, state=State.GENERATING, uploaded=True, sha256=job.partial)
+    return journal.commit(job, intent_at=1.0, idempotency_key="k", body="{}")
+
+
+def outcome(journal: Journal, *args: Any, **more: Any) -> str:
+    (placed,) = journal.place("in", [found(*args, **more)], batch_limit=None)
+    return placed.outcome
+
+
+def test_a_finished_file_makes_a_job_as_it_was_found(journal: Journal, clock: HandClock) -> None:
+    (job,) = place(journal, found(ODD, "abc", mtime_ns=5, inode=9, priority=2))
+    assert (job.path, job.size, job.mtime_ns, job.inode, job.partial, job.sha256, job.priority) == (
+        ODD, 3, 5, 9, "abc", "abc", 2)
+    assert (job.state, job.due_at, job.detected_at, job.settled_at, job.created_at) == (
+        State.QUEUED, 0.0, 1.0, 2.0, clock.at)
+    known = journal.known("in")[ODD]
+    assert (known.job_id, known.size, known.mtime_ns, known.inode, known.state, known.partial) == (
+        job.id, 3, 5, 9, State.QUEUED, "abc")
+    assert not known.changed
+    assert journal.known_at("in", ODD) == known
+    assert journal.known("other") == {}
+
+
+def test_a_files_own_fault_makes_a_failed_job_that_is_told_when_its_time_comes(
+        journal: Journal, clock: HandClock) -> None:
+    fault = because("empty")
+    (soon,) = place(journal, found("a.wav", "", fail=fault))
+    (later,) = place(journal, found("b.wav", "", fail=fault, notice_at=clock.at + 300))
+    assert (soon.state, soon.because) == (State.FAILED, fault)
+    assert [job.id for job in journal.notices_due("in", clock.at)] == [soon.id]
+    assert [job.id for job in journal.notices_due("in", clock.at + 300)] == [soon.id, later.id]
+
+
+def test_of_several_files_all_are_journalled_or_none(journal: Journal) -> None:
+    def broken() -> None:
+        raise RuntimeError
+
+    journal.before_commit = broken
+    with pytest.raises(RuntimeError):
+        place(journal, found("a.wav", "abc"), found("b.wav", "def"))
+    journal.before_commit = lambda: None
+    assert journal.jobs() == []
+    assert journal.known("in") == {}
+
+
+def test_a_file_that_is_replaced_before_anything_was_paid_describes_its_job_anew(journal: Journal) -> None:
+    (job,) = place(journal, found("a.wav", "abc"))
+    job = journal.commit(job, state=State.UPLOADING, project_id="p", upload="put", upload_id="u", part_size=5)
+    assert outcome(journal, "a.wav", "other", mtime_ns=2, read=False) == "refreshed"
+    again = now(journal, job.id)
+    assert (again.state, again.size, again.partial, again.sha256, again.project_id, again.upload_id) == (
+        State.QUEUED, 5, "other", None, None, None)
+
+
+def test_a_file_that_is_replaced_after_it_was_paid_for_is_a_new_job(journal: Journal) -> None:
+    (job,) = place(journal, found("a.wav", "abc"))
+    job = paid(journal, job)
+    assert outcome(journal, "a.wav", "other", mtime_ns=2) == "new"
+    assert now(journal, job.id) == job
+    known = journal.known_at("in", "a.wav")
+    assert known is not None
+    assert known.job_id != job.id
+
+
+def test_a_content_that_the_path_had_before_is_the_job_it_was(journal: Journal) -> None:
+    """Touched, copied over itself, or put back after another one."""
+    (job,) = place(journal, found("a.wav", "abc"))
+    paid(journal, job)
+    assert outcome(journal, "a.wav", "abc", mtime_ns=2) == "same"
+    assert now(journal, job.id).mtime_ns == 2
+    assert outcome(journal, "a.wav", "other", mtime_ns=3) == "new"
+    assert outcome(journal, "a.wav", "abc", mtime_ns=4) == "same"
+    known = journal.known_at("in", "a.wav")
+    assert known is not None
+    assert known.job_id == job.id
+    assert outcome(journal, "b.wav", "abc") == "new"  # another place
+
+
+def test_a_path_where_nothing_stands_any_more_is_known_to_have_had_a_job(journal: Journal) -> None:
+    assert journal.known_at("in", "a.wav") is None
+    (job,) = place(journal, found("a.wav", "abc"))
+    journal.vanish("in", ["a.wav"])
+    known = journal.known_at("in", "a.wav")
+    assert known is not None
+    assert (known.job_id, known.mtime_ns, known.sha256) == (job.id, -1, "abc")
+    assert journal.known("in") == {}
+
+
+def test_what_the_pipeline_saw_change_is_told_to_intake(journal: Journal) -> None:
+    (job,) = place(journal, found("a.wav", "abc"))
+    journal.commit(job, because=because("changed"), due_at=None)
+    assert journal.known("in")["a.wav"].changed
+    place(journal, found("a.wav", "abc"))
+    assert not journal.known("in")["a.wav"].changed
+    assert now(journal, job.id).due_at == 0.0
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.UPLOADING, State.HELD])
+def test_a_file_that_vanishes_before_it_was_paid_for_ends_its_job_without_noise(
+        journal: Journal, state: State) -> None:
+    (job,) = place(journal, found("a.wav", "abc"))
+    if state is not job.state:
+        journal.commit(job, state=state, because=None)
+    journal.vanish("in", ["a.wav", "never there.wav"])
+    ended = now(journal, job.id)
+    assert (ended.state, ended.due_at, ended.because) == (State.CANCELLED, None, because("vanished"))
+
+
+def test_a_file_that_vanishes_after_its_upload_leaves_its_job_to_go_on(journal: Journal) -> None:
+    (job,) = place(journal, found("a.wav", "abc"))
+    job = paid(journal, job)
+    journal.vanish("in", ["a.wav"])
+    assert now(journal, job.id) == job
+    (failed,) = place(journal, found("b.wav", "xyz", fail=because("not_media")))
+    journal.vanish("in", ["b.wav"])
+    assert now(journal, failed.id).state is State.FAILED
+
+
+def test_a_touch_is_new_facts_of_the_same_content(journal: Journal) -> None:
+    (job,) = place(journal, found(ODD, "abc"))
+    journal.touch("in", ODD, size=3, mtime_ns=77, inode=5)
+    known = journal.known("in")[ODD]
+    assert (known.mtime_ns, known.inode) == (77, 5)
+    assert now(journal, job.id).mtime_ns == 77
+    journal.touch("in", "unknown.wav", size=1, mtime_ns=1, inode=None)
+    assert set(journal.known("in")) == {ODD}
+
+
+def test_a_renamed_file_takes_all_its_jobs_along(journal: Journal) -> None:
+    (first,) = place(journal, found("a.wav", "abc"))
+    paid(journal, first)
+    (second,) = place(journal, found("a.wav", "other", mtime_ns=2))
+    journal.move("in", [("a.wav", ODD)])
+    assert [job.id for job in journal.jobs_at("in", ODD)] == [second.id, first.id]
+    assert journal.jobs_at("in", "a.wav") == []
+    assert journal.known("in")[ODD].job_id == second.id
+    assert journal.history(second.id)[-1].detail == "renamed"
+
+
+def test_two_files_may_change_their_names_with_one_another(journal: Journal) -> None:
+    one, two = place(journal, found("1.wav", "abc"), found("2.wav", "other"))
+    journal.move("in", [("1.wav", "2.wav"), ("2.wav", "1.wav")])
+    assert {path: known.job_id for path, known in journal.known("in").items()} == {"1.wav": two.id, "2.wav": one.id}
+
+
+def test_many_new_files_at_once_are_held_as_one_batch(journal: Journal) -> None:
+    files = [found(f"{number}.wav", f"content {number}") for number in range(4)]
+    assert {job.state for job in place(journal, *files[:3], limit=3)} == {State.QUEUED}
+    place(journal, files[3], limit=3)
+    held = journal.jobs({State.HELD})
+    assert len(held) == 4
+    assert all(job.because == because("drop_size", limit=3, inbox="in", job=job.id) for job in held)
+    assert all(job.due_at is None for job in held)
+
+
+def test_files_that_are_still_being_copied_count_for_the_drop(journal: Journal) -> None:
+    place(journal, found("a.wav", "abc"), limit=3, settling=3)
+    assert states(journal) == {"a.wav": State.HELD}
+
+
+def test_what_comes_slowly_is_no_drop(journal: Journal, clock: HandClock) -> None:
+    for number in range(6):
+        place(journal, found(f"{number}.wav", f"content {number}"), limit=2)
+        clock.at += DROP_WINDOW / 2 + 1
+    assert set(states(journal).values()) == {State.QUEUED}
+
+
+def test_what_was_approved_or_failed_by_itself_or_is_known_counts_for_no_drop(journal: Journal) -> None:
+    (one,) = place(journal, found("1.wav", "one"), limit=2)
+    journal.commit(one, approved=True)
+    place(journal, found("2.wav", "two", fail=because("not_media")), limit=2)
+    for _ in range(4):
+        place(journal, found("1.wav", "one"), limit=2)
+    place(journal, found("3.wav", "three"), found("4.wav", "four"), limit=2)
+    assert State.HELD not in states(journal).values()
+
+
+def test_what_has_a_project_already_goes_on_beside_a_held_drop(journal: Journal) -> None:
+    (one,) = place(journal, found("1.wav", "one"), limit=2)
+    journal.commit(one, state=State.UPLOADING, project_id="p")
+    place(journal, *[found(f"more {number}.wav", f"more {number}") for number in range(3)], limit=2)
+    assert now(journal, one.id).state is State.UPLOADING
+    assert list(states(journal).values()).count(State.HELD) == 3
+
+
+def test_error_files_are_due_until_written_and_stale_when_they_explain_nothing_any_more(journal: Journal) -> None:
+    failed, gone, held = place(journal, found("a.wav", "a", fail=because("not_media")),
+                               found("b.wav", "b", fail=because("not_media")), found("c.wav", "c"))
+    held = journal.commit(held, state=State.HELD, because=because("daily_limit"), due_at=None)
+    assert len(journal.notices_due("in", journal.clock.now())) == 3
+    failed, gone, held = (journal.commit(job, error_file=True) for job in (failed, gone, held))
+    assert journal.notices_due("in", journal.clock.now()) == []
+    assert journal.notices_stale("in") == []
+    journal.vanish("in", ["b.wav"])
+    journal.commit(held, state=State.QUEUED)
+    assert [job.id for job in journal.notices_stale("in")] == [gone.id]
+    (later,) = place(journal, found("a.wav", "better", mtime_ns=2))
+    for state in (State.UPLOADING, State.GENERATING, State.WAITING, State.DOWNLOADING, State.DELIVERED):
+        later = journal.commit(later, state=state)
+    assert {job.id for job in journal.notices_stale("in")} == {gone.id, failed.id}
+
+
+def test_originals_wait_until_they_are_where_they_belong(journal: Journal) -> None:
+    (job,) = place(journal, found("a.wav", "abc"))
+    for state in (State.UPLOADING, State.GENERATING, State.WAITING, State.DOWNLOADING):
+        job = journal.commit(job, state=state, original="pending", due_at=None)
+    assert journal.pending_originals("in", 1e12) == []
+    job = journal.commit(job, state=State.DELIVERED, due_at=None)
+    assert [one.id for one in journal.pending_originals("in", 0.0)] == [job.id]
+    job = journal.commit(job, due_at=100.0)
+    assert journal.pending_originals("in", 99.0) == []
+    journal.commit(job, original="archived")
+    assert journal.pending_originals("in", 101.0) == []
+
+
+def test_the_list_of_settling_files_is_replaced_as_a_whole(journal: Journal) -> None:
+    entries = [SettlingEntry(ODD, because("settling", seconds=2), 5.0, None),
+               SettlingEntry("a.wav", because("cut_short", detail="x"), 3.0, 9.0)]
+    journal.settling("in", entries)
+    journal.settling("other", entries[:1])
+    assert journal.settling_in("in") == [entries[1], entries[0]]
+    journal.settling("in", [])
+    assert journal.settling_in("in") == []
+    assert journal.settling_in("other") == entries[:1]
+
+
+def test_how_an_inbox_is_is_remembered_as_it_was_told_last(journal: Journal) -> None:
+    stopped = InboxReport("in", available=False, watch="polling", filesystem="nfs4", settle_seconds=30.0,
+                          stopped=because("unavailable", detail="gone"), since=5.0, next_check_at=6.0, note="n")
+    fine = InboxReport("in", available=True, watch="events", filesystem="ext4", settle_seconds=2.0, last_scan_at=7.0)
+    for report in (stopped, fine, stopped):
+        journal.report(report)
+        assert journal.reports() == {"in": report}
+
+
+def test_folders_are_remembered_by_role_and_name(journal: Journal) -> None:
+    memory = FolderMemory("outbox", "in", "//nas/share", marked=False)
+    assert journal.folder("outbox", "in") is None
+    journal.set_folder(memory)
+    assert journal.folder("outbox", "in") == memory
+    assert journal.folder("inbox", "in") is None
+    journal.forget_folder("outbox", "in")
+    assert journal.folder("outbox", "in") is None

@@ -1,0 +1,59 @@
+"""What only a rebuild may do: rows as sidecars tell them."""
+
+from __future__ import annotations
+
+from journal_jobs import found, job, now, place
+
+from diffio_watch.disk.marker import FolderMemory
+from diffio_watch.job import Part, State
+from diffio_watch.journal import Journal
+
+
+def test_a_row_is_put_past_the_table_of_transitions(journal: Journal) -> None:
+    made = job(state=State.QUEUED)
+    journal.learn(made, "told")
+    journal.commit(now(journal, made.id), reserve=["x"], number=1)
+    row = now(journal, made.id)
+    journal.confirm_part(row, Part(1, "e", 1))
+    learned = journal.learn(job(id=made.id, state=State.DELIVERED, sha256="s", version=row.version), "its sidecar")
+    assert now(journal, made.id) == learned
+    assert learned.version > row.version  # whoever holds the old row is too late
+    assert not journal.reserved("in", "x", "")
+    assert [(event.state, event.detail) for event in journal.history(made.id)] == [
+        (State.QUEUED, "told"), (State.DELIVERED, "its sidecar")]
+
+
+def test_who_did_not_pay_gives_up_its_claim_to_a_content(journal: Journal) -> None:
+    waiting = job(sha256="s", state=State.HELD)
+    journal.add([waiting])
+    told = journal.learn(job(sha256="s", state=State.DELIVERED, intent_at=1.0), "")
+    assert (told.run, told.sha256) == (1, "s")
+    assert now(journal, waiting.id).sha256 is None
+
+
+def test_who_paid_keeps_its_run_and_the_other_becomes_a_later_one(journal: Journal) -> None:
+    for number in range(3):
+        assert journal.learn(job(sha256="s", state=State.DELIVERED, intent_at=1.0), "").run == number + 1
+
+
+def test_what_stands_at_a_path_is_told(journal: Journal) -> None:
+    made = journal.learn(job(), "")
+    journal.stand(made, size=3, mtime_ns=9, inode=4)
+    known = journal.known_at("in", "a.wav")
+    assert known is not None
+    assert (known.job_id, known.size, known.mtime_ns, known.inode) == (made.id, 3, 9, 4)
+
+
+def test_a_renamed_inbox_takes_everything_along_unless_jobs_are_there_already(journal: Journal) -> None:
+    (made,) = place(journal, found("a.wav", "aaa"))
+    journal.set_folder(FolderMemory("inbox", "in", "disk"))
+    journal.commit(made, number=1, reserve=["x"])
+    assert journal.rename_inbox("in", "new")
+    assert now(journal, made.id).inbox == "new"
+    assert set(journal.known("new")) == {"a.wav"}
+    assert journal.reserved("new", "x", "")
+    assert journal.folder("inbox", "new") == FolderMemory("inbox", "new", "disk")
+    assert journal.folder("inbox", "in") is None
+    place(journal, found("b.wav", "bbb"))
+    assert not journal.rename_inbox("in", "new")
+    assert set(journal.known("in")) == {"b.wav"}
