@@ -173,7 +173,8 @@ class Intake:
         self._place(finished)
 
     def _judge(self, entry: Entry, now: float) -> Verdict:
-        known = self._finder.standing.get(entry.path) or self._desk.journal.known_at(self.name, entry.path)
+        # asked anew: since the last scan the pipeline may have read the content
+        known = self._desk.journal.known_at(self.name, entry.path)
         try:
             return judge(self._presence.place, entry, known, now, self._quiet.seconds(now), self._desk.going)
         except (Interrupted, MemoryError):

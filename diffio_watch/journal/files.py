@@ -77,9 +77,10 @@ class Files(Jobs):
             if current is not None and current.id != same.id:
                 self._leave(current)  # what stood here in between is gone
             job, outcome = self._same(same, file), "same"
-        elif current is not None and _nothing_sent(current):
+        elif current is not None and _nothing_sent(current, file):
             job, outcome = self._refresh(current, file, now), "refreshed"
         else:
+            self._leave(current)
             job, outcome = self._new(inbox, file, now), "new"
         db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
                    (inbox, os.fsencode(file.path), file.size, file.mtime_ns, file.inode, job.id))
@@ -140,6 +141,17 @@ class Files(Jobs):
             reason = because("drop_size", limit=limit, inbox=inbox, job=job.id)
             self.commit(job, state=State.HELD, because=reason, due_at=None)
 
+    def stands(self, job: Job) -> Known | None:
+        """What stands at a job's path; None if nothing does."""
+        row = self._one(f"{_KNOWN} AND files.path = ?", job.inbox, os.fsencode(job.path))
+        return None if row is None else _known(row)
+
+    def take_over(self, job: Job) -> None:
+        """The file at a job's path is this job's from now on."""
+        with self.transaction() as db:
+            db.execute("UPDATE files SET job = ? WHERE inbox = ? AND path = ?",
+                       (job.id, job.inbox, os.fsencode(job.path)))
+
     def touch(self, inbox: str, path: str, *, size: int, mtime_ns: int, inode: int | None) -> None:
         """The file at a path has new facts and the content it had."""
         with self.transaction() as db:
@@ -174,7 +186,13 @@ class Files(Jobs):
             db.executemany("UPDATE jobs SET path = ? WHERE id = ?",
                            [(b"\0" + job.id.encode(), job.id) for job, _ in arriving])  # no file is called so
             for job, new in arriving:
-                self.commit(job, detail="renamed", path=new)
+                changes: dict[str, Any] = {}
+                if job.error_file:
+                    db.execute("INSERT OR IGNORE INTO old_notices VALUES (?, ?)", (inbox, os.fsencode(job.path)))
+                    changes = {"error_file": False}
+                    if job.state is State.FAILED:
+                        changes |= {"due_at": self.clock.now()}
+                self.commit(job, detail="renamed", path=new, **changes)
             db.executemany("INSERT OR REPLACE INTO files (inbox, path, size, mtime_ns, inode, job) "
                            "VALUES (?, ?, ?, ?, ?, ?)", [
                                (inbox, os.fsencode(new), row["size"], row["mtime_ns"], row["inode"], row["job"])
@@ -247,6 +265,10 @@ def _report(text: str) -> InboxReport:
     return InboxReport(**found, stopped=Because(**stopped) if stopped else None)
 
 
-def _nothing_sent(job: Job) -> bool:
-    """Whether nothing was paid for this job's content, so that its row may describe another one."""
-    return job.state in _CONTENT_OPEN and not job.paid and not job.uploaded and job.run == 1
+def _nothing_sent(job: Job, file: Found) -> bool:
+    """Whether nothing was paid for this job's content, so that its row may describe another one.
+
+    What a person asked for anew is about the content that it had.
+    """
+    meant = job.run == 1 or (job.size, job.partial) == (file.size, file.partial)
+    return job.state in _CONTENT_OPEN and not job.paid and not job.uploaded and meant

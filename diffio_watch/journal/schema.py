@@ -118,6 +118,9 @@ CREATE TABLE names (
 ) WITHOUT ROWID;
 CREATE INDEX names_job ON names (job);
 
+-- where jobs had an error file before they were renamed
+CREATE TABLE old_notices (inbox TEXT NOT NULL, path BLOB NOT NULL, PRIMARY KEY (inbox, path)) WITHOUT ROWID;
+
 -- scope: 'account', 'origin:https://host', 'inbox:NAME'
 CREATE TABLE halts (
     scope TEXT PRIMARY KEY,

@@ -6,11 +6,13 @@ import contextlib
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from typing import Final
 
 from diffio_watch.outbox import sidecar
 from diffio_watch.outbox.sidecar import NotASidecar, Sidecar
 
+_CHUNK: Final = 1 << 20
 READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -29,15 +31,32 @@ def size_of(name: str, fd: int) -> int | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-def holds(name: str, fd: int, size: int, sha256: str) -> bool:
-    """Whether the file has just this content, read to its end. One that we may not read is not ours."""
+def holds(name: str, fd: int, size: int, sha256: str, tick: Callable[[], None] = lambda: None) -> bool:
+    """Whether the file has just this content, read to its end. One that we may not read is not ours.
+
+    `tick` is called as the reading goes on, and may raise to end it.
+    """
     if size_of(name, fd) != size:
         return False
     try:
-        with os.fdopen(os.open(name, READ, dir_fd=fd), "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+        file = os.open(name, READ, dir_fd=fd)
     except PermissionError:
         return False
+    try:
+        return digest(file, tick) == sha256
+    finally:
+        os.close(file)
+
+
+def digest(file: int, tick: Callable[[], None]) -> str:
+    """The SHA-256 of an open file from its beginning; `tick` is called at each MiB."""
+    found = hashlib.sha256()
+    offset = 0
+    while data := os.pread(file, _CHUNK, offset):
+        tick()
+        found.update(data)
+        offset += len(data)
+    return found.hexdigest()
 
 
 def peek(name: str, fd: int) -> bytes | None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,10 +18,11 @@ from diffio_watch.disk import durable
 from diffio_watch.job import Job, Original
 from diffio_watch.outbox import names
 from diffio_watch.outbox.errors import DiskTrouble
-from diffio_watch.outbox.files import READ, holds, unlink
+from diffio_watch.outbox.files import READ, digest, holds, unlink
 from diffio_watch.outbox.root import Root
 
 _CHUNK: Final = 1 << 20
+_SYNC_EVERY: Final = 16 * _CHUNK  # so that no one call takes long
 _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY})
 
 
@@ -36,7 +37,7 @@ class Disposal:
 _REPLACED: Final = Disposal("kept", "it is no longer the file that was delivered")
 
 
-def dispose(job: Job, inbox: Root, archive: Root | None = None) -> Disposal:
+def dispose(job: Job, inbox: Root, archive: Root | None = None, tick: Callable[[], None] = lambda: None) -> Disposal:
     """Do with the original of a delivered job what its settings say. Safe to repeat.
 
     The answer is `deleted` for every original that is no longer there and not in the archive; `pending` where its
@@ -47,6 +48,7 @@ def dispose(job: Job, inbox: Root, archive: Root | None = None) -> Disposal:
         job: delivered, with its SHA-256.
         inbox: the root of its inbox.
         archive: the root of the archive, for `originals: archive`.
+        tick: called at each MiB, for hours of sound are read up to three times; may raise to end it.
 
     Raises:
         OutboxGone: inbox or archive are not there.
@@ -61,11 +63,11 @@ def dispose(job: Job, inbox: Root, archive: Root | None = None) -> Disposal:
     folder, _, name = job.path.rpartition("/")
     with inbox.existing(folder) as here:
         if here is None:
-            return _gone(job, archive)
+            return _gone(job, archive, tick)
         try:
             fd = os.open(name, READ, dir_fd=here)
         except FileNotFoundError:
-            return _gone(job, archive)
+            return _gone(job, archive, tick)
         except OSError as error:
             if error.errno == errno.ELOOP:
                 return Disposal("stuck", "it is a symbolic link")
@@ -73,7 +75,7 @@ def dispose(job: Job, inbox: Root, archive: Root | None = None) -> Disposal:
                 return Disposal("stuck", error.strerror or str(error))
             raise
         try:
-            return _differs(job, fd) or _take(job, name, fd, here, archive)
+            return _differs(job, fd, tick) or _take(job, name, fd, here, archive, tick)
         except OSError as error:
             if error.errno in _FORBIDDEN:
                 return Disposal("stuck", error.strerror or str(error))
@@ -82,24 +84,19 @@ def dispose(job: Job, inbox: Root, archive: Root | None = None) -> Disposal:
             os.close(fd)
 
 
-def _differs(job: Job, fd: int) -> Disposal | None:
+def _differs(job: Job, fd: int, tick: Callable[[], None]) -> Disposal | None:
     """Why it must not go; None if it is the delivered file, to its last byte."""
     before = os.fstat(fd)
     if not stat.S_ISREG(before.st_mode) or before.st_size != job.size:
         return _REPLACED
-    digest = hashlib.sha256()
-    offset = 0
-    while data := os.pread(fd, _CHUNK, offset):
-        digest.update(data)
-        offset += len(data)
-    if digest.hexdigest() != job.sha256:
+    if digest(fd, tick) != job.sha256:
         return _REPLACED
     if before.st_mtime_ns != job.mtime_ns:
         return Disposal("pending", "its modification time changed")
     return None
 
 
-def _take(job: Job, name: str, fd: int, here: int, archive: Root | None) -> Disposal:
+def _take(job: Job, name: str, fd: int, here: int, archive: Root | None, tick: Callable[[], None]) -> Disposal:
     if archive is None:
         return _remove(job, name, fd, here, "deleted")
     temp = names.temp_name(job.id, "original")
@@ -109,7 +106,7 @@ def _take(job: Job, name: str, fd: int, here: int, archive: Root | None) -> Disp
         number = 1
         while True:
             target = names.numbered(name, number)
-            if holds(target, there, job.size, job.sha256 or ""):  # put there by a try that was interrupted
+            if holds(target, there, job.size, job.sha256 or "", tick):  # put there by a try that was interrupted
                 unlink(temp, there)
                 return _remove(job, name, fd, here, "archived")
             try:
@@ -122,7 +119,7 @@ def _take(job: Job, name: str, fd: int, here: int, archive: Root | None) -> Disp
             except OSError as error:
                 if error.errno != errno.EXDEV or copied:
                     raise
-                _copy(job, temp, fd, there)
+                _copy(job, temp, fd, there, tick)
                 copied = True
             else:
                 break
@@ -138,20 +135,23 @@ def _take(job: Job, name: str, fd: int, here: int, archive: Root | None) -> Disp
         return _REPLACED
 
 
-def _copy(job: Job, temp: str, fd: int, there: int) -> None:
+def _copy(job: Job, temp: str, fd: int, there: int, tick: Callable[[], None]) -> None:
     """Copy to another filesystem under the hidden name, and read it back."""
     source = os.fstat(fd)
     copy = durable.create(temp, stat.S_IMODE(source.st_mode), dir_fd=there)
     try:
         offset = 0
         while data := os.pread(fd, _CHUNK, offset):
+            tick()
             durable.write_all(copy, data)
             offset += len(data)
+            if offset % _SYNC_EVERY == 0:
+                durable.sync(copy)
         os.utime(copy, ns=(source.st_atime_ns, source.st_mtime_ns))
         durable.sync(copy)
     finally:
         os.close(copy)
-    if not holds(temp, there, job.size, job.sha256 or ""):
+    if not holds(temp, there, job.size, job.sha256 or "", tick):
         unlink(temp, there)
         raise DiskTrouble("the copy in the archive is not what was written", errno.EIO)
 
@@ -172,7 +172,7 @@ def _same(job: Job, name: str, dir_fd: int, fd: int) -> bool:
             and found.st_mtime_ns == job.mtime_ns)
 
 
-def _gone(job: Job, archive: Root | None) -> Disposal:
+def _gone(job: Job, archive: Root | None, tick: Callable[[], None]) -> Disposal:
     """The original is not there: moved by a try that was interrupted, or removed by somebody."""
     if archive is None:
         return Disposal("deleted")
@@ -180,7 +180,7 @@ def _gone(job: Job, archive: Root | None) -> Disposal:
     with archive.existing(folder) as there:
         number = 1
         while there is not None and _exists(target := names.numbered(name, number), there):
-            if holds(target, there, job.size, job.sha256 or ""):
+            if holds(target, there, job.size, job.sha256 or "", tick):
                 return Disposal("archived")
             number += 1
     return Disposal("deleted")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from diffio_watch.disk import durable
 from diffio_watch.outbox import names
@@ -29,14 +29,20 @@ def walk(root: Root) -> Iterator[tuple[str, list[str], int]]:
             yield folder.removeprefix(".").removeprefix("/"), files, fd
 
 
-def sweep(root: Root, open_jobs: Collection[str]) -> list[str]:
+def sweep(root: Root, open_jobs: Collection[str], tick: Callable[[], None] = lambda: None) -> list[str]:
     """Remove the temporary files of all jobs but those with these ids, from an outbox or an archive.
+
+    Args:
+        root: of the outbox or archive.
+        open_jobs: their ids.
+        tick: called at each folder, and may raise to end it.
 
     Returns:
         Their paths.
     """
     swept = []
     for folder, files, fd in walk(root):
+        tick()
         for name in files:
             owner = names.temp_owner(name)
             if owner is not None and owner not in open_jobs:

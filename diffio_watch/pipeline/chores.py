@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from diffio_watch.config import Inbox
 from diffio_watch.job import OPEN, Job, State
-from diffio_watch.journal import Stale
+from diffio_watch.journal import JournalTrouble, Stale
 from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
-from diffio_watch.outbox.originals import dispose
+from diffio_watch.outbox.originals import Disposal, dispose
 from diffio_watch.outbox.root import Root
 from diffio_watch.outbox.walk import sweep
 from diffio_watch.pipeline.decide import size
@@ -57,28 +57,55 @@ class Chores:
     def run(self) -> None:
         """Work until the program stops."""
         while not self._tools.stop.is_set() and not self.abandoned.is_set():
-            self.once()
+            if not self._tools.sick.is_set():
+                self.once()
             self._beat()
             self._tools.stop.wait(_PAUSE)
 
     def once(self) -> None:
-        """Do what is to be done now."""
-        now = self._tools.clock.now()
-        self._release(now)
+        """Do what is to be done now.
+
+        Raises:
+            JournalTrouble: the journal can't be relied on any more.
+        """
         try:
-            if now - self._looked_at >= _ROOM_EVERY:
-                self._look()
-                self._looked_at = now
+            self._round(self._tools.clock.now())
+        except JournalTrouble as error:
+            if error.fatal:
+                raise
+            if not self._tools.sick.is_set():
+                self._tools.sick.set()
+                self._tools.log.error("journal.refused", message=str(error))  # noqa: TRY400  # no bug, so no traceback
+
+    def _round(self, now: float) -> None:
+        self._release(now)
+        self._strand()
+        if now - self._looked_at >= _ROOM_EVERY:
+            self._try(self._look, now)
+            self._looked_at = now
+        for chore in (self._notices, self._originals):
             if now >= self._quiet_until:
-                self._notices(now)
-                self._originals(now)
+                self._try(lambda chore=chore: chore(now), now)  # type: ignore[misc]  # bound now, on purpose
+
+    def _try(self, chore: Callable[[], None], now: float) -> None:
+        try:
+            chore()
         except OutboxGone as gone:
             if gone.path == str(self._inbox.outbox):
                 self._stop("outbox_unavailable", detail=gone.detail)
             self._quiet_until = now + _ROOM_EVERY
         except DiskTrouble as trouble:
             self._tools.log.warning("outbox.troubled", inbox=self._inbox.name, detail=trouble.detail)
-            self._quiet_until = now + _TROUBLE_PAUSE
+
+    def _tick(self) -> None:
+        """Show life in the middle of something long.
+
+        Raises:
+            OutboxGone: others have this thread's work now, for it hung.
+        """
+        if self.abandoned.is_set():
+            raise OutboxGone(str(self._inbox.path), "a file call hung")
+        self._beat()
 
     def _look(self) -> None:
         """Is the outbox there, with room to spare?"""
@@ -92,11 +119,11 @@ class Chores:
         if not self._swept:
             self._swept = True
             working = {job.id for job in self._tools.journal.jobs(OPEN | {State.HELD}, self._inbox.name)}
-            for path in self._outbox.sweep(working):
+            for path in sweep(self._outbox.root, working, self._tick):
                 self._tools.log.info("outbox.swept", inbox=self._inbox.name, path=path)
             if self._archive is not None:
                 sweep(self._archive, {job.id for job in self._tools.journal.pending_originals(
-                    self._inbox.name, float("inf"), limit=-1)})
+                    self._inbox.name, float("inf"), limit=-1)}, self._tick)
 
     def _stop(self, code: str, **facts: object) -> None:
         scope = f"inbox:{self._inbox.name}:outbox"
@@ -107,22 +134,48 @@ class Chores:
 
     def _notices(self, now: float) -> None:
         """Error files: written for what failed or is held, removed when that is over."""
-        for job in self._tools.journal.notices_due(self._inbox.name, now):
-            if job.attempts == 0 and job.state is State.FAILED and job.because is not None:
-                # refused by intake, before any step: this is the alert about it
-                self._tools.log.error("job.failed", job=job.id, inbox=job.inbox, path=job.path,
-                                      reason=job.because.code, message=job.because.message, action=job.because.action)
-            if not self._outbox.write_error(job):
-                self._tools.log.warning("outbox.error_file_name_taken", job=job.id, path=job.path)
-            self._commit(job, error_file=True, due_at=job.due_at if job.state is State.HELD else None)
-        for job in self._tools.journal.notices_stale(self._inbox.name):
-            self._outbox.clear_error(job.path)
-            self._commit(job, error_file=False)
+        journal, name = self._tools.journal, self._inbox.name
+        for path in journal.old_notices(name):
+            self._one(lambda path=path: self._forget(path))  # type: ignore[misc]  # likewise
+        for job in journal.notices_due(name, now):
+            self._one(lambda job=job: self._notice(job))  # type: ignore[misc]  # likewise
+        for job in journal.notices_stale(name):
+            self._one(lambda job=job: self._clear(job))  # type: ignore[misc]  # likewise
+
+    def _one(self, chore: Callable[[], None]) -> None:
+        """One file of many: trouble with it keeps no other from its turn."""
+        self._tick()
+        try:
+            chore()
+        except DiskTrouble as trouble:
+            self._tools.log.warning("outbox.troubled", inbox=self._inbox.name, detail=trouble.detail)
+            self._quiet_until = self._tools.clock.now() + _TROUBLE_PAUSE
+
+    def _forget(self, path: str) -> None:
+        self._outbox.clear_error(path)
+        self._tools.journal.forget_old_notice(self._inbox.name, path)
+
+    def _clear(self, job: Job) -> None:
+        self._outbox.clear_error(job.path)
+        self._commit(job, error_file=False)
+
+    def _notice(self, job: Job) -> None:
+        if job.attempts == 0 and job.state is State.FAILED and job.because is not None:
+            # refused by intake, before any step: this is the alert about it
+            self._tools.log.error("job.failed", job=job.id, inbox=job.inbox, path=job.path,
+                                  reason=job.because.code, message=job.because.message, action=job.because.action)
+        if not self._outbox.write_error(job):
+            self._tools.log.warning("outbox.error_file_name_taken", job=job.id, path=job.path)
+        self._commit(job, error_file=True, due_at=job.due_at if job.state is State.HELD else None)
 
     def _originals(self, now: float) -> None:
         """What is delivered goes where the settings say, once the delivery is committed."""
         for job in self._tools.journal.pending_originals(self._inbox.name, now):
-            disposal = dispose(job, self._root, self._archive)
+            self._tick()
+            try:
+                disposal = self._dispose(job)
+            except DiskTrouble as trouble:
+                disposal = Disposal("pending", trouble.detail)
             if disposal.original in {"pending", "stuck"}:
                 changes: dict[str, Any] = {"due_at": now + pause(job.parks), "parks": job.parks + 1}
             else:
@@ -131,6 +184,16 @@ class Chores:
             self._commit(job, original=disposal.original, detail=detail, **changes)
             self._tools.log.info("original.handled", job=job.id, inbox=job.inbox, path=job.path,
                                  original=disposal.original, detail=disposal.detail)
+
+    def _dispose(self, job: Job) -> Disposal:
+        if job.settings.originals == "archive" and self._archive is None:
+            return Disposal("stuck", "`archive` is configured no more")
+        return dispose(job, self._root, self._archive, self._tick)
+
+    def _strand(self) -> None:
+        """What waits for a file that stands nowhere any more ends as if it had gone just now."""
+        for job in self._tools.journal.stranded(self._inbox.name):
+            self._commit(job, state=State.CANCELLED, because=because("vanished"))
 
     def _release(self, now: float) -> None:
         """A new day has begun for what was held by the day's limit."""

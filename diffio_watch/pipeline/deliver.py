@@ -91,6 +91,12 @@ def _missing(output: Output, error: api.ApiError, now: float) -> Output:
 
 
 def _nothing_had(job: Job, tools: Tools) -> Outcome:
+    if job.duplicate_of is not None and not job.paid:  # it goes back to having nothing of its own
+        earlier = tools.journal.job(job.duplicate_of)
+        held = hold(job, "duplicate_gone", other=show(earlier.path) if earlier else "an unknown file")
+        return Outcome({**held.changes, "base_url": None, "key_print": None, "project_id": None, "generation_id": None,
+                        "model_key": None, "completed_at": None, "replayed": False, "outputs": (), "number": None},
+                       rest=True)
     notes = "; ".join(f"{output.type}: {output.note or 'not to be had'}" for output in job.outputs)
     failed = fail(job, tools.clock.now(), "output_unavailable", detail=notes)
     return Outcome({**failed.changes, "outputs": job.outputs}, rest=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # more lines than this about one request are summed up
 _LINES: Final = 20
+_NO_FILE: Final = "has no file in the inbox to send: put it back first."
 _PARKED: Final = tuple(code for code, reason in REASONS.items() if reason.kind is Kind.PARKED)
 
 
@@ -68,7 +69,9 @@ def _retry(journal: Journal, config: Config, args: dict[str, Any], now: float) -
         return _fresh(journal, config, args, now)
 
     def rule(job: Job) -> Ruling:
-        return rulings.retry(job, now, as_is=bool(args.get("as_is")), missing=_missing(job, config))
+        ruling = rulings.retry(job, now, as_is=bool(args.get("as_is")), missing=_missing(job, config))
+        lost = ruling.changes.get("state") is State.QUEUED and journal.stands(job) is None
+        return Ruling(_NO_FILE, done=False) if lost else ruling
 
     return _each(journal, _named(journal, args), rule)
 
@@ -86,10 +89,16 @@ def _fresh(journal: Journal, config: Config, args: dict[str, Any], now: float) -
         runs = [one.run for one in journal.jobs_at(job.inbox, job.path) if one.sha256 == job.sha256]
         again = rulings.fresh(job, _settings(job, inbox, args.get("model")), run=max(runs, default=job.run) + 1,
                               priority=inbox.priority if inbox else job.priority, base_url=config.api.base_url, now=now)
+        standing = journal.stands(job)
+        if again.state is State.QUEUED and standing is None:
+            told.append((job, Ruling(_NO_FILE, done=False)))
+            continue
         if job.state in OPEN or job.state is State.HELD:
             journal.commit(job, detail=f"replaced by run {again.run}", state=State.CANCELLED,
                            because=because("discarded", job=job.id), due_at=None)
         journal.add([again], f"a person asked for a new generation with {again.settings.model}")
+        if standing is not None and (standing.job_id == job.id or standing.sha256 == job.sha256 is not None):
+            journal.take_over(again)
         made.append(again.id)
         told.append((job, Ruling(f"gets a new generation with {again.settings.model}: job {again.id}, run "
                                  f"{again.run}.")))

@@ -69,8 +69,10 @@ class Place:
         """Journal one job."""
         job = replace(Job(id=new_id(), inbox="podcasts", path=path, size=10, mtime_ns=1, settings=Settings(),
                           created_at=1e9, updated_at=1e9, detected_at=1e9), **facts)
-        with self.journal() as journal:
+        with self.journal() as journal, journal.transaction() as db:
             journal.add([job])
+            db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
+                       (job.inbox, os.fsencode(path), job.size, job.mtime_ns, job.inode, job.id))
         return job
 
     def job(self, job_id: str) -> Job:

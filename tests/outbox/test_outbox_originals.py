@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,8 +161,8 @@ def test_a_file_saved_over_it_between_hash_and_move_survives(studio: Studio, arc
     job = archived(studio)
     original = studio.original(job, CONTENT)
 
-    def differs(job: Job, fd: int) -> None:
-        assert really(job, fd) is None
+    def differs(job: Job, fd: int, tick: Callable[[], None]) -> None:
+        assert really(job, fd, tick) is None
         (studio.inbox / "new").write_bytes(b"precious")
         (studio.inbox / "new").rename(original)
 
