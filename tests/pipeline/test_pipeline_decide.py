@@ -1,0 +1,281 @@
+"""The one place that decides about errors: the whole error family in every state, time passed in."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from diffio_watch.api import errors as api
+from diffio_watch.config import KeyMissing
+from diffio_watch.job import OPEN, TRANSITIONS, Because, Job, Settings, State
+from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
+from diffio_watch.pipeline.content import Changed
+from diffio_watch.pipeline.decide import INTERNAL_TRIES, ModelUnknown, ProjectGone, decide, size
+from diffio_watch.pipeline.outcome import Outcome, new_project, park, pause
+from diffio_watch.reasons import REASONS, Kind, because
+
+NOW: Final = 1_000_000.0
+MODEL: Final = Settings().model
+BLANK: Final = Job("01J", "podcasts", "a.wav", 10, 1, Settings(), due_at=NOW)
+UPLOADING: Final = replace(BLANK, state=State.UPLOADING)
+PAID: Final = replace(BLANK, state=State.GENERATING, project_id="p", uploaded=True, base_url="u", key_print="k",
+                      idempotency_key="i", body="{}", intent_at=NOW)
+JOBS: Final = {
+    "queued": BLANK,
+    "new": UPLOADING,
+    "sending": replace(UPLOADING, project_id="p", base_url="u", upload="multipart"),
+    "paying": PAID,
+    "waiting": replace(PAID, state=State.WAITING, generation_id="g"),
+    "fetching": replace(PAID, state=State.DOWNLOADING, generation_id="g"),
+}
+ERRORS: Final[dict[str, Exception]] = {
+    "Unreachable": api.Unreachable("x"),
+    "Ambiguous": api.Ambiguous("x"),
+    "Unavailable": api.Unavailable("x", status=503),
+    "RateLimited": api.RateLimited("x", status=429),
+    "Unauthorized": api.Unauthorized("x", status=401),
+    "KeyMissing": KeyMissing("There is none.", "Make one."),
+    "Billing": api.PaymentRequired("x", kind="billing"),
+    "SpendLimit": api.PaymentRequired("x", kind="spend_limit", period_end=NOW + 5000),
+    "Forbidden": api.Forbidden("x", status=403),
+    "NotFound": api.NotFound("x", status=404),
+    "NotReady": api.NotReady("x", status=409),
+    "Conflict": api.IdempotencyConflict("x", status=409),
+    "ModelRetired": api.ModelRetired("x", status=410),
+    "ModelUnknown": ModelUnknown(MODEL),
+    "ProjectGone": ProjectGone("p"),
+    "Rejected": api.Rejected("x", status=400),
+    "SessionLost": api.SessionLost("x", status=403),
+    "LinkExpired": api.LinkExpired("x", status=403),
+    "BadDownload": api.BadDownload("x"),
+    "UnsafeUrl": api.UnsafeUrl("x"),
+    "TooLarge": api.TooLarge("x", limit=5),
+    "Stopped": api.Stopped("x"),
+    "Changed": Changed("x"),
+    "OutboxGone": OutboxGone("x", "/out"),
+    "DiskTrouble": DiskTrouble("x", errno.ENOSPC),
+    "gone": FileNotFoundError(errno.ENOENT, "x"),
+    "a link": OSError(errno.ELOOP, "x"),
+    "denied": PermissionError(errno.EACCES, "x"),
+    "share gone": OSError(errno.ESTALE, "x"),
+    "share mute": OSError(errno.EIO, "x"),
+    "odd": OSError(errno.EXDEV, "x"),
+    "bug": ZeroDivisionError("x"),
+}
+# the first word is the reason's code; `=` in front stands for a stop of that code; "-" for a cell that can't be
+TABLE: Final = """
+error         queued         new            sending        paying         waiting        fetching
+Unreachable   service_error  service_error  service_error  service_error  service_error  service_error
+Ambiguous     service_error  service_error  service_error  service_error  service_error  service_error
+Unavailable   service_error  service_error  service_error  service_error  service_error  service_error
+RateLimited   rate_limited   rate_limited   rate_limited   rate_limited   rate_limited   rate_limited
+Unauthorized  =auth          =auth          =auth          =auth          =auth          =auth
+KeyMissing    =auth          =auth          =auth          =auth          =auth          =auth
+Billing       =billing       =billing       =billing       =billing       +billing       +billing
+SpendLimit    =spend_limit   =spend_limit   =spend_limit   =spend_limit   +spend_limit   +spend_limit
+Forbidden     service_error  =forbidden     =forbidden     =forbidden     service_error  service_error
+NotFound      service_error  service_error  new-project    service_error  service_error  service_error
+NotReady      not_ready      not_ready      not_ready      not_ready      not_ready      not_ready
+Conflict      -              -              -              !conflict      -              -
+ModelRetired  !rejected      !rejected      !rejected      =model_retired !rejected      !rejected
+ModelUnknown  -              -              -              =model_unknown -              -
+ProjectGone   -              -              -              !not_found     -              -
+Rejected      !rejected      !rejected      !rejected      !rejected      !rejected      !rejected
+SessionLost   -              -              new-project    -              -              -
+LinkExpired   -              -              -              -              -              at-once
+BadDownload   -              -              -              -              -              at-once
+UnsafeUrl     -              service_error  service_error  -              -              service_error
+TooLarge      -              !too_large     -              -              -              -
+Stopped       nothing        nothing        nothing        nothing        nothing        nothing
+Changed       settle         settle         settle         -              -              -
+OutboxGone    disk           disk           disk           disk           disk           disk
+DiskTrouble   disk           disk           disk           disk           disk           disk
+gone          settle         settle         settle         -              -              -
+a link        settle         settle         settle         -              -              -
+denied        unreadable     unreadable     unreadable     -              -              -
+share gone    unreadable     unreadable     unreadable     -              -              -
+share mute    unreadable     unreadable     unreadable     -              -              -
+odd           internal       internal       internal       internal       internal       internal
+bug           internal       internal       internal       internal       internal       internal
+"""
+
+
+def cells() -> list[tuple[str, str, str]]:
+    lines = TABLE.strip().splitlines()
+    columns = lines[0].split()[1:]
+    assert columns == list(JOBS)
+    found = []
+    for line in lines[1:]:
+        name, words = line[:14].strip(), line[14:].split()
+        assert name in ERRORS
+        found += [(name, column, word) for column, word in zip(columns, words, strict=True) if word != "-"]
+    assert {name for name, _, _ in found} == set(ERRORS), "the whole family"
+    return found
+
+
+def code(outcome: Outcome) -> str | None:
+    reason = outcome.changes.get("because")
+    return reason.code if isinstance(reason, Because) else None
+
+
+@pytest.mark.parametrize(("error", "where", "word"), cells())
+def test_every_error_has_its_one_answer_in_every_state(error: str, where: str, word: str) -> None:
+    job = JOBS[where]
+    outcome = decide(ERRORS[error], job, NOW, key_works=True, current_model=MODEL)
+    match word[0], word:
+        case _, "nothing":
+            assert outcome == Outcome(rest=True)
+        case _, "settle":
+            assert (outcome.changes["state"], code(outcome)) == (State.QUEUED, "changed")
+            assert (outcome.changes["due_at"], outcome.changes["project_id"]) == (None, None)
+            assert outcome.look_again
+        case _, "new-project":
+            assert (outcome.changes["state"], outcome.changes["project_id"]) == (State.UPLOADING, None)
+        case _, "at-once":
+            assert (code(outcome), outcome.changes["due_at"]) == ("service_error", NOW)
+        case "!", _:
+            held = word[1:] == "conflict"
+            assert outcome.changes["state"] is (State.HELD if held else State.FAILED)
+            assert code(outcome) == word[1:]
+        case ("=" | "+"), _:
+            assert outcome.stop is not None
+            assert outcome.stop.because.code == word[1:]
+            assert "state" not in outcome.changes
+            assert outcome.changes["due_at"] == NOW + (15 if word[0] == "+" else 0)
+        case _:
+            assert code(outcome) == word
+            assert "state" not in outcome.changes
+            assert outcome.stop is None
+            assert outcome.changes["due_at"] > NOW
+            assert outcome.changes["parks"] >= 1
+    if "state" in outcome.changes:
+        after = outcome.changes["state"]
+        assert after is job.state or after in TRANSITIONS[job.state]
+    if job.paid:
+        assert "project_id" not in outcome.changes, "what may be paid for keeps its project"
+
+
+@pytest.mark.parametrize("where", JOBS)
+def test_only_the_files_own_faults_fail_it(where: str) -> None:
+    """Whatever may heal by itself, or is the account's, never ends a job."""
+    for name, error in ERRORS.items():
+        if name == "SessionLost" and where != "sending":
+            continue
+        outcome = decide(error, JOBS[where], NOW, key_works=True, current_model=MODEL)
+        if outcome.changes.get("state") is State.FAILED:
+            assert name in {"Rejected", "ModelRetired", "ProjectGone", "TooLarge", "SessionLost", "ModelUnknown"}
+
+
+def test_a_reason_that_parks_is_of_the_kind_that_parks() -> None:
+    for error, where, word in cells():
+        outcome = decide(ERRORS[error], JOBS[where], NOW, key_works=True, current_model=MODEL)
+        if word in REASONS and word != "internal":
+            assert REASONS[code(outcome) or ""].kind is Kind.PARKED
+
+
+def test_pauses_grow_from_15_seconds_to_an_hour() -> None:
+    assert [pause(parks) for parks in range(10)] == [15, 60, 120, 240, 480, 960, 1800, 3600, 3600, 3600]
+
+
+def test_a_parked_job_keeps_its_state_and_remembers_how_often() -> None:
+    job = UPLOADING
+    for parks, wait in enumerate([15, 60, 120]):
+        outcome = decide(api.Unavailable("x"), job, NOW)
+        assert outcome.changes == {
+            "because": because("service_error", detail="x"), "due_at": NOW + wait, "parks": parks + 1}
+        job = replace(job, parks=outcome.changes["parks"])
+
+
+@pytest.mark.parametrize("error", [api.RateLimited("x", retry_after=77.0), api.Unavailable("x", retry_after=77.0)])
+def test_what_the_service_asks_for_wins_over_the_pause(error: api.ApiError) -> None:
+    assert decide(error, replace(UPLOADING, parks=5), NOW).changes["due_at"] == NOW + 77
+
+
+def test_a_link_is_tried_again_at_once_and_then_with_pauses() -> None:
+    job = JOBS["fetching"]
+    due = []
+    for _ in range(4):
+        outcome = decide(api.LinkExpired("x"), job, NOW)
+        due.append(outcome.changes["due_at"] - NOW)
+        job = replace(job, parks=outcome.changes["parks"])
+    assert due == [0, 60, 120, 240]
+
+
+def test_a_lost_session_starts_over_at_once_and_then_with_pauses() -> None:
+    job = JOBS["sending"]
+    due = []
+    for _ in range(4):
+        outcome = decide(api.SessionLost("x"), job, NOW)
+        due.append(outcome.changes["due_at"] - NOW)
+        job = replace(job, parks=outcome.changes["parks"])
+    assert due == [0, 15, 60, 120]
+
+
+def test_a_paid_job_never_gets_a_second_project() -> None:
+    with pytest.raises(AssertionError):
+        new_project(PAID, NOW, "whatever")
+    assert "project_id" not in decide(api.SessionLost("x"), PAID, NOW).changes
+
+
+@pytest.mark.parametrize("where", JOBS)
+def test_403_everywhere_means_the_key(where: str) -> None:
+    outcome = decide(api.Forbidden("x"), JOBS[where], NOW, key_works=False)
+    assert outcome.stop is not None
+    assert (outcome.stop.scope, outcome.stop.because.code) == ("account", "auth")
+
+
+@pytest.mark.parametrize("where", ["paying", "waiting", "fetching"])
+def test_403_with_another_key_than_the_intents_holds_what_may_be_paid(where: str) -> None:
+    outcome = decide(api.Forbidden("x"), JOBS[where], NOW, key_works=True, same_key=False)
+    assert (outcome.changes["state"], code(outcome)) == (State.HELD, "account_changed")
+
+
+def test_the_end_of_a_spending_period_is_passed_on() -> None:
+    outcome = decide(ERRORS["SpendLimit"], PAID, NOW)
+    assert outcome.stop is not None
+    assert outcome.stop.next_check_at == NOW + 5000
+
+
+def test_a_model_that_is_no_longer_configured_fails_its_job_alone() -> None:
+    outcome = decide(api.ModelRetired("x"), PAID, NOW, current_model="diffio-5")
+    assert outcome.stop is None
+    assert (outcome.changes["state"], code(outcome)) == (State.FAILED, "rejected")
+    assert "--model diffio-5" in outcome.changes["because"].message
+
+
+def test_this_programs_own_errors_are_tried_five_times() -> None:
+    job = UPLOADING
+    for _ in range(INTERNAL_TRIES - 1):
+        outcome = decide(ZeroDivisionError("x"), job, NOW)
+        assert "state" not in outcome.changes
+        job = replace(job, parks=outcome.changes["parks"], because=outcome.changes["because"])
+    outcome = decide(ZeroDivisionError("x"), job, NOW)
+    assert (outcome.changes["state"], code(outcome)) == (State.FAILED, "internal")
+
+
+def test_earlier_parks_for_other_reasons_do_not_count_as_own_errors() -> None:
+    job = replace(UPLOADING, parks=20, because=because("service_error", detail="x"))
+    assert "state" not in decide(ZeroDivisionError("x"), job, NOW).changes
+
+
+def test_rejections_tell_the_services_words_and_code() -> None:
+    outcome = decide(api.Rejected("too long", status=400, code="bad_length"), UPLOADING, NOW)
+    assert "too long (bad_length)" in outcome.changes["because"].message
+
+
+def test_every_open_state_has_a_row_of_its_own() -> None:
+    assert {job.state for job in JOBS.values()} == OPEN
+
+
+@pytest.mark.parametrize(("count", "text"), [
+    (0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (5 << 20, "5.0 MiB"), (3 << 30, "3.0 GiB"),
+    (5 << 40, "5120.0 GiB")])
+def test_sizes_read_well(count: int, text: str) -> None:
+    assert size(count) == text
+
+
+def test_a_park_may_be_told_its_delay() -> None:
+    assert park(UPLOADING, NOW, because("rate_limited"), delay=3).changes["due_at"] == NOW + 3
