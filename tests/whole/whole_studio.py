@@ -241,6 +241,9 @@ class Studio:
         except JournalError:
             return Counter()
 
+    def job_count(self) -> int:
+        return self.counts().total()
+
     def reports(self) -> dict[str, InboxReport]:
         """What intake last said of each inbox."""
         try:
@@ -318,7 +321,7 @@ class Studio:
         for path in self.outbox(name).rglob("*.json"):
             told = json.loads(path.read_bytes())
             if "source" in told and not path.name.endswith(".error.json"):
-                found[parse(told["source"]["path"])] = told
+                found[name_of(told["source"])] = told
         return found
 
     def check(self) -> None:
@@ -329,9 +332,14 @@ class Studio:
         for name in self.inboxes:
             for told in self.sidecars(name).values():
                 for output in told["outputs"]:
-                    content = (self.outbox(name) / parse(output["path"])).read_bytes()
+                    content = (self.outbox(name) / name_of(output)).read_bytes()
                     assert (len(content), hashlib.sha256(content).hexdigest()) == (output["size"], output["sha256"])
             assert list(self.outbox(name).rglob(".diffio-watch-*")) == []
+
+
+def name_of(told: Mapping[str, Any]) -> str:
+    """The path in something that was told as JSON."""
+    return parse("", told["path_hex"]) if "path_hex" in told else str(told["path"])
 
 
 def _text(raw: io.BytesIO) -> io.TextIOWrapper:
