@@ -23,6 +23,7 @@ from diffio_watch.intake.presence import Desk, Memory, Presence
 from diffio_watch.intake.scan import Interrupted
 from diffio_watch.intake.settle import Entry, Quiet, Settling
 from diffio_watch.job import Because, State
+from diffio_watch.journal.errors import JournalTrouble
 from diffio_watch.journal.records import Found, InboxReport, Known, SettlingEntry
 from diffio_watch.reasons import because
 
@@ -85,7 +86,11 @@ class Intake:
         self._told_at = self._tell_at = 0.0
 
     def run(self) -> None:
-        """Work until `stop` or `abandon`. An error in one turn is logged, and the next turn tries again."""
+        """Work until `stop` or `abandon`. An error in one turn is logged, and the next turn tries again.
+
+        Raises:
+            JournalTrouble: the journal can't be relied on any more.
+        """
         stumble = 1.0
         try:
             while self._desk.going():
@@ -94,6 +99,12 @@ class Intake:
                     stumble = 1.0
                 except Interrupted:
                     return
+                except JournalTrouble as error:
+                    if error.fatal:
+                        raise  # what was written may not be on the disk: the process has to end
+                    _log.warning("intake.waits", inbox=self.name, why=str(error))
+                    wait, stumble = stumble, min(stumble * 2, _LONGEST_STUMBLE)
+                    self._finder.scan_at = 0.0
                 except Exception as error:  # noqa: BLE001  # nothing that one turn meets may end the inbox
                     _log.exception("intake.stumbled", inbox=self.name, error=type(error).__name__)
                     wait, stumble = stumble, min(stumble * 2, _LONGEST_STUMBLE)

@@ -72,7 +72,8 @@ class Files(Jobs):
     def _place(self, db: sqlite3.Connection, inbox: str, file: Found, now: float) -> Placed:
         jobs = self.jobs_at(inbox, file.path)
         current = self._job_here(db, inbox, file.path)
-        same = next((job for job in jobs if file.sha256 is not None and job.sha256 == file.sha256), None)
+        same = next((job for job in jobs if file.sha256 is not None and job.sha256 == file.sha256), None) \
+            or next((job for job in jobs if _discarded(job, file)), None)
         if same is not None:
             if current is not None and current.id != same.id:
                 self._leave(current)  # what stood here in between is gone
@@ -263,6 +264,12 @@ def _report(text: str) -> InboxReport:
     found = json.loads(text)
     stopped = found.pop("stopped")
     return InboxReport(**found, stopped=Because(**stopped) if stopped else None)
+
+
+def _discarded(job: Job, file: Found) -> bool:
+    """Whether a person cancelled this before it was read: a mere touch is no wish to pay for it."""
+    return (job.state is State.CANCELLED and job.because is not None and job.because.code == "discarded"
+            and job.sha256 is None and job.partial != "" and (job.size, job.partial) == (file.size, file.partial))
 
 
 def _nothing_sent(job: Job, file: Found) -> bool:

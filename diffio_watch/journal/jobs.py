@@ -148,6 +148,19 @@ class Jobs(Connection):
         row = self._one(f"SELECT min(due_at) AS at FROM jobs WHERE state IN ({_OPEN}) AND due_at > ?", now)  # noqa: S608 - our states
         return None if row is None else row["at"]
 
+    def pull_in(self, open_until: float, held_until: float) -> None:
+        """Let nothing be due later than this, in seconds since the epoch: a clock that was wrong dated it.
+
+        Args:
+            open_until: for jobs on their way.
+            held_until: for those that are held until a time.
+        """
+        with self.transaction() as db:
+            db.execute(f"UPDATE jobs SET due_at = ?, version = version + 1 WHERE state IN ({_OPEN}) AND due_at > ?",  # noqa: S608 - our states
+                       (open_until, open_until))
+            db.execute("UPDATE jobs SET due_at = ?, version = version + 1 WHERE state = 'held' AND due_at > ?",
+                       (held_until, held_until))
+
     def bring_forward(self, codes: Collection[str], now: float, origin: str | None = None, *,
                       floor: float = 0.0) -> int:
         """Make every open job that is parked for one of these reasons due now.

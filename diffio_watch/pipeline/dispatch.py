@@ -11,7 +11,8 @@ from diffio_watch.api import ApiError
 from diffio_watch.config import KeyMissing
 from diffio_watch.job import OPEN, Job, State
 from diffio_watch.journal import Halt
-from diffio_watch.pipeline.halts import ACCOUNT, Halts
+from diffio_watch.pipeline import guard
+from diffio_watch.pipeline.halts import ACCOUNT, LONGEST_PAUSE, Halts
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.pipeline.upload import release
 from diffio_watch.pipeline.worker import Worker, key_works
@@ -112,7 +113,9 @@ class Dispatcher:
         self._turn = 0
         self._probing: set[str] = set()
         self._tidy_at = 0.0
-        halts.tidy([inbox.name for inbox in tools.config.inboxes])
+        now = tools.clock.now()
+        halts.tidy([inbox.name for inbox in tools.config.inboxes], now)
+        tools.journal.pull_in(now + LONGEST_PAUSE, guard.midnight(now, 1))
 
     def wake(self) -> None:
         """Something may be due sooner than it was."""

@@ -22,6 +22,7 @@ from diffio_watch.reasons import because
 
 ACCOUNT: Final = "account"
 _FOLDER_PAUSE: Final = 5.0
+LONGEST_PAUSE: Final = 3600.0  # seconds that anything is put off at most
 # parks that end with their origin's trouble
 ORIGIN_CODES: Final = ("service_error", "rate_limited", "not_ready")
 _FLOOR: Final = 15.0  # a success elsewhere brings no job forward that was tried less than this many seconds ago
@@ -87,12 +88,17 @@ class Halts:
         self._log.warning("work.resumed", scope=scope, reason=known.because.code)
         return True
 
-    def tidy(self, inboxes: Collection[str]) -> None:
+    def tidy(self, inboxes: Collection[str], now: float) -> None:
         """At a start: what a changed configuration may have mended is tried anew, and what it has no more is forgotten.
 
         Args:
             inboxes: names of the configured ones.
+            now: seconds since the epoch; by another clock than that of the last run, perhaps.
         """
+        with self._lock:
+            for halt in list(self._halts.values()):
+                if halt.next_check_at is not None and halt.next_check_at > now + LONGEST_PAUSE:
+                    self._keep(replace(halt, next_check_at=now + LONGEST_PAUSE))
         for scope in self.all():
             kind, _, rest = scope.partition(":")
             name, _, part = rest.partition(":")

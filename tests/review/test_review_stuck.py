@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from intake_room import Room
-from pipeline_house import House, sound
+from pipeline_house import DAY, House, sound
 
 from diffio_watch.api.shapes import Session
 from diffio_watch.job import Job, Settings, State
-from diffio_watch.journal import JournalTrouble
+from diffio_watch.journal import Halt, JournalTrouble
 from diffio_watch.outbox.errors import OutboxGone
 from diffio_watch.outbox.originals import dispose
 from diffio_watch.outbox.root import Root
@@ -206,3 +206,36 @@ def test_reading_a_long_original_shows_life_and_ends_where_others_took_over(tmp_
     assert (tmp_path / "in/a.wav").exists()
     assert dispose(job, inbox, archive, tick).original == "archived"
     assert len(beats) == 8
+
+
+def test_what_a_wrong_clock_put_off_for_years_goes_on_after_the_next_start(house: House) -> None:
+    late = house.clock.now() + 1000 * DAY
+    one, held = house.drop("a.wav"), house.drop("b.wav")
+    house.journal.commit(house.job(one), due_at=late)
+    house.journal.commit(house.job(held), state=State.HELD, because=because("daily_limit"), due_at=late)
+    house.journal.set_halt(Halt("account", because("billing"), late, late))
+    house.restart()
+    house.run(DAY)
+    house.chores()
+    house.finish()
+    house.check_delivered(one, held)
+
+
+def test_what_was_cancelled_unread_stays_so_when_it_is_merely_touched(house: House) -> None:
+    one = house.drop("a.wav")
+    house.ask("cancel", jobs=[one])
+    os.utime(house.inbox() / "a.wav", (5, 5))
+    assert house.place("podcasts", "a.wav") == one
+    assert house.job(one).state is State.CANCELLED
+    assert house.drop("a.wav", sound("another")) != one
+
+
+def test_a_journal_that_lost_a_write_ends_the_intake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path)
+
+    def fails(*_: object, **__: object) -> None:
+        raise JournalTrouble("The disk fails.", fatal=True)
+
+    monkeypatch.setattr(room.journal, "report", fails)
+    with pytest.raises(JournalTrouble):
+        room.intake.run()
