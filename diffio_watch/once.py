@@ -31,8 +31,14 @@ def finished(journal: Journal, halts: Halts, inboxes: dict[str, Now], started: f
             return False
     if any(_goes_on(job, halts, now) for job in journal.jobs(OPEN) if job.inbox in inboxes):
         return False
-    return not any(journal.notices_due(name, now, 1) for name in inboxes
+    return not any(journal.notices_due(name, now, 1) or _originals_go(journal, name, started, now) for name in inboxes
                    if halts.blocked(name, State.DOWNLOADING, paid=True) is None)
+
+
+def _originals_go(journal: Journal, name: str, started: float, now: float) -> bool:
+    """Whether an original is about to be archived or deleted; an archive that is not there is not waited for long."""
+    return any(now - max(started, job.delivered_at or started) < _GRACE
+               for job in journal.pending_originals(name, now))
 
 
 def _goes_on(job: Job, halts: Halts, now: float) -> bool:

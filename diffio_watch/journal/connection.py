@@ -69,7 +69,7 @@ class Connection:
         """
         path = state_dir / FILE
         if not path.exists() and not create:
-            raise JournalMissing(f"There is no journal in {state_dir} yet: `diffio-watch run` makes one.")
+            raise _no_journal(state_dir)
         with _translation(state_dir):
             if create:  # with its final mode: SQLite gives the WAL the same
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
@@ -82,7 +82,7 @@ class Connection:
                 if read_only:
                     version = version_of(db)
                     if version == 0:  # a daemon is just about to make it
-                        raise JournalMissing(f"There is no journal in {state_dir} yet: `diffio-watch run` makes one.")
+                        raise _no_journal(state_dir)
                     if version != VERSION:
                         raise JournalCorrupt(
                             "The journal is of another version: `diffio-watch run` brings it up to date.")
@@ -247,6 +247,8 @@ def _translate(error: sqlite3.Error, state_dir: Path) -> Exception:
     name = getattr(error, "sqlite_errorname", "") or ""
     if name.startswith(_DAMAGED):
         return _damaged(error, state_dir)
+    if name == "SQLITE_READONLY_ROLLBACK":  # only while it is made has it a rollback journal, and a crash left one
+        return _no_journal(state_dir)
     if name.startswith("SQLITE_IOERR"):
         return JournalTrouble(f"The disk beneath {state_dir} fails ({error}): check it.", fatal=True)
     if name.startswith(("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
@@ -270,6 +272,10 @@ def integrity(db: sqlite3.Connection) -> str | None:
             return str(error)
         raise
     return None if told == "ok" else str(told).splitlines()[-1]
+
+
+def _no_journal(state_dir: Path) -> JournalMissing:
+    return JournalMissing(f"There is no journal in {state_dir} yet: `diffio-watch run` makes one.")
 
 
 def _baptise(db: sqlite3.Connection) -> None:
