@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 SIZE: Final = 48 << 20
-_SECTOR: Final = 512
+_SECTOR: Final = 4096  # what a disk writes whole or not; ext4 relies on it for its superblock
 _MOST: Final = 1 << 20  # bytes of one write
 _HEADER: Final = struct.Struct("<IIQQIIII")
 _ANSWER: Final = struct.Struct("<IiQ")
@@ -96,9 +96,11 @@ class Served:
         lost = 0
         share = self._dice.choice((0.0, 0.5, 0.9, 1.0))
         for offset, data in self._unsafe:
-            for start in range(0, len(data), _SECTOR):
+            end = offset + len(data)
+            for sector in range(offset // _SECTOR * _SECTOR, end, _SECTOR):
+                first, last = max(offset, sector), min(end, sector + _SECTOR)
                 if self._dice.random() < share:
-                    self._safe[offset + start:offset + start + _SECTOR] = data[start:start + _SECTOR]
+                    self._safe[first:last] = data[first - offset:last - offset]
                 else:
                     lost += 1
         self._unsafe.clear()
@@ -209,7 +211,12 @@ class Disk:
         _run("mount", "-t", "ext4", self._loop, str(self.mount))
 
     def _down(self) -> None:
-        _run("umount", str(self.mount))
+        while self.mount.is_mount():  # it may have failed to come up
+            try:
+                _run("umount", str(self.mount))
+            except subprocess.CalledProcessError as error:
+                if "busy" not in error.stderr:  # the sandbox's thread may be just about to write into it
+                    raise
         _run("losetup", "--detach", self._loop)
         # detaching ends when the last one lets go of the device, and this is how the system tells
         while Path("/sys/block", Path(self._loop).name, "loop").exists():

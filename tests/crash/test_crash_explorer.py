@@ -84,6 +84,9 @@ def test_the_whole_daemon_with_all_its_threads_survives_kills(
 ) -> None:
     dice = random.Random(name)
     with opened(name, nursery, tmp_path) as world:
+        assert not world.live(whole=True)
+        world.check()
+    with opened(name, nursery, tmp_path) as world:
         for _ in range(10):
             if not world.live(fuse=dice.randint(1, 100), whole=True):
                 break
