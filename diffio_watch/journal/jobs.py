@@ -80,6 +80,9 @@ class Jobs(Connection):
                     raise NameReserved(f"A name of job {job.id} is reserved.") from error
             elif state in _NAMELESS and state is not job.state:
                 db.execute("DELETE FROM names WHERE job = ?", (job.id,))
+            if job.error_file and not after.error_file and state in {State.FAILED, State.HELD}:
+                # told anew; until then the old words stand there, and nothing else would know of them
+                db.execute("INSERT OR IGNORE INTO old_notices VALUES (?, ?)", (job.inbox, os.fsencode(job.path)))
             if "project_id" in changes or "upload_id" in changes:  # parts belong to one session of one project
                 db.execute("DELETE FROM parts WHERE job = ?", (job.id,))
             if state is not job.state or after.because != job.because or detail:
@@ -259,7 +262,7 @@ class Jobs(Connection):
             "AND later.seq > jobs.seq AND later.state = 'delivered')) LIMIT ?", inbox, limit)
 
     def old_notices(self, inbox: str) -> list[str]:
-        """Paths where jobs of this inbox had an error file before they were renamed."""
+        """Paths where jobs of this inbox had an error file that is out of date: renamed, or told anew."""
         return [os.fsdecode(row["path"]) for row in self._all("SELECT path FROM old_notices WHERE inbox = ?", inbox)]
 
     def forget_old_notice(self, inbox: str, path: str) -> None:

@@ -118,7 +118,7 @@ CREATE TABLE names (
 ) WITHOUT ROWID;
 CREATE INDEX names_job ON names (job);
 
--- where jobs had an error file before they were renamed
+-- where jobs had an error file that is out of date
 CREATE TABLE old_notices (inbox TEXT NOT NULL, path BLOB NOT NULL, PRIMARY KEY (inbox, path)) WITHOUT ROWID;
 
 -- scope: 'account', 'origin:https://host', 'inbox:NAME'

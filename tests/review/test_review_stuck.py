@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from intake_room import Room
+from pipeline_fixtures import MakeHouse
 from pipeline_house import DAY, House, sound
 
 from diffio_watch.api.shapes import Session
@@ -239,3 +240,17 @@ def test_a_journal_that_lost_a_write_ends_the_intake(tmp_path: Path, monkeypatch
     monkeypatch.setattr(room.journal, "report", fails)
     with pytest.raises(JournalTrouble):
         room.intake.run()
+
+
+def test_no_error_file_of_an_earlier_hold_is_left_beside_a_delivery(make_house: MakeHouse) -> None:
+    house = make_house(limits={"daily_files": 1})
+    for name in "abc":
+        house.drop(f"{name}.wav")
+    house.run(10)
+    for _ in range(3):
+        house.chores()
+        house.clock.advance(DAY)
+        house.chores()
+        house.run(10)
+    house.chores()
+    assert house.visible() == {f"{name}.{end}" for name in "abc" for end in ("wav.json", "restored.wav")}
