@@ -49,6 +49,20 @@ class _Place(_Model):
     path: str
     path_hex: Annotated[str | None, Field(pattern="^([0-9a-f]{2})+$")] = None
 
+    @field_validator("path")
+    @classmethod
+    def _stays_inside(cls, path: str) -> str:
+        if any(part in {"", ".", ".."} for part in path.split("/")):
+            raise ValueError("no path within an inbox or outbox")
+        return path
+
+    @field_validator("path_hex")
+    @classmethod
+    def _bytes_stay_inside(cls, path_hex: str | None) -> str | None:
+        if path_hex is not None:
+            cls._stays_inside(os.fsdecode(bytes.fromhex(path_hex)))
+        return path_hex
+
     @model_serializer(mode="wrap")
     def _lean(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         told = {key: value for key, value in handler(self).items() if key != "path_hex" or value is not None}
@@ -90,21 +104,6 @@ class Source(_Place):
     sha256: Digest | None
     modified_at: Time | None
     media: SourceMedia | None
-
-    @field_validator("path")
-    @classmethod
-    def _stays_inside(cls, path: str) -> str:
-        if any(part in {"", ".", ".."} for part in path.split("/")):
-            raise ValueError("no path within an inbox")
-        return path
-
-    @field_validator("path_hex")
-    @classmethod
-    def _bytes_stay_inside(cls, path_hex: str | None) -> str | None:
-        if path_hex is not None:
-            cls._stays_inside(os.fsdecode(bytes.fromhex(path_hex)))
-        return path_hex
-
 
 class Request(_Model):
     """What was asked of the service."""

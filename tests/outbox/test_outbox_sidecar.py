@@ -159,3 +159,14 @@ def test_times_are_exact_to_the_nanosecond(nanoseconds: int) -> None:
 ])
 def test_times_no_calendar_has_are_none(seconds: float | None, told: str | None) -> None:
     assert rfc3339(seconds) == told
+
+
+@pytest.mark.parametrize("path", ["../stolen.mp3", "/etc/passwd", "a//b", "", "a/../../b"])
+@pytest.mark.parametrize("field", ["source", "outputs", "duplicate_of"])
+def test_no_path_in_a_sidecar_leads_out_of_its_folder(field: str, path: str) -> None:
+    told = sidecar.build(delivered(), (new_id(), "a.wav"))
+    parse(json.dumps(told).encode())
+    place = told["outputs"][0] if field == "outputs" else told[field]
+    place["path"] = path
+    with pytest.raises(NotASidecar):
+        parse(json.dumps(told).encode())
