@@ -178,6 +178,7 @@ class Files(Jobs):
                 "DELETE FROM files WHERE inbox = ? AND path = ? RETURNING *", (inbox, os.fsencode(old))).fetchall()]
             for _, new in moves:
                 self._leave(self._job_here(db, inbox, new))  # what was renamed over is gone
+            standing = {row["job"] for _, row in rows}
             arriving: list[tuple[Job, str]] = []
             for old, new in moves:
                 there = {(job.sha256, job.run) for job in self.jobs_at(inbox, new)
@@ -193,6 +194,8 @@ class Files(Jobs):
                     changes = {"error_file": False}
                     if job.state is State.FAILED:
                         changes |= {"due_at": self.clock.now()}
+                if job.original == "deleted" and job.id in standing:
+                    changes |= {"original": "pending", "due_at": self.clock.now()}  # it was only looked for in vain
                 self.commit(job, detail="renamed", path=new, **changes)
             db.executemany("INSERT OR REPLACE INTO files (inbox, path, size, mtime_ns, inode, job) "
                            "VALUES (?, ?, ?, ?, ?, ?)", [

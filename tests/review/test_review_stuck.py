@@ -254,3 +254,15 @@ def test_no_error_file_of_an_earlier_hold_is_left_beside_a_delivery(make_house: 
         house.run(10)
     house.chores()
     assert house.visible() == {f"{name}.{end}" for name in "abc" for end in ("wav.json", "restored.wav")}
+
+
+def test_an_original_that_was_renamed_just_before_it_was_to_go_goes_after_all(make_house: MakeHouse) -> None:
+    house = make_house(inboxes={"podcasts": {"originals": "delete"}})
+    one = house.drop("a.wav")
+    house.finish()
+    (house.inbox() / "a.wav").rename(house.inbox() / "b.wav")
+    house.chores()
+    house.journal.move("podcasts", [("a.wav", "b.wav")])
+    house.chores()
+    assert list(house.inbox().iterdir()) == []
+    assert house.job(one).original == "deleted"
