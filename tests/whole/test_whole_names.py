@@ -79,8 +79,8 @@ def test_awkward_names_go_the_whole_way_and_every_command_tells_them(delivered: 
             code, out, _ = studio.command(command, f"{NAME}:{path}")
             assert code == 0
             assert [char for char in ACTING if char in out] == []
-    for command in (["jobs"], ["status"], ["journal", "export"], ["jobs", "--json"], ["status", "--json"]):
-        code, out, err = studio.command(*command)
+    for line in (["jobs"], ["status"], ["journal", "export"], ["jobs", "--json"], ["status", "--json"]):
+        code, out, err = studio.command(*line)
         assert code == 0, err
         assert [char for char in ACTING if char in out] == []
     log = studio.log_file.read_bytes()

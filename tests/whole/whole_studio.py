@@ -23,7 +23,7 @@ from diffio_watch.config import load
 from diffio_watch.daemon import Daemon
 from diffio_watch.disk import lease
 from diffio_watch.disk.names import parse
-from diffio_watch.job import Event, Job, State
+from diffio_watch.job import OPEN, Event, Job, State
 from diffio_watch.journal import Journal, JournalError
 from diffio_watch.journal.records import InboxReport
 from diffio_watch.logs import open_log
@@ -240,6 +240,11 @@ class Studio:
                 return Counter(journal.counts())
         except JournalError:
             return Counter()
+
+    def open(self) -> int:
+        """How many jobs are on their way."""
+        counts = self.counts()
+        return sum(counts[state] for state in OPEN)
 
     def job_count(self) -> int:
         return self.counts().total()
