@@ -16,7 +16,7 @@ from recovery_house import House
 
 from diffio_watch.daily import Daily
 from diffio_watch.disk.marker import Owner
-from diffio_watch.job import Job, Settings, State, new_id
+from diffio_watch.job import Job, Settings, new_id
 from diffio_watch.journal import Journal, JournalCorrupt
 from diffio_watch.journal.backup import COPIED_AT, write_daily
 from diffio_watch.logs import open_log
@@ -169,19 +169,3 @@ def test_the_daemon_makes_its_copy_when_it_starts(house: House) -> None:
     assert house.once() == 0
     today = time.strftime("%Y-%m-%d")
     assert [path.name for path in (house.state / "backups").iterdir()] == [f"journal-{today}.sqlite3"]
-
-
-def test_a_copy_of_a_big_journal_delays_no_work(house: House) -> None:
-    """The copy is made beside the writer's connection."""
-    house.state.mkdir()
-    with Journal.open(house.state, create=True) as journal:
-        journal.add([Job(new_id(), "gone", f"{number}.wav", 1, 1, Settings(), state=State.DELIVERED, body="x" * 400)
-                     for number in range(20_000)])
-        slowest = 0.0
-        copying = threading.Thread(target=lambda: write_daily(house.state, NOON))
-        copying.start()
-        while copying.is_alive():
-            began = time.monotonic()
-            journal.set_meta("x", 1)
-            slowest = max(slowest, time.monotonic() - began)
-        assert slowest < 1.0

@@ -87,6 +87,7 @@ def test_a_snapshot_from_within_the_same_run_is_found_out_by_the_daily_count(hou
     assert "old copy" in refused(house)
 
 
+@pytest.mark.slow
 def test_what_a_snapshot_of_the_same_day_does_not_know_is_held_for_its_sidecar(house: House) -> None:
     """Nothing tells such a journal from the true one but what stands in the outbox."""
     with house.running():
@@ -205,6 +206,7 @@ def test_a_crash_between_counting_a_start_and_the_markers_is_no_old_copy(house: 
     assert house.once() == 0
 
 
+@pytest.mark.slow
 def test_a_foreign_folder_mounted_while_the_daemon_runs_stops_its_inbox_alone(house: House) -> None:
     inbox_b, outbox_b = house.second_inbox()
     restored(house, 0)
@@ -233,6 +235,7 @@ def test_a_foreign_folder_mounted_while_the_daemon_runs_stops_its_inbox_alone(ho
     house.check(4)
 
 
+@pytest.mark.slow
 def test_an_old_journals_marker_met_while_it_runs_stops_its_inbox_alone(house: House) -> None:
     """The share was away at the start, where it would have been refused."""
     inbox_b, _ = house.second_inbox()
