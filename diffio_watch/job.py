@@ -140,7 +140,7 @@ class Job:
     approved: bool = False  # a person released it: the money guards let it pass
     # what was sent, recorded before it is sent
     base_url: str | None = None
-    key_print: str | None = None  # HMAC of the API key, with a secret of the journal
+    key_print: str | None = None  # HMAC of the API key that it was sent with, with a secret of the journal
     project_id: str | None = None
     upload: Literal["put", "multipart"] | None = None
     upload_id: str | None = None

@@ -44,7 +44,7 @@ def decide(  # noqa: PLR0912 - a decision table has as many rows as there are ca
         job: the row the step was given.
         now: seconds since the epoch.
         key_works: for `Forbidden`: whether a free call accepts the key.
-        same_key: whether the key is the one of the job's intent.
+        same_key: whether the key is the one that the job's project or intent was sent with.
         current_model: the model that the inbox is configured with now.
     """
     match error:
@@ -106,6 +106,8 @@ def _forbidden(error: api.Forbidden, job: Job, now: float, *, key_works: bool | 
         return _halt(now, "auth", detail=error.message)
     if job.paid and not same_key:
         return hold(job, "account_changed")
+    if not job.paid and not same_key:
+        return new_project(job, now, "the project was made with another API key")
     if job.state in {State.UPLOADING, State.GENERATING}:
         reason = because("forbidden", model=job.settings.model, inbox=job.inbox, detail=error.message)
         return Outcome({"due_at": now}, stop=Stop(f"inbox:{job.inbox}:model", reason), rest=True)

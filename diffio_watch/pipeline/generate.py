@@ -28,8 +28,10 @@ _OTHER_SERVICE_PAUSE: Final = 300.0
 def intend(job: Job, tools: Tools) -> Outcome:
     """Decide to spend, and write down exactly what will be sent. Nothing is sent yet."""
     now = tools.clock.now()
-    if job.base_url != tools.base_url:
-        return go("another service is configured", **NO_PROJECT, state=State.UPLOADING, due_at=now)
+    key_print = tools.key_print()
+    if job.base_url != tools.base_url or job.key_print not in {None, key_print}:
+        # nothing is paid, and the new one may not see the project
+        return go("another service or key is configured", **NO_PROJECT, state=State.UPLOADING, due_at=now)
     over = guard.over_limit(job, tools.config.limits, tools.journal.spent_since(guard.midnight(now)))
     if over is not None:
         return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
@@ -39,7 +41,7 @@ def intend(job: Job, tools: Tools) -> Outcome:
         body["sampling"] = job.settings.sampling
     if job.settings.params:
         body["params"] = job.settings.params
-    return go(idempotency_key=key, body=json.dumps(body), intent_at=now, key_print=tools.key_print(), due_at=now)
+    return go(idempotency_key=key, body=json.dumps(body), intent_at=now, key_print=key_print, due_at=now)
 
 
 def generating(job: Job, tools: Tools) -> Outcome:

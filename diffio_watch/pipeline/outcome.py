@@ -11,7 +11,8 @@ from diffio_watch.reasons import because
 
 # what an upload leaves in a row, as nothing
 NO_PROJECT: Final[Mapping[str, Any]] = {
-    "base_url": None, "project_id": None, "upload": None, "upload_id": None, "part_size": None, "uploaded": False,
+    "base_url": None, "key_print": None, "project_id": None, "upload": None, "upload_id": None, "part_size": None,
+    "uploaded": False,
 }
 _PAUSES: Final = (15.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1800.0, 3600.0)
 

@@ -116,11 +116,13 @@ def uploading(job: Job, tools: Tools) -> Outcome:
 def _create(job: Job, tools: Tools) -> Outcome:
     name = os.path.basename(job.path)
     extension = os.path.splitext(name)[1].lstrip(".").lower()
+    print_of_key = tools.key_print()
     project = tools.api.create_project(
         file_name=show(name), content_type=mimetypes.guess_type(name)[0] or "application/octet-stream",
         content_length=job.size, file_format=extension if extension.isascii() and extension else None,
         params=job.settings.project_params)
-    made = {**NO_PROJECT, "base_url": tools.base_url, "project_id": project.project_id, "parks": job.parks}
+    made = {**NO_PROJECT, "base_url": tools.base_url, "project_id": project.project_id, "key_print": print_of_key,
+            "parks": job.parks}
     if project.session is not None:
         tools.sessions.save(job.id, project.session)
         return go(**{**made, "upload": "multipart"})

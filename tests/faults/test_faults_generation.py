@@ -160,6 +160,36 @@ def test_fresh_pays_again_where_another_key_lost_sight_of_it(house: House, servi
     house.check()
 
 
+def test_fresh_with_another_accounts_key_uploads_anew_and_stops_nobody(house: House, service: Sandbox) -> None:
+    """The project already uploaded is out of this key's sight."""
+    job_id = house.drop("talk.wav")
+    house.finish()
+    house.key = "of-somebody-else"
+    assert house.ask("retry", jobs=[job_id], fresh=True).exit == 0
+    other = house.drop("other.wav")
+    house.finish()
+    assert house.alerts() == []
+    assert house.job(other).state is State.DELIVERED
+    assert house.projects_of("talk.wav") == 2
+    assert service.charges == 3
+    house.check()
+
+
+@pytest.mark.parametrize("call", ["part", "complete_project_upload"])
+def test_a_key_of_another_account_in_the_middle_of_an_upload_starts_it_over(
+    house: House, service: Sandbox, call: str,
+) -> None:
+    service.fault(call, "status", status=503)
+    job_id = house.drop("talk.wav")
+    house.work()
+    service.calm()
+    house.key = "of-somebody-else"
+    house.finish()
+    assert house.alerts() == []
+    assert house.projects_of("talk.wav") == 2
+    house.check_delivered(job_id)
+
+
 @pytest.mark.parametrize("state", [State.UPLOADING, State.GENERATING, State.WAITING, State.DOWNLOADING])
 def test_a_job_of_another_service_is_never_sent_to_this_one(
     make_house: MakeHouse, service: Sandbox, tmp_path: Path, state: State,

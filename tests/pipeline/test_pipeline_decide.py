@@ -233,6 +233,12 @@ def test_403_with_another_key_than_the_intents_holds_what_may_be_paid(where: str
     assert (outcome.changes["state"], code(outcome)) == (State.HELD, "account_changed")
 
 
+def test_403_about_a_project_of_another_key_costs_a_new_one_while_nothing_is_paid() -> None:
+    outcome = decide(api.Forbidden("x"), JOBS["sending"], NOW, key_works=True, same_key=False)
+    assert outcome.stop is None, "it says nothing about the others"
+    assert (outcome.changes["state"], outcome.changes["project_id"]) == (State.UPLOADING, None)
+
+
 def test_the_end_of_a_spending_period_is_passed_on() -> None:
     outcome = decide(ERRORS["SpendLimit"], PAID, NOW)
     assert outcome.stop is not None
