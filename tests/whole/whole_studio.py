@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from diffio_watch.cli import main
 from diffio_watch.clock import Clock
@@ -84,6 +84,7 @@ class Studio:
         self._daemon: Daemon | None = None
         self._thread: threading.Thread | None = None
         self._codes: list[int] = []
+        self._stream: TextIO | None = None
         for name in self.inboxes:
             self.inbox(name).mkdir(parents=True)
             self.outbox(name).mkdir(parents=True)
@@ -126,6 +127,7 @@ class Studio:
         """Start the daemon in a thread of this process, and wait until each inbox was looked at once."""
         self.configure()
         lease.prepare()  # what the main thread of a real process does
+        self._close_log()
         self._stream = self.log_file.open("a")
         log = open_log("debug", "json", secrets=list, stream=self._stream)
         daemon = self._daemon = Daemon(load(self.config_file, {}), log=log)
@@ -151,8 +153,12 @@ class Studio:
         self._thread.join(10)
         assert not self._thread.is_alive(), self.told()
         self._daemon = self._thread = None
-        self._stream.close()
+        self._close_log()
         return self._codes.pop()
+
+    def _close_log(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
 
     def restart(self, **config: Any) -> None:
         """Stop and start, with parts of the configuration changed."""
@@ -203,6 +209,7 @@ class Studio:
             self.kill()
         if self._running():
             self.stop()
+        self._close_log()
 
     # looks
 
