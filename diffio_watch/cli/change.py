@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diffio_watch.cli.base import REFUSED, Trouble, config_option, inbox_names, workplace
+from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, inbox_names, workplace
 
 if TYPE_CHECKING:
     from diffio_watch.cli.base import Workplace
+    from diffio_watch.config import Config
     from diffio_watch.job import Job
     from diffio_watch.journal import Journal
 
@@ -53,8 +55,28 @@ def retry(jobs: Sequence[str], *, failed: bool, since: str | None, fresh: bool, 
             return 0
         if fresh and found and not yes:
             _ask_first(work, found, model)
-        args: dict[str, Any] = {"jobs": [job.id for job in found], "as_is": as_is, "fresh": fresh, "model": model}
+        args: dict[str, Any] = {"jobs": [job.id for job in found], "as_is": as_is, "fresh": fresh, "model": model,
+                                "missing": {job.id: _missing(job, work.config) for job in found}}
         return tell(ask(work, journal, "retry", args), missed)
+
+
+def _missing(job: Job, config: Config) -> list[str]:
+    """What of a delivered job is no longer in the outbox: types of outputs, and `sidecar`.
+
+    Looked at here and not in the daemon: a share that hangs must hang nobody else.
+    """
+    from diffio_watch.disk.marker import NAME
+    from diffio_watch.job import State
+    from diffio_watch.outbox.names import sidecar_path
+
+    inbox = next((inbox for inbox in config.inboxes if inbox.name == job.inbox), None)
+    if job.state is not State.DELIVERED or inbox is None:
+        return []
+    if not os.path.lexists(os.path.join(inbox.outbox, NAME)):
+        raise Trouble(f"The outbox of {job.inbox}, {inbox.outbox}, is not there: mount it first.", FAILED)
+    paths: dict[str, str] = {one.type: one.path for one in job.outputs if one.path is not None}
+    paths |= {"sidecar": sidecar_path(job.path, job.number or 1)}
+    return [kind for kind, path in paths.items() if not os.path.lexists(os.path.join(inbox.outbox, path))]
 
 
 def _failed(journal: Journal, since: float) -> list[Job]:

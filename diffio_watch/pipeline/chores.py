@@ -23,6 +23,7 @@ from diffio_watch.pipeline.rulings import way
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
 
+_SWEEP_EVERY: Final = 86_400.0  # what cancelled downloads leave behind
 _PAUSE: Final = 1.0
 _ROOM_EVERY: Final = 5.0
 _TROUBLE_PAUSE: Final = 60.0
@@ -51,7 +52,7 @@ class Chores:
         self._outbox = tools.outboxes[inbox.name]
         self._looked_at = float("-inf")
         self._quiet_until = 0.0
-        self._swept = False
+        self._sweep_at = 0.0
         self.abandoned = threading.Event()
 
     def run(self) -> None:
@@ -116,8 +117,8 @@ class Chores:
             self._stop("outbox_full", free=size(free), limit=size(self._tools.config.limits.min_free))
         else:
             self._halts.end(f"inbox:{self._inbox.name}:outbox")
-        if not self._swept:
-            self._swept = True
+        if self._tools.clock.now() >= self._sweep_at:
+            self._sweep_at = self._tools.clock.now() + _SWEEP_EVERY
             working = {job.id for job in self._tools.journal.jobs(OPEN | {State.HELD}, self._inbox.name)}
             for path in sweep(self._outbox.root, working, self._tick):
                 self._tools.log.info("outbox.swept", inbox=self._inbox.name, path=path)

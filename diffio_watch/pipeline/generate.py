@@ -16,7 +16,8 @@ from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
 
 _MODEL_ALIASES: Final = {"diffio-3.4": "diffio-3.5"}  # the older name answers with the newer (public documentation)
-_CLOCK_SKEW: Final = 300.0  # seconds that the service's clock and ours may differ
+# seconds that the service's clock and ours may differ; generous, for the project is the job's own
+_CLOCK_SKEW: Final = 86_400.0
 _LOOK_TWICE: Final = 60.0
 _EMPTY_ONCE: Final = "no generation of this intent was found"
 _OVERDUE_PAUSE: Final = 300.0

@@ -5,7 +5,6 @@ The daemon calls `serve` between two steps; where none runs, the command calls i
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +13,6 @@ from diffio_watch.disk import names
 from diffio_watch.job import OPEN, Job, Settings, State
 from diffio_watch.journal import Answer, Journal, JournalError, Request
 from diffio_watch.journal.records import FolderMemory
-from diffio_watch.outbox.names import sidecar_path
 from diffio_watch.pipeline import rulings
 from diffio_watch.pipeline.rulings import Ruling
 from diffio_watch.reasons import REASONS, Kind, because
@@ -69,7 +67,7 @@ def _retry(journal: Journal, config: Config, args: dict[str, Any], now: float) -
         return _fresh(journal, config, args, now)
 
     def rule(job: Job) -> Ruling:
-        ruling = rulings.retry(job, now, as_is=bool(args.get("as_is")), missing=_missing(job, config))
+        ruling = rulings.retry(job, now, as_is=bool(args.get("as_is")), missing=args.get("missing", {}).get(job.id, ()))
         lost = ruling.changes.get("state") is State.QUEUED and journal.stands(job) is None
         return Ruling(_NO_FILE, done=False) if lost else ruling
 
@@ -109,16 +107,6 @@ def _settings(job: Job, inbox: Inbox | None, model: str | None) -> Settings:
     """What a new run is bought with: the inbox as it is configured now, for its model may have been retired since."""
     settings = inbox.settings() if inbox else job.settings
     return replace(settings, model=model) if model else settings
-
-
-def _missing(job: Job, config: Config) -> list[str]:
-    """What of a delivered job is no longer in the outbox: types of outputs, and `sidecar`."""
-    inbox = _inbox(config, job.inbox)
-    if job.state is not State.DELIVERED or inbox is None:
-        return []
-    paths: dict[str, str] = {one.type: one.path for one in job.outputs if one.path is not None}
-    paths |= {"sidecar": sidecar_path(job.path, job.number or 1)}
-    return [kind for kind, path in paths.items() if not os.path.lexists(os.path.join(inbox.outbox, path))]
 
 
 def _cancel(journal: Journal, _: Config, args: dict[str, Any], __: float) -> Answer:
