@@ -13,7 +13,7 @@ Every step finds out what an earlier, interrupted try left and goes on from ther
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from diffio_watch.disk import durable
@@ -199,9 +199,9 @@ class Outbox:
                     for kind in _KINDS:
                         unlink(names.temp_name(job.id, kind), fd)
 
-    def sweep(self, open_jobs: Collection[str]) -> list[str]:
-        """Remove the temporary files of all jobs but those with these ids: what crashes left. Tells their paths."""
-        return sweep(self.root, open_jobs)
+    def sweep(self, working: Callable[[str], bool], tick: Callable[[], None] = lambda: None) -> list[str]:
+        """Remove the temporary files of jobs that nobody works on: what crashes left. Tells their paths."""
+        return sweep(self.root, working, tick)
 
     def sidecars(self) -> Iterator[tuple[str, Sidecar]]:
         """Every sidecar and error file of this program in the outbox, with its path: what a lost journal is made of."""

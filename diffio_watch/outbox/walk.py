@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 
 from diffio_watch.disk import durable
 from diffio_watch.outbox import names
@@ -29,12 +29,12 @@ def walk(root: Root) -> Iterator[tuple[str, list[str], int]]:
             yield folder.removeprefix(".").removeprefix("/"), files, fd
 
 
-def sweep(root: Root, open_jobs: Collection[str], tick: Callable[[], None] = lambda: None) -> list[str]:
-    """Remove the temporary files of all jobs but those with these ids, from an outbox or an archive.
+def sweep(root: Root, working: Callable[[str], bool], tick: Callable[[], None] = lambda: None) -> list[str]:
+    """Remove the temporary files of all jobs that nobody works on, from an outbox or an archive.
 
     Args:
         root: of the outbox or archive.
-        open_jobs: their ids.
+        working: whether the job with this id is worked on; asked at each file, for jobs begin meanwhile.
         tick: called at each folder, and may raise to end it.
 
     Returns:
@@ -45,7 +45,7 @@ def sweep(root: Root, open_jobs: Collection[str], tick: Callable[[], None] = lam
         tick()
         for name in files:
             owner = names.temp_owner(name)
-            if owner is not None and owner not in open_jobs:
+            if owner is not None and not working(owner):
                 unlink(name, fd)
                 swept.append(join(folder, name))
     return swept

@@ -119,12 +119,15 @@ class Chores:
             self._halts.end(f"inbox:{self._inbox.name}:outbox")
         if self._tools.clock.now() >= self._sweep_at:
             self._sweep_at = self._tools.clock.now() + _SWEEP_EVERY
-            working = {job.id for job in self._tools.journal.jobs(OPEN | {State.HELD}, self._inbox.name)}
-            for path in sweep(self._outbox.root, working, self._tick):
+            for path in self._outbox.sweep(self._working, self._tick):
                 self._tools.log.info("outbox.swept", inbox=self._inbox.name, path=path)
             if self._archive is not None:
-                sweep(self._archive, {job.id for job in self._tools.journal.pending_originals(
-                    self._inbox.name, float("inf"), limit=-1)}, self._tick)
+                sweep(self._archive, self._working, self._tick)
+
+    def _working(self, job_id: str) -> bool:
+        """Whether a job may still need what lies under its hidden names."""
+        job = self._tools.journal.job(job_id)
+        return job is not None and (job.state in OPEN | {State.HELD} or job.original in {"pending", "stuck"})
 
     def _stop(self, code: str, **facts: object) -> None:
         scope = f"inbox:{self._inbox.name}:outbox"

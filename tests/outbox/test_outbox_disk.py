@@ -101,7 +101,7 @@ def test_nothing_lands_on_the_disk_beneath_an_unmounted_outbox(studio: Studio) -
     subprocess.run(["umount", studio.root], check=True)
     for use in (lambda: reserve(outbox, job), lambda: outbox.publish(job, job.outputs[0]),
                 lambda: outbox.unpublish(job, job.outputs[0]), lambda: outbox.write_error(failed),
-                lambda: outbox.temp(job, job.outputs[0]), lambda: outbox.sweep([]), outbox.free):
+                lambda: outbox.temp(job, job.outputs[0]), lambda: outbox.sweep(lambda _: False), outbox.free):
         with pytest.raises(OutboxGone):
             use()
     assert list(studio.root.iterdir()) == []
