@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from diffio_watch.disk import names
-from diffio_watch.job import OPEN, Event, Job, State
+from diffio_watch.job import OPEN, Because, Event, Job, State
 
 if TYPE_CHECKING:
     from diffio_watch.intake.explain import Explanation
@@ -130,8 +130,10 @@ def why(job: Job, now: float) -> Text:
     return Text("")
 
 
-def whole_job(job: Job, history: Sequence[Event], sidecar_path: str | None, now: float) -> RenderableType:
-    """Everything about one job."""
+def whole_job(job: Job, history: Sequence[Event], sidecar_path: str | None, now: float,
+              kept: Because | None = None) -> RenderableType:
+    """Everything about one job; `kept`: what stops it along with others."""
+    why = kept or job.because
     facts = Table.grid(padding=(0, 3, 0, 0))
     facts.add_column(style="bright_black", no_wrap=True)
     facts.add_column(overflow="fold")
@@ -139,9 +141,9 @@ def whole_job(job: Job, history: Sequence[Event], sidecar_path: str | None, now:
         ("Job", Text(f"{job.id}, run {job.run}")),
         ("File", words(f"{job.inbox}:{names.show(job.path)}")),
         ("State", state(job)),
-        ("Why", words(job.because.message) if job.because else None),
-        ("What to do", words(job.because.action) if job.because else None),
-        ("Next", Text(ahead(job.due_at, now)) if job.state in OPEN and job.due_at else None),
+        ("Why", words(why.message) if why else None),
+        ("What to do", words(why.action) if why else None),
+        ("Next", Text(ahead(job.due_at, now)) if job.state in OPEN and job.due_at and not kept else None),
         ("Size", Text(size(job.size))),
         ("Media", words(_media(job)) if job.media else None),
         ("Content", Text(f"sha256 {job.sha256}") if job.sha256 else None),

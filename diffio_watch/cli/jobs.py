@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from diffio_watch.cli.base import Workplace
     from diffio_watch.cli.shapes import Shape
     from diffio_watch.intake.explain import Explanation
-    from diffio_watch.job import Job
+    from diffio_watch.job import Because, Job
     from diffio_watch.journal import Journal
 
 
@@ -61,7 +62,8 @@ def show(job: str, *, as_json: bool) -> int:
             return 0
         from diffio_watch.cli import draw
 
-        draw.write(draw.whole_job(found, journal.history(found.id), sidecar_path(found), time.time()))
+        draw.write(draw.whole_job(found, journal.history(found.id), sidecar_path(found), time.time(),
+                                  _kept(journal, found)))
     return 0
 
 
@@ -104,10 +106,19 @@ def _explained(work: Workplace, file: str) -> Explanation:
                                   settling.get(place.path), journal.reports().get(name), running)
             told = explain(place.inbox, place.path, sight(place.inbox, place.path, owner, memory), records,
                            time.time())
+            if told.verdict == "job" and journal is not None and told.job is not None:
+                told = replace(told, because=_kept(journal, told.job) or told.because)
             if told.verdict != "missing":
                 return told
             found = found or told
     return found or outside(os.path.abspath(file))
+
+
+def _kept(journal: Journal, job: Job) -> Because | None:
+    """What stops the job along with others: a halt, or a person's pause."""
+    from diffio_watch.pipeline.halts import what_keeps
+
+    return what_keeps(job, [halt for _, halt in sorted(journal.halts().items())], journal.pauses())
 
 
 def told(journal: Journal, job: Job) -> Shape:

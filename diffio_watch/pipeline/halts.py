@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
 from dataclasses import replace
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from diffio_watch.api import Observation, RateLimited
-from diffio_watch.job import OPEN, Job, State
+from diffio_watch.job import OPEN, Because, Job, State
 from diffio_watch.journal import Halt, Journal
 from diffio_watch.pipeline.health import Health, account_pause, origin_pause
 from diffio_watch.pipeline.outcome import Stop
@@ -129,9 +129,8 @@ class Halts:
             return self._why(self._halts.values(), inbox, state, paid=paid)
 
     def _why(self, halts: Iterable[Halt], inbox: str, state: State, *, paid: bool) -> str | None:
-        if _spends(state, paid=paid) and ("*" in self._pauses or inbox in self._pauses):
-            return "paused"
-        return next((halt.because.code for halt in halts if _blocks(halt, inbox, state, paid=paid)), None)
+        found = _first(halts, self._pauses, inbox, state, paid=paid)
+        return None if found is None else found.code
 
     def blocks_by(self, halt: Halt, job: Job) -> bool:
         """Whether it is this halt, and nothing else, that keeps a job from its next step."""
@@ -177,6 +176,17 @@ class Halts:
     def _keep(self, halt: Halt) -> None:
         self._journal.set_halt(halt)
         self._halts[halt.scope] = halt
+
+
+def what_keeps(job: Job, halts: Iterable[Halt], pauses: Container[str]) -> Because | None:
+    """Why a job may not take its next step, of all that stops more than one job."""
+    return _first(halts, pauses, job.inbox, job.state, paid=job.paid) if job.state in OPEN else None
+
+
+def _first(halts: Iterable[Halt], pauses: Container[str], inbox: str, state: State, *, paid: bool) -> Because | None:
+    if _spends(state, paid=paid) and ("*" in pauses or inbox in pauses):
+        return because("paused")
+    return next((halt.because for halt in halts if _blocks(halt, inbox, state, paid=paid)), None)
 
 
 def _sooner(at: float | None, stop: Stop, now: float) -> float | None:

@@ -183,6 +183,29 @@ def test_what_stops_an_inbox_is_told_with_it(place: Place) -> None:
     assert "unavailable" in place.run("status").out
 
 
+def test_what_stops_a_job_along_with_others_is_told_of_it_too(place: Place) -> None:
+    (place.inbox / "a.wav").write_bytes(bytes(10))
+    os.utime(place.inbox / "a.wav", ns=(1, 1))
+    place.add("a.wav", state=State.QUEUED, due_at=1e9)
+
+    def told() -> str | None:
+        found = place.run("explain", "in/a.wav", "--json").json["because"]
+        return None if found is None else str(found["code"])
+
+    assert told() is None
+    with place.journal() as journal:
+        journal.pause("*")
+    assert told() == "paused"
+    shown = place.run("show", "in/a.wav").out
+    assert re.search(r"Why +Paused by a person", shown)
+    assert not re.search(r"(?m)^Next", shown)
+    with place.journal() as journal:
+        journal.resume("*")
+        journal.set_halt(Halt("account", because("auth", detail="No key."), 2e9, None))
+    assert told() == "auth"
+    assert place.run("show", "in/a.wav", "--json").json["because"] is None
+
+
 def test_status_shows_what_runs_and_the_last_failures(place: Place) -> None:
     place.add("a.wav", state=State.WAITING, progress=42.0)
     place.add("b.wav", state=State.FAILED, because=because("empty"))
