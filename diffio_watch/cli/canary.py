@@ -19,6 +19,7 @@ from diffio_watch.journal import Journal, JournalError
 
 if TYPE_CHECKING:
     from diffio_watch.config import Config, Inbox
+    from diffio_watch.journal.records import FolderMemory
 
 _PATIENCE: Final = 30.0  # seconds until a folder counts as hung, as in the daemon
 _EVENT: Final = 2.0  # seconds for an event to arrive
@@ -73,7 +74,7 @@ def _standing(config: Config, subject: str, role: marker.Role, inbox: Inbox, pat
         found = marker.read(str(path))
     except marker.FolderGone as gone:
         return error(subject, f"{path}: {gone}.", f"`diffio-watch journal adopt {inbox.name}` takes it over.")
-    journal = _journal_id(config)
+    journal, memory = _remembered(config, role, inbox.name)
     if found is not None and found.journal != journal:
         return error(subject, f"{path} belongs to another journal ({found.journal}).",
                      f"`diffio-watch journal adopt {inbox.name}` takes it over, and `journal rebuild` learns from its "
@@ -81,15 +82,22 @@ def _standing(config: Config, subject: str, role: marker.Role, inbox: Inbox, pat
     if found is not None and (found.role, found.name) != (role, inbox.name):
         return error(subject, f"{path} is marked as the {found.role} of {found.name}.",
                      f"Name another folder, or `diffio-watch journal adopt {inbox.name}` takes it over.")
+    if found is None and memory is not None:
+        try:
+            marker.inspect(str(path), role, inbox.name, marker.Owner(journal or "", 0), memory)
+        except marker.FolderGone as gone:
+            return error(subject, f"{path} is not the folder that was used before: {gone}.",
+                         f"Mount it; if a new one is meant, `diffio-watch journal adopt {inbox.name}` takes it over.")
     return None
 
 
-def _journal_id(config: Config) -> str | None:
+def _remembered(config: Config, role: marker.Role, name: str) -> tuple[str | None, FolderMemory | None]:
+    """The journal's id, and what it knows of a folder."""
     try:
         with Journal.open(config.state_dir, read_only=True) as journal:
-            return journal.id
+            return journal.id, journal.folder(role, name)
     except JournalError:
-        return None  # told elsewhere
+        return None, None  # told elsewhere
 
 
 def _inbox(config: Config, inbox: Inbox) -> list[Finding]:

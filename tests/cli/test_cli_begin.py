@@ -128,6 +128,18 @@ def test_check_tells_folders_that_are_missing_or_somebody_elses(place: Place) ->
 
 
 @pytest.mark.usefixtures("key")
+def test_check_tells_a_folder_whose_marker_is_gone(place: Place) -> None:
+    with place.journal() as journal:
+        journal.set_folder(marker.adopt(str(place.inbox), "inbox", "podcasts", marker.Owner(journal.id, 1)))
+    assert levels(place.run("check", "--offline", "--json"))["inbox podcasts"] & {"error"} == set()
+    (place.inbox / marker.NAME).unlink()
+    done = place.run("check", "--offline")
+    assert done.code == 1
+    assert "its marker .diffio-watch is missing" in done.out
+    assert "journal adopt podcasts" in done.out
+
+
+@pytest.mark.usefixtures("key")
 def test_check_tells_an_outbox_without_room(place: Place) -> None:
     place.config_file.write_text(place.config_file.read_text()[:-1] + ', "limits": {"min_free": "9999TiB"}}')
     done = place.run("check", "--offline", "--json")
