@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from diffio_watch.config.errors import Wrong, shown
 from diffio_watch.config.model import Config, Defaults, Inbox
+from diffio_watch.config.values import SETS
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -75,7 +76,12 @@ def _mistyped(kind: str, location: Location, value: object, error: ErrorDetails)
     if kind == "literal_error":
         return _not_one_of(location, value, said)
     if kind in {"tuple_type", "list_type"}:
-        items = [value] if isinstance(value, str) and location[0] not in _SECRETIVE else None
+        if name == "inboxes":
+            return Wrong("It is not a list.", "Begin each inbox below it with a dash: `- name: podcasts`.")
+        items = [part for one in value.split(",") if (part := one.strip())] if (
+            isinstance(value, str) and location[0] not in _SECRETIVE) else None
+        if items and name == "include":
+            items = [f"*.{one}" if one.isalnum() and one not in SETS else one for one in items]
         return Wrong(f"{said} is not a list.", f"Write `{f'{name}: {_flow(items)}' if items else example}`.")
     if kind in {"model_type", "model_attributes_type", "dict_type"}:
         return Wrong(f"{said} is not a group of keys.", f"Write its keys below it, indented: {_inside(location)}.")

@@ -182,6 +182,11 @@ def test_each_slip_in_an_inbox_is_answered_with_what_to_write(keys: str, path: s
     assert told in problems(inbox(keys))[f"inboxes[0].{path}"]
 
 
+def test_names_in_one_string_are_answered_with_a_list_of_patterns() -> None:
+    told = problems(inbox("include: wav, mp3"))["inboxes[0].include"]
+    assert 'Write `include: ["*.wav", "*.mp3"]`' in told
+
+
 def test_what_an_inbox_needs_is_told_with_an_example() -> None:
     assert problems("inboxes: [{}]\n") == {
         "inboxes[0].name": "1: It is missing. Write `name: podcasts`.",
@@ -190,7 +195,9 @@ def test_what_an_inbox_needs_is_told_with_an_example() -> None:
     }
     assert "is missing" in problems("log: {}\n")["inboxes"]
     assert "The list is empty" in problems("inboxes: []\n")["inboxes"]
-    assert "is not a list" in problems("inboxes: {name: a}\n")["inboxes"]
+    told = problems("inboxes: {name: a}\n")["inboxes"]
+    assert "is not a list" in told
+    assert "with a dash" in told
     assert "is not a group of keys" in problems("inboxes: [/srv/in]\n")["inboxes[0]"]
 
 
