@@ -102,7 +102,8 @@ REASONS: Final[dict[str, Reason]] = {
     "paused": Reason(Kind.INBOX, "Paused by a person.", "`diffio-watch resume` goes on."),
     # halts
     "auth": Reason(Kind.HALT, "The service does not accept the API key: {detail}.",
-                   "Put a valid key in place; it is read again at each probe, and `diffio-watch resume` probes at once."),
+                   "Put a valid key in place: one in `api.key_file` is read again by itself, any other takes a restart. "
+                   "`diffio-watch resume` probes at once."),
     "billing": Reason(Kind.HALT, "The service has a billing hold on the account: {detail}.",
                       "Settle the payment; `diffio-watch resume` probes at once."),
     "spend_limit": Reason(Kind.HALT, "The key's spend limit is reached: {detail}.",
@@ -117,7 +118,8 @@ REASONS: Final[dict[str, Reason]] = {
     "settling": Reason(Kind.SETTLING, "The file may still be growing; it has to be unchanged for {seconds} s.", _BY_ITSELF),
     "open_for_writing": Reason(Kind.SETTLING, "A program holds the file open for writing.",
                                "Close it in that program; it goes on by itself."),
-    "cut_short": Reason(Kind.SETTLING, "The file is cut short, so its copy may be under way: {detail}.", _BY_ITSELF),
+    "cut_short": Reason(Kind.SETTLING, "The file is cut short, so its copy may be under way: {detail}.",
+                        "Nothing to do while it is copied; where nothing comes for 15 minutes it fails as `truncated`."),
     "empty_yet": Reason(Kind.SETTLING, "The file is empty yet.", _BY_ITSELF),
     # ignored
     "junk": Reason(Kind.IGNORED, "Its name is on the built-in junk list ({detail}).", "Rename it if it is a recording."),
@@ -142,5 +144,7 @@ def because(code: str, **facts: object) -> Because:
         KeyError: there is no such code.
     """
     reason = REASONS[code]
-    table = _Facts(facts)
+    # what others said often ends with a full stop, and ours follows it
+    table = _Facts({name: value.rstrip(". ") if name == "detail" and isinstance(value, str) else value
+                    for name, value in facts.items()})
     return Because(code, reason.message.format_map(table), reason.action.format_map(table))

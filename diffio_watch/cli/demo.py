@@ -196,9 +196,11 @@ def _follow(view: View, process: subprocess.Popen[bytes], folder: Path, dropped:
     from rich.live import Live
 
     from diffio_watch.cli import draw, panel
+    from diffio_watch.disk import names
 
     live = sys.stdout.isatty()
     told: set[str] = set()
+    cut: set[str] = set()
     with Live(console=Console(highlight=False), auto_refresh=False, transient=True) if live else _nothing() as screen:
         while True:
             _must_run(process, folder)
@@ -209,8 +211,13 @@ def _follow(view: View, process: subprocess.Popen[bytes], folder: Path, dropped:
                 settling = {entry.path: entry.because for entry in journal.settling_in(_INBOX)}
                 screen.update(panel.journey(dropped, newest, settling, screen.console.height - 4), refresh=True)
             else:
+                waiting = {entry.path: entry.because for entry in journal.settling_in(_INBOX)}
                 for path in dropped:
                     job = newest.get(path)
+                    why = waiting.get(path)
+                    if job is None and why is not None and why.code == "cut_short" and path not in cut:
+                        cut.add(path)
+                        draw.write(draw.words(f"{names.show(path)}: {why.message} {why.action}"))
                     if job is not None and job.state in _AT_REST and path not in told:
                         told.add(path)
                         draw.write(draw.name(path) + f": {job.state.value}")
@@ -237,8 +244,8 @@ def _tell(folder: Path, jobs: Sequence[Job]) -> int:
             click.echo(f"{shown}\n" + "\n".join(f"  -> {names.terminal(names.show(place))}" for place in places))
         else:
             draw.write(draw.words(f"{shown}: {job.state}. " + (job.because.message if job.because else ""), "yellow"))
-    click.echo(f"\nDelivered {len(delivered)} of {_count(len(jobs))} to {folder / 'outbox'}, with a sidecar beside "
-               "each.")
+    click.echo(f"\nDelivered {len(delivered)} of {_count(len(jobs))} to {folder / 'outbox'}"
+               + (", with a sidecar beside each." if delivered else "."))
     click.echo(f"{_RESTORES_NOTHING}\nEverything stays in {folder}. For real recordings: "
                "diffio-watch init --inbox DIR --outbox DIR")
     return 0 if all(job.state in {State.DELIVERED, State.SKIPPED} for job in jobs) else FAILED

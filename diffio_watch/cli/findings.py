@@ -90,19 +90,23 @@ def _service(config: Config) -> Finding:
     except (NotFound, Rejected, NotReady):
         pass
     except Unauthorized as refused:
-        return error("service", f"{base} does not accept the key: {refused.message}.", "Put a valid key in place.")
+        return error("service", f"{base} does not accept the key: {_words(refused)}.", "Put a valid key in place.")
     except Forbidden as refused:
-        return error("service", f"{base} forbids this key to look at generations: {refused.message}.",
+        return error("service", f"{base} forbids this key to look at generations: {_words(refused)}.",
                      "Check in the service's settings that the key is active and may read and write.")
     except PaymentRequired as refused:
-        return warning("service", f"{base} has stopped this account's spending: {refused.message}.",
+        return warning("service", f"{base} has stopped this account's spending: {_words(refused)}.",
                        "Settle it with the service; finished work is still fetched meanwhile.")
     except ApiError as refused:
-        return error("service", f"{base} did not answer as it should: {refused.message}.",
+        return error("service", f"{base} did not answer as it should: {_words(refused)}.",
                      "Check the network, a proxy (HTTPS_PROXY) and `api.base_url`; while it is down, it is waited for.")
     finally:
         api.close()
     return ok("service", f"{base} accepts the key.")
+
+
+def _words(refused: ApiError) -> str:
+    return refused.message.rstrip(". ")
 
 
 def state(config: Config) -> list[Finding]:

@@ -129,7 +129,7 @@ class Worker:
             self._tell(job)
         elif job.because is not None and job.because != before.because:
             tools.log.info("job.parked", job=job.id, inbox=job.inbox, state=str(job.state), reason=job.because.code,
-                           message=job.because.message, due_in=round((job.due_at or 0) - tools.clock.now()))
+                           message=job.because.message, due_in=max(0, round((job.due_at or 0) - tools.clock.now())))
         if outcome.look_again:
             self._look_again(job.inbox, job.path)
 
