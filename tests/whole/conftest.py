@@ -13,7 +13,7 @@ import whole_media
 from whole_mounts import Mounts
 from whole_studio import MakeStudio, Studio
 
-from diffio_watch.intake import presence
+from diffio_watch.intake import presence, room
 from diffio_watch.pipeline import chores
 from diffio_watch.sandbox import Sandbox
 
@@ -63,6 +63,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The daemon of this process looks after its folders several times a second."""
     for name in ("_CHECK_EVERY", "_RETURN_EVERY"):
         monkeypatch.setattr(presence, name, 0.2)
+    monkeypatch.setattr(room, "_LOST_BATCH", 1.0)
     monkeypatch.setattr(chores, "_ROOM_EVERY", 0.2)
     monkeypatch.setattr(chores, "_PAUSE", 0.1)
 

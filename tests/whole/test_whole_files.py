@@ -189,7 +189,8 @@ def test_a_preallocated_copy_is_taken_once_its_writer_is_done(studio: Studio) ->
     assert studio.service.charges == 2
 
 
-@pytest.mark.parametrize("name", ["wav 16 bit.wav", "rf64.wav", "take.aiff", "film.mp4", "film.mov", "film.mkv"])
+@pytest.mark.parametrize("name", ["wav 16 bit.wav", "film.mp4", *(
+    pytest.param(name, marks=pytest.mark.slow) for name in ("rf64.wav", "take.aiff", "film.mov", "film.mkv"))])
 def test_a_writer_that_closes_and_pauses_is_waited_for_where_the_container_tells(
     name: str, media: Path, studio: Studio,
 ) -> None:

@@ -233,3 +233,39 @@ def test_an_archive_that_is_not_mounted_gets_nothing_beneath_and_its_originals_l
     assert (source / "a.wav").read_bytes() == sound("a")
     assert not (studio.inbox() / "a.wav").exists()
     assert studio.counts()[State.DELIVERED] == 1
+
+
+def fill(path: Path) -> None:
+    """Take all the room there is."""
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"\0" * 65536)
+
+
+def test_a_full_disk_of_the_journal_stops_every_call_until_there_is_room(mounts: Mounts, studio: Studio) -> None:
+    studio.state.mkdir()
+    mounts.tmpfs(studio.state, "size=32m", "mode=700")
+    studio.service.change(seconds=LONG)
+    studio.start()
+    drop = studio.inbox() / "a.wav"
+    drop.write_bytes(sound("a"))
+    studio.wait("a.wav", state="waiting")
+    filler = studio.state / "filler"
+    with pytest.raises(OSError, match="No space"):
+        fill(filler)
+    for number in range(40):  # more than what SQLite has allocated already
+        (studio.inbox() / f"{number}.wav").write_bytes(sound(str(number)))
+    until(lambda: studio.events("journal.refused"), what=studio.told)
+    until(lambda: studio.events("intake.waits"), what=studio.told)
+    calls = studio.service.calls
+    studio.ready()  # it would be fetched now
+    until(lambda: len(studio.events("intake.waits")) > 1, what=studio.told)
+    assert studio.service.calls == calls
+    assert studio.events("file.unreadable") == []  # it is no fault of theirs
+    filler.unlink()
+    studio.skip(6)
+    studio.wait("a.wav", *(f"{number}.wav" for number in range(40)), seconds=60)
+    assert studio.service.charges == 41
+    assert max(studio.service.charges_by_project.values()) == 1
+    assert studio.stop() == 0
+    studio.check()

@@ -76,6 +76,7 @@ def test_a_hung_inbox_stops_alone_and_goes_on_by_itself(mounts: Mounts, make_stu
     studio.check()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_an_upload_that_hangs_in_its_file_holds_up_nobody_and_is_paid_for_once(
     mounts: Mounts, make_studio: MakeStudio,
@@ -107,6 +108,7 @@ def test_an_upload_that_hangs_in_its_file_holds_up_nobody_and_is_paid_for_once(
     studio.check()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_a_hung_outbox_keeps_what_is_paid_for(mounts: Mounts, make_studio: MakeStudio) -> None:
     studio = make_studio(inboxes={NAME: {}, "other": {}})

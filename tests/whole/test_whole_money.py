@@ -203,10 +203,12 @@ def chmod_and_chown(studio: Studio, _: Mounts) -> None:
 EVENTS: list[Callable[[Studio, Any], None]] = [
     edited, touched, renamed, renamed_while_stopped, restored_from_a_backup, moved_root, remounted,
     remounted_through_fuse, another_key, emptied_outbox, chmod_and_chown]
+QUICK = [edited, touched, renamed, another_key]
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__)
+@pytest.mark.parametrize("event", [
+    pytest.param(event, id=event.__name__, marks=[] if event in QUICK else [pytest.mark.slow]) for event in EVENTS])
 def test_nothing_buys_the_inbox_again(event: Callable[[Studio, Mounts], None], mounts: Mounts,
                                       make_studio: MakeStudio) -> None:
     studio = make_studio(inboxes=SCANNED)

@@ -68,6 +68,7 @@ def _answers(command: list[str]) -> bool:
     return subprocess.run([*command, "-c", "ls"], capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_slow_upload_is_taken_once_it_is_whole_and_follows_a_rename(
     share: list[str], studio: Studio, tmp_path: Path,
 ) -> None:
