@@ -27,7 +27,7 @@ from diffio_watch.intake.room import Intake
 from diffio_watch.journal import Journal, JournalCorrupt, JournalError, JournalLocked, JournalTrouble, Lock
 from diffio_watch.logs import open_log
 from diffio_watch.notify import notify
-from diffio_watch.once import exit_code, finished
+from diffio_watch.once import finished, undone
 from diffio_watch.outbox import Outbox
 from diffio_watch.pipeline import requests
 from diffio_watch.pipeline.chores import Chores
@@ -255,8 +255,11 @@ class Daemon:
         parts.tools.storage.close()
         code = 0 if self._dead is None else 1
         if self._once and code == 0:
-            code = exit_code(parts.journal, parts.halts, [room.intake.now for room in parts.rooms.values()],
-                             self._started)
+            left = undone(parts.journal, parts.halts, [room.intake.now for room in parts.rooms.values()],
+                          self._started)
+            if left:
+                self._log.warning("once.undone", **left)
+            code = int(bool(left))
         self._log.info("daemon.stopped", code=code)
         if isinstance(self._dead, JournalCorrupt):
             raise self._dead

@@ -48,9 +48,13 @@ def _goes_on(job: Job, halts: Halts, now: float) -> bool:
     return code is None and job.due_at is not None and job.due_at - now <= _GRACE
 
 
-def exit_code(journal: Journal, halts: Halts, inboxes: Iterable[Now], started: float) -> int:
-    """0 if all of it got done; 1 for a failure or hold of this run, work left over, a stop, or an inbox not there."""
-    undone = any(job.updated_at >= started for job in journal.jobs({State.FAILED}))
+def undone(journal: Journal, halts: Halts, inboxes: Iterable[Now], started: float) -> dict[str, object]:
+    """What did not get done: jobs failed in this run, held or left over, and what stops them; empty if all did."""
     counts = journal.counts()
-    left = any(counts[state] for state in OPEN | {State.HELD})
-    return int(undone or left or bool(halts.all()) or any(inbox.stopped is not None for inbox in inboxes))
+    stops = {halt.because.code for halt in halts.all().values()}
+    stops |= {inbox.stopped.code for inbox in inboxes if inbox.stopped is not None}
+    found: dict[str, object] = {
+        "failed": sum(job.updated_at >= started for job in journal.jobs({State.FAILED})),
+        "held": counts[State.HELD], "left": sum(counts[state] for state in OPEN), "stopped_by": sorted(stops),
+    }
+    return {name: value for name, value in found.items() if value}

@@ -35,6 +35,10 @@ def jobs(state: tuple[str, ...], *, inbox: str | None, limit: int, as_json: bool
     work = workplace()
     with work.read() as journal:
         found = journal.jobs({State(one) for one in state} or None, inbox, limit or None) if journal else []
+    if not found and not as_json:
+        from diffio_watch.cli.resolve import inbox_named
+
+        inbox_named(work.config, inbox)  # one that is no longer configured still has its jobs; a slip has none
     if as_json:
         print_json([shapes.job(job) for job in found])
         return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from diffio_watch.config import Inbox
@@ -140,6 +140,8 @@ def explain(inbox: Inbox, path: str, seen: Sight, records: Records, now: float) 
     rules.append(Rule("watched", records.running, "a daemon runs" if records.running else
                       "no daemon runs: it is looked at once `diffio-watch run` is started"))
     why = settling.because if settling is not None else because("settling", seconds=f"{_quiet(records.report):g}")
+    if not records.running:
+        why = replace(why, action="No daemon runs: start it, and it goes on.")
     return Explanation(path, "waiting", why, tuple(rules), _next_look(inbox, records, now), job)
 
 

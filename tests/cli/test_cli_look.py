@@ -52,6 +52,9 @@ def test_jobs_are_chosen_by_state_inbox_and_limit(place: Place) -> None:
     assert {job["state"] for job in place.run("jobs", "--json", "--state", "failed").json} == {"failed"}
     assert {job["path"] for job in place.run("jobs", "--json", "--inbox", "b").json} == {"0.wav", "1.wav"}
     assert len(place.run("jobs", "--limit", "0").out.splitlines()) == 121
+    slip = place.run("jobs", "--inbox", "podcast")
+    assert (slip.code, slip.out) == (2, "")
+    assert "There is no inbox podcast" in slip.err
 
 
 def test_a_reason_is_told_as_code_message_and_action_everywhere(place: Place) -> None:
@@ -254,4 +257,6 @@ def test_explain_is_told_in_the_shape_of_the_contract(place: Place) -> None:
     assert place.run("explain", "in/.hidden.wav", "--json").json["because"]["code"] == "junk"
     assert place.run("explain", "else.wav", "--json").json["verdict"] == "outside"
     assert place.run("explain", "in/b.wav", "--json").json["verdict"] == "missing"
-    assert "no    watched" in place.run("explain", "in/a.wav").out
+    out = place.run("explain", "in/a.wav").out
+    assert "no    watched" in out
+    assert "goes on by itself" not in out
