@@ -75,7 +75,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "duplicates-wanted": Scenario(
         {"one.wav": sound(3), "two.wav": sound(3)}, {"one.restored.wav": sound(3), "two.restored.wav": sound(3)},
         {"one.wav.json": State.DELIVERED, "two.wav.json": State.DELIVERED}, charges=2,
-        inbox={"duplicates": "process"}),
+        inbox={"duplicates": "process"}, since=State.DELIVERED, since_call=None),
     "archive": Scenario(_WAV, _OUT, _SIDE, inbox={"originals": "archive"}, remains=(), archived=_WAV,
         since=State.DELIVERED, since_call=None),
     "archive-elsewhere": Scenario(_WAV, _OUT, _SIDE, inbox={"originals": "archive"}, remains=(), archived=_WAV,
