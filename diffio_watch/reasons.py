@@ -132,9 +132,12 @@ REASONS: Final[dict[str, Reason]] = {
 }
 
 
+NO_JOB: Final = "JOB"  # where a job has no id yet
+
+
 class _Facts(dict[str, object]):
     def __missing__(self, key: str) -> str:
-        return "?" if key != "job" else "JOB"
+        return "?" if key != "job" else NO_JOB
 
 
 def because(code: str, **facts: object) -> Because:

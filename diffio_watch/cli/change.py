@@ -104,11 +104,11 @@ def _since(text: str | None) -> float:
 
 
 def _ask_first(work: Workplace, found: Sequence[Job], model: str | None) -> None:
-    if not sys.stdin.isatty():
-        raise Trouble("This would buy new generations: say --yes.", REFUSED)
     configured = {inbox.name: inbox.model for inbox in work.config.inboxes}
     models = sorted({model or configured.get(job.inbox, job.settings.model) for job in found})
     what = "1 new generation" if len(found) == 1 else f"{len(found)} new generations"
+    if not sys.stdin.isatty():
+        raise Trouble(f"This would buy {what} with {', '.join(models)}: say --yes.", REFUSED)
     click.confirm(f"Buy {what} with {', '.join(models)}? Each costs at least a minute.", abort=True)
 
 

@@ -13,7 +13,7 @@ from diffio_watch.job import Because, Job, State, new_id
 from diffio_watch.journal.jobs import Jobs
 from diffio_watch.journal.records import FolderMemory, Found, InboxReport, Known, Placed, Role, SettlingEntry
 from diffio_watch.journal.rows import dump, dump_because, load_because
-from diffio_watch.reasons import because
+from diffio_watch.reasons import NO_JOB, because
 
 # files that arrive within this many seconds of one another count as one drop
 DROP_WINDOW = 600.0
@@ -114,15 +114,17 @@ class Files(Jobs):
                       "upload_id": None, "part_size": None}
         job = self.commit(job, detail="the file was replaced before anything was paid", **facts)
         if file.fail is not None and job.state is not State.HELD:
-            job = self.commit(job, state=State.FAILED, because=file.fail, due_at=file.notice_at or now)
+            job = self.commit(job, state=State.FAILED, because=_named(file.fail, job.id), due_at=file.notice_at or now)
         return job
 
     def _new(self, inbox: str, file: Found, now: float) -> Job:
+        name = new_id()
+        fail = _named(file.fail, name) if file.fail else None
         job = Job(
-            id=new_id(), inbox=inbox, path=file.path, size=file.size, mtime_ns=file.mtime_ns,
-            settings=file.settings, state=State.FAILED if file.fail else State.QUEUED, because=file.fail,
+            id=name, inbox=inbox, path=file.path, size=file.size, mtime_ns=file.mtime_ns,
+            settings=file.settings, state=State.FAILED if fail else State.QUEUED, because=fail,
             inode=file.inode, partial=file.partial, sha256=file.sha256, media=file.media, priority=file.priority,
-            due_at=(file.notice_at or now) if file.fail else 0.0,
+            due_at=(file.notice_at or now) if fail else 0.0,
             detected_at=file.detected_at, settled_at=file.settled_at, created_at=now, updated_at=now)
         self.add([job])
         return job
@@ -256,6 +258,11 @@ class Files(Jobs):
         """Forget a folder, so that its marker may be written anew."""
         with self.transaction() as db:
             db.execute("DELETE FROM folders WHERE role = ? AND name = ?", (role, name))
+
+
+def _named(reason: Because, job_id: str) -> Because:
+    """A reason that was given before its job had an id, with commands that can be pasted."""
+    return replace(reason, action=reason.action.replace(f" {NO_JOB}`", f" {job_id}`"))
 
 
 def _known(row: sqlite3.Row) -> Known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,12 @@ def test_a_content_in_between_ends_when_the_old_one_is_put_back(journal: Journal
     assert between.id != old.id
     assert _place(journal, "a.wav", "aaa", mtime_ns=3).id == old.id
     assert _now(journal, between).state is State.CANCELLED
+
+
+def test_a_refused_file_is_told_with_commands_that_can_be_pasted(journal: Journal) -> None:
+    found = replace(_found("a.wav", "aaa"), fail=because("not_media"))
+    (placed,) = journal.place("in", [found], batch_limit=None)
+    job = journal.job(placed.job_id)
+    assert job is not None
+    assert job.because is not None
+    assert f"`diffio-watch retry --as-is {job.id}`" in job.because.action
