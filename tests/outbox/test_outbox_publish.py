@@ -341,7 +341,8 @@ def test_sweeping_removes_what_closed_jobs_left_and_nothing_that_looks_alike(stu
     elsewhere.mkdir()
     (elsewhere / temp_name(gone.id, "audio")).touch()
     (studio.root / "linked").symlink_to(elsewhere)
-    assert sorted(outbox.sweep(lambda job_id: job_id == still.id)) == sorted(temp_name(gone.id, kind) for kind in RESULTS)
+    swept = outbox.sweep(lambda job_id: job_id == still.id)
+    assert sorted(swept) == sorted(temp_name(gone.id, kind) for kind in RESULTS)
     assert studio.files().keys() == {*kept, *(f"a/b/{temp_name(still.id, kind)}" for kind in RESULTS)}
     assert len(list(elsewhere.iterdir())) == 1
 
