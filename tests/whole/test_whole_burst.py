@@ -32,7 +32,7 @@ def test_a_burst_while_the_process_is_stopped_is_found_to_the_last_file(make_stu
     process.send_signal(signal.SIGSTOP)
     burst(studio.inbox(), range(FILES // 2, FILES))  # while it runs and does nothing
     process.send_signal(signal.SIGCONT)
-    until(lambda: studio.job_count() == FILES, 120, studio.counts)
+    until(lambda: studio.job_count() == FILES, 240, studio.counts)
     until(lambda: studio.counts()[State.HELD] == RECORDINGS, 20, studio.counts)
     assert studio.counts()[State.FAILED] == FILES - RECORDINGS
     assert studio.service.calls == {}

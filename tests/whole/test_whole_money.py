@@ -112,7 +112,7 @@ def test_a_folder_with_eight_thousand_old_takes_is_asked_about_first(studio: Stu
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(sound(str(number), 0.02))
     studio.start()
-    until(lambda: studio.counts()[State.HELD] == takes, 90, studio.told)
+    until(lambda: studio.counts()[State.HELD] == takes, 240, studio.told)
     assert studio.service.calls == {}
     assert studio.stop() == 0
 
