@@ -96,7 +96,7 @@ class Daemon:
             with Lock(folder), Journal.open(folder, self._clock, create=True) as journal:
                 journal.ending = self._stop.is_set
                 parts = self._open(journal)
-                with Signals(self.stop):
+                with Signals(self.stop, self._log):
                     return self._supervise(parts)
         except (CannotRun, JournalLocked, JournalCorrupt) as error:
             print(f"diffio-watch: {error}", file=sys.stderr)  # noqa: T201 - a person has to read it
