@@ -142,17 +142,27 @@ class House:
 
     @contextmanager
     def running(self) -> Iterator[Daemon]:
-        """The daemon, in a thread."""
+        """The daemon, in a thread, past all that it refuses at its start."""
         daemon = Daemon(self.config)
         codes: list[int] = []
+        before = self._started_at()
         thread = threading.Thread(target=lambda: codes.append(daemon.run()))
         thread.start()
         try:
+            self.wait(lambda: bool(codes) or self._started_at() != before)
             yield daemon
         finally:
             daemon.stop()
             thread.join(20)
         assert codes == [0]
+
+    def _started_at(self) -> float | None:
+        try:
+            with Journal.open(self.state, read_only=True) as journal:
+                at: float | None = journal.meta("started_at")
+                return at
+        except JournalMissing:
+            return None
 
     def wait(self, ready: Callable[[], bool], seconds: float = 20.0) -> None:
         """Until something is so."""
