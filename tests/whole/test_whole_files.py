@@ -83,10 +83,18 @@ def test_links_are_followed_where_that_is_wanted_and_never_out(make_studio: Make
 
 
 @pytest.fixture
-def nobodys() -> Iterator[Path]:
+def nobodys(make_studio: MakeStudio) -> Iterator[Path]:
     """A folder of somebody who is not root, while this process is that somebody: permissions bind root too then."""
     if os.geteuid() != 0:
         pytest.skip("only root can be somebody else")
+    # whatever is loaded only when it is needed has to be there by then: somebody else may not read this Python
+    warm = make_studio()
+    drop(warm, "warm.wav")
+    warm.start()
+    warm.wait("warm.wav")
+    assert warm.explain("warm.wav") == ("job", None)
+    assert [warm.command(word)[0] for word in ("pause", "resume")] == [0, 0]
+    warm.close()
     folder = Path(tempfile.mkdtemp(prefix="diffio-watch-test-"))
     os.chown(folder, 65534, 65534)
     os.seteuid(65534)
