@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
@@ -30,20 +31,24 @@ _ROWS: Final = 15  # of what runs, and of failures a third of it
 @config_option
 def status(*, follow: bool, as_json: bool) -> int:
     """Inboxes, queues, what runs and how far, what stops it, the last failures."""
+    config = workplace().config
+    with closing(View(config)) as view:
+        return _show(view, follow=follow, as_json=as_json)
+
+
+def _show(view: View, *, follow: bool, as_json: bool) -> int:
     from diffio_watch.cli import draw, shapes
 
-    config = workplace().config
-    view = View(config)
     if not follow:
         if as_json:
-            print_json(shapes.status(config, view.facts()))
+            print_json(shapes.status(view.config, view.facts()))
         else:
             draw.write(view.picture())
         return 0
     try:
         if as_json:
             while True:
-                print_json_line(shapes.status(config, view.facts()))
+                print_json_line(shapes.status(view.config, view.facts()))
                 time.sleep(1.0)
         live(view)
     except KeyboardInterrupt:
@@ -96,6 +101,12 @@ class View:
             except JournalMissing:
                 return None
         return self._journal
+
+    def close(self) -> None:
+        """Close the journal, if there is one."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
 
 
 def _started(state_dir: Path) -> float | None:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -255,7 +255,7 @@ class World:
             bought = [job.generation_id for job in jobs if job.generation_id]
             assert len(bought) == len(set(bought)) == self.scenario.charges
             assert not any(state for scope, state in journal.halts().items() if scope)
-        with sqlite3.connect(f"file:{self.base}/state/journal.sqlite3?mode=ro", uri=True) as db:
+        with closing(sqlite3.connect(f"file:{self.base}/state/journal.sqlite3?mode=ro", uri=True)) as db, db:
             assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             assert db.execute("PRAGMA foreign_key_check").fetchall() == []
         db.close()

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,7 @@ def test_a_migration_and_its_record_commit_together_or_not_at_all(
 
 def test_a_newer_programs_journal_is_refused(tmp_path: Path) -> None:
     Journal.open(tmp_path, create=True).close()
-    with sqlite3.connect(tmp_path / FILE) as db:
+    with closing(sqlite3.connect(tmp_path / FILE)) as db, db:
         db.execute(f"PRAGMA user_version = {VERSION + 1}")
     db.close()
     for read_only in (False, True):
@@ -117,13 +118,13 @@ def test_a_newer_programs_journal_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_programs_database_is_refused_and_untouched(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / FILE) as db:
+    with closing(sqlite3.connect(tmp_path / FILE)) as db, db:
         db.execute("CREATE TABLE theirs (x)")
     db.close()
     before = (tmp_path / FILE).read_bytes()
     with pytest.raises(JournalCorrupt, match="another program's"):
         Journal.open(tmp_path, create=True)
-    with sqlite3.connect(tmp_path / FILE) as db:
+    with closing(sqlite3.connect(tmp_path / FILE)) as db, db:
         assert db.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
         assert db.execute("PRAGMA user_version").fetchone() == (0,)
     db.close()
@@ -131,7 +132,7 @@ def test_another_programs_database_is_refused_and_untouched(tmp_path: Path) -> N
 
 
 def test_a_file_with_another_application_id_is_refused() -> None:
-    with sqlite3.connect(":memory:") as db:
+    with closing(sqlite3.connect(":memory:")) as db, db:
         db.execute("PRAGMA application_id = 7")
         with pytest.raises(JournalCorrupt):
             version_of(db)

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def test_a_copy_is_one_whole_file_with_everything_in_it_and_says_that_it_is_one(
     journal.add(jobs)
     copy = write_daily(journal.state_dir, NOON)
     assert copy is not None
-    with sqlite3.connect(f"file:{copy}?mode=ro&immutable=1", uri=True) as db:
+    with closing(sqlite3.connect(f"file:{copy}?mode=ro&immutable=1", uri=True)) as db, db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert db.execute("SELECT count(*) FROM jobs").fetchone() == (500,)
         assert db.execute("SELECT count(*) FROM meta WHERE name = ?", (COPIED_AT,)).fetchone() == (1,)
@@ -84,7 +85,7 @@ def test_a_copy_made_while_others_write_is_of_one_moment(journal: Journal) -> No
     try:
         for day in range(10):
             copy = write_daily(journal.state_dir, NOON + day * DAY)
-            with sqlite3.connect(str(copy)) as db:
+            with closing(sqlite3.connect(str(copy))) as db, db:
                 assert db.execute("SELECT count(*) FROM jobs").fetchone()[0] % 2 == 0
             db.close()
     finally:

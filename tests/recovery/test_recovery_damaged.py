@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def middle(file: Path) -> None:
 
 def index(file: Path) -> None:
     """An index that hides its rows: nothing but a reading of the whole finds that out."""
-    with sqlite3.connect(file) as db:
+    with closing(sqlite3.connect(file)) as db, db:
         (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'jobs_place'").fetchone()
         (empty,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'jobs_original'").fetchone()
     db.close()
@@ -103,12 +104,12 @@ def test_a_damaged_journal_is_not_copied(house: House, tmp_path: Path) -> None:
 
 def test_another_programs_database_is_left_alone(house: House) -> None:
     house.state.mkdir()
-    with sqlite3.connect(house.journal_file) as db:
+    with closing(sqlite3.connect(house.journal_file)) as db, db:
         db.execute("CREATE TABLE photos (x)")
     db.close()
     for command in ("run", "once"):
         assert "another program's" in house.cmd(command).err
     assert house.cmd("journal", "rebuild").code == 2
-    with sqlite3.connect(house.journal_file) as db:
+    with closing(sqlite3.connect(house.journal_file)) as db, db:
         assert db.execute("SELECT name FROM sqlite_master").fetchall() == [("photos",)]
     db.close()

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -548,6 +549,6 @@ def test_a_rebuild_leaves_a_whole_database(house: House) -> None:
     restored(house)
     house.lose_journal()
     house.rebuild()
-    with sqlite3.connect(house.journal_file) as db:
+    with closing(sqlite3.connect(house.journal_file)) as db, db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []

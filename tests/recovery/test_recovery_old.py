@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,7 @@ def test_what_a_snapshot_of_the_same_day_does_not_know_is_held_for_its_sidecar(h
         house.wait(lambda: house.journal_file.exists() and (house.state / "backups").is_dir())
         house.wait(lambda: house.counter(house.outbox) == 2)
         copy = house.base / "snapshot.sqlite3"
-        with sqlite3.connect(house.journal_file) as source, sqlite3.connect(copy) as target:
+        with closing(sqlite3.connect(house.journal_file)) as source, closing(sqlite3.connect(copy)) as target, target:
             source.backup(target)
         house.drop("later.wav", 50)
         house.wait(house.delivered)

@@ -99,7 +99,8 @@ def test_it_ends_in_time_while_another_program_keeps_the_journal_busy(number: si
         (studio.inbox() / name).write_bytes(sound(name))
     with studio.journal() as reader:
         db = sqlite3.connect(studio.state / FILE, isolation_level=None)
-        asked = Journal.open(studio.state).ask("pause", {})
+        with Journal.open(studio.state) as asking:
+            asked = asking.ask("pause", {})
         db.execute("BEGIN IMMEDIATE")
         threads = Path(f"/proc/{process.pid}/task")
         until(lambda: any("nanosleep" in file.read_text() for file in threads.glob("*/wchan")))  # one waits for SQLite
