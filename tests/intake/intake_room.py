@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ class Room:
                         state_dir=folder / "state")
         self.config = config.inboxes[0]
         self.journal = Journal.open(folder / "state", self.clock, create=True)
+        weakref.finalize(self, self.journal.close)
         self.beats = 0
         self.intake = self.another()
 
