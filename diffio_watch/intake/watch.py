@@ -9,6 +9,7 @@ import errno
 import logging
 import os
 import threading
+import warnings
 import weakref
 from pathlib import Path
 from typing import Final
@@ -106,6 +107,9 @@ class Watch:
     """
 
     def __init__(self, root: str, hints: Hints, *, recursive: bool) -> None:
+        # A folder met twice, in watchdog's walk and in its event: harmless, but the text names each folder that is
+        # watched, and under `-W error` it would end the thread that reads events.
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.observers\.")
         self._root = root
         self._hints = hints
         self._identity = identity(root)

@@ -80,6 +80,18 @@ def test_folders_moved_in_whole_are_hinted_at(seen: Seen, tmp_path: Path) -> Non
     seen.until("season/deep/late.wav")
 
 
+def test_deep_folders_made_one_by_one_break_no_watch(seen: Seen, tmp_path: Path) -> None:
+    """Watchdog meets such folders twice, in its walk and in their event, and warns: an exception here."""
+    deepest = []
+    for number in range(60):
+        folder = tmp_path / "in" / str(number) / Path(*["deep"] * 40)
+        folder.mkdir(parents=True)
+        (folder / "a.wav").write_bytes(b"x")
+        deepest.append(str((folder / "a.wav").relative_to(tmp_path / "in")))
+    seen.until(*deepest)
+    assert seen.watch.trouble() is None
+
+
 def test_reading_is_no_news(seen: Seen, tmp_path: Path) -> None:
     (tmp_path / "in" / "a.wav").write_bytes(b"x")
     (tmp_path / "in" / "first.x").mkdir()
