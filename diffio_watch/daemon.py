@@ -20,7 +20,6 @@ from diffio_watch import __version__
 from diffio_watch.api import Api, Storage
 from diffio_watch.clock import Clock
 from diffio_watch.config import Config, Inbox, KeyMissing
-from diffio_watch.daily import Daily
 from diffio_watch.disk import lease, marker
 from diffio_watch.intake import media
 from diffio_watch.intake.room import Intake
@@ -39,6 +38,7 @@ from diffio_watch.pipeline.worker import Worker
 from diffio_watch.process import Key, Signals
 from diffio_watch.rooms import Room
 from diffio_watch.startup import CannotRun, available, make_state_dir, refuse_strangers, root
+from diffio_watch.upkeep import LOOK_EVERY, Upkeep
 
 _TICK: Final = 0.25
 _GRACE: Final = 3.0  # seconds that threads get to end
@@ -122,9 +122,9 @@ class Daemon:
         rooms = {inbox.name: self._room(inbox, tools, owner, halts) for inbox in self._config.inboxes}
         worker = Worker(tools, halts, lambda inbox, path: rooms[inbox].intake.look(path))
         dispatcher = Dispatcher(tools, halts, worker, self._trouble)
-        daily = Daily(journal, owner, self._log, self._stop)
+        upkeep = Upkeep(journal, owner, self._log)
         threads = (threading.Thread(target=lambda: self._dispatch(dispatcher), name="dispatch", daemon=True),
-                   threading.Thread(target=lambda: self._daily(daily), name="daily", daemon=True))
+                   threading.Thread(target=lambda: self._keep_up(upkeep), name="upkeep", daemon=True))
         return _Parts(journal, tools, halts, dispatcher, rooms, threads)
 
     def _tools(self, journal: Journal, owner: marker.Owner, halts: Halts) -> Tools:
@@ -163,11 +163,14 @@ class Daemon:
                 except JournalTrouble as error:
                     self._trouble(error)
 
-    def _daily(self, daily: Daily) -> None:
-        try:
-            daily.run()
-        except BaseException as error:  # noqa: BLE001 - its one place
-            self._trouble(error)
+    def _keep_up(self, upkeep: Upkeep) -> None:
+        while not self._stop.is_set():
+            if not self._sick.is_set():
+                try:
+                    upkeep.once(self._clock.now())
+                except BaseException as error:  # noqa: BLE001 - its one place
+                    self._trouble(error)
+            self._stop.wait(LOOK_EVERY)
 
     def _trouble(self, error: BaseException) -> None:
         """What a thread could not deal with: a journal that can't be written is waited for, anything else is a bug."""

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +17,7 @@ from diffio_watch.job import State
 if TYPE_CHECKING:
     from diffio_watch.cli.base import Workplace
     from diffio_watch.cli.shapes import Shape
+    from diffio_watch.disk.marker import Owner
     from diffio_watch.intake.explain import Explanation
     from diffio_watch.job import Because, Job
     from diffio_watch.journal import Journal
@@ -92,7 +94,6 @@ def explain(file: str, *, as_json: bool) -> int:
 def _explained(work: Workplace, file: str) -> Explanation:
     """The explanation of the likeliest place that an argument means."""
     from diffio_watch.cli.resolve import places
-    from diffio_watch.disk.marker import Owner
     from diffio_watch.intake.explain import Records, explain, outside, sight
     from diffio_watch.journal import holder
 
@@ -101,21 +102,27 @@ def _explained(work: Workplace, file: str) -> Explanation:
         running = work.config.state_dir.is_dir() and holder(work.config.state_dir) is not None
         for place in places(work.config, file, os.getcwd()):
             name = place.inbox.name
-            owner, memory, records = Owner("", 0), None, Records(running=running)
+            memory, records = None, Records(running=running)
             if journal is not None:
-                owner, memory = Owner(journal.id, int(journal.meta("starts") or 0)), journal.folder("inbox", name)
+                memory = journal.folder("inbox", name)
                 jobs = journal.jobs_at(name, place.path)
                 settling = {entry.path: entry for entry in journal.settling_in(name)} if running else {}
                 records = Records(journal.known_at(name, place.path), jobs[0] if jobs else None,
                                   settling.get(place.path), journal.reports().get(name), running)
-            told = explain(place.inbox, place.path, sight(place.inbox, place.path, owner, memory), records,
-                           time.time())
+            seen = sight(place.inbox, place.path, partial(_owner, journal), memory)
+            told = explain(place.inbox, place.path, seen, records, time.time())
             if told.verdict == "job" and journal is not None and told.job is not None:
                 told = replace(told, because=_kept(journal, told.job) or told.because)
             if told.verdict != "missing":
                 return told
             found = found or told
     return found or outside(os.path.abspath(file))
+
+
+def _owner(journal: Journal | None) -> Owner:
+    from diffio_watch.disk.marker import Owner
+
+    return Owner("", 0) if journal is None else Owner(journal.id, int(journal.meta("starts") or 0))
 
 
 def _kept(journal: Journal, job: Job) -> Because | None:

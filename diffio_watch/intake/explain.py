@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -78,18 +79,21 @@ class Explanation:
     job: Job | None = None
 
 
-def sight(inbox: Inbox, path: str, owner: marker.Owner, memory: FolderMemory | None) -> Sight:
+def sight(inbox: Inbox, path: str, owner: Callable[[], marker.Owner], memory: FolderMemory | None) -> Sight:
     """Look at the disk, without changing anything there.
 
     Args:
         inbox: the inbox.
         path: relative to it.
-        owner: the journal.
+        owner: gives the journal as it is now.
         memory: what the journal remembers of the inbox's folder.
     """
     root = os.fspath(inbox.path)
     try:
-        marker.inspect(root, "inbox", inbox.name, owner, memory)
+        try:
+            marker.inspect(root, "inbox", inbox.name, owner(), memory)
+        except marker.OldJournal:  # or the daemon has counted on between the two readings
+            marker.inspect(root, "inbox", inbox.name, owner(), memory)
     except marker.MarkerError as error:
         return Sight(unavailable=because("unavailable", detail=str(error), inbox=inbox.name))
     try:

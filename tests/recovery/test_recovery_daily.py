@@ -1,4 +1,4 @@
-"""The daemon keeps seven daily copies."""
+"""The daemon keeps seven daily copies, and counts what it bought."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from recovery_house import House
 
-from diffio_watch.daily import Daily
 from diffio_watch.disk.marker import Owner
 from diffio_watch.job import Job, Settings, new_id
 from diffio_watch.journal import Journal, JournalCorrupt
 from diffio_watch.journal.backup import COPIED_AT, write_daily
 from diffio_watch.logs import open_log
+from diffio_watch.upkeep import Upkeep
 
 DAY = 86400.0
 NOON = time.mktime((2026, 3, 1, 12, 0, 0, 0, 0, -1))
@@ -107,22 +108,39 @@ def test_a_restored_copy_opens_as_a_journal(journal: Journal, tmp_path: Path) ->
         assert (tmp_path / "other/journal.sqlite3-wal").exists()
 
 
-def daily(journal: Journal) -> tuple[Daily, Owner, io.StringIO]:
+def upkeep(journal: Journal) -> tuple[Upkeep, Owner, io.StringIO]:
     log, owner = io.StringIO(), Owner(journal.id, 3)
     journal.set_meta("starts", 3)
-    return Daily(journal, owner, open_log("info", "json", secrets=list, stream=log), threading.Event()), owner, log
+    return Upkeep(journal, owner, open_log("info", "json", secrets=list, stream=log)), owner, log
 
 
 def test_with_each_copy_the_counter_goes_up_once(journal: Journal) -> None:
-    chore, owner, log = daily(journal)
+    chore, owner, log = upkeep(journal)
     for hours in (0, 1, 2, 25):
         chore.once(NOON + hours * 3600)
     assert owner.counter == journal.meta("starts") == 5
     assert log.getvalue().count("journal.copied") == 2
 
 
+def test_whatever_is_bought_is_counted_once_and_nothing_else_is(journal: Journal) -> None:
+    chore, owner, _ = upkeep(journal)
+    now = time.mktime((2038, 3, 1, 12, 0, 0, 0, 0, -1))
+    chore.once(now)
+    assert owner.counter == 4  # the day's copy
+    journal.add([Job(new_id(), "a", "waits.wav", 1, 1, Settings())])
+    chore.once(now + 60)
+    assert owner.counter == 4
+    journal.add([replace(Job(new_id(), "a", "bought.wav", 1, 1, Settings()), intent_at=now + 70)])
+    for later in (76, 91, 3600):
+        chore.once(now + later)
+    assert owner.counter == journal.meta("starts") == 5
+    journal.add([replace(Job(new_id(), "a", "late.wav", 1, 1, Settings()), intent_at=now + 3599)])
+    chore.once(now + 3615)
+    assert owner.counter == 6  # though its time is before that of the last count
+
+
 def test_a_disk_that_takes_no_copy_is_told_once_an_hour_and_nothing_stops(journal: Journal) -> None:
-    chore, owner, log = daily(journal)
+    chore, owner, log = upkeep(journal)
     (journal.state_dir / "backups").write_text("in the way")
     for minutes in range(0, 120, 10):
         chore.once(NOON + minutes * 60)
@@ -141,7 +159,7 @@ def test_a_full_disk_takes_no_half_copy_and_the_older_ones_stay(journal: Journal
     if done.returncode:
         pytest.skip(f"can't mount here: {done.stderr.decode().strip()}")
     try:
-        chore, _, log = daily(journal)
+        chore, _, log = upkeep(journal)
         chore.once(NOON)
         journal.add([Job(new_id(), "a", f"{number}.wav" * 20, 1, 1, Settings()) for number in range(3000)])
         chore.once(NOON + DAY)
@@ -160,7 +178,7 @@ def test_a_damaged_journal_ends_the_daemon(journal: Journal) -> None:
     with file.open("r+b") as opened:
         opened.seek(4096 * 8)
         opened.write(b"\xa5" * (size - 4096 * 8))
-    chore, _, _ = daily(journal)
+    chore, _, _ = upkeep(journal)
     with pytest.raises(JournalCorrupt):
         chore.once(NOON)
     assert copies(journal) == []

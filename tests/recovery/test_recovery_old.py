@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -12,11 +11,11 @@ import pytest
 import structlog
 from recovery_house import House
 
-from diffio_watch.daily import Daily
 from diffio_watch.disk import marker
 from diffio_watch.job import State
 from diffio_watch.journal import CopyFailed, Journal
 from diffio_watch.journal.backup import write_copy
+from diffio_watch.upkeep import Upkeep
 
 
 def restored(house: House, first: int, count: int = 2) -> None:
@@ -81,27 +80,47 @@ def test_a_snapshot_from_within_the_same_run_is_found_out_by_the_daily_count(hou
         house.keep()
         for path in (house.state / "backups").iterdir():
             path.unlink()
-        Daily(journal, owner, structlog.get_logger(), threading.Event()).once(time.time())
+        Upkeep(journal, owner, structlog.get_logger()).once(time.time())
         assert journal.meta("starts") == owner.counter
         marker.check(str(house.outbox), "outbox", "a", owner, journal.folder("outbox", "a"))
     house.put_back(house.base / "kept")
     assert "old copy" in refused(house)
 
 
+def snapshot(house: House) -> Path:
+    """What a snapshot of the disk beneath the running daemon holds."""
+    copy = house.base / "snapshot.sqlite3"
+    with closing(sqlite3.connect(house.journal_file)) as source, closing(sqlite3.connect(copy)) as target, target:
+        source.backup(target)
+    return copy
+
+
 @pytest.mark.slow
-def test_what_a_snapshot_of_the_same_day_does_not_know_is_held_for_its_sidecar(house: House) -> None:
-    """Nothing tells such a journal from the true one but what stands in the outbox."""
+def test_a_snapshot_from_before_something_was_bought_is_found_out_by_the_count_soon_after(house: House) -> None:
+    """Also while the generation runs, when no sidecar tells of it."""
+    house.sandbox.change(seconds=3600)
     with house.running():
         house.wait(lambda: house.journal_file.exists() and (house.state / "backups").is_dir())
-        house.wait(lambda: house.counter(house.outbox) == 2)
-        copy = house.base / "snapshot.sqlite3"
-        with closing(sqlite3.connect(house.journal_file)) as source, closing(sqlite3.connect(copy)) as target, target:
-            source.backup(target)
+        house.wait(lambda: house.counter(house.inbox) == 2)
+        copy = snapshot(house)
         house.drop("later.wav", 50)
-        house.wait(house.delivered)
+        house.wait(lambda: house.sandbox.charges == 1)
+        house.wait(lambda: house.counter(house.inbox) > 2, 60)
     house.restore(copy)
+    assert "old copy" in refused(house)
+    house.check(1)
+
+
+def test_what_a_journal_of_the_same_count_does_not_know_is_held_for_its_sidecar(house: House) -> None:
+    """Nothing tells such a journal from the true one but what stands in the outbox."""
+    assert house.once() == 0
+    kept = house.keep()
+    restored(house, 50, 1)
+    house.put_back(kept)
+    with Journal.open(house.state) as journal:
+        journal.set_meta("starts", house.counter(house.outbox))
     assert house.once() == 1
-    job = house.jobs()["later.wav"]
+    job = house.jobs()["take 50.wav"]
     assert job.because is not None
     assert (job.state, job.because.code) == (State.HELD, "unproven")
     house.check(1)

@@ -1,0 +1,66 @@
+"""What the daemon does beside its work, so that a journal of yesterday is never taken for today's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from diffio_watch.disk import marker
+from diffio_watch.disk.names import show
+from diffio_watch.journal import Journal, JournalCorrupt, JournalError, JournalTrouble
+from diffio_watch.journal.backup import write_daily
+
+LOOK_EVERY: Final = 15.0
+_TRY_AGAIN: Final = 3600.0
+_LATE: Final = 5.0  # so long after its time an intent may be committed
+
+
+class Upkeep:
+    """The daily copy, and a further count in the folders' markers.
+
+    The counter is raised after each copy, and soon after anything was bought: whoever puts back an older state of
+    this journal, kept by this program or by any other (a snapshot, the host's own backup), is found out by the markers.
+
+    Args:
+        journal: the daemon's.
+        owner: what the markers are checked with.
+        log: where it is told.
+    """
+
+    def __init__(self, journal: Journal, owner: marker.Owner, log: FilteringBoundLogger) -> None:
+        self._journal = journal
+        self._owner = owner
+        self._log = log
+        self._quiet_until = 0.0
+        self._counted_at = journal.clock.now()  # the daemon's start was
+
+    def once(self, now: float) -> None:
+        """Make today's copy if it is missing, and count. A disk that takes no copy is no reason to stop restoring.
+
+        Args:
+            now: seconds since the epoch.
+
+        Raises:
+            JournalCorrupt: nothing may be spent on the journal's word any more.
+            JournalTrouble: it can't be written.
+        """
+        copy = None
+        if now >= self._quiet_until:
+            try:
+                copy = write_daily(self._journal.state_dir, now)
+            except JournalError as error:
+                if isinstance(error, JournalCorrupt) or (isinstance(error, JournalTrouble) and error.fatal):
+                    raise
+                self._quiet_until = now + _TRY_AGAIN
+                self._log.warning("journal.not_copied", message=str(error))
+        if copy is not None:
+            self._log.info("journal.copied", file=show(str(copy)))
+        if copy is not None or self._journal.spent_since(self._counted_at - _LATE)[0]:
+            self._count(now)
+
+    def _count(self, now: float) -> None:
+        counter = self._owner.counter + 1
+        self._journal.set_meta("starts", counter)  # before any marker says so
+        self._owner.counter = counter
+        self._counted_at = now
