@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Final
 
 from diffio_watch.job import Because, Job, State, new_id
 from diffio_watch.journal.jobs import Jobs
@@ -17,6 +17,9 @@ from diffio_watch.reasons import NO_JOB, because
 
 # files that arrive within this many seconds of one another count as one drop
 DROP_WINDOW = 600.0
+# came with the jobs at hand: was finished with them or, where a last look at each takes long, first seen with them
+_TOGETHER: Final = ("created_at BETWEEN :created - :window AND :created",
+                    "detected_at BETWEEN :first AND :first + :window", "detected_at BETWEEN :last - :window AND :last")
 _KNOWN = ("SELECT files.path, files.size, files.mtime_ns, files.inode, jobs.id, jobs.state, jobs.partial, "
           "jobs.sha256, json_extract(jobs.because, '$.code') = 'changed' AS changed "
           "FROM files JOIN jobs ON jobs.id = files.job WHERE files.inbox = ?")
@@ -57,16 +60,20 @@ class Files(Jobs):
         Args:
             inbox: name of the inbox.
             found: the files.
-            batch_limit: more new files than this within `DROP_WINDOW` are held; None: never.
+            batch_limit: more new files than this, finished or first seen within `DROP_WINDOW`, are held; None: never.
             settling: files that were seen and are not finished yet: they count for the drop.
         """
         now = self.clock.now()
         with self.transaction() as db:
             placed = [self._place(db, inbox, file, now) for file in found]
-            fresh = [one.job_id for one in placed if one.outcome == "new"]
-            if batch_limit is not None and fresh and self._drop(db, inbox, now) + settling > batch_limit:
-                self._hold_drop(db, inbox, now, batch_limit)
-                placed = [replace(one, outcome="held") if one.job_id in set(fresh) else one for one in placed]
+            fresh = {one.job_id: file.detected_at for one, file in zip(placed, found, strict=True)
+                     if one.outcome == "new"}
+            if batch_limit is not None and fresh:
+                when = {"inbox": inbox, "window": DROP_WINDOW, "created": now,
+                        "first": min(fresh.values()), "last": max(fresh.values())}
+                if self._came(db, when) + settling > batch_limit:
+                    self._hold_drop(db, when, batch_limit)
+                    placed = [replace(one, outcome="held") if one.job_id in fresh else one for one in placed]
         return placed
 
     def _place(self, db: sqlite3.Connection, inbox: str, file: Found, now: float) -> Placed:
@@ -129,19 +136,20 @@ class Files(Jobs):
         self.add([job])
         return job
 
-    def _drop(self, db: sqlite3.Connection, inbox: str, now: float) -> int:
-        """New files of this inbox within the window that no person has released."""
-        row = db.execute("SELECT count(*) AS n FROM jobs WHERE inbox = ? AND created_at > ? AND approved = 0 "
-                         "AND run = 1 AND state != 'failed'", (inbox, now - DROP_WINDOW)).fetchone()
-        return int(row["n"])
+    def _came(self, db: sqlite3.Connection, when: dict[str, Any]) -> int:
+        """New files that came together, and that no person has released."""
+        sums = ", ".join(f"total({span})" for span in _TOGETHER)
+        row = db.execute(f"SELECT {sums} FROM jobs WHERE inbox = :inbox AND approved = 0 AND run = 1 "  # noqa: S608 - ours
+                         "AND state != 'failed'", when).fetchone()
+        return int(max(row))
 
-    def _hold_drop(self, db: sqlite3.Connection, inbox: str, now: float, limit: int) -> None:
-        rows = db.execute("SELECT id FROM jobs WHERE inbox = ? AND state = 'queued' AND approved = 0 "
-                          "AND created_at > ? AND project_id IS NULL", (inbox, now - DROP_WINDOW)).fetchall()
+    def _hold_drop(self, db: sqlite3.Connection, when: dict[str, Any], limit: int) -> None:
+        rows = db.execute("SELECT id FROM jobs WHERE inbox = :inbox AND state = 'queued' AND approved = 0 "  # noqa: S608 - ours
+                          f"AND project_id IS NULL AND ({' OR '.join(_TOGETHER)})", when).fetchall()
         for row in rows:
             job = self.job(row["id"])
             assert job is not None
-            reason = because("drop_size", limit=limit, inbox=inbox, job=job.id)
+            reason = because("drop_size", limit=limit, inbox=job.inbox, job=job.id)
             self.commit(job, state=State.HELD, because=reason, due_at=None)
 
     def stands(self, job: Job) -> Known | None:

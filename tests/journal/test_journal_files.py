@@ -183,9 +183,21 @@ def test_files_that_are_still_being_copied_count_for_the_drop(journal: Journal) 
 
 def test_what_comes_slowly_is_no_drop(journal: Journal, clock: HandClock) -> None:
     for number in range(6):
-        place(journal, found(f"{number}.wav", f"content {number}"), limit=2)
+        place(journal, found(f"{number}.wav", f"content {number}", detected_at=clock.at), limit=2)
         clock.at += DROP_WINDOW / 2 + 1
     assert set(states(journal).values()) == {State.QUEUED}
+
+
+@pytest.mark.parametrize("apart", [0.0, 1.0])
+def test_a_drop_whose_files_take_long_to_finish_is_held_to_its_last(
+        journal: Journal, clock: HandClock, apart: float) -> None:
+    """Though only few are left to come and few were finished lately: found by one scan, or one soon after another."""
+    seen_at = clock.at
+    for number in range(6):
+        clock.at += DROP_WINDOW
+        place(journal, found(f"{number}.wav", f"content {number}", detected_at=seen_at + number * apart), limit=3,
+              settling=5 - number)
+    assert set(states(journal).values()) == {State.HELD}
 
 
 def test_what_was_approved_or_failed_by_itself_or_is_known_counts_for_no_drop(journal: Journal) -> None:
