@@ -72,6 +72,7 @@ def test_a_change_at_a_stage_is_answered_right(stage: str, studio: Studio) -> No
             if change is not None:
                 change(studio.inbox() / seen.file_name)
 
+    studio.inboxes[NAME]["rescan"] = "1s"  # a touch alone is no event
     studio.service.watch(act)
     for change, content in before.items():
         (studio.inbox() / f"{change}.wav").write_bytes(content)
@@ -96,7 +97,7 @@ def test_a_change_at_a_stage_is_answered_right(stage: str, studio: Studio) -> No
     for change in NEW_CONTENT | {"touch"}:  # what stands there now is what was delivered last
         job = studio.job(f"{change}.wav")
         assert job.sha256 == hashlib.sha256((studio.inbox() / f"{change}.wav").read_bytes()).hexdigest(), change
-        until(lambda change=change: studio.explain(f"{change}.wav") == ("job", None))  # type: ignore[misc]  # bound now
+        until(lambda change=change: studio.explain(f"{change}.wav") == ("job", None), what=studio.told)  # type: ignore[misc]  # bound now
     assert studio.explain("elsewhere/renamed.wav") == ("job", None)
     assert studio.stop() == 0
     studio.check()
