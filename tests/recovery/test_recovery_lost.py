@@ -317,11 +317,11 @@ def test_a_rebuild_runs_without_a_daemon_only(house: House) -> None:
 
 
 def test_the_markers_are_taken_over_and_the_counter_is_above_every_one(house: House) -> None:
-    _, outbox_b = house.second_inbox()
+    inbox_b, outbox_b = house.second_inbox()
     restored(house)
     for _ in range(3):
         house.once()
-    old = max(house.counter(house.inbox), house.counter(outbox_b))
+    old = max(map(house.counter, (house.inbox, house.outbox, inbox_b, outbox_b)))
     house.lose_journal()
     house.rebuild()
     with Journal.open(house.state, read_only=True) as journal:

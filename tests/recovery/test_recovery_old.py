@@ -118,7 +118,7 @@ def test_what_a_journal_of_the_same_count_does_not_know_is_held_for_its_sidecar(
     restored(house, 50, 1)
     house.put_back(kept)
     with Journal.open(house.state) as journal:
-        journal.set_meta("starts", house.counter(house.outbox))
+        journal.set_meta("starts", max(map(house.counter, (house.inbox, house.outbox))))
     assert house.once() == 1
     job = house.jobs()["take 50.wav"]
     assert job.because is not None
@@ -212,7 +212,7 @@ def test_the_counter_is_above_every_marker_after_a_rebuild_of_an_old_copy(house:
     kept = house.keep()
     for _ in range(3):
         house.once()
-    old = house.counter(house.outbox)
+    old = max(map(house.counter, (house.inbox, house.outbox)))
     house.put_back(kept)
     house.rebuild()
     assert house.counter(house.outbox) == house.counter(house.inbox) == old + 1
