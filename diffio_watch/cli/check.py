@@ -29,6 +29,7 @@ def check(*, offline: bool, as_json: bool) -> int:
     """
     from diffio_watch.cli import canary, findings
     from diffio_watch.config import ConfigError, find, load
+    from diffio_watch.disk import lease
 
     try:
         config = load(given_config(), os.environ)
@@ -40,6 +41,7 @@ def check(*, offline: bool, as_json: bool) -> int:
                 for problem in error.problems], as_json=True)
         return REFUSED
     become_owner(config.state_dir)
+    lease.prepare()  # here and not where it is asked: signals are the main thread's
     found = [findings.ok("configuration", f"{find(given_config(), os.environ)} is right.")]
     found += findings.key(config, offline=offline)
     found += findings.state(config)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
-from cli_place import Done, Place
+from cli_place import Done, Place, command
 
 from diffio_watch.config import load
-from diffio_watch.disk import marker
+from diffio_watch.disk import lease, marker
+from diffio_watch.disk.mounts import mount_of
 from diffio_watch.sandbox import Sandbox
 
 
@@ -159,3 +162,23 @@ def test_check_tells_a_broken_configuration_as_findings_too(place: Place) -> Non
     assert done.code == 2
     assert done.json["ok"] is False
     assert levels(done) == {"configuration": {"error"}}
+
+
+@pytest.mark.usefixtures("key")
+def test_check_says_that_the_kernel_tells_who_writes_where_it_does(place: Place) -> None:
+    """In a process of its own, with the signals as a shell hands them on."""
+    file = place.root / "a"
+    file.write_bytes(b"x")
+    before = signal.getsignal(signal.SIGIO)
+    lease.prepare()
+    with file.open("rb") as opened:
+        asked = lease.ask(opened.fileno())
+    signal.signal(signal.SIGIO, signal.SIG_DFL)  # what is ignored here would be ignored there
+    if not mount_of(str(place.inbox)).leases or asked is lease.Answer.NOT_ALLOWED or os.geteuid() != 0:
+        pytest.skip("here the kernel does not tell it of other users' files")
+    done = subprocess.run(command("check", "--offline"), env=place.env | {
+        "DIFFIO_WATCH_CONFIG": str(place.config_file), "DIFFIO_API_KEY": "k"}, capture_output=True, text=True,
+        check=False)
+    signal.signal(signal.SIGIO, before)
+    assert "The kernel says which files are still open for writing." in done.stdout
+    assert "CAP_LEASE" not in done.stdout
