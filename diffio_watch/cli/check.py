@@ -64,9 +64,7 @@ def _print(found: Sequence[Finding], *, as_json: bool) -> None:
 
     from diffio_watch.cli import draw
 
-    table = draw.grid("", "", "")
-    for column in table.columns[2:]:
-        column.no_wrap, column.overflow = False, "fold"
+    table = draw.grid("", "", "", elastic=(2,))
     for one in found:
         word, style = _SIGNS[one.level]
         told = draw.words(one.message)

@@ -101,11 +101,11 @@ def line(text: str, style: str = "") -> Text:
 
 
 def grid(*headers: str, elastic: Collection[int] = ()) -> Table:
-    """A table without lines. Where there is no room, the columns in `elastic` give way."""
+    """A table without lines. Where there is no room, the columns in `elastic` give way: `words` take more lines."""
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bright_black",
                   show_header=any(headers))
     for number, header in enumerate(headers):
-        table.add_column(header, no_wrap=number not in elastic, overflow="ellipsis")
+        table.add_column(header, no_wrap=number not in elastic, overflow="fold" if number in elastic else "ellipsis")
     return table
 
 
@@ -120,11 +120,11 @@ def jobs(found: Sequence[Job], now: float, *, short: bool = False) -> Renderable
     return table
 
 
-def why(job: Job, now: float) -> Text:
-    """Why a job is where it is, or how far."""
+def why(job: Job, now: float, *, whole: bool = False) -> Text:
+    """Why a job is where it is, or how far; `whole`: on more lines than one where it needs them."""
     if job.because is not None:
         later = ahead(job.due_at, now) if job.state in OPEN and job.due_at and job.due_at > now else ""
-        return line(job.because.message + (f" (again {later})" if later else ""), "bright_black")
+        return (words if whole else line)(job.because.message + (f" (again {later})" if later else ""), "bright_black")
     if job.state is State.WAITING and job.progress is not None:
         return Text(f"{job.progress:.0f} %")
     return Text("")
@@ -162,7 +162,7 @@ def whole_job(job: Job, history: Sequence[Event], sidecar_path: str | None, now:
     for title, value in rows:
         if value is not None:
             facts.add_row(title, value)
-    past = grid("When", "State", "What")
+    past = grid("When", "State", "What", elastic=(2,))
     for event in history:
         past.add_row(moment(event.at), Text(event.state.value, style=COLOURS[event.state]), words(event.detail))
     return Group(facts, Text(""), past)

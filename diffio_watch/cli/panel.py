@@ -24,17 +24,17 @@ def status(config: Config, facts: shapes.Facts, running: Sequence[Job], failures
     parts: list[RenderableType] = [_head(facts), *_halts(facts), Text(""), _inboxes(config, facts), Text(""),
                                    _counts(facts)]
     if running:
-        parts += [Text(""), *bars(running, facts.now)]
+        parts += [Text(""), *under_way(running, facts.now)]
     settling = [(inbox, entry) for inbox, entries in facts.settling.items() for entry in entries]
     if settling and facts.pid is not None:
         table = grid("Not finished yet", "", "", elastic=(1, 2))
         for inbox, entry in settling[:10]:
-            table.add_row(inbox, name(entry.path), line(entry.because.message, "bright_black"))
+            table.add_row(inbox, name(entry.path), words(entry.because.message, "bright_black"))
         parts += [Text(""), table, *_more(len(settling) - 10)]
     if failures:
         table = grid("Last failures", "", "", elastic=(1, 2))
         for job in failures:
-            table.add_row(job.inbox, name(job.path), why(job, facts.now))
+            table.add_row(job.inbox, name(job.path), why(job, facts.now, whole=True))
         parts += [Text(""), table]
     return Group(*parts)
 
@@ -93,16 +93,20 @@ def _counts(facts: shapes.Facts) -> Text:
     return text or Text("No jobs yet.", style="bright_black")
 
 
-def bars(running: Sequence[Job], now: float) -> list[RenderableType]:
-    """What runs, with a bar where the service or the journal tells how far it is."""
-    table = grid("", "", "", "", "", elastic=(1, 4))
+def under_way(running: Sequence[Job], now: float) -> list[RenderableType]:
+    """What runs, with a bar where it is known how far it is; below it what waits, with the reason in full."""
+    moving = grid("", "", "", "", "", elastic=(1,))
+    waiting = grid("", "", "", "", elastic=(1, 3))
     for job in running:
+        row = (Text(job.inbox, style="bright_black"), name(job.path), state(job))
+        if job.because is not None:  # what was done before it had to wait says nothing of when it ends
+            waiting.add_row(*row, why(job, now, whole=True))
+            continue
         part = job.progress if job.state in {State.UPLOADING, State.WAITING, State.DOWNLOADING} else None
         known = part is not None
-        table.add_row(Text(job.inbox, style="bright_black"), name(job.path), state(job),
-                      ProgressBar(total=100, completed=part or 0, width=24) if known else Text(""),
-                      Text(f"{part:.0f} %") if known else why(job, now))
-    return [table]
+        moving.add_row(*row, ProgressBar(total=100, completed=part or 0, width=24) if known else Text(""),
+                       Text(f"{part:.0f} %") if known else Text(""))
+    return [table for table in (moving, waiting) if table.row_count]
 
 
 # how much of the whole way lies behind a job in each state, in percent, and how much its own progress adds

@@ -13,7 +13,11 @@ import pytest
 from cli_place import Place, delivered
 
 from diffio_watch import __version__
-from diffio_watch.job import Media, Output, State
+from diffio_watch.cli import panel
+from diffio_watch.cli.draw import plain
+from diffio_watch.cli.shapes import Facts
+from diffio_watch.config import Config
+from diffio_watch.job import Job, Media, Output, Settings, State
 from diffio_watch.journal import Halt, Lock
 from diffio_watch.journal.records import InboxReport, SettlingEntry
 from diffio_watch.reasons import because
@@ -215,6 +219,28 @@ def test_status_shows_what_runs_and_the_last_failures(place: Place) -> None:
     out = place.run("status").out
     assert re.search(r"a\.wav +waiting .* 42 %", out)
     assert re.search(r"b\.wav +The file is empty", out)
+
+
+def test_status_tells_what_a_job_waits_for_however_far_it_had_come(place: Place) -> None:
+    place.add("a.wav", state=State.DOWNLOADING, progress=100.0, due_at=4e9,
+              because=because("service_error", detail="HTTP 500"))
+    out = place.run("status").out
+    assert re.search(r"a\.wav +downloading +The service did not answer as it should: HTTP 500\. \(again in", out)
+    assert "100 %" not in out
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_status_cuts_no_reason_where_the_lines_are_short(columns: int) -> None:
+    """Whoever reads it needs the end of the sentence more than a line for each file."""
+    reason = because("rejected", detail="the words of the service that say at last what is the matter with the file")
+    one = Job("J", "podcasts", "show 12/interview with somebody.wav", 1, 1, Settings(), because=reason)
+    facts = Facts(2e9, 7, None, {}, {}, {}, {"podcasts": [SettlingEntry("b.wav", reason, 1.0, None)]}, {}, None)
+    config = Config.model_construct(inboxes=())
+    for running, failures, settling in (([replace(one, state=State.WAITING)], [], {}),
+                                        ([], [replace(one, state=State.FAILED)], {}), ([], [], facts.settling)):
+        drawn = plain(panel.status(config, replace(facts, settling=settling), running, failures), columns)
+        assert not set(reason.message.split()) - set(drawn.split())
+        assert max(map(len, drawn.splitlines())) <= columns
 
 
 @pytest.mark.parametrize("arguments", [["--follow"], ["--follow", "--json"]])
