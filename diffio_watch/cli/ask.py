@@ -11,10 +11,11 @@ from diffio_watch.cli.base import FAILED, Trouble, Workplace, say
 from diffio_watch.disk import names
 
 if TYPE_CHECKING:
-    from diffio_watch.journal import Answer, Journal
+    from diffio_watch.journal import Answer, Halt, Journal
 
 _PATIENCE: Final = 10.0  # seconds; a daemon looks several times a second
 _LOOK: Final = 0.05
+_PROBE: Final = 5.0  # seconds that a look at the service is waited for
 
 
 def ask(work: Workplace, journal: Journal, command: str, args: dict[str, Any]) -> Answer:
@@ -50,3 +51,26 @@ def tell(answer: Answer, missed: list[str] | None = None) -> int:
     for line in [*(answer.lines if answer.exit else ()), *(missed or [])]:
         click.echo(names.terminal(line), err=True)
     return answer.exit or (FAILED if missed else 0)
+
+
+def tell_of_probes(work: Workplace, journal: Journal, inbox: str | None) -> int:
+    """Wait a little for what the daemon finds out about the stops of an inbox, or of all, and print it."""
+    from diffio_watch.journal import holder
+
+    if holder(work.config.state_dir) is None:
+        say("No daemon runs: it looks when it is started.")
+        return 0
+    end = time.monotonic() + _PROBE
+    while (left := stops(journal, inbox)) and time.monotonic() < end:
+        time.sleep(_LOOK)
+    if not left:
+        say(f"It is over. Goes on: {inbox or 'every inbox'}.")
+    for action in dict.fromkeys(halt.because.action for halt in left):
+        say(f"It is not over yet, and is looked at again by itself. {names.terminal(action)}")
+    return 0
+
+
+def stops(journal: Journal, inbox: str | None) -> list[Halt]:
+    """What stops an inbox, or any, but for pauses."""
+    return [halt for halt in journal.halts().values()
+            if inbox is None or not halt.scope.startswith("inbox:") or halt.scope.split(":")[1] == inbox]

@@ -157,18 +157,30 @@ def pause(inbox: str | None) -> int:
 @config_option
 def resume(inbox: str | None) -> int:
     """Go on after a pause, and look at once whether what halts the service is over."""
-    return _change("resume", (), {"inbox": inbox})
+    from diffio_watch.cli.ask import stops, tell_of_probes
+
+    work = workplace()
+    with work.write() as journal:
+        stopped = stops(journal, inbox)
+        refused = _ask_and_tell(work, journal, "resume", (), {"inbox": inbox})
+        return tell_of_probes(work, journal, inbox) if stopped and not refused else refused
 
 
 def _change(command: str, arguments: Sequence[str], args: dict[str, Any]) -> int:
-    from diffio_watch.cli.ask import ask, tell
-    from diffio_watch.cli.resolve import inbox_named, many_jobs
+    from diffio_watch.cli.resolve import inbox_named
 
     work = workplace()
-    if command != "resume":  # a pause outlives its inbox's configuration
-        inbox_named(work.config, args.get("inbox"))
+    inbox_named(work.config, args.get("inbox"))
     with work.write() as journal:
-        found, missed = many_jobs(journal, work.config, arguments)
-        if missed and not found:
-            raise Trouble("\n".join(missed))
-        return tell(ask(work, journal, command, args | {"jobs": [job.id for job in found]}), missed)
+        return _ask_and_tell(work, journal, command, arguments, args)
+
+
+def _ask_and_tell(work: Workplace, journal: Journal, command: str, arguments: Sequence[str],
+                  args: dict[str, Any]) -> int:
+    from diffio_watch.cli.ask import ask, tell
+    from diffio_watch.cli.resolve import many_jobs
+
+    found, missed = many_jobs(journal, work.config, arguments)
+    if missed and not found:
+        raise Trouble("\n".join(missed))
+    return tell(ask(work, journal, command, args | {"jobs": [job.id for job in found]}), missed)

@@ -5,6 +5,7 @@ The daemon calls `serve` between two steps; where none runs, the command calls i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -141,14 +142,19 @@ def _resume(journal: Journal, config: Config, args: dict[str, Any], now: float) 
     if name is not None and "*" in pauses:
         return Answer(1, ("Everything is paused: `diffio-watch resume` without a name goes on.",))
     journal.resume(name or "*")
+    whose = name or "every inbox"
     halts = [halt for halt in journal.halts().values()
              if name is None or not halt.scope.startswith("inbox:") or halt.scope.split(":")[1] == name]
     for halt in halts:
         journal.set_halt(replace(halt, next_check_at=now))
     journal.bring_forward(_PARKED, now)
-    lines = [f"Goes on: {name or 'every inbox'}."]
-    lines += [f"Looked at again at once: {halt.because.message}" for halt in halts]
-    return Answer(0, tuple(lines))
+    if not halts:
+        return Answer(0, (f"Goes on: {whose}.",))
+    # what the halt says is from when it began; whether it is still so is only asked now
+    was_paused = [f"Paused no longer: {whose}."] if pauses else []
+    since = [time.strftime("%Y-%m-%d %H:%M", time.localtime(halt.since)) for halt in halts]
+    stopped = [f"Stopped since {at}: {halt.because.message}" for at, halt in zip(since, halts, strict=True)]
+    return Answer(0, (*was_paused, *stopped, "Whether that is over is looked at now."))
 
 
 def _adopt(journal: Journal, _: Config, args: dict[str, Any], __: float) -> Answer:

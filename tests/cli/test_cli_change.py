@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 from cli_place import Place, command, delivered
 
 from diffio_watch.job import TRANSITIONS, Because, Job, Output, Settings, State
-from diffio_watch.journal import Answer, Halt, Lock
+from diffio_watch.journal import Answer, Halt, Journal, Lock
 from diffio_watch.pipeline import requests, rulings
 from diffio_watch.reasons import because
 
@@ -323,9 +324,42 @@ def test_pause_and_resume_one_inbox_or_all(place: Place) -> None:
         assert all((one.due_at or 0) < 3e9 for one in journal.jobs())  # parks are over
 
 
+def test_resume_takes_no_old_reason_for_the_answer_of_a_probe_that_is_still_to_be_made(place: Place) -> None:
+    with place.journal() as journal:
+        journal.set_halt(Halt("account", because("auth", detail="x"), 1.0, 4e9))
+    done = place.run("resume")
+    assert done.code == 0
+    assert "Goes on" not in done.out
+    assert re.search(r"Stopped since 1970-01-0\d \d\d:\d\d: ", done.out)
+    assert "No daemon runs" in done.out
+
+
+def test_resume_waits_for_the_probe_and_tells_what_it_found(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = Halt("account", because("auth", detail="x"), 1.0, 4e9)
+    with place.journal() as journal:
+        journal.set_halt(stop)
+        with daemon(place, then=lambda its: its.clear_halt("account")):
+            done = place.run("resume")
+        assert done.out.splitlines()[-1] == "It is over. Goes on: every inbox."
+        journal.set_halt(stop)
+        monkeypatch.setattr("diffio_watch.cli.ask._PROBE", 0.2)
+        with daemon(place):
+            done = place.run("resume")
+    assert "Goes on" not in done.out
+    assert "not over yet" in done.out
+    assert stop.because.action in done.out
+
+
+def test_resume_of_one_inbox_says_nothing_of_what_stops_another(place: Place) -> None:
+    with place.journal() as journal:
+        journal.set_halt(Halt("inbox:other:model", because("model_retired", model="m"), 1.0, 4e9))
+        with daemon(place):
+            assert place.run("resume", "podcasts").out == "Goes on: podcasts.\n"
+
+
 @contextmanager
-def daemon(place: Place) -> Iterator[list[str]]:
-    """The daemon's side of requests: it holds the lock and serves between its steps."""
+def daemon(place: Place, then: Callable[[Journal], object] = lambda _: None) -> Iterator[list[str]]:
+    """The daemon's side of requests: it holds the lock, serves between its steps, and does what follows."""
     served: list[str] = []
     stop = threading.Event()
 
@@ -333,7 +367,9 @@ def daemon(place: Place) -> Iterator[list[str]]:
         with place.journal() as journal, Lock(place.state):
             ready.set()
             while not stop.wait(0.05):
-                served.extend(one.command for one in requests.serve(journal, place.config, 5.0))
+                if done := requests.serve(journal, place.config, 5.0):
+                    served.extend(one.command for one in done)
+                    then(journal)
 
     ready = threading.Event()
     thread = threading.Thread(target=serve)
