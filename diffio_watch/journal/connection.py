@@ -172,6 +172,15 @@ class Connection:
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other thread is in the journal meanwhile: for what memory holds of it, and must change with it.
+
+        Whoever is in the journal, here or in a transaction, waits for no other lock and for no network.
+        """
+        with self._lock:
+            yield
+
+    @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing, on disk when it returns. Nested calls join the outer one.
 

@@ -1,13 +1,15 @@
 """What stops more than one job, who is let through to find out whether it is over, and when.
 
-The journal has the halts; this is their view in memory, with the rules of what each one blocks.
+The journal has the halts; this is their view in memory, with the rules of what each one blocks. The view has no lock
+of its own, for two locks could be taken in two orders: who changes it is alone in the journal, and replaces it as a
+whole, so that who reads it waits for nobody.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -42,27 +44,25 @@ class Halts:
     def __init__(self, journal: Journal, log: FilteringBoundLogger) -> None:
         self._journal = journal
         self._log = log
-        self._lock = threading.RLock()
         self._health = Health()
-        self._halts = journal.halts()
-        self._pauses = journal.pauses()
+        self._halts: Mapping[str, Halt] = journal.halts()
+        self._pauses: Mapping[str, float] = journal.pauses()
         self._parked: set[str] = set()  # origins that jobs are parked for
         self._current = threading.local()
 
     def reload(self) -> None:
         """Read the journal again, after a person's request changed it."""
-        with self._lock:
+        with self._journal.alone():
             self._halts = self._journal.halts()
             self._pauses = self._journal.pauses()
 
     def all(self) -> dict[str, Halt]:
         """The halts by scope."""
-        with self._lock:
-            return dict(self._halts)
+        return dict(self._halts)
 
     def begin(self, stop: Stop, now: float) -> None:
         """Stop what a step met, or note that it is still so. The first time is told, once."""
-        with self._lock:
+        with self._journal.alone():
             known = self._halts.get(stop.scope)
             if known is not None and known.because.code == stop.because.code:
                 at = _sooner(known.next_check_at, stop, now)
@@ -79,12 +79,12 @@ class Halts:
 
     def end(self, scope: str, codes: frozenset[str] | None = None) -> bool:
         """A stop is over; whether it was there (and for one of `codes`)."""
-        with self._lock:
+        with self._journal.alone():
             known = self._halts.get(scope)
             if known is None or (codes is not None and known.because.code not in codes):
                 return False
             self._journal.clear_halt(scope)
-            del self._halts[scope]
+            self._halts = {other: halt for other, halt in self._halts.items() if other != scope}
         self._log.warning("work.resumed", scope=scope, reason=known.because.code)
         return True
 
@@ -95,11 +95,9 @@ class Halts:
             inboxes: names of the configured ones.
             now: seconds since the epoch; by another clock than that of the last run, perhaps.
         """
-        with self._lock:
-            for halt in list(self._halts.values()):
-                if halt.next_check_at is not None and halt.next_check_at > now + LONGEST_PAUSE:
-                    self._keep(replace(halt, next_check_at=now + LONGEST_PAUSE))
-        for scope in self.all():
+        for scope, halt in self.all().items():
+            if halt.next_check_at is not None and halt.next_check_at > now + LONGEST_PAUSE:
+                self._keep(replace(halt, next_check_at=now + LONGEST_PAUSE))
             kind, _, rest = scope.partition(":")
             name, _, part = rest.partition(":")
             if kind == "inbox" and (name not in inboxes or part == "model"):
@@ -108,16 +106,15 @@ class Halts:
     def probing(self, halt: Halt, now: float) -> None:
         """A probe is about to be made: the next one is not due before its pause is over."""
         pause = origin_pause if halt.scope.startswith("origin:") else account_pause
-        with self._lock:
+        with self._journal.alone():
             if halt.scope in self._halts:
                 self._keep(replace(halt, probes=halt.probes + 1, next_check_at=now + pause(halt.probes + 1)))
 
     def due(self, now: float) -> list[Halt]:
         """Stops that are to be probed now."""
-        with self._lock:
-            return [halt for halt in self._halts.values()
-                    if halt.next_check_at is not None and halt.next_check_at <= now
-                    and not halt.scope.endswith((":outbox", ":inbox"))]
+        return [halt for halt in self._halts.values()
+                if halt.next_check_at is not None and halt.next_check_at <= now
+                and not halt.scope.endswith((":outbox", ":inbox"))]
 
     def blocks(self, job: Job) -> str | None:
         """The code of what keeps a job from its next step; None where it may go on."""
@@ -125,8 +122,7 @@ class Halts:
 
     def blocked(self, inbox: str, state: State, *, paid: bool) -> str | None:
         """What keeps jobs of an inbox in a state from their next step."""
-        with self._lock:
-            return self._why(self._halts.values(), inbox, state, paid=paid)
+        return self._why(self._halts.values(), inbox, state, paid=paid)
 
     def _why(self, halts: Iterable[Halt], inbox: str, state: State, *, paid: bool) -> str | None:
         found = _first(halts, self._pauses, inbox, state, paid=paid)
@@ -134,10 +130,9 @@ class Halts:
 
     def blocks_by(self, halt: Halt, job: Job) -> bool:
         """Whether it is this halt, and nothing else, that keeps a job from its next step."""
-        with self._lock:
-            others = [other for scope, other in self._halts.items() if scope != halt.scope]
-            return _blocks(halt, job.inbox, job.state, paid=job.paid) and self._why(
-                others, job.inbox, job.state, paid=job.paid) is None
+        others = [other for scope, other in self._halts.items() if scope != halt.scope]
+        return _blocks(halt, job.inbox, job.state, paid=job.paid) and self._why(
+            others, job.inbox, job.state, paid=job.paid) is None
 
     def working_on(self, job_id: str, probe: Halt | None = None) -> None:
         """This thread's requests are for this job from now on, and perhaps to see whether a stop is over."""
@@ -150,15 +145,13 @@ class Halts:
             return  # it is there, and asks for a pause: neither trouble nor a sign that all is well
         scope = f"origin:{seen.role}:{seen.origin}"
         now = self._journal.clock.now()
-        with self._lock:
-            down = self._health.seen(scope, getattr(self._current, "job", ""), now, ok=seen.ok,
-                                     open_jobs=self._open_jobs)
-            recovered = seen.ok and scope in self._halts
-            parked = seen.ok and scope in self._parked
-            if parked:
-                self._parked.discard(scope)
-            if not seen.ok:
-                self._parked.add(scope)
+        down = self._health.seen(scope, getattr(self._current, "job", ""), now, ok=seen.ok, open_jobs=self._open_jobs)
+        recovered = seen.ok and scope in self._halts
+        parked = seen.ok and scope in self._parked
+        if parked:
+            self._parked.discard(scope)
+        if not seen.ok:
+            self._parked.add(scope)
         if down:
             detail = seen.error.message if seen.error else "no answer"
             self.begin(Stop(scope, because("service_down", origin=seen.origin, detail=detail)), now)
@@ -174,8 +167,9 @@ class Halts:
         return sum(count for state, count in self._journal.counts().items() if state in OPEN)
 
     def _keep(self, halt: Halt) -> None:
-        self._journal.set_halt(halt)
-        self._halts[halt.scope] = halt
+        with self._journal.alone():
+            self._journal.set_halt(halt)
+            self._halts = {**self._halts, halt.scope: halt}
 
 
 def what_keeps(job: Job, halts: Iterable[Halt], pauses: Container[str]) -> Because | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -34,9 +35,10 @@ class _Run:
 
 
 class Health:
-    """Failures in a row, by origin. Not thread-safe: its owner locks."""
+    """Failures in a row, by origin. Safe to use from many threads."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._runs: dict[str, _Run] = {}
 
     def seen(self, origin: str, job: str, now: float, *, ok: bool, open_jobs: Callable[[], int]) -> bool:
@@ -49,12 +51,14 @@ class Health:
             ok: it was answered as one answers who works.
             open_jobs: how many jobs there are that could fail; asked only when it matters.
         """
-        if ok:
-            self._runs.pop(origin, None)
-            return False
-        run = self._runs.setdefault(origin, _Run(now))
-        run.count += 1
-        run.jobs.add(job)
-        if run.count < _FAILURES or now - run.since < _SPAN:
-            return False
-        return len(run.jobs) >= _JOBS or len(run.jobs) >= open_jobs()
+        with self._lock:
+            if ok:
+                self._runs.pop(origin, None)
+                return False
+            run = self._runs.setdefault(origin, _Run(now))
+            run.count += 1
+            run.jobs.add(job)
+            if run.count < _FAILURES or now - run.since < _SPAN:
+                return False
+            jobs = len(run.jobs)
+        return jobs >= _JOBS or jobs >= open_jobs()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection
 from typing import Final
 
@@ -39,6 +40,7 @@ class Worker:
         self._tools = tools
         self._halts = halts
         self._look_again = look_again
+        self._deciding = threading.Lock()
 
     def drive(self, job: Job, states: Collection[State], *, probe: Halt | None = None) -> None:
         """Step after step, until the job rests, leaves `states`, is stopped, or the program ends.
@@ -58,8 +60,9 @@ class Worker:
             outcome = Outcome(rest=True)
             try:
                 if job.state is State.GENERATING and not job.paid:
-                    # what was spent is counted and added to in one breath
-                    with self._tools.journal.transaction():
+                    # what was spent is counted and added to by one thread at a time; the others' journal goes on
+                    # meanwhile, for the key is read, and its disk may be slow
+                    with self._deciding:
                         outcome, after = self._step(job)
                 else:
                     outcome, after = self._step(job)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from pipeline_fixtures import MakeHouse
 from pipeline_house import House
 
+from diffio_watch.api import Observation
+from diffio_watch.config import KeyMissing
 from diffio_watch.job import State
 from diffio_watch.journal import Halt
+from diffio_watch.pipeline.outcome import Stop
 from diffio_watch.reasons import because
 
 
@@ -74,3 +79,47 @@ def test_a_paid_job_is_not_hidden_behind_jobs_that_a_pause_keeps(house: House) -
     house.journal.commit(house.job(unpaid.id), due_at=house.clock.now())
     house.run(600)
     assert house.job(paid).state is State.DELIVERED
+
+
+class _SlowKey:
+    """A key whose file is on a slow disk, and is gone when the disk answers."""
+
+    def __init__(self) -> None:
+        self.asked, self.answers = threading.Event(), threading.Event()
+
+    def __call__(self) -> str:
+        self.asked.set()
+        assert self.answers.wait(20)
+        raise KeyMissing("There is no API key.", "Put one in place.")
+
+
+def test_nobody_waits_for_a_key_that_is_read_slowly_and_is_not_there(house: House) -> None:
+    """Not the journal, and none of those who begin, probe, end and read stops while the decision to spend is made."""
+    job = house.job(house.drop("a.wav"))
+    house.journal.commit(house.journal.commit(job, state=State.UPLOADING), state=State.GENERATING, project_id="p",
+                         base_url=house.tools.base_url, uploaded=True, due_at=house.clock.now())
+    _halt(house, "inbox:old:model", "model_retired", model="x")
+    house.tools.key = key = _SlowKey()
+    house.dispatcher.give_out(house.clock.now())
+    assert key.asked.wait(10)
+
+    def others() -> None:
+        now = house.clock.now()
+        house.halts.begin(Stop("inbox:other:outbox", because("outbox_full")), now)
+        house.halts.probing(house.halts.all()["inbox:old:model"], now)
+        house.halts.observe(Observation("https://x", "storage", ok=True, error=None))
+        house.halts.end("inbox:old:model")
+        house.ask("pause")
+
+    thread = threading.Thread(target=others, daemon=True)
+    thread.start()
+    thread.join(5)
+    waits = thread.is_alive()
+    key.answers.set()
+    thread.join(10)
+    assert not thread.is_alive(), "they wait for one another"
+    assert not waits, "they waited for the key"
+    while house.dispatcher.busy:
+        assert house.dispatcher._wake.wait(10)
+        house.dispatcher._wake.clear()
+    assert house.halts.all()["account"].because.code == "auth"
