@@ -36,9 +36,11 @@ def init(path: Path | None, inbox: Path, outbox: Path) -> int:
     except ConfigError as error:
         told = "\n".join(f"{problem.message} {problem.remedy}" for problem in error.problems)
         raise Trouble(told, REFUSED) from error
-    _write(path, text)
-    for folder in (inbox, outbox):
-        folder.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(path):
+        raise _exists(path)
+    for option, folder in (("--inbox", inbox), ("--outbox", outbox)):
+        _make(folder, option)
+    _write(path, text)  # at last: what fails above may be tried again
     named = "" if path == _usual() else f"-c {shlex.quote(str(path))} "
     say([f"Written: {path}", f"  inbox   {inbox}", f"  outbox  {outbox}", f"  journal {config.state_dir}", "",
          "Next: put the API key into a file that only the service's user may read, and its path into `api.key_file`;",
@@ -56,13 +58,31 @@ def _usual() -> Path:
     return system if os.geteuid() == 0 else own
 
 
+def _make(folder: Path, option: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        there = folder
+        while not os.path.lexists(there) and there != there.parent:
+            there = there.parent
+        if os.path.lexists(there) and not there.is_dir():
+            raise Trouble(f"{there} is no folder: name another with {option}.", REFUSED) from error
+        why = f"this user may not write into {there}" if isinstance(error, PermissionError) else error.strerror
+        raise Trouble(f"{folder} can't be made: {why}. Make it yourself (perhaps with sudo), or name another with "
+                      f"{option}.", REFUSED) from error
+
+
+def _exists(path: Path) -> Trouble:
+    return Trouble(f"{path} exists already and stays as it is: name another path, or edit it.", REFUSED)
+
+
 def _write(path: Path, text: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:
             file.write(text)
     except FileExistsError:
-        raise Trouble(f"{path} exists already and stays as it is: name another path, or edit it.", REFUSED) from None
+        raise _exists(path) from None
     except OSError as error:
         raise Trouble(f"{path} can't be written: {error.strerror}. Name another path.", FAILED) from error
 

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import diffio_watch
 from diffio_watch.cli import main
 from diffio_watch.config import Config, load
 from diffio_watch.job import Job, Settings, State, new_id
 from diffio_watch.journal import Journal
 
 OURS = ("DIFFIO_", "_DIFFIO")
+_NOBODY = 65534
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -95,6 +101,28 @@ class Place:
         """Start a command as a process of its own, as a shell would."""
         return subprocess.Popen(command(*arguments), env=self.env | {"DIFFIO_WATCH_CONFIG": str(self.config_file)},
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, **more)
+
+
+@contextmanager
+def another_user() -> Iterator[Path]:
+    """This process acts for a user who owns nothing, and gets a folder that everybody may write into."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    for module in pkgutil.walk_packages(diffio_watch.__path__, "diffio_watch."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)  # perhaps nobody else can read this Python
+    groups = os.getgroups()
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others
+        Path(folder).chmod(0o777)
+        os.setgroups([])
+        os.setegid(_NOBODY)
+        os.seteuid(_NOBODY)
+        try:
+            yield Path(folder)
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+            os.setgroups(groups)
 
 
 def command(*arguments: str) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
-from cli_place import Done, Place, command
+from cli_place import Done, Place, another_user, command
 
 from diffio_watch.config import load
 from diffio_watch.disk import lease, marker
@@ -51,6 +52,27 @@ def test_init_refuses_folders_that_could_not_work(place: Place, inbox: str, outb
     assert done.err
     assert "Traceback" not in done.err
     assert not target.exists()
+
+
+def test_init_leaves_no_configuration_behind_where_a_folder_can_not_be_made(place: Place) -> None:
+    """The corrected call must not be told that the file exists already."""
+    target = place.root / "new.yaml"
+    (place.root / "talk.mp3").write_bytes(b"x")
+    for folder in ("talk.mp3", "talk.mp3/in"):
+        done = place.run("init", str(target), "--inbox", folder, "--outbox", "b")
+        assert done.code == 2
+        assert re.search(r"/talk\.mp3 is no folder: name another with --inbox", done.err)
+        assert not target.exists()
+    assert place.run("init", str(target), "--inbox", "a", "--outbox", "b").code == 0
+
+
+def test_init_names_the_folder_that_it_may_not_write_into_and_not_the_one_below(place: Place) -> None:
+    with another_user() as folder:
+        done = place.run("init", str(folder / "new.yaml"), "--inbox", "/closed/studio/in", "--outbox", f"{folder}/out")
+        assert not (folder / "new.yaml").exists()
+    assert done.code == 2
+    assert "/closed/studio/in can't be made: this user may not write into /." in done.err
+    assert "sudo" in done.err
 
 
 def levels(done: Done) -> dict[str, set[str]]:
