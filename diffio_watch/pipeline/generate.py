@@ -18,8 +18,8 @@ from diffio_watch.reasons import because
 _MODEL_ALIASES: Final = {"diffio-3.4": "diffio-3.5"}  # the older name answers with the newer (public documentation)
 # seconds that the service's clock and ours may differ; generous, for the project is the job's own
 _CLOCK_SKEW: Final = 86_400.0
-_LOOK_TWICE: Final = 60.0
-_EMPTY_ONCE: Final = "no generation of this intent was found"
+_LOOK_TWICE: Final = 60.0  # seconds between two looks at a list that has to be empty at both
+_NO_SOONER: Final = 0.1  # … and this, for two clocks round differently
 _OVERDUE_PAUSE: Final = 300.0
 _UNKNOWN_TRIES: Final = 8
 _STRETCH: Final = 0.15  # a pause is at most this share of the time waited so far
@@ -54,6 +54,7 @@ def generating(job: Job, tools: Tools) -> Outcome:
         return park(job, now, because("other_service", base_url=job.base_url, job=job.id), delay=_OTHER_SERVICE_PAUSE)
     if job.key_print != tools.key_print():
         return _look_before_sending(job, tools)
+    tools.seen_empty.pop(job.id, None)  # from now on there may be something to be seen
     try:
         made = tools.api.generate(job.settings.model, job.body or "")
     except api.NotFound as error:
@@ -79,22 +80,29 @@ def _unknown(job: Job, tools: Tools) -> Exception:
 
 
 def _look_before_sending(job: Job, tools: Tools) -> Outcome:
-    """The key is another one than at the intent, so the idempotency key would not protect: look first."""
-    now = tools.clock.now()
+    """The key is another one than at the intent, so the idempotency key would not protect: look first.
+
+    Whoever brings the job forward only brings a look forward: what counts is the time between two of them.
+    """
+    empty = tools.seen_empty.get(job.id)
+    waited = 0.0 if empty is None else tools.clock.monotonic() - empty
     try:
         listed = tools.api.list_generations(job.project_id or "")
     except (api.Forbidden, api.NotFound):
         return hold(job, "account_changed")
+    now = tools.clock.now()
     strangers = _strangers(job, tools, listed)
     found = [one for one in strangers if one.model_key == _MODEL_ALIASES.get(job.settings.model, job.settings.model)]
     if found:
         return _adopt(found[0], tools)
     if strangers:
         return hold(job, "conflict", detail=f"project {job.project_id} has a generation of {strangers[0].model_key}")
-    if job.stage != _EMPTY_ONCE:
+    if empty is None:
+        tools.seen_empty[job.id] = tools.clock.monotonic()
+    if waited < _LOOK_TWICE:
         reason = because("not_ready", detail="it is looked at whether the earlier key bought it")
-        return Outcome({**park(job, now, reason, delay=_LOOK_TWICE).changes, "stage": _EMPTY_ONCE}, rest=True)
-    return go("nothing was bought with the earlier key", key_print=tools.key_print(), stage=None, due_at=now)
+        return park(job, now, reason, delay=_LOOK_TWICE - waited + _NO_SOONER)
+    return go("nothing was bought with the earlier key", key_print=tools.key_print(), due_at=now)
 
 
 def _strangers(job: Job, tools: Tools, listed: list[GenerationSummary]) -> list[GenerationSummary]:

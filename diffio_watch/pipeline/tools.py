@@ -37,6 +37,8 @@ class Tools:
         links: signed download URLs by job id and type; likewise.
         files: the file calls under way.
         partly: which version of an object the bytes of a begun download are of, by job id and type.
+        seen_empty: when a job's project was first seen without its generation, in monotonic seconds by job id. What an
+            earlier process saw counts no more: nobody knows how long ago that was, for clocks are set.
     """
 
     config: Config
@@ -54,6 +56,7 @@ class Tools:
     put_targets: dict[str, SignedPut] = field(default_factory=dict)
     links: dict[tuple[str, DownloadType], DownloadLink] = field(default_factory=dict)
     partly: dict[tuple[str, DownloadType], str] = field(default_factory=dict)
+    seen_empty: dict[str, float] = field(default_factory=dict)
     files: FileCalls = field(default_factory=FileCalls)
     _noted: dict[str, float] = field(default_factory=dict)
 
@@ -89,5 +92,6 @@ class Tools:
         """Drop what memory holds for a job that goes on without it."""
         self.put_targets.pop(job.id, None)
         self._noted.pop(job.id, None)
-        for key in [key for key in self.links if key[0] == job.id]:
+        self.seen_empty.pop(job.id, None)
+        for key in [key for key in list(self.links) if key[0] == job.id]:
             del self.links[key]

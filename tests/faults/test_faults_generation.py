@@ -79,6 +79,72 @@ def test_with_another_key_two_empty_lists_a_minute_apart_allow_the_same_body(hou
     house.check_delivered(job.id)
 
 
+def looks_and_purchases(house: House) -> list[str]:
+    return [seen.call for seen in house.service.seen() if seen.call in {"list_generations", "generate"}]
+
+
+def test_with_another_key_no_word_of_a_person_shortens_the_minute_between_two_empty_lists(house: House) -> None:
+    job = of_another_key(house, intended(house, charged=False))
+    before = len(looks_and_purchases(house))
+    start = house.clock.now()
+    for _ in range(5):
+        house.work()
+        house.run(7)
+        house.ask("resume")
+        house.ask("retry", jobs=[job.id])
+        house.ask("bump", jobs=[job.id])
+    assert set(looks_and_purchases(house)[before:]) == {"list_generations"}
+    house.finish()
+    after = house.job(job.id)
+    assert after.generated_at is not None
+    assert 60 <= after.generated_at - start <= 62
+    house.check_delivered(job.id)
+
+
+@pytest.mark.parametrize("jump", [-3600, 1, 3600, 50 * 365 * DAY])
+def test_with_another_key_a_clock_that_was_set_between_two_starts_does_not_shorten_the_minute_either(
+    house: House, jump: float,
+) -> None:
+    """What was seen before the start was seen nobody knows how long ago."""
+    job = of_another_key(house, intended(house, charged=False))
+    house.work()
+    house.clock.set(jump)
+    house.restart()
+    before, start = len(looks_and_purchases(house)), house.clock.monotonic()
+    house.ask("resume")
+    house.work()
+    house.ask("resume")
+    house.work()
+    house.run(50)
+    house.ask("resume")
+    house.work()
+    assert "generate" not in looks_and_purchases(house)[before:]
+    house.finish()
+    assert house.clock.monotonic() - start >= 60
+    house.check_delivered(job.id)
+
+
+def test_an_empty_list_from_before_the_body_was_sent_again_counts_no_more(house: House, service: Sandbox) -> None:
+    """The old key is back for a moment, and buys; its answer is lost and the list lags behind."""
+    job = of_another_key(house, intended(house, charged=False))
+    house.work()
+    house.run(30)
+    house.journal.commit(house.job(job.id), key_print=house.tools.key_print(), due_at=house.clock.now())
+    service.fault("generate", "reset", after=True)
+    house.work()
+    service.calm()
+    assert service.charges == 1
+    service.fault("list_generations", "fields", fields={"generations": []}, first=1)
+    house.run(60)
+    before = len(looks_and_purchases(house))
+    of_another_key(house, house.job(job.id))
+    house.work()
+    assert looks_and_purchases(house)[before:] == ["list_generations"]
+    house.finish()
+    assert looks_and_purchases(house)[before:] == ["list_generations"] * 2
+    house.check_delivered(job.id)
+
+
 def test_with_another_key_a_generation_that_shows_late_is_adopted(house: House, service: Sandbox) -> None:
     job = of_another_key(house, intended(house, charged=True))
     service.fault("list_generations", "fields", fields={"generations": []}, first=1)

@@ -66,6 +66,10 @@ class Handclock(Clock):
             self._moved += seconds
         self._service.skip(seconds)
 
+    def set(self, seconds: float) -> None:
+        """Somebody sets the host's clock by so much, while the program does not run; the service's is right."""
+        self._start += seconds
+
 
 def sound(mark: str, seconds: float = 0.2) -> bytes:
     """A WAV of 8000 bytes a second whose content is `mark`'s own."""
