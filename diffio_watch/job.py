@@ -193,6 +193,7 @@ class Part:
     number: int
     etag: str
     size: int
+    sha256: str  # of the bytes that were sent
 
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -216,8 +216,8 @@ class Jobs(Connection):
 
     def parts(self, job_id: str) -> list[Part]:
         """The parts that the service confirmed, in order."""
-        return [Part(row["number"], row["etag"], row["size"])
-                for row in self._all("SELECT number, etag, size FROM parts WHERE job = ? ORDER BY number", job_id)]
+        return [Part(row["number"], row["etag"], row["size"], row["sha256"])
+                for row in self._all("SELECT * FROM parts WHERE job = ? ORDER BY number", job_id)]
 
     def confirm_part(self, job: Job, part: Part) -> None:
         """Remember a confirmed part.
@@ -229,7 +229,8 @@ class Jobs(Connection):
             row = db.execute("SELECT version FROM jobs WHERE id = ?", (job.id,)).fetchone()
             if row is None or row["version"] != job.version:
                 raise Stale(f"Job {job.id} was changed meanwhile.")
-            db.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?)", (job.id, part.number, part.etag, part.size))
+            db.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?)",
+                       (job.id, part.number, part.etag, part.size, part.sha256))
 
     def note_progress(self, job_id: str, percent: float) -> None:
         """How far a transfer is; only for those who look on, so the row keeps its version."""

@@ -106,6 +106,7 @@ CREATE TABLE parts (
     number INTEGER NOT NULL,
     etag TEXT NOT NULL,
     size INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
     PRIMARY KEY (job, number)
 ) WITHOUT ROWID;
 
@@ -143,6 +144,14 @@ CREATE TABLE requests (
     answered_at REAL
 );
 CREATE INDEX requests_open ON requests (id) WHERE answer IS NULL;
+
+-- the highest counter that this journal may have written into each folder's marker
+CREATE TABLE folder_counts (
+    role TEXT NOT NULL,
+    name TEXT NOT NULL,
+    counter INTEGER NOT NULL,
+    PRIMARY KEY (role, name)
+) WITHOUT ROWID;
 
 -- the markers that this journal has written, and what it knows of the folder beneath
 CREATE TABLE folders (

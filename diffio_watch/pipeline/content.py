@@ -1,4 +1,4 @@
-"""The original as it is sent: opened once, hashed as it is first read, refused as soon as it is another file."""
+"""The original as it is sent: opened once, hashed as it is read, refused as soon as it is another file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
@@ -21,23 +20,39 @@ class Changed(Exception):
     """The file is no longer the one that was journalled."""
 
 
-@dataclass(frozen=True, slots=True)
 class Slice:
     """A stretch of the original as a request's body; each try reads it anew.
 
-    `size` is in bytes.
+    Attributes:
+        size: in bytes.
+        sha256: of what the last reading gave, in hex; "" until one came to its end.
     """
 
-    size: int
-    chunks: Callable[[], Iterator[bytes]]
+    def __init__(self, size: int, read: Callable[[], Iterator[bytes]]) -> None:
+        self.size = size
+        self.sha256 = ""
+        self._read = read
+
+    def chunks(self) -> Iterator[bytes]:
+        """Its bytes from the start."""
+        found = hashlib.sha256()
+        for chunk in self._read():
+            found.update(chunk)
+            yield chunk
+        self.sha256 = found.hexdigest()
+
+    def read(self) -> None:
+        """Read it for its hash alone."""
+        for _ in self.chunks():
+            pass
 
 
 class Original:
-    """An opened original. Its bytes feed the hash in order, each once, however often a part is sent.
+    """An opened original. Its bytes feed the hash in order; a part that is sent again feeds it as it was sent last.
 
     Args:
         place: the inbox, as a place to open files in.
-        job: whose size and mtime the file must still have.
+        job: whose size and mtime the file must still have, and whose inode number if it has one.
         guard: stands around each call that a hung share would hang.
         tick: called with the number of bytes read so far, and may raise to stop.
 
@@ -54,6 +69,7 @@ class Original:
         self._guard = guard
         self._hash = hashlib.sha256()
         self._hashed = 0
+        self._begun = 0, self._hash.copy()  # where the stretch that fed the hash last began, and the hash then
         try:
             with guard():
                 self._descriptor = place.open(job.path)
@@ -86,25 +102,25 @@ class Original:
             if (found.st_size, found.st_mtime_ns) != (self._job.size, self._job.mtime_ns):
                 raise Changed("its size or time is another")
         # the row has an inode number only where the filesystem can be trusted with one
-        if self._job.inode is not None and here.st_ino != there.st_ino:
+        if self._job.inode is not None and {here.st_ino, there.st_ino} != {self._job.inode}:
             raise Changed("another file has its name")
 
     def part(self, offset: int, length: int) -> Slice:
         """`length` bytes from `offset` on, to be sent."""
         return Slice(length, lambda: self._read(offset, length))
 
-    def skip_to(self, offset: int) -> None:
-        """Read for the hash alone what need not be sent, up to `offset`."""
-        for _ in self._read(self._hashed, offset - self._hashed):
-            pass
-
     def sha256(self) -> str:
         """The hash of the whole content; reads what was not read yet."""
-        self.skip_to(self._job.size)
+        for _ in self._read(self._hashed, self._job.size - self._hashed):
+            pass
         return self._hash.hexdigest()
 
     def _read(self, offset: int, length: int) -> Iterator[bytes]:
         end = offset + length
+        if offset == self._begun[0]:
+            self._hashed, self._hash = offset, self._begun[1].copy()
+        elif offset == self._hashed:
+            self._begun = offset, self._hash.copy()
         while offset < end:
             with self._guard():
                 chunk = os.pread(self._descriptor, min(CHUNK, end - offset), offset)

@@ -110,7 +110,12 @@ def uploading(job: Job, tools: Tools) -> Outcome:
     if job.upload_id is None:
         upload_id, part_size = tools.storage.start(session)
         return go(upload_id=upload_id, part_size=part_size, parks=job.parks)
-    return _send(job, tools, session)
+    try:
+        return _send(job, tools, session)
+    except Changed:
+        if len(tools.journal.parts(job.id)) < _parts(job):  # else it may be complete, and nothing to abort
+            abort(job, tools, session)
+        raise
 
 
 def _create(job: Job, tools: Tools) -> Outcome:
@@ -131,27 +136,31 @@ def _create(job: Job, tools: Tools) -> Outcome:
     return go(**{**made, "upload": "put"})
 
 
+def _parts(job: Job) -> int:
+    """How many parts the whole file has."""
+    return max(1, -(-job.size // (job.part_size or 1)))
+
+
 def _send(job: Job, tools: Tools, session: Session) -> Outcome:
     """The parts in order, each confirmed in the journal before the next; then the whole."""
     assert job.upload_id is not None
     assert job.part_size is not None
     confirmed = {part.number: part for part in tools.journal.parts(job.id)}
     with _original(job, tools) as original:
-        try:
-            for number in range(1, max(1, -(-job.size // job.part_size)) + 1):
-                offset = (number - 1) * job.part_size
-                length = min(job.part_size, job.size - offset)
-                if number not in confirmed:
-                    body = original.part(offset, length)
-                    etag = tools.storage.send_part(session, job.upload_id, number, body)
-                    original.check()
-                    confirmed[number] = Part(number, etag, length)
-                    tools.journal.confirm_part(job, confirmed[number])
-                original.skip_to(offset + length)
-            original.check()
-        except Changed:
-            abort(job, tools, session)
-            raise
+        for number in range(1, _parts(job) + 1):
+            offset = (number - 1) * job.part_size
+            body = original.part(offset, min(job.part_size, job.size - offset))
+            sent = confirmed.get(number)
+            if sent is None:
+                etag = tools.storage.send_part(session, job.upload_id, number, body)
+                original.check()
+                confirmed[number] = Part(number, etag, body.size, body.sha256)
+                tools.journal.confirm_part(job, confirmed[number])
+            else:  # size and time alone do not show that it is still the file of which this part was sent
+                body.read()
+                if body.sha256 != sent.sha256:
+                    raise Changed("what was sent of it is another content")
+        original.check()
         try:
             tools.storage.complete(session, job.upload_id,
                                    [(part.number, part.etag) for part in confirmed.values()])

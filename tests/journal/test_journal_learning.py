@@ -14,7 +14,7 @@ def test_a_row_is_put_past_the_table_of_transitions(journal: Journal) -> None:
     journal.learn(made, "told")
     journal.commit(now(journal, made.id), reserve=["x"], number=1)
     row = now(journal, made.id)
-    journal.confirm_part(row, Part(1, "e", 1))
+    journal.confirm_part(row, Part(1, "e", 1, "s"))
     learned = journal.learn(job(id=made.id, state=State.DELIVERED, sha256="s", version=row.version), "its sidecar")
     assert now(journal, made.id) == learned
     assert learned.version > row.version  # whoever holds the old row is too late

@@ -147,11 +147,11 @@ def test_confirmed_parts_belong_to_one_session_of_one_project(journal: Journal) 
     made = job(state=State.UPLOADING)
     journal.add([made])
     for number in (2, 1):
-        journal.confirm_part(made, Part(number, f"e{number}", 5))
-    assert [part.number for part in journal.parts(made.id)] == [1, 2]
+        journal.confirm_part(made, Part(number, f"e{number}", 5, f"s{number}"))
+    assert journal.parts(made.id) == [Part(number, f"e{number}", 5, f"s{number}") for number in (1, 2)]
     moved = journal.commit(made, progress=1.0)
     with pytest.raises(Stale):
-        journal.confirm_part(made, Part(3, "e3", 5))
+        journal.confirm_part(made, Part(3, "e3", 5, "s3"))
     journal.commit(moved, upload_id="other")
     assert journal.parts(made.id) == []
 
