@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ from diffio_watch.disk.mounts import mount_of
 from diffio_watch.disk.names import show
 from diffio_watch.journal import Journal
 from diffio_watch.journal.backup import COPIED_AT
+from diffio_watch.journal.connection import FILE
 from diffio_watch.journal.learning import REBUILDING
 from diffio_watch.journal.records import Role
 from diffio_watch.outbox import Outbox
@@ -31,16 +34,34 @@ def make_state_dir(folder: Path) -> None:
     """Make the folder of the journal, on a disk that can keep one.
 
     Raises:
-        CannotRun: it can't be made there.
+        CannotRun: it can't be made there, or is another user's.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         mount = mount_of(str(folder))
     except OSError as error:
         raise CannotRun(f"`state_dir` {folder} can't be made ({error.strerror}): make it, or name another.") from error
+    for path in (folder, folder / "lock", folder / FILE):
+        _must_be_ours(path)
     if mount.remote:
         raise CannotRun(f"`state_dir` {folder} is on a network filesystem ({mount.kind}), where a journal can't be "
                         "kept safely: name a folder on a local disk.")
+
+
+def _must_be_ours(path: Path) -> None:
+    try:
+        owner = path.stat().st_uid
+    except OSError:
+        return  # whoever uses it says what is wrong with it
+    may = os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+    if may or owner == os.geteuid():
+        return
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = f"#{owner}"
+    raise CannotRun(f"{path} belongs to {name}: run this as that user (`sudo -u {name} …`), or name another "
+                    "`state_dir`.")
 
 
 def folders(config: Config) -> Iterator[tuple[Inbox, Role, Path]]:

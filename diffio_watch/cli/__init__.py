@@ -20,7 +20,7 @@ import click
 
 from diffio_watch import __version__
 from diffio_watch.cli import change, check, demo, init, jobs, journal, remote, run, sandbox, status
-from diffio_watch.cli.base import REFUSED, Trouble, config_option, explained
+from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, explained
 
 _SECTIONS: Final[dict[str, tuple[click.Command, ...]]] = {
     "Begin": (demo.demo, init.init, check.check),
@@ -72,10 +72,22 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         code = 130  # as a shell tells an interrupted command
     except BrokenPipeError:
-        # whoever read it has enough; the interpreter must not try to flush the rest at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = REFUSED
+        code = REFUSED  # whoever read it has enough
     except Exception as error:  # noqa: BLE001 - a person gets a sentence, never a traceback
         sentence, code = explained(error)
+        if isinstance(error, OSError) and not _flushed():
+            sentence, code = f"The output can't be written: {error.strerror}.", FAILED
         click.echo(sentence, err=True)
+    if not _flushed():
+        # the interpreter must not try it again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _flushed() -> bool:
+    """Whether standard output takes what is printed."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True

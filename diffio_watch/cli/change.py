@@ -109,7 +109,8 @@ def _ask_first(work: Workplace, found: Sequence[Job], model: str | None) -> None
     what = "1 new generation" if len(found) == 1 else f"{len(found)} new generations"
     if not sys.stdin.isatty():
         raise Trouble(f"This would buy {what} with {', '.join(models)}: say --yes.", REFUSED)
-    click.confirm(f"Buy {what} with {', '.join(models)}? Each costs at least a minute.", abort=True)
+    if not click.confirm(f"Buy {what} with {', '.join(models)}? Each costs at least a minute."):
+        raise Trouble("Nothing was bought.", FAILED)
 
 
 @click.command()

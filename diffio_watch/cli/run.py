@@ -26,9 +26,11 @@ def once() -> int:
     """Bring everything that is now in the inboxes to its end, then stop: for cron."""
     from diffio_watch.daemon import Daemon
     from diffio_watch.journal import holder
+    from diffio_watch.startup import make_state_dir
 
     work = workplace()
-    if work.config.state_dir.is_dir() and holder(work.config.state_dir) is not None:
+    make_state_dir(work.config.state_dir)
+    if holder(work.config.state_dir) is not None:
         click.echo("A daemon runs already: it does it.")
         return 0
     return Daemon(work.config, once=True).run()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import pkgutil
 import subprocess
 import sys
 import tempfile
+import termios
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,7 +26,7 @@ from diffio_watch.job import Job, Settings, State, new_id
 from diffio_watch.journal import Journal
 
 OURS = ("DIFFIO_", "_DIFFIO")
-_NOBODY = 65534
+NOBODY = 65534
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -111,12 +113,13 @@ def another_user() -> Iterator[Path]:
     for module in pkgutil.walk_packages(diffio_watch.__path__, "diffio_watch."):
         if not module.name.endswith("__main__"):
             import_module(module.name)  # perhaps nobody else can read this Python
+    codecs.lookup("utf-8-sig")
     groups = os.getgroups()
     with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others
         Path(folder).chmod(0o777)
         os.setgroups([])
-        os.setegid(_NOBODY)
-        os.seteuid(_NOBODY)
+        os.setegid(NOBODY)
+        os.seteuid(NOBODY)
         try:
             yield Path(folder)
         finally:
@@ -139,3 +142,25 @@ def delivered(**facts: Any) -> dict[str, Any]:
     return {"state": State.DELIVERED, "sha256": "0" * 64, "project_id": "p1", "generation_id": "g1", "uploaded": True,
             "base_url": "http://127.0.0.1:1/v1", "intent_at": 2e9, "completed_at": 2e9, "delivered_at": 2e9,
             "idempotency_key": "k", "body": "{}", "number": 1, "due_at": None, **facts}
+
+
+def at_a_terminal(place: Place, typed: str, *arguments: str, columns: int = 80, **env: str) -> tuple[int, str]:
+    """Run a command where a person sits; its exit code, and what the person sees."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    process = subprocess.Popen(command(*arguments), stdin=theirs, stdout=theirs, stderr=theirs, env=place.env | env | {
+        "DIFFIO_WATCH_CONFIG": str(place.config_file), "TERM": "dumb"})
+    os.close(theirs)
+    os.write(ours, typed.encode())
+    told = b""
+    while True:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        told += piece
+    process.wait(10)
+    os.close(ours)
+    return process.returncode, told.decode()

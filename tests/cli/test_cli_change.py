@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_place import Place, command, delivered
+from cli_place import Place, at_a_terminal, command, delivered
 
 from diffio_watch.job import TRANSITIONS, Because, Job, Output, Settings, State
 from diffio_watch.journal import Answer, Halt, Journal, Lock
@@ -229,31 +229,11 @@ def test_fresh_asks_first_and_buys_nothing_without_a_yes(place: Place) -> None:
 def test_fresh_says_how_many_and_with_which_model_it_buys(place: Place) -> None:
     for name in ("a.wav", "b.wav"):
         place.add(name, state=State.FAILED, because=because("gave_up"), **BOUGHT)
-    out = _at_a_terminal(place, "n\n", "retry", "--fresh", "--failed")
+    _, out = at_a_terminal(place, "n\n", "retry", "--fresh", "--failed")
     assert "Buy 2 new generations with diffio-4.6-flash?" in out
     assert len(place.run("jobs", "--json").json) == 2
-    _at_a_terminal(place, "y\n", "retry", "--fresh", "--failed")
+    at_a_terminal(place, "y\n", "retry", "--fresh", "--failed")
     assert len(place.run("jobs", "--json").json) == 4
-
-
-def _at_a_terminal(place: Place, typed: str, *arguments: str) -> str:
-    ours, theirs = os.openpty()
-    process = subprocess.Popen(command(*arguments), env=place.env | {"DIFFIO_WATCH_CONFIG": str(place.config_file)},
-                               stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    os.write(ours, typed.encode())
-    told = b""
-    while True:
-        try:
-            piece = os.read(ours, 4096)
-        except OSError:  # the other end is closed
-            break
-        if not piece:
-            break
-        told += piece
-    process.wait(10)
-    os.close(ours)
-    return told.decode()
 
 
 def test_retry_failed_takes_what_failed_since_and_was_not_replaced(place: Place) -> None:
