@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Final
 
 from diffio_watch.intake.room import Now
-from diffio_watch.job import OPEN, Job, State
+from diffio_watch.job import OPEN, State
 from diffio_watch.journal import Journal
 from diffio_watch.pipeline.halts import Halts
 
@@ -29,7 +30,8 @@ def finished(journal: Journal, halts: Halts, inboxes: dict[str, Now], started: f
             return False
         if inbox.waiting and now - started < inbox.quiet + _GRACE:
             return False
-    if any(_goes_on(job, halts, now) for job in journal.jobs(OPEN) if job.inbox in inboxes):
+    if any(_goes_on(journal, halts, name, state, now, paid=paid)
+           for name in inboxes for state in OPEN for paid in (False, True)):
         return False
     return not any(journal.notices_due(name, now, 1) or _originals_go(journal, name, started, now) for name in inboxes
                    if halts.blocked(name, State.DOWNLOADING, paid=True) is None)
@@ -41,11 +43,13 @@ def _originals_go(journal: Journal, name: str, started: float, now: float) -> bo
                for job in journal.pending_originals(name, now))
 
 
-def _goes_on(job: Job, halts: Halts, now: float) -> bool:
-    code = halts.blocks(job)
+def _goes_on(journal: Journal, halts: Halts, name: str, state: State, now: float, *, paid: bool) -> bool:
+    """Whether any job of an inbox in a state, paid for or not, goes on soon."""
+    code = halts.blocked(name, state, paid=paid)
     if code == "service_down":  # the first probes come within seconds
-        return any(now - halt.since < _GRACE for halt in halts.all().values() if halt.because.code == code)
-    return code is None and job.due_at is not None and job.due_at - now <= _GRACE
+        return journal.goes_on(state, name, math.inf, paid=paid) and any(
+            now - halt.since < _GRACE for halt in halts.all().values() if halt.because.code == code)
+    return code is None and journal.goes_on(state, name, now + _GRACE, paid=paid)
 
 
 def undone(journal: Journal, halts: Halts, inboxes: Iterable[Now], started: float) -> dict[str, object]:

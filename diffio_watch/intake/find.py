@@ -67,17 +67,22 @@ class Finder:
             if known is not None and is_same(known, facts):
                 self._files.drop(path)
                 continue
+            if not self._desk.going():  # many renamed ones may have to be looked into
+                raise Interrupted
             old = self.former_name(path, facts)
             if old is not None and old not in moves:
                 moves[old] = path
                 continue
-            if known is not None and path not in self._files and (
-                known.changed or (known.size, known.mtime_ns) != (facts.size, facts.mtime_ns)
-            ):
+            other = known is None or (known.size, known.mtime_ns) != (facts.size, facts.mtime_ns)
+            if known is not None and path not in self._files and (known.changed or other):
                 self._files.quiet.finished_changed(now)
-            self._files.see(path, facts, now, at, known=known is not None)
+            self._files.see(path, facts, now, at, new=other, slow=known is not None and known.sha256 is not None)
             self._files.hint(path, facts, now)
         self.move(moves)
+        for path in moves.values():
+            known = self.standing.get(path)
+            if known is not None and known.renamed:
+                self._files.see(path, seen[path], now, at, new=False, slow=True)
 
     def move(self, moves: dict[str, str]) -> None:
         """Files were renamed: from their old paths to their new ones."""
@@ -127,7 +132,10 @@ class Finder:
             if found.shows_absent(entry.path):
                 self._files.drop(entry.path)
         place = self._presence.place
-        absent = {path for path in self.standing if found.shows_absent(path) and is_absent(place, path)}
+        # what may have been renamed to a file that settles, perhaps for it could not be read, is not gone
+        renamed = self.standing.perhaps(entry.seen for entry in self._files)
+        absent = {path for path in self.standing
+                  if path not in renamed and found.shows_absent(path) and is_absent(place, path)}
         # a folder moved during the walk, from where it was not yet to where it had been, is in neither place:
         # what is absent in two scans is gone
         gone = sorted(absent & self._missing)
@@ -181,5 +189,5 @@ class Finder:
 
 def is_same(known: Known, facts: Seen) -> bool:
     """Whether a file is surely the one the journal knows at its path, so that it is not read again."""
-    return not known.changed and (known.size, known.mtime_ns) == (facts.size, facts.mtime_ns) \
+    return not known.changed and not known.renamed and (known.size, known.mtime_ns) == (facts.size, facts.mtime_ns) \
         and (not known.inode or not facts.inode or known.inode == facts.inode)

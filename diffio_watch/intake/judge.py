@@ -139,8 +139,8 @@ def _judge(place: Place, descriptor: int, entry: Entry, known: Known | None, now
         return Finished(seen, fingerprint.partial(descriptor, 0), fingerprint.EMPTY, None, because("empty"),
                         settle.EMPTY_NOTICE_AFTER)
     partial = fingerprint.partial(descriptor, seen.size)
-    if known is not None and not known.changed and (known.size, known.mtime_ns) == (seen.size, seen.mtime_ns) \
-            and known.partial in {partial, ""}:
+    if known is not None and not known.changed and not known.renamed and known.partial in {partial, ""} \
+            and (known.size, known.mtime_ns) == (seen.size, seen.mtime_ns):
         return Same(seen)  # only its inode number differs: restored from a backup, or replaced by a copy of itself
     fail, media = None, None
     cut = cut_short(descriptor, seen.size)

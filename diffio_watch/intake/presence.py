@@ -41,7 +41,8 @@ class Memory(Protocol):
     def known_at(self, inbox: str, path: str) -> Known | None:
         """What stands at one path, or stood there (then its `mtime_ns` is -1)."""
 
-    def place(self, inbox: str, found: Sequence[Found], *, batch_limit: int | None, settling: int) -> list[Placed]:
+    def place(self, inbox: str, found: Sequence[Found], *, batch_limit: int | None,
+              settling: Sequence[float]) -> list[Placed]:
         """Journal finished files, all or none."""
 
     def touch(self, inbox: str, path: str, *, size: int, mtime_ns: int, inode: int | None) -> None:

@@ -168,7 +168,7 @@ class Intake:
                 case Gone():
                     self._files.drop(entry.path)
                 case Changed(seen):
-                    self._files.see(entry.path, seen, clock.monotonic(), clock.now())
+                    self._files.see(entry.path, seen, clock.monotonic(), clock.now(), slow=entry.slow)
                 case Wait(why, detail, seconds):
                     self._wait(entry, why, detail, seconds)
                 case Same(seen):
@@ -219,7 +219,7 @@ class Intake:
         if not finished:
             return
         now = {one.path: one for one in finished}
-        coming = sum(1 for entry in self._files if not entry.known and entry.path not in now)
+        coming = [entry.detected_at for entry in self._files if entry.new and entry.path not in now]
         placed = self._desk.journal.place(self.name, finished, batch_limit=self._approve_over, settling=coming)
         for one in placed:
             file = now[one.path]

@@ -65,7 +65,8 @@ class Entry:
         look_at: when it is to be looked at next.
         detected_at: seconds since the epoch of the first sight, to date the job.
         tries: looks in a row that ended in the same trouble.
-        known: the journal knows the path: it is no new file.
+        new: it may be a content that nobody has seen: it counts for a drop.
+        slow: all of it is read at its last look: the others have theirs first.
     """
 
     path: str
@@ -77,7 +78,8 @@ class Entry:
     why: str = "settling"
     detail: str = ""
     tries: int = 0
-    known: bool = False
+    new: bool = True
+    slow: bool = False
 
 
 class Settling:
@@ -87,7 +89,8 @@ class Settling:
         self.quiet = quiet
         self.changes = 0  # counts up with whatever changes in the list, so that it is told on change only
         self._entries: dict[str, Entry] = {}
-        self._due: list[tuple[float, str]] = []  # a heap; stale items are left in it and skipped
+        # heaps, of those that are not slow and of those that are; stale items are left in them and skipped
+        self._due: tuple[list[tuple[float, str]], ...] = ([], [])
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -98,7 +101,7 @@ class Settling:
     def __iter__(self) -> Iterator[Entry]:
         return iter(list(self._entries.values()))
 
-    def see(self, path: str, seen: Seen, now: float, at: float, *, known: bool = False) -> None:
+    def see(self, path: str, seen: Seen, now: float, at: float, *, new: bool = True, slow: bool = False) -> None:
         """A look at a file. A new or changed one starts its quiet time.
 
         Args:
@@ -106,14 +109,16 @@ class Settling:
             seen: what the look told.
             now: monotonic.
             at: the same moment in seconds since the epoch.
-            known: whether the journal knows the path.
+            new: whether it may be a content that nobody has seen.
+            slow: whether all of it is read at its last look.
         """
         entry = self._entries.get(path)
         if entry is None:
-            self._entries[path] = entry = Entry(path, seen, now, now, now, at, known=known)
+            self._entries[path] = entry = Entry(path, seen, now, now, now, at)
         elif entry.seen == seen:
             return
         entry.seen, entry.unchanged_since, entry.tries = seen, now, 0
+        entry.new, entry.slow = new, slow
         self._wait(entry, now + self.quiet.seconds(now), "settling" if seen.size else "empty_yet", "")
 
     def hint(self, path: str, seen: Seen, now: float) -> None:
@@ -135,19 +140,22 @@ class Settling:
 
     def due(self, now: float) -> Entry | None:
         """A file to look at now; None if there is none. It stays until it is held, seen or dropped."""
-        while self._due:
-            look_at, path = self._due[0]
-            entry = self._entries.get(path)
-            if entry is None or entry.look_at != look_at:
-                heapq.heappop(self._due)
-            else:
-                return entry if look_at <= now else None
-        return None
+        return next((entry for entry in self._first() if entry.look_at <= now), None)
 
     def next_look(self) -> float | None:
         """When the next file is due."""
-        self.due(float("-inf"))  # drops what is stale
-        return self._due[0][0] if self._due else None
+        return min((entry.look_at for entry in self._first()), default=None)
+
+    def _first(self) -> Iterator[Entry]:
+        """Of those that are not slow and of those that are, the one to look at first."""
+        for heap in self._due:
+            while heap:
+                look_at, path = heap[0]
+                entry = self._entries.get(path)
+                if entry is not None and entry.look_at == look_at:
+                    yield entry
+                    break
+                heapq.heappop(heap)
 
     def _wait(self, entry: Entry, look_at: float, why: str, detail: str) -> None:
         entry.why, entry.detail = why, detail
@@ -155,5 +163,5 @@ class Settling:
 
     def _look_at(self, entry: Entry, look_at: float) -> None:
         entry.look_at = look_at
-        heapq.heappush(self._due, (look_at, entry.path))
+        heapq.heappush(self._due[entry.slow], (look_at, entry.path))
         self.changes += 1

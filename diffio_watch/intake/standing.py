@@ -6,6 +6,7 @@ import os
 import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from diffio_watch.intake.fingerprint import partial
 from diffio_watch.intake.judge import Place
@@ -49,33 +50,41 @@ class Standing:
     def former_name(self, place: Place, path: str, seen: Seen) -> str | None:
         """The path that the file at `path` had before; None if it was not renamed.
 
-        A rename keeps size and time, and the inode number where that can be trusted; elsewhere the cheap
-        fingerprint has to be the same. The old path holds the file no longer.
+        A rename keeps size and time, the inode number where that can be trusted, and the cheap fingerprint: numbers of
+        deleted files are given out again, and many files of one size and time come out of one archive. The old path
+        holds the file no longer.
 
         Raises:
             OSError: the file can't be read.
         """
         fingerprint = ""
-        for old in sorted(self._by_facts.get((seen.size, seen.mtime_ns), ())):
+        for old in sorted(self._like(seen)):
             known = self._by_path[old]
             if old == path or _stands(place, old, seen):
                 continue
-            if seen.inode and known.inode:
-                if seen.inode == known.inode:
+            if not known.partial:  # told by a sidecar alone: only the number can say so
+                if seen.inode and seen.inode == known.inode and known.sha256 is not None:
                     return old
-            elif known.partial:
-                fingerprint = fingerprint or _fingerprint(place, path, seen.size)
-                if fingerprint == known.partial:
-                    return old
+                continue
+            fingerprint = fingerprint or _fingerprint(place, path, seen.size)
+            if fingerprint == known.partial:
+                return old
         return None
+
+    def perhaps(self, files: Iterable[Seen]) -> set[str]:
+        """The paths that these files may have had before, by what a look at them tells."""
+        return {old for seen in files for old in self._like(seen)}
 
     def moved(self, moves: Sequence[tuple[str, str]]) -> None:
         """Files were renamed, all at once."""
         taken = [(new, self.remove(old)) for old, new in moves]
         for new, known in taken:
             if known is not None:
-                self.put(Known(known.job_id, new, known.size, known.mtime_ns, known.state, known.inode,
-                               known.partial, known.sha256, known.changed))
+                self.put(replace(known, path=new, renamed=known.renamed or known.sha256 is not None))
+
+    def _like(self, seen: Seen) -> list[str]:
+        return [path for path in self._by_facts.get((seen.size, seen.mtime_ns), ())
+                if not seen.inode or not (number := self._by_path[path].inode) or number == seen.inode]
 
 
 def is_absent(place: Place, path: str) -> bool:

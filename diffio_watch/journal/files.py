@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 from diffio_watch.job import Because, Job, State, new_id
+from diffio_watch.journal.drop import hold_drop
 from diffio_watch.journal.jobs import Jobs
 from diffio_watch.journal.records import FolderMemory, Found, InboxReport, Known, Placed, Role, SettlingEntry
 from diffio_watch.journal.rows import dump, dump_because, load_because
@@ -17,12 +18,11 @@ from diffio_watch.reasons import NO_JOB, because
 
 # files that arrive within this many seconds of one another count as one drop
 DROP_WINDOW = 600.0
-# came with the jobs at hand: was finished with them or, where a last look at each takes long, first seen with them
-_TOGETHER: Final = ("created_at BETWEEN :created - :window AND :created",
-                    "detected_at BETWEEN :first AND :first + :window", "detected_at BETWEEN :last - :window AND :last")
-_KNOWN = ("SELECT files.path, files.size, files.mtime_ns, files.inode, jobs.id, jobs.state, jobs.partial, "
-          "jobs.sha256, json_extract(jobs.because, '$.code') = 'changed' AS changed "
+_KNOWN = ("SELECT files.path, files.size, files.mtime_ns, files.inode, files.renamed, jobs.id, jobs.state, "
+          "jobs.partial, jobs.sha256, json_extract(jobs.because, '$.code') = 'changed' AS changed "
           "FROM files JOIN jobs ON jobs.id = files.job WHERE files.inbox = ?")
+# what stands at a path: inbox, path, size, mtime_ns, inode, job, renamed
+STAND: Final = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)"
 _HELD = "was held: "
 _CONTENT_OPEN = frozenset({State.QUEUED, State.UPLOADING, State.HELD})
 
@@ -51,7 +51,8 @@ class Files(Jobs):
         job = past[0]
         return Known(job.id, path, job.size, -1, job.state, None, job.partial, job.sha256)
 
-    def place(self, inbox: str, found: Sequence[Found], *, batch_limit: int | None, settling: int = 0) -> list[Placed]:
+    def place(self, inbox: str, found: Sequence[Found], *, batch_limit: int | None,
+              settling: Sequence[float] = ()) -> list[Placed]:
         """Journal finished files: all of them or none.
 
         A new content at a path makes a job; a content that the path had before is the job it was; a file whose job
@@ -61,19 +62,16 @@ class Files(Jobs):
             inbox: name of the inbox.
             found: the files.
             batch_limit: more new files than this, finished or first seen within `DROP_WINDOW`, are held; None: never.
-            settling: files that were seen and are not finished yet: they count for the drop.
+            settling: when each file was first seen that is not finished yet, in seconds since the epoch: what came
+                together with these counts for the drop.
         """
         now = self.clock.now()
         with self.transaction() as db:
             placed = [self._place(db, inbox, file, now) for file in found]
-            fresh = {one.job_id: file.detected_at for one, file in zip(placed, found, strict=True)
-                     if one.outcome == "new"}
+            fresh = [file.detected_at for one, file in zip(placed, found, strict=True) if one.outcome != "same"]
             if batch_limit is not None and fresh:
-                when = {"inbox": inbox, "window": DROP_WINDOW, "created": now,
-                        "first": min(fresh.values()), "last": max(fresh.values())}
-                if self._came(db, when) + settling > batch_limit:
-                    self._hold_drop(db, when, batch_limit)
-                    placed = [replace(one, outcome="held") if one.job_id in fresh else one for one in placed]
+                held = hold_drop(db, inbox, fresh, settling, limit=batch_limit, window=DROP_WINDOW, now=now)
+                placed = [replace(one, outcome="held") if one.job_id in held else one for one in placed]
         return placed
 
     def _place(self, db: sqlite3.Connection, inbox: str, file: Found, now: float) -> Placed:
@@ -84,22 +82,21 @@ class Files(Jobs):
         if same is not None:
             if current is not None and current.id != same.id:
                 self._leave(current)  # what stood here in between is gone
-            job, outcome = self._same(same, file), "same"
+            job, outcome = self._same(same, size=file.size, mtime_ns=file.mtime_ns, inode=file.inode), "same"
         elif current is not None and _nothing_sent(current, file):
             job, outcome = self._refresh(current, file, now), "refreshed"
         else:
             self._leave(current)
             job, outcome = self._new(inbox, file, now), "new"
-        db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
-                   (inbox, os.fsencode(file.path), file.size, file.mtime_ns, file.inode, job.id))
+        db.execute(STAND, (inbox, os.fsencode(file.path), file.size, file.mtime_ns, file.inode, job.id, False))
         return Placed(file.path, job.id, outcome)  # type: ignore[arg-type]  # the three words above
 
     def _job_here(self, db: sqlite3.Connection, inbox: str, path: str) -> Job | None:
         row = db.execute("SELECT job FROM files WHERE inbox = ? AND path = ?", (inbox, os.fsencode(path))).fetchone()
         return None if row is None else self.job(row["job"])
 
-    def _same(self, job: Job, file: Found) -> Job:
-        changes: dict[str, Any] = {"size": file.size, "mtime_ns": file.mtime_ns, "inode": file.inode}
+    def _same(self, job: Job, **changes: Any) -> Job:
+        """The content of a job is there: with these facts, and perhaps again."""
         gone = job.state is State.CANCELLED and job.because is not None and job.because.code == "vanished"
         if gone and (job.stage or "").startswith(_HELD):  # leaving and coming back is no approval
             code = (job.stage or "").removeprefix(_HELD)
@@ -112,10 +109,15 @@ class Files(Jobs):
         return self.commit(job, detail="the file is back" if gone else "", **changes)
 
     def _refresh(self, job: Job, file: Found, now: float) -> Job:
-        """Let the row of a job that has sent nothing describe the content that stands there now."""
+        """Let the row of a job that has sent nothing describe the content that stands there now.
+
+        What a person allowed was about the content that stood there.
+        """
         facts: dict[str, Any] = {
             "size": file.size, "mtime_ns": file.mtime_ns, "inode": file.inode, "partial": file.partial,
             "sha256": file.sha256, "media": file.media, "settled_at": file.settled_at}
+        if (job.size, job.partial) != (file.size, file.partial):
+            facts |= {"approved": False, "as_is": False, "detected_at": file.detected_at}
         if job.state is not State.HELD:  # what a person is to decide stays theirs
             facts |= {"state": State.QUEUED, "because": None, "due_at": 0.0, "project_id": None, "upload": None,
                       "upload_id": None, "part_size": None}
@@ -135,22 +137,6 @@ class Files(Jobs):
             detected_at=file.detected_at, settled_at=file.settled_at, created_at=now, updated_at=now)
         self.add([job])
         return job
-
-    def _came(self, db: sqlite3.Connection, when: dict[str, Any]) -> int:
-        """New files that came together, and that no person has released."""
-        sums = ", ".join(f"total({span})" for span in _TOGETHER)
-        row = db.execute(f"SELECT {sums} FROM jobs WHERE inbox = :inbox AND approved = 0 AND run = 1 "  # noqa: S608 - ours
-                         "AND state != 'failed'", when).fetchone()
-        return int(max(row))
-
-    def _hold_drop(self, db: sqlite3.Connection, when: dict[str, Any], limit: int) -> None:
-        rows = db.execute("SELECT id FROM jobs WHERE inbox = :inbox AND state = 'queued' AND approved = 0 "  # noqa: S608 - ours
-                          f"AND project_id IS NULL AND ({' OR '.join(_TOGETHER)})", when).fetchall()
-        for row in rows:
-            job = self.job(row["id"])
-            assert job is not None
-            reason = because("drop_size", limit=limit, inbox=job.inbox, job=job.id)
-            self.commit(job, state=State.HELD, because=reason, due_at=None)
 
     def stands(self, job: Job) -> Known | None:
         """What stands at a job's path; None if nothing does."""
@@ -175,26 +161,28 @@ class Files(Jobs):
     def move(self, inbox: str, moves: Sequence[tuple[str, str]]) -> None:
         """Files were renamed inside their inbox: their jobs go along, all of them or none.
 
+        Where the same content was renamed over, the job that stood there stays the one, and what was sent of neither
+        ends. What was read as a whole once counts as `Known.renamed` until it was read again: a rename is inferred from
+        less.
+
         Args:
             inbox: name of the inbox.
             moves: pairs of old and new path, all at once. A new path that has a file of its own in the journal, and
                 that is no old path, loses it.
         """
         with self.transaction() as db:
-            going = {old: self.jobs_at(inbox, old) for old, _ in moves}
-            leaving = {job.id for jobs in going.values() for job in jobs}
+            going = [(job, new) for old, new in moves for job in self.jobs_at(inbox, old)]
             # all leave before one arrives: one's new path may be another's old one
             rows = [(new, row) for old, new in moves for row in db.execute(
                 "DELETE FROM files WHERE inbox = ? AND path = ? RETURNING *", (inbox, os.fsencode(old))).fetchall()]
             for _, new in moves:
                 self._leave(self._job_here(db, inbox, new))  # what was renamed over is gone
+            met = self._met(inbox, going)
+            for job, _ in going:
+                if job.id in met:
+                    self._leave(job)
             standing = {row["job"] for _, row in rows}
-            arriving: list[tuple[Job, str]] = []
-            for old, new in moves:
-                there = {(job.sha256, job.run) for job in self.jobs_at(inbox, new)
-                         if job.sha256 and job.id not in leaving}
-                # the same content was restored under the new name before: that job stays where it was
-                arriving += [(job, new) for job in going[old] if (job.sha256, job.run) not in there]
+            arriving = [(job, new) for job, new in going if job.id not in met]
             db.executemany("UPDATE jobs SET path = ? WHERE id = ?",
                            [(b"\0" + job.id.encode(), job.id) for job, _ in arriving])  # no file is called so
             for job, new in arriving:
@@ -207,10 +195,29 @@ class Files(Jobs):
                 if job.original == "deleted" and job.id in standing:
                     changes |= {"original": "pending", "due_at": self.clock.now()}  # it was only looked for in vain
                 self.commit(job, detail="renamed", path=new, **changes)
-            db.executemany("INSERT OR REPLACE INTO files (inbox, path, size, mtime_ns, inode, job) "
-                           "VALUES (?, ?, ?, ?, ?, ?)", [
-                               (inbox, os.fsencode(new), row["size"], row["mtime_ns"], row["inode"], row["job"])
-                               for new, row in rows])
+            read = {job.id for job, _ in going if job.sha256 is not None}
+            for new, row in rows:
+                facts = {name: row[name] for name in ("size", "mtime_ns", "inode")}
+                there = self.job(met.get(row["job"], row["job"]))
+                assert there is not None
+                if row["job"] in met:
+                    self._same(there, **facts)
+                db.execute(STAND, (inbox, os.fsencode(new), *facts.values(), there.id,
+                                   bool(row["renamed"]) or row["job"] in read))
+
+    def _met(self, inbox: str, going: Sequence[tuple[Job, str]]) -> dict[str, str]:
+        """Of jobs on their way to other paths: those that find their content and run there, and in which job."""
+        there = {(new, one.sha256, one.run): one.id for new in {new for _, new in going}
+                 for one in self.jobs_at(inbox, new)}
+        leaving = {job.id for job, _ in going}
+        met: dict[str, str] = {}
+        while True:  # who can't go is in the way of others
+            more = {job.id: one for job, new in going if job.id in leaving and job.sha256
+                    and (one := there.get((new, job.sha256, job.run))) is not None and one not in leaving}
+            if not more:
+                return met
+            met |= more
+            leaving -= set(more)
 
     def vanish(self, inbox: str, paths: Sequence[str]) -> None:
         """Files are no longer there: what was not paid for ends without noise; the rest goes on."""
@@ -275,7 +282,7 @@ def _named(reason: Because, job_id: str) -> Because:
 
 def _known(row: sqlite3.Row) -> Known:
     return Known(row["id"], os.fsdecode(row["path"]), row["size"], row["mtime_ns"], State(row["state"]), row["inode"],
-                 row["partial"], row["sha256"], changed=bool(row["changed"]))
+                 row["partial"], row["sha256"], changed=bool(row["changed"]), renamed=bool(row["renamed"]))
 
 
 def _report(text: str) -> InboxReport:

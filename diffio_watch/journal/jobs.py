@@ -132,19 +132,41 @@ class Jobs(Connection):
             "AND (uploaded = 1 OR seq < (SELECT seq FROM jobs WHERE id = ?)) ORDER BY seq",
             job.inbox, job.partial, job.size, job.id, job.id)
 
-    def _jobs(self, where: str, *values: Any) -> list[Job]:
-        return [to_job(row) for row in self._all(f"SELECT {_ALL} FROM jobs WHERE {where}", *values)]  # noqa: S608 - callers pass constants
+    def _jobs(self, where: str, *values: Any, index: str = "") -> list[Job]:
+        """Jobs; by the named index where the planner, who knows no numbers, would take a longer way."""
+        by = f"INDEXED BY {index}" if index else ""
+        return [to_job(row) for row in self._all(f"SELECT {_ALL} FROM jobs {by} WHERE {where}", *values)]  # noqa: S608 - callers pass constants
 
     def due(self, states: Collection[State], inbox: str, now: float, limit: int, *, paid: bool = False) -> list[Job]:
         """What is due in one inbox, in the order it is to be done: bumped first, then priority, then age.
 
-        With `paid`, only what has been paid for.
+        With `paid`, only what has been paid for. What merely waits for the service is asked for as it becomes due.
         """
         marks = ", ".join("?" * len(states))
         only = "AND intent_at IS NOT NULL" if paid else ""
+        order = "due_at" if set(states) == {State.WAITING} else "bumped DESC, priority DESC, seq"
         return self._jobs(
-            f"state IN ({marks}) AND inbox = ? AND due_at <= ? {only} ORDER BY bumped DESC, priority DESC, seq LIMIT ?",
-            *sorted(states), inbox, now, limit)
+            f"state IN ({marks}) AND inbox = ? AND due_at <= ? {only} ORDER BY {order} LIMIT ?",
+            *sorted(states), inbox, now, limit, index="jobs_due")
+
+    def oldest(self, state: State, of: Collection[tuple[str, bool]], limit: int) -> list[Job]:
+        """Jobs in a state that go on by themselves some time, oldest first.
+
+        Args:
+            state: theirs.
+            of: names of inboxes, each with whether the jobs are paid for.
+            limit: no more of them.
+        """
+        if not of:
+            return []
+        groups = ", ".join("(?, ?)" for _ in of)
+        return self._jobs(f"state = ? AND due_at IS NOT NULL AND (inbox, intent_at IS NOT NULL) IN (VALUES {groups}) "
+                          "ORDER BY seq LIMIT ?", state, *[value for group in of for value in group], limit)
+
+    def goes_on(self, state: State, inbox: str, until: float, *, paid: bool) -> bool:
+        """Whether any job in a state, paid for or not, is due until then, in seconds since the epoch."""
+        return self._one("SELECT 1 FROM jobs INDEXED BY jobs_due WHERE state = ? AND inbox = ? AND due_at <= ? "
+                         "AND (intent_at IS NOT NULL) = ? LIMIT 1", state, inbox, until, paid) is not None
 
     def next_due(self, now: float) -> float | None:
         """When the next open job that is not due yet becomes due."""
@@ -245,7 +267,7 @@ class Jobs(Connection):
     def pending_originals(self, inbox: str, now: float, limit: int = 50) -> list[Job]:
         """Delivered jobs whose original is still to be archived or deleted, and due."""
         return self._jobs("original IN ('pending', 'stuck') AND state = 'delivered' AND inbox = ? "
-                          "AND (due_at IS NULL OR due_at <= ?) LIMIT ?", inbox, now, limit)
+                          "AND (due_at IS NULL OR due_at <= ?) LIMIT ?", inbox, now, limit, index="jobs_original")
 
     def notices_due(self, inbox: str, now: float, limit: int = 200) -> list[Job]:
         """Failed and held jobs whose error file is to be written: those whose file is still the one in the inbox."""

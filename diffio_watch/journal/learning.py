@@ -9,6 +9,7 @@ from typing import Final
 
 from diffio_watch.job import Job
 from diffio_watch.journal.account import Account
+from diffio_watch.journal.files import STAND
 from diffio_watch.journal.rows import COLUMNS, job_row
 
 REBUILDING: Final = "rebuilding"  # in the meta of a journal whose rebuild is not through
@@ -51,8 +52,7 @@ class Learning(Account):
     def stand(self, job: Job, *, size: int, mtime_ns: int, inode: int | None) -> None:
         """This is the job of the file that stands at its path now."""
         with self.transaction() as db:
-            db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
-                       (job.inbox, os.fsencode(job.path), size, mtime_ns, inode, job.id))
+            db.execute(STAND, (job.inbox, os.fsencode(job.path), size, mtime_ns, inode, job.id, False))
 
     def rename_inbox(self, old: str, new: str) -> bool:
         """An inbox has another name in the configuration now; whether its jobs could go along: none are there yet."""

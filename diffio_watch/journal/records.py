@@ -32,6 +32,7 @@ class Known:
     partial: str = ""  # cheap fingerprint of the content
     sha256: str | None = None  # None: the content was never read as a whole
     changed: bool = False  # the pipeline saw the file change while it read it: it has to settle again
+    renamed: bool = False  # it came here by a rename, and was not read as a whole since
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,11 +72,13 @@ CREATE TABLE jobs (
     version INTEGER NOT NULL,
     UNIQUE (inbox, path, sha256, run)
 );
-CREATE INDEX jobs_due ON jobs (state, inbox, bumped DESC, priority DESC, due_at);
+CREATE INDEX jobs_due ON jobs (state, inbox, bumped DESC, priority DESC, seq, due_at);
 CREATE INDEX jobs_place ON jobs (inbox, path);
 CREATE INDEX jobs_content ON jobs (inbox, partial);
 CREATE INDEX jobs_generation ON jobs (generation_id) WHERE generation_id IS NOT NULL;
 CREATE INDEX jobs_intent ON jobs (intent_at) WHERE intent_at IS NOT NULL;
+CREATE INDEX jobs_created ON jobs (inbox, created_at) WHERE approved = 0 AND run = 1 AND state != 'failed';
+CREATE INDEX jobs_detected ON jobs (inbox, detected_at) WHERE approved = 0 AND run = 1 AND state != 'failed';
 CREATE INDEX jobs_original ON jobs (inbox) WHERE original IN ('pending', 'stuck');
 CREATE INDEX jobs_error_file ON jobs (inbox) WHERE error_file = 1;
 CREATE INDEX jobs_notice ON jobs (inbox) WHERE error_file = 0 AND state IN ('failed', 'held');
@@ -89,6 +91,7 @@ CREATE TABLE files (
     mtime_ns INTEGER NOT NULL,
     inode INTEGER,
     job TEXT NOT NULL REFERENCES jobs (id),
+    renamed INTEGER NOT NULL, -- since it was read as a whole
     PRIMARY KEY (inbox, path)
 ) WITHOUT ROWID;
 CREATE INDEX files_job ON files (job);

@@ -59,6 +59,12 @@ def plan(job: Job, wanted: Mapping[DownloadType, str | None], number: int) -> Pl
     return Plan(number, paths, sidecar_path(job.path, number))
 
 
+def keys_of(job: Job) -> tuple[str, ...]:
+    """What a job with a number has reserved, or has to reserve again: every name of it, folded."""
+    paths = [output.path for output in job.outputs if output.path is not None]
+    return tuple(dict.fromkeys(fold(path) for path in (*paths, sidecar_path(job.path, job.number or 1))))
+
+
 def output_path(job: Job, kind: DownloadType, ext: str, number: int = 1) -> str:
     """Where an output of the job goes. `ext` has its dot; the mirrored folder comes from the job's own path."""
     folder, source = split(job.path)

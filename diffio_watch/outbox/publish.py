@@ -27,6 +27,7 @@ from diffio_watch.outbox.root import Root
 from diffio_watch.outbox.sidecar import Sidecar
 from diffio_watch.outbox.temp import Temp, reopen
 from diffio_watch.outbox.walk import join, sweep, walk
+from diffio_watch.outbox.withdraw import withdraw_sidecar
 
 _KINDS: Final[tuple[names.TempKind, ...]] = ("audio", "video", "transcript", "sidecar", "error")
 
@@ -94,7 +95,7 @@ class Outbox:
             output: with `path`, `size` and `sha256` as they were committed.
 
         Raises:
-            NameTaken: something else has the final name: `unpublish` all of the job's, then number anew.
+            NameTaken: something else has the final name: `withdraw_sidecar`, `unpublish` all of the job's, number anew.
             ContentLost: the content is under neither name; it is to be fetched again.
         """
         path, size, sha256 = _facts(output)
@@ -172,6 +173,10 @@ class Outbox:
                          lambda found: (found.job, found.run) == (job.id, job.run)):
             raise NameTaken(path)
         return path
+
+    def withdraw_sidecar(self, job: Job) -> None:
+        """Remove the sidecar of an earlier delivery of this job: before `unpublish`, or it would name what is gone."""
+        withdraw_sidecar(self.root, job, self._sync_folder)
 
     def write_error(self, job: Job) -> bool:
         """Write or refresh the error file of a failed or held job; False if something else has its name."""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import replace
 from typing import Any, Final
 
 from diffio_watch.api import errors as api
 from diffio_watch.disk.names import show
-from diffio_watch.intake.media import probe
-from diffio_watch.job import DownloadType, Job, Media, Original, Output, State
+from diffio_watch.job import DownloadType, Job, Original, Output, State
 from diffio_watch.outbox.errors import ContentLost, NameTaken
-from diffio_watch.outbox.temp import Temp
 from diffio_watch.pipeline.hangs import SYNC_PATIENCE
 from diffio_watch.pipeline.outcome import Outcome, fail, go, hold, park
+from diffio_watch.pipeline.sink import Sink, look
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
 
@@ -32,6 +29,8 @@ def downloading(job: Job, tools: Tools) -> Outcome:
     if job.base_url != tools.base_url:
         return park(job, tools.clock.now(), because("other_service", base_url=job.base_url, job=job.id),
                     delay=_OTHER_SERVICE_PAUSE)
+    if job.number is None and any(output.state == "fetched" for output in job.outputs):
+        return _take_back(job, tools)
     if not job.outputs or (job.number is None and _open(job)):
         return _survey(job, tools)
     for output in job.outputs:
@@ -123,7 +122,7 @@ def _fetch(job: Job, output: Output, tools: Tools) -> Outcome:
             sink = Sink(temp, tools, job, output.type)
             received = tools.storage.download(link, sink)
             with tools.files.call(job.inbox):
-                media = _look(output.type, temp.fileno())
+                media = look(output.type, temp.fileno())
             if output.type != "transcript" and media is None:
                 sink.restart()
                 raise api.BadDownload("it holds neither sound nor picture", call="download")
@@ -143,55 +142,6 @@ def _fetch(job: Job, output: Output, tools: Tools) -> Outcome:
                    mime_type=output.mime_type or received.mime_type)
     return go(outputs=_swap(job, done), notes=(*job.notes, *_notes(job, done, received.mime_type)), due_at=now,
               progress=None)
-
-
-class Sink:
-    """The temporary file as a download sees it: it reports progress, and remembers what its bytes are of."""
-
-    def __init__(self, temp: Temp, tools: Tools, job: Job, kind: DownloadType) -> None:
-        self._temp = temp
-        self._tools = tools
-        self._job = job
-        self._key = (job.id, kind)
-
-    @property
-    def validator(self) -> str | None:
-        """Which version of the object the bytes are of; kept in memory, as long as this process lives."""
-        return self._tools.partly.get(self._key)
-
-    @validator.setter
-    def validator(self, value: str | None) -> None:
-        if value is None:
-            self._tools.partly.pop(self._key, None)
-        else:
-            self._tools.partly[self._key] = value
-
-    @property
-    def size(self) -> int:
-        """Bytes in it so far."""
-        return self._temp.size
-
-    def write(self, data: bytes, /) -> None:
-        """Append."""
-        with self._tools.files.call(self._job.inbox):
-            self._temp.write(data)
-        self._tools.note_progress(self._job, 100.0 * min(1.0, self._temp.size / max(1, self._job.size)))
-
-    def restart(self) -> None:
-        """Forget everything written."""
-        self._temp.restart()
-        self.validator = None
-
-
-def _look(kind: DownloadType, descriptor: int) -> Media | None:
-    """What the fetched file is; for a transcript only that it can be read."""
-    if kind != "transcript":
-        return probe(descriptor)
-    try:
-        json.loads(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
-    except ValueError as error:
-        raise api.BadDownload(f"the transcript can't be read: {error}", call="download") from error
-    return None
 
 
 def _notes(job: Job, output: Output, received: str | None) -> list[str]:
@@ -222,20 +172,30 @@ def _publish(job: Job, output: Output, tools: Tools) -> Outcome:
 
 
 def _renumber(job: Job, tools: Tools) -> Outcome:
-    """A name was taken since it was reserved: all files of the job get the next number."""
+    """A name was taken since it was reserved: all files of the job are to get the next number.
+
+    That is written down before any of them is touched: an output without a number may have its final name, or not.
+    """
+    outputs = tuple(replace(output, state="fetched") if output.state == "published" else output
+                    for output in job.outputs)
+    return go("a name was taken by something else", outputs=outputs, number=None, due_at=tools.clock.now())
+
+
+def _take_back(job: Job, tools: Tools) -> Outcome:
+    """Hide what the job has shown, to number it anew; an earlier delivery's sidecar first, for it names the rest."""
     outputs = []
+    with tools.files.call(job.inbox, SYNC_PATIENCE):
+        tools.outbox(job).withdraw_sidecar(job)
     for output in job.outputs:
         here = output
-        if output.state in {"fetched", "published"}:
+        if output.state == "fetched":
             try:
                 with tools.files.call(job.inbox, SYNC_PATIENCE):
                     tools.outbox(job).unpublish(job, output)
-                here = replace(output, state="fetched")
             except ContentLost:
                 here = replace(output, state="wanted")
         outputs.append(here)
-    planned = _reserve(replace(job, outputs=tuple(outputs)), tools)
-    return Outcome(planned.changes, "a name was taken by something else", planned.reserve)
+    return _reserve(replace(job, outputs=tuple(outputs)), tools)
 
 
 def _deliver(job: Job, tools: Tools) -> Outcome:

@@ -188,12 +188,15 @@ class Dispatcher:
         return room
 
     def _choose(self, pool: Pool, now: float, room: int) -> Job | None:
-        """The next job of a pool: bumped first, then by priority, then the inbox that waited longest for a turn."""
+        """The next job of a pool: bumped first, then by priority, then the inbox that waited longest for a turn.
+
+        To ask how a generation goes is nobody's turn: what waited longest for it is asked for when nothing else is due.
+        """
         inboxes = self._tools.config.inboxes
         share = pool.size if len(inboxes) == 1 or pool is self._calls else max(1, pool.size // 2)
         best: Job | None = None
         for inbox in inboxes:
-            taken = sum(1 for name in pool.busy.values() if name == inbox.name)
+            taken = list(pool.busy.values()).count(inbox.name)
             if taken >= share:
                 continue
             job = self._first(pool, inbox.name, now, room)
@@ -201,7 +204,9 @@ class Dispatcher:
                 best = job
         return best
 
-    def _rank(self, job: Job) -> tuple[int, int, int]:
+    def _rank(self, job: Job) -> tuple[int, int, float]:
+        if job.state is State.WAITING:
+            return -1, 0, -(job.due_at or 0.0)
         return job.bumped, job.priority, -self._served.get(job.inbox, 0)
 
     def _first(self, pool: Pool, inbox: str, now: float, room: int) -> Job | None:
@@ -254,12 +259,15 @@ class Dispatcher:
     def _prober(self, halt: Halt) -> Job | None:
         """The oldest job that the stop keeps from its next step, of those that came furthest; parked ones are due."""
         states = {State.GENERATING, State.UPLOADING} if halt.scope == ACCOUNT else OPEN
-        configured = {inbox.name for inbox in self._tools.config.inboxes}
-        oldest_first = [job for job in reversed(self._tools.journal.jobs(states)) if job.inbox in configured]
-        for job in sorted(oldest_first, key=lambda job: _BEGUN.index(job.state)):
-            inbox_fits = not halt.scope.startswith("inbox:") or halt.scope == f"inbox:{job.inbox}:model"
-            if inbox_fits and job.due_at is not None and not self.holds(job.id) and self._halts.blocks_by(halt, job):
-                return job
+        inboxes = [inbox.name for inbox in self._tools.config.inboxes
+                   if not halt.scope.startswith("inbox:") or halt.scope == f"inbox:{inbox.name}:model"]
+        held = sum(len(pool.busy) + len(pool.lost) for pool in self.pools)
+        for state in (one for one in _BEGUN if one in states):
+            kept = [(inbox, paid) for inbox in inboxes for paid in (False, True)
+                    if self._halts.blocked_by(halt, inbox, state, paid=paid)]
+            for job in self._tools.journal.oldest(state, kept, held + 1):
+                if not self.holds(job.id):
+                    return job
         return None
 
     def _ask(self, halt: Halt) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 from typing import Any, Final
 
 from diffio_watch.api import errors as api
@@ -121,14 +122,19 @@ def _adopt(found: GenerationSummary, tools: Tools) -> Outcome:
 
 
 def waiting(job: Job, tools: Tools) -> Outcome:
-    """Ask how it goes. Only the overall status counts; an unknown one means not yet."""
-    now = tools.clock.now()
+    """Ask how it goes. Only the overall status counts; an unknown one means not yet.
+
+    One question is a thread's turn, and the pause begins with the answer: where answers take longer than pauses, a few
+    generations would otherwise keep every thread.
+    """
     if job.base_url != tools.base_url:
-        return park(job, now, because("other_service", base_url=job.base_url, job=job.id), delay=_OTHER_SERVICE_PAUSE)
+        return park(job, tools.clock.now(), because("other_service", base_url=job.base_url, job=job.id),
+                    delay=_OTHER_SERVICE_PAUSE)
     try:
         seen = tools.api.progress(job.generation_id or "", job.project_id)
     except api.NotFound:
         return _lost(job, tools)
+    now = tools.clock.now()
     if seen.status == "complete":
         return go(state=State.DOWNLOADING, completed_at=now, due_at=now, progress=None, stage=None)
     if seen.status == "failed":
@@ -141,9 +147,10 @@ def waiting(job: Job, tools: Tools) -> Outcome:
     stage = f"{seen.stage or seen.status}{', overdue' if overdue else ''}"
     if first_time:
         tools.log.warning("job.overdue", job=job.id, inbox=job.inbox, hours=round(waited / 3600, 1))
-    return go(due_at=now + poll_pause(waited, tools.config.generation.poll.first, tools.config.generation.poll.max,
-                                      eta=seen.remaining, overdue=overdue),
-              progress=seen.percent, stage=stage, polls=job.polls + 1)
+    pause = poll_pause(waited, tools.config.generation.poll.first, tools.config.generation.poll.max,
+                       eta=seen.remaining, overdue=overdue)
+    asked = go(due_at=now + pause, progress=seen.percent, stage=stage, polls=job.polls + 1)
+    return replace(asked, rest=True)
 
 
 def poll_pause(waited: float, first: float, longest: float, *, eta: float | None = None,
@@ -168,11 +175,11 @@ def poll_pause(waited: float, first: float, longest: float, *, eta: float | None
 
 def _lost(job: Job, tools: Tools) -> Outcome:
     """The service does not know the generation: adopt a match of its project, else wait, then say so."""
-    now = tools.clock.now()
     try:
         strangers = _strangers(job, tools, tools.api.list_generations(job.project_id or ""))
     except api.NotFound:
         strangers = []
+    now = tools.clock.now()
     found = [one for one in strangers if one.model_key == job.model_key]
     if found:
         return _adopt(found[0], tools)

@@ -130,9 +130,12 @@ class Halts:
 
     def blocks_by(self, halt: Halt, job: Job) -> bool:
         """Whether it is this halt, and nothing else, that keeps a job from its next step."""
+        return self.blocked_by(halt, job.inbox, job.state, paid=job.paid)
+
+    def blocked_by(self, halt: Halt, inbox: str, state: State, *, paid: bool) -> bool:
+        """Whether it is this halt, and nothing else, that keeps jobs of an inbox in a state from their next step."""
         others = [other for scope, other in self._halts.items() if scope != halt.scope]
-        return _blocks(halt, job.inbox, job.state, paid=job.paid) and self._why(
-            others, job.inbox, job.state, paid=job.paid) is None
+        return _blocks(halt, inbox, state, paid=paid) and self._why(others, inbox, state, paid=paid) is None
 
     def working_on(self, job_id: str, probe: Halt | None = None) -> None:
         """This thread's requests are for this job from now on, and perhaps to see whether a stop is over."""

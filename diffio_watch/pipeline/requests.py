@@ -169,7 +169,8 @@ def _each(journal: Journal, jobs: Sequence[Job], rule: Callable[[Job], Ruling]) 
     for job in jobs:
         ruling = rule(job)
         if ruling.changes:
-            journal.commit(job, detail=ruling.detail, **ruling.changes)
+            free = not any(journal.reserved(job.inbox, key, job.id) for key in ruling.reserve)
+            journal.commit(job, detail=ruling.detail, reserve=ruling.reserve if free else (), **ruling.changes)
         told.append((job, ruling))
     return _sum(told, [job.id for job, ruling in told if ruling.changes])
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from diffio_watch.job import OPEN, Job, Output, Settings, State, new_id
+from diffio_watch.outbox.names import keys_of
 from diffio_watch.reasons import REASONS, Kind, because
 
 # the service's final word: no generation is left to go on from
@@ -26,13 +27,14 @@ class Ruling:
     """What becomes of a job.
 
     `line` tells the person; `done` is False where the wish could not be met. Without `changes` the row stays as
-    it is.
+    it is. `reserve` are compare keys of names in the outbox that the job takes again, unless others have them now.
     """
 
     line: str
     done: bool = True
     changes: dict[str, Any] = field(default_factory=dict)
     detail: str = ""  # for the job's history
+    reserve: tuple[str, ...] = ()
 
 
 def _no(line: str) -> Ruling:
@@ -75,9 +77,11 @@ def retry(job: Job, now: float, *, as_is: bool = False, missing: Collection[str]
     # a copy is looked at once more: it may be one no longer
     state = State.QUEUED if job.state is State.SKIPPED else way(job)
     changes: dict[str, Any] = {"state": state, "because": None, "due_at": now, "parks": 0, "as_is": job.as_is or as_is}
-    if not any(one.state in {"fetched", "published"} for one in job.outputs):
+    kept = any(one.state in {"fetched", "published"} for one in job.outputs)
+    if not kept:
         changes |= {"outputs": (), "number": None}  # what could not be had is asked for again
-    return Ruling(_GOES_ON[state], detail="a person asked to retry", changes=changes)
+    return Ruling(_GOES_ON[state], detail="a person asked to retry", changes=changes,
+                  reserve=keys_of(job) if kept and job.number is not None else ())
 
 
 _GOES_ON: Final = {
@@ -104,7 +108,8 @@ def _fetch_again(job: Job, now: float, missing: Collection[str]) -> Ruling:
     outputs = tuple(Output(one.type, path=one.path, mime_type=one.mime_type) if one.type in missing else one
                     for one in job.outputs)
     return Ruling("fetches the missing outputs again, without paying.", detail="a person asked for missing outputs",
-                  changes={"state": State.DOWNLOADING, "because": None, "due_at": now, "parks": 0, "outputs": outputs})
+                  reserve=keys_of(job), changes={"state": State.DOWNLOADING, "because": None, "due_at": now,
+                                                 "parks": 0, "outputs": outputs})
 
 
 def cancel(job: Job, *, discard: bool) -> Ruling:

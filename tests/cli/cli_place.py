@@ -79,7 +79,7 @@ class Place:
                           created_at=1e9, updated_at=1e9, detected_at=1e9), **facts)
         with self.journal() as journal, journal.transaction() as db:
             journal.add([job])
-            db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
+            db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, 0)",
                        (job.inbox, os.fsencode(path), job.size, job.mtime_ns, job.inode, job.id))
         return job
 

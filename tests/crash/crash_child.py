@@ -176,7 +176,7 @@ def live(scenario: Scenario, base: Path, url: str, fuse: Fuse, tell: Callable[[A
                     worker.drive(job, OPEN)
             chores.once()
             upload.release(parts.tools, lambda _: False)
-            if _ask(journal, scenario):
+            if _ask(journal, scenario, base / "outbox"):
                 continue
             due = [job.due_at for job in journal.jobs(OPEN)]
             if not due and not _chores_left(journal, clock.now()):
@@ -191,7 +191,7 @@ def _chores_left(journal: Journal, now: float) -> bool:
                 or journal.pending_originals(INBOX, now))
 
 
-def _ask(journal: Journal, scenario: Scenario) -> bool:
+def _ask(journal: Journal, scenario: Scenario, outbox: Path) -> bool:
     """When all is at rest a person asks for something, each thing once."""
     if any(journal.counts()[state] for state in OPEN) or journal.open_requests():
         return False
@@ -200,7 +200,10 @@ def _ask(journal: Journal, scenario: Scenario) -> bool:
     if asked >= len(scenario.asks):
         return False
     command, args = scenario.asks[asked]
-    journal.ask(command, {**args, "jobs": [journal.jobs(None if args.get("fresh") else {State.HELD})[0].id]})
+    job = journal.jobs({State.HELD} if command == "approve" else None)[0].id
+    for path in scenario.takes_away:
+        (outbox / path).unlink(missing_ok=True)
+    journal.ask(command, {**args, "jobs": [job], "missing": {job: args.get("missing", ())}})
     return True
 
 

@@ -42,6 +42,8 @@ class Scenario:
     limits: Mapping[str, Any] = field(default_factory=dict)
     others: Mapping[str, bytes] = field(default_factory=dict)  # somebody else's files, in the outbox from the start
     intrudes: tuple[str, str] | None = None  # somebody makes this file when this call is first seen
+    intrudes_after: str | None = None  # … and not before this file stands in the outbox
+    takes_away: tuple[str, ...] = ()  # outputs that a person moves elsewhere before asking for something
     refused: Mapping[str, Because] = field(default_factory=dict)  # files that intake refuses
     asks: tuple[tuple[str, Mapping[str, Any]], ...] = ()  # what a person asks for, one thing after the other
     remains: tuple[str, ...] | None = None  # originals in the inbox at the end; None: all
@@ -97,6 +99,12 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         _WAV, {"show 12/take.restored (2).wav": sound(1)}, {"show 12/take.wav (2).json": State.DELIVERED},
         intrudes=("download", "show 12/take.wav.json"),
         since=State.DOWNLOADING, since_call=None),
+    "name-taken-again": Scenario(
+        _WAV, {"show 12/take.restored (2).wav": sound(1), "show 12/take.transcript (2).json": None},
+        {"show 12/take.wav (2).json": State.DELIVERED}, inbox={"outputs": ["audio", "transcript"]},
+        takes_away=("show 12/take.transcript.json",), asks=(("retry", {"missing": ["transcript"]}),),
+        intrudes=("download", "show 12/take.transcript.json"), intrudes_after="show 12/take.wav.json",
+        since=State.DELIVERED, since_call=None),
     "generation-fails": Scenario(
         _WAV, {}, {"show 12/take.wav.error.json": State.FAILED}, states={TAKE: State.FAILED},
         sandbox={"failing": {"*": "too much wind"}},

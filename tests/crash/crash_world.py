@@ -112,8 +112,8 @@ class World:
 
     def _watched(self, _: str, seen: Seen) -> None:
         if self.scenario.intrudes is not None and seen.call == self.scenario.intrudes[0]:
-            path = self.scenario.intrudes[1]
-            if path not in self.others:
+            path, after = self.scenario.intrudes[1], self.scenario.intrudes_after
+            if path not in self.others and (after is None or (self.outbox / after).exists()):
                 self.others[path] = b"came in between"
                 self.keep_others()
         self._lit = self._lit or seen.call == self.scenario.since_call
@@ -198,10 +198,8 @@ class World:
         """What the journal calls published or delivered is on the disk."""
         shown = self.visible()
         for job in self._jobs():
-            # an output whose job has to be numbered anew is taken back before that is committed; it is fetched again
-            taken_back = self.scenario.intrudes is not None and job.state is not State.DELIVERED
-            for output in () if taken_back else job.outputs:
-                if output.state == "published":
+            for output in job.outputs:
+                if output.state == "published" and output.path not in self.scenario.takes_away:
                     assert output.path in shown, f"{output.path} was published"
                     assert hashlib.sha256(shown[output.path]).hexdigest() == output.sha256
             if job.state is State.DELIVERED:
@@ -219,6 +217,8 @@ class World:
             json.loads(data)
             return
         for output in sidecar.parse(data).outputs:
+            if output.name in self.scenario.takes_away:
+                continue
             there = shown[output.name]
             assert (len(there), hashlib.sha256(there).hexdigest()) == (output.size, output.sha256), output.name
 

@@ -450,6 +450,56 @@ class TestDownload:
         assert (house.outbox() / "talk.restored.wav").read_bytes() == b"theirs too"
         house.check_delivered(job_id)
 
+    @pytest.mark.parametrize("renamed", [False, True])
+    def test_a_fetched_again_output_whose_name_was_taken_leaves_no_sidecar_behind_that_names_what_is_gone(
+        self, house: House, service: Sandbox, renamed: bool,  # noqa: FBT001
+    ) -> None:
+        """The other outputs go along to the next number, and the sidecar of the first one goes before them."""
+        transcript = house.outbox() / "day/talk.transcript.json"
+        wrong: list[str] = []
+
+        def look() -> None:
+            for path in house.outbox().rglob("*.wav*.json"):
+                named = {one["path"] for one in json.loads(path.read_bytes())["outputs"]}
+                wrong.extend(name for name in named if not (house.outbox() / name).exists())
+
+        def take(moment: str, seen: Seen) -> None:
+            if (moment, seen.call) == ("arrived", "download"):
+                transcript.write_bytes(b'"an editor wrote this"')
+
+        job_id = house.drop("day/talk.wav", settings={"outputs": ("audio", "transcript")})
+        house.finish()
+        (house.outbox() / "day/talk copy.json").write_bytes((house.outbox() / "day/talk.wav.json").read_bytes())
+        transcript.unlink()
+        if renamed:
+            (house.inbox() / "day/talk.wav").rename(house.inbox() / "show.wav")
+            house.journal.move("podcasts", [("day/talk.wav", "show.wav")])
+        service.watch(take)
+        house.journal.before_commit = house.journal.after_commit = look
+        assert house.ask("retry", jobs=[job_id], missing={job_id: ["transcript"]}).exit == 0
+        house.finish()
+        assert set(wrong) <= {"day/talk.transcript.json"}, "but for what an editor took away himself"
+        moved = ({"show.restored.wav", "show.transcript.json", "show.wav.json"} if renamed else
+                 {"day/talk.restored (2).wav", "day/talk.transcript (2).json", "day/talk.wav (2).json"})
+        assert house.visible() == {"day/talk.transcript.json", "day/talk copy.json", *moved}
+        assert transcript.read_bytes() == b'"an editor wrote this"'
+        assert house.job(job_id).state is State.DELIVERED
+        (house.outbox() / "day/talk copy.json").unlink()
+        house.check()
+
+    def test_the_names_of_what_is_fetched_again_are_reserved_again(self, house: House, service: Sandbox) -> None:
+        one = house.drop("talk.wav", settings={"outputs": ("audio", "transcript")})
+        house.finish()
+        (house.outbox() / "talk.transcript.json").unlink()
+        service.fault("download", "status", status=503, where="/transcript/")
+        assert house.ask("retry", jobs=[one], missing={one: ["transcript"]}).exit == 0
+        other = house.drop("talk.wave", settings={"outputs": ("audio", "transcript")})
+        house.run(5)
+        assert (house.job(one).number, house.job(other).number) == (1, 2)
+        service.calm()
+        house.finish()
+        house.check_delivered(one, other)
+
     def test_a_link_into_the_local_network_is_not_followed(self, house: House, service: Sandbox) -> None:
         service.fault("link", "fields", fields={"downloadUrl": "http://192.168.1.1/a.wav"})
         job_id = house.drop("talk.wav")

@@ -284,6 +284,121 @@ def test_a_rename_takes_the_job_along(room: Room) -> None:
     assert room.states() == {"b.wav": "delivered"}
 
 
+def as_another(path: Path, new: Path, content: bytes) -> None:
+    """Another content under another name, with the size, the time and the inode number of a file that is gone."""
+    status = path.stat()
+    assert len(content) == status.st_size
+    path.rename(new)
+    new.write_bytes(content)
+    os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert new.stat().st_ino == status.st_ino
+
+
+def test_a_new_recording_with_the_inode_number_of_one_that_was_taken_out_is_a_job_of_its_own(room: Room) -> None:
+    path = room.drop()
+    room.pass_time(3.0)
+    finish(room)
+    as_another(path, room.inbox / "b.wav", riff(TONE.tobytes()[::-1]))
+    room.pass_time(6.0)
+    assert room.states() == {"a.wav": "delivered", "b.wav": "queued"}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_two_recordings_that_differ_where_a_cheap_look_sees_nothing_are_two_jobs(
+        room: Room, restarted: bool) -> None:  # noqa: FBT001  # a case
+    """As stems do that are silent at the beginning, in the middle and at the end."""
+    path = room.drop(seconds=40)
+    room.pass_time(3.0)
+    finish(room)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 4] ^= 1
+    as_another(path, room.inbox / "b.wav", bytes(content))
+    room.pass_time(0.0 if restarted else 6.0)
+    if restarted:
+        room.restart()
+        room.pass_time(6.0)
+    newest = room.job("b.wav")
+    assert (newest.state, newest.sha256) == (State.QUEUED, hashlib.sha256(content).hexdigest())
+    assert [job.state for job in room.journal.jobs()] == [State.QUEUED, State.DELIVERED]
+
+
+def test_a_renamed_file_that_was_read_before_is_read_once_more_and_is_no_sign_of_slow_writers(room: Room) -> None:
+    path = room.drop()
+    room.pass_time(3.0)
+    finish(room)
+    path.rename(room.inbox / "b.wav")
+    room.pass_time(1.0)
+    assert room.states() == {"b.wav": "delivered"}
+    assert room.settling() == {"b.wav": "settling"}
+    room.pass_time(4.0)
+    assert room.settling() == {}
+    assert room.report().settle_seconds == 2.0
+    known = room.journal.known_at("a", "b.wav")
+    assert known is not None
+    assert not known.renamed
+    assert len(room.journal.jobs()) == 1
+
+
+def test_a_file_that_is_renamed_again_before_it_was_read_keeps_its_job(room: Room) -> None:
+    path = room.drop()
+    room.pass_time(3.0)
+    finish(room)
+    for name in ("b.wav", "c.wav", "d.wav"):
+        path = path.rename(room.inbox / name)
+        room.pass_time(1.0)
+    room.pass_time(5.0)
+    assert room.states() == {"d.wav": "delivered"}
+    assert len(room.journal.jobs()) == 1
+
+
+def test_a_renamed_file_that_cannot_be_read_is_not_taken_for_gone(as_nobody: Path) -> None:
+    lease.prepare()
+    room = Room(as_nobody)
+    path = room.drop()
+    room.pass_time(3.0)
+    finish(room)
+    path = path.rename(room.inbox / "b.wav")
+    path.chmod(0)
+    room.pass_time(60.0)
+    assert set(room.journal.known("a")) == {"a.wav"}
+    assert room.settling() == {"b.wav": "unreadable"}
+    path.chmod(0o644)
+    room.pass_time(300.0)
+    assert room.states() == {"b.wav": "delivered"}
+    assert len(room.journal.jobs()) == 1
+    room.journal.close()
+
+
+def test_looking_into_many_renamed_files_shows_life_at_each(room: Room) -> None:
+    for number in range(20):
+        room.drop(f"show/{number}.wav", seconds=number % 3 + 1)
+    room.pass_time(3.0)
+    room.pass_time(1.0)
+    (room.inbox / "show").rename(room.inbox / "show 12")
+    before = room.beats
+    room.intake._finder.scan()
+    assert set(room.states()) == {f"show 12/{number}.wav" for number in range(20)}
+    assert room.beats - before >= 20
+
+
+def test_a_copy_that_waits_and_is_renamed_over_its_twin_leaves_one_job(room: Room) -> None:
+    twin = room.drop()
+    room.pass_time(3.0)
+    finish(room)
+    copy = room.drop("b.wav")
+    age(copy, 5)
+    room.pass_time(3.0)
+    room.journal.commit(room.job("b.wav"), sha256=room.job().sha256)
+    copy.rename(twin)
+    room.pass_time(10.0)
+    assert room.states() == {"a.wav": "delivered", "b.wav": "cancelled: vanished"}
+    (stands,) = room.journal.known("a").values()
+    assert (stands.path, stands.job_id) == ("a.wav", room.job().id)
+    written = len(room.journal.history(room.job("b.wav").id))
+    room.pass_time(10.0)
+    assert len(room.journal.history(room.job("b.wav").id)) == written
+
+
 def test_a_renamed_folder_takes_all_its_jobs_along(room: Room) -> None:
     for number in range(20):
         room.drop(f"show/{number}.wav", seconds=number % 3 + 1)
@@ -531,6 +646,46 @@ def test_more_new_files_than_a_person_meant_are_held_as_one_batch(tmp_path: Path
         room.drop(f"{number}.wav", seconds=number % 3 + 1)
     room.pass_time(3.0)
     assert set(room.states().values()) == {"held: drop_size"}
+    room.journal.close()
+
+
+def test_old_files_with_new_content_count_for_the_drop_before_the_first_of_them_is_let_in(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow share, where they finish one by one."""
+    lease.prepare()
+    room = Room(tmp_path)
+    for number in range(6):
+        room.drop(f"{number}.wav")
+        room.pass_time(3.0)
+        finish(room)
+    room.clock.at += 86_400.0
+    room.approve_over = 5
+    room.restart()
+    room.pass_time(1.0)
+    for number in range(6):
+        room.drop(f"{number}.wav", seconds=2)
+    monkeypatch.setattr("diffio_watch.intake.room._BATCH", 1)
+    for _ in range(20):
+        room.clock.at += 1.0
+        room.intake.turn()
+        assert State.QUEUED not in {job.state for job in room.journal.jobs()}
+    assert set(room.states().values()) == {"held: drop_size"}
+    room.journal.close()
+
+
+def test_files_that_never_finish_count_for_no_later_drop(as_nobody: Path) -> None:
+    lease.prepare()
+    room = Room(as_nobody)
+    room.approve_over = 2
+    room.intake = room.another()
+    for number in range(3):
+        room.drop(f"secret {number}.wav").chmod(0)
+    room.pass_time(3.0)
+    room.clock.at += 700.0
+    room.drop()
+    room.pass_time(3.0)
+    assert len(room.settling()) == 3
+    assert room.states() == {"a.wav": "queued"}
     room.journal.close()
 
 

@@ -69,6 +69,16 @@ def test_files_come_in_the_order_in_which_they_are_due(files: Settling) -> None:
     assert order == ["c", "a", "b"]
 
 
+def test_what_takes_long_to_look_at_lets_the_others_go_first(files: Settling) -> None:
+    files.see("long", A, 0.0, WALL, slow=True)
+    files.see("new", A, 1.0, WALL)
+    assert files.next_look() == 2.0
+    assert due(files, 2.0) == "long"
+    assert due(files, 3.0) == "new"
+    files.drop("new")
+    assert due(files, 3.0) == "long"
+
+
 def test_a_file_that_waits_and_then_changes_settles_anew(files: Settling) -> None:
     files.see("a", A, 0.0, WALL)
     files.hold("a", "cut_short", "half", 900.0)

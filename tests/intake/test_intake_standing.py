@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,38 @@ def test_another_file_of_the_same_size_and_time_is_no_rename(tmp_path: Path, pla
     put(tmp_path, "b.wav", b"content two")
     (tmp_path / "a.wav").unlink()
     assert former(standing, place, "b.wav") is None
+
+
+def test_the_inode_number_of_a_deleted_file_may_be_a_new_ones(tmp_path: Path, place: Place) -> None:
+    """As it is for the next eight stems of one length and time, after the first eight were taken out."""
+    put(tmp_path, "a.wav", b"content one")
+    gone = known(tmp_path, "a.wav", inodes=place.inodes)
+    (tmp_path / "a.wav").unlink()
+    put(tmp_path, "b.wav", b"content two")
+    standing = Standing([replace(gone, inode=seen(tmp_path, "b.wav", inodes=place.inodes).inode or None)])
+    assert former(standing, place, "b.wav") is None
+
+
+def test_what_is_known_by_its_hash_alone_is_found_by_its_inode_number(tmp_path: Path, place: Place) -> None:
+    put(tmp_path, "a.wav")
+    told = replace(known(tmp_path, "a.wav", inodes=place.inodes), partial="")
+    (tmp_path / "a.wav").rename(tmp_path / "b.wav")
+    assert former(Standing([told]), place, "b.wav") is None, "nothing could show that it is the same"
+    found = former(Standing([replace(told, sha256="hash")]), place, "b.wav")
+    assert found == ("a.wav" if place.inodes else None)
+
+
+def test_what_was_read_once_is_to_be_read_after_a_rename(tmp_path: Path, place: Place) -> None:
+    put(tmp_path, "a.wav")
+    standing = Standing([known(tmp_path, "a.wav", inodes=place.inodes)])
+    for old, new, sha256 in (("a.wav", "b.wav", None), ("b.wav", "c.wav", "hash"), ("c.wav", "d.wav", "hash")):
+        there = standing.get(old)
+        assert there is not None
+        standing.put(replace(there, sha256=sha256))
+        standing.moved([(old, new)])
+        moved = standing.get(new)
+        assert moved is not None
+        assert moved.renamed is (sha256 is not None)
 
 
 def test_a_name_taken_by_something_else_meanwhile_does_not_hide_the_rename(tmp_path: Path, place: Place) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,7 +38,7 @@ def found(path: str, content: str, *, mtime_ns: int = 1, read: bool = True, **fa
     return replace(made, **facts)
 
 
-def place(journal: Journal, *files: Found, limit: int | None = None, settling: int = 0) -> list[Job]:
+def place(journal: Journal, *files: Found, limit: int | None = None, settling: Sequence[float] = ()) -> list[Job]:
     """Journal files and return their jobs."""
     placed = journal.place("in", files, batch_limit=limit, settling=settling)
     return [now(journal, one.job_id) for one in placed]

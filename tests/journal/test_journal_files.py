@@ -11,6 +11,7 @@ from journal_jobs import HandClock, found, now, place, states
 from diffio_watch.disk.marker import FolderMemory
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Journal
+from diffio_watch.journal.errors import Stale
 from diffio_watch.journal.files import DROP_WINDOW
 from diffio_watch.journal.records import InboxReport, SettlingEntry
 from diffio_watch.reasons import because
@@ -73,6 +74,27 @@ def test_a_file_that_is_replaced_before_anything_was_paid_describes_its_job_anew
     again = now(journal, job.id)
     assert (again.state, again.size, again.partial, again.sha256, again.project_id, again.upload_id) == (
         State.QUEUED, 5, "other", None, None, None)
+
+
+def test_what_a_person_allowed_was_about_the_content_that_stood_there(journal: Journal) -> None:
+    (job,) = place(journal, found("a.wav", "abc", read=False))
+    journal.commit(job, approved=True, as_is=True)
+    assert outcome(journal, "a.wav", "abc", mtime_ns=2, read=False) == "refreshed"
+    touched = now(journal, job.id)
+    assert (touched.approved, touched.as_is, touched.detected_at) == (True, True, 1.0)
+    assert outcome(journal, "a.wav", "other", mtime_ns=3, read=False, detected_at=5.0) == "refreshed"
+    other = now(journal, job.id)
+    assert (other.approved, other.as_is, other.detected_at) == (False, False, 5.0)
+
+
+def test_approved_files_that_are_all_replaced_before_they_were_sent_are_a_drop_again(
+        journal: Journal, clock: HandClock) -> None:
+    names = [f"{number}.wav" for number in range(4)]
+    for job in place(journal, *[found(name, name) for name in names], limit=3):
+        journal.commit(job, state=State.QUEUED, because=None, approved=True, due_at=0.0)
+    clock.at += 86_400.0
+    place(journal, *[found(name, f"other {name}", mtime_ns=2, detected_at=clock.at) for name in names], limit=3)
+    assert set(states(journal).values()) == {State.HELD}
 
 
 def test_a_file_that_is_replaced_after_it_was_paid_for_is_a_new_job(journal: Journal) -> None:
@@ -166,19 +188,77 @@ def test_two_files_may_change_their_names_with_one_another(journal: Journal) -> 
     assert {path: known.job_id for path, known in journal.known("in").items()} == {"1.wav": two.id, "2.wav": one.id}
 
 
+def test_what_was_read_once_counts_as_renamed_until_it_was_read_again(journal: Journal) -> None:
+    place(journal, found("a.wav", "abc"), found("b.wav", "other", read=False))
+    journal.move("in", [("a.wav", "c.wav"), ("b.wav", "d.wav")])
+    assert {path: known.renamed for path, known in journal.known("in").items()} == {"c.wav": True, "d.wav": False}
+    journal.move("in", [("c.wav", "e.wav")])
+    assert journal.known("in")["e.wav"].renamed
+    assert outcome(journal, "e.wav", "abc") == "same"
+    assert not journal.known("in")["e.wav"].renamed
+
+
+def test_a_waiting_copy_that_is_renamed_over_its_twin_ends_and_the_twin_goes_on(journal: Journal) -> None:
+    first, copy = place(journal, found("a.wav", "abc"), found("b.wav", "abc", mtime_ns=2))
+    first = paid(journal, first)
+    journal.move("in", [("b.wav", "a.wav")])
+    assert (now(journal, copy.id).state, now(journal, copy.id).because) == (State.CANCELLED, because("vanished"))
+    assert {path: (known.job_id, known.mtime_ns) for path, known in journal.known("in").items()} == {
+        "a.wav": (first.id, 2)}
+    assert now(journal, first.id).state is State.GENERATING
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_of_two_equal_files_of_which_nothing_was_sent_the_one_renamed_over_stays_what_it_was(
+        journal: Journal, held: bool) -> None:  # noqa: FBT001  # a case
+    there, copy = place(journal, found("a.wav", "abc"), found("b.wav", "abc"))
+    if held:
+        there = journal.commit(there, state=State.HELD, because=because("unproven", job=there.id), due_at=None)
+    journal.move("in", [("b.wav", "a.wav")])
+    assert journal.known("in")["a.wav"].job_id == there.id
+    assert now(journal, there.id).state is there.state
+    assert now(journal, copy.id).state is State.CANCELLED
+
+
+def test_a_paid_job_whose_file_is_renamed_over_a_waiting_copy_goes_on(journal: Journal) -> None:
+    waiting, first = place(journal, found("a.wav", "abc"), found("b.wav", "abc"))
+    first = paid(journal, first)
+    journal.move("in", [("b.wav", "a.wav")])
+    assert now(journal, first.id) == first
+    assert journal.known("in")["a.wav"].job_id == waiting.id
+    assert now(journal, waiting.id).state is State.QUEUED
+
+
+def test_equal_files_may_be_renamed_in_a_row_over_one_another(journal: Journal) -> None:
+    _, two, three = place(journal, *[found(f"{number}.wav", "abc") for number in (1, 2, 3)])
+    journal.move("in", [("1.wav", "2.wav"), ("2.wav", "3.wav")])
+    assert {path: known.job_id for path, known in journal.known("in").items()} == {"2.wav": two.id, "3.wav": three.id}
+    assert states(journal) == {"1.wav": State.CANCELLED, "2.wav": State.QUEUED, "3.wav": State.QUEUED}
+
+
 def test_many_new_files_at_once_are_held_as_one_batch(journal: Journal) -> None:
     files = [found(f"{number}.wav", f"content {number}") for number in range(4)]
-    assert {job.state for job in place(journal, *files[:3], limit=3)} == {State.QUEUED}
+    first, *others = place(journal, *files[:3], limit=3)
+    assert {job.state for job in (first, *others)} == {State.QUEUED}
     place(journal, files[3], limit=3)
     held = journal.jobs({State.HELD})
     assert len(held) == 4
     assert all(job.because == because("drop_size", limit=3, inbox="in", job=job.id) for job in held)
     assert all(job.due_at is None for job in held)
+    assert all([event.state for event in journal.history(job.id)][-1] is State.HELD for job in held)
+    with pytest.raises(Stale):  # whoever took one up just before is too late
+        journal.commit(first, state=State.UPLOADING)
 
 
 def test_files_that_are_still_being_copied_count_for_the_drop(journal: Journal) -> None:
-    place(journal, found("a.wav", "abc"), limit=3, settling=3)
+    place(journal, found("a.wav", "abc"), limit=3, settling=[1.0] * 3)
     assert states(journal) == {"a.wav": State.HELD}
+
+
+def test_files_that_have_not_finished_since_long_ago_count_for_no_drop(journal: Journal, clock: HandClock) -> None:
+    old = clock.at - DROP_WINDOW - 1
+    place(journal, found("a.wav", "abc", detected_at=clock.at), limit=3, settling=[old] * 3)
+    assert states(journal) == {"a.wav": State.QUEUED}
 
 
 def test_what_comes_slowly_is_no_drop(journal: Journal, clock: HandClock) -> None:
@@ -196,7 +276,7 @@ def test_a_drop_whose_files_take_long_to_finish_is_held_to_its_last(
     for number in range(6):
         clock.at += DROP_WINDOW
         place(journal, found(f"{number}.wav", f"content {number}", detected_at=seen_at + number * apart), limit=3,
-              settling=5 - number)
+              settling=[seen_at + late * apart for late in range(number + 1, 6)])
     assert set(states(journal).values()) == {State.HELD}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from pipeline_fixtures import MakeHouse
@@ -185,3 +185,59 @@ def test_one_hand_out_of_a_due_job_is_one_hand_out(house: House) -> None:
     assert not house.dispatcher.holds(job_id)
     assert house.dispatcher.busy == 0
     assert replace(job, version=0).id == job_id
+
+
+def waiting(house: House, count: int, inbox: str = "podcasts") -> list[str]:
+    """Jobs whose generations take an hour, and are to be asked for again every second."""
+    house.service.change(seconds=3600)
+    ids = [house.drop(f"{inbox} {n}.wav", inbox=inbox) for n in range(count)]
+    house.work()
+    assert {house.job(one).state for one in ids} == {State.WAITING}
+    return ids
+
+
+def hand_out(house: House) -> list[str]:
+    """Ids of the generations that are asked for when all is given out that is due now."""
+    before = len(house.service.seen("progress"))
+    house.work_once()
+    return [str(seen.generation_id) for seen in house.service.seen("progress")[before:]]
+
+
+QUICKLY: Final = {"poll": {"first": 1, "max": 1}}
+
+
+def test_an_answer_that_takes_longer_than_the_pause_costs_a_thread_one_question(make_house: MakeHouse) -> None:
+    """The pause begins with the answer, and the thread is free again whatever is due by then."""
+    house = make_house(generation=QUICKLY)
+    ids = waiting(house, 4)
+    house.clock.advance(2)
+    house.request_takes = 5
+    assert len(hand_out(house)) == 4
+    (last, *_) = sorted((house.job(one).due_at or 0 for one in ids), reverse=True)
+    assert last == house.clock.now() + 1
+
+
+def test_slow_answers_let_every_generation_have_its_turn(make_house: MakeHouse) -> None:
+    house = make_house(generation=QUICKLY)
+    ids = waiting(house, 10)
+    house.clock.advance(2)
+    house.request_takes = 5
+    asked = [one for _ in range(5) for one in hand_out(house)]
+    # four are asked for at a time, in any order
+    assert set(asked[:14]) == {house.job(one).generation_id for one in ids}
+
+
+def test_slow_answers_keep_no_purchase_of_another_inbox_waiting(make_house: MakeHouse) -> None:
+    """However urgent the inbox is whose generations are asked for: asking is nobody's turn."""
+    house = make_house(generation=QUICKLY, inboxes={"urgent": {"priority": 9}, "plain": {}})
+    waiting(house, 10, "urgent")
+    house.service.fault("generate", "status", status=503)
+    late = house.drop("late.wav", inbox="plain")
+    house.dispatcher.give_out(house.clock.now())
+    while house.job(late).state is not State.GENERATING or house.dispatcher.busy:
+        house.work_once()
+    house.service.calm()
+    house.clock.advance(60)
+    house.request_takes = 5
+    house.work_once()
+    assert house.job(late).generation_id is not None

@@ -1,0 +1,61 @@
+"""A download's way into its hidden file, and a look at what came."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from diffio_watch.api import errors as api
+from diffio_watch.intake.media import probe
+from diffio_watch.job import DownloadType, Job, Media
+from diffio_watch.outbox.temp import Temp
+from diffio_watch.pipeline.tools import Tools
+
+
+class Sink:
+    """The temporary file as a download sees it: it reports progress, and remembers what its bytes are of."""
+
+    def __init__(self, temp: Temp, tools: Tools, job: Job, kind: DownloadType) -> None:
+        self._temp = temp
+        self._tools = tools
+        self._job = job
+        self._key = (job.id, kind)
+
+    @property
+    def validator(self) -> str | None:
+        """Which version of the object the bytes are of; kept in memory, as long as this process lives."""
+        return self._tools.partly.get(self._key)
+
+    @validator.setter
+    def validator(self, value: str | None) -> None:
+        if value is None:
+            self._tools.partly.pop(self._key, None)
+        else:
+            self._tools.partly[self._key] = value
+
+    @property
+    def size(self) -> int:
+        """Bytes in it so far."""
+        return self._temp.size
+
+    def write(self, data: bytes, /) -> None:
+        """Append."""
+        with self._tools.files.call(self._job.inbox):
+            self._temp.write(data)
+        self._tools.note_progress(self._job, 100.0 * min(1.0, self._temp.size / max(1, self._job.size)))
+
+    def restart(self) -> None:
+        """Forget everything written."""
+        self._temp.restart()
+        self.validator = None
+
+
+def look(kind: DownloadType, descriptor: int) -> Media | None:
+    """What the fetched file is; for a transcript only that it can be read."""
+    if kind != "transcript":
+        return probe(descriptor)
+    try:
+        json.loads(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
+    except ValueError as error:
+        raise api.BadDownload(f"the transcript can't be read: {error}", call="download") from error
+    return None

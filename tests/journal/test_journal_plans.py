@@ -1,0 +1,67 @@
+"""What is asked every second or at each file is answered by an index, however many jobs there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from journal_jobs import HandClock, found, job
+
+from diffio_watch.job import State
+from diffio_watch.journal import Journal
+
+Ask = Callable[[Journal], object]
+
+
+def plans(journal: Journal, ask: Ask) -> dict[str, list[str]]:
+    """How SQLite goes about each statement about jobs that a call makes, by the statement."""
+    asked: list[str] = []
+    journal._db.set_trace_callback(asked.append)
+    try:
+        ask(journal)
+    finally:
+        journal._db.set_trace_callback(None)
+    return {statement: [row["detail"] for row in journal._db.execute(f"EXPLAIN QUERY PLAN {statement}")]
+            for statement in asked if statement.startswith(("SELECT", "UPDATE"))}
+
+
+@pytest.mark.parametrize(("ask", "indexes"), [
+    (lambda journal: journal.due({State.QUEUED}, "in", 1.0, 5), {"jobs_due"}),
+    (lambda journal: journal.due({State.GENERATING}, "in", 1.0, 5, paid=True), {"jobs_due"}),
+    (lambda journal: journal.goes_on(State.QUEUED, "in", 1.0, paid=False), {"jobs_due"}),
+    (lambda journal: journal.pending_originals("in", 1.0), {"jobs_original"}),
+    (lambda journal: journal.stranded("in"), {"jobs_due"}),
+    (lambda journal: journal.place("in", [found("b.wav", "b")], batch_limit=5), {"jobs_created", "jobs_detected"}),
+    (lambda journal: journal.place("in", [found("b.wav", "b")], batch_limit=0), {"jobs_due"}),
+], ids=["due", "due and paid", "goes on", "originals", "stranded", "guard", "hold"])
+def test_no_walk_through_all_jobs_and_no_sort_of_them(journal: Journal, ask: Ask, indexes: set[str]) -> None:
+    journal.add([job()])
+    told = plans(journal, ask)
+    steps = [step for plan in told.values() for step in plan]
+    assert not [step for step in steps if step.startswith(("SCAN jobs", "USE TEMP B-TREE"))], told
+    assert all(any(f"INDEX {index} " in step for step in steps) for index in indexes), told
+
+
+def test_the_oldest_are_asked_for_by_inbox_and_whether_they_are_paid_for(journal: Journal, clock: HandClock) -> None:
+    one, two, other, paid, parked, stuck = (
+        job("1.wav"), job("2.wav", bumped=1), job("3.wav", inbox="other"), job("4.wav", intent_at=1.0),
+        job("5.wav", due_at=clock.at + 900), job("6.wav", due_at=None))
+    journal.add([one, two, other, paid, parked, stuck])
+
+    def ids(*of: tuple[str, bool], limit: int = 9, state: State = State.QUEUED) -> list[str]:
+        return [found.id for found in journal.oldest(state, of, limit)]
+
+    assert ids(("in", False)) == [one.id, two.id, parked.id]
+    assert ids(("in", True), ("other", False)) == [other.id, paid.id]
+    assert ids(("in", False), limit=1) == [one.id]
+    assert ids(("in", False), state=State.WAITING) == []
+    assert ids() == []
+
+
+def test_whether_anything_goes_on_soon_is_asked_by_state_inbox_and_payment(journal: Journal) -> None:
+    journal.add([job("1.wav", due_at=None), job("2.wav", due_at=50.0), job("3.wav", due_at=9.0, intent_at=1.0)])
+    assert not journal.goes_on(State.QUEUED, "in", 49.0, paid=False)
+    assert journal.goes_on(State.QUEUED, "in", 50.0, paid=False)
+    assert journal.goes_on(State.QUEUED, "in", 9.0, paid=True)
+    assert not journal.goes_on(State.QUEUED, "other", 99.0, paid=False)
+    assert not journal.goes_on(State.UPLOADING, "in", 99.0, paid=True)
