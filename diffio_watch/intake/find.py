@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Container
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -69,8 +71,8 @@ class Finder:
                 continue
             if not self._desk.going():  # many renamed ones may have to be looked into
                 raise Interrupted
-            old = self.former_name(path, facts)
-            if old is not None and old not in moves:
+            old = self.former_name(path, facts, moves)
+            if old is not None:
                 moves[old] = path
                 continue
             other = known is None or (known.size, known.mtime_ns) != (facts.size, facts.mtime_ns)
@@ -94,10 +96,13 @@ class Finder:
             self._files.drop(new)
         _log.info("files.renamed", inbox=self._desk.name, count=len(moves))
 
-    def former_name(self, path: str, facts: Seen) -> str | None:
-        """The path that a file had before; None if it was not renamed, or if that can't be told now."""
+    def former_name(self, path: str, facts: Seen, taken: Container[str]) -> str | None:
+        """The path that a file had before, none of the taken; None if it was not renamed, or that can't be told now."""
+        known = self.standing.get(path)
+        if known is not None and known.renamed and is_same(replace(known, renamed=False), facts):
+            return None  # its equals may have been renamed too: it came from one place only
         try:
-            return self.standing.former_name(self._presence.place, path, facts)
+            return self.standing.former_name(self._presence.place, path, facts, taken)
         except OSError:
             return None  # it is asked again before the file is journalled
 

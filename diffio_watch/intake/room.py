@@ -174,8 +174,8 @@ class Intake:
                 case Same(seen):
                     self._same(entry.path, seen.inode or None)
                 case Finished():
-                    old = self._finder.former_name(entry.path, verdict.seen)
-                    if old is not None and old not in moves:
+                    old = self._finder.former_name(entry.path, verdict.seen, moves)
+                    if old is not None:
                         moves[old] = entry.path
                     else:
                         finished.append(self._found(entry, verdict))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from diffio_watch.intake.fingerprint import partial
@@ -47,8 +47,8 @@ class Standing:
             self._by_facts[known.size, known.mtime_ns].discard(path)
         return known
 
-    def former_name(self, place: Place, path: str, seen: Seen) -> str | None:
-        """The path that the file at `path` had before; None if it was not renamed.
+    def former_name(self, place: Place, path: str, seen: Seen, taken: Container[str] = ()) -> str | None:
+        """The path that the file at `path` had before, none of the taken; None if it was not renamed.
 
         A rename keeps size and time, the inode number where that can be trusted, and the cheap fingerprint: numbers of
         deleted files are given out again, and many files of one size and time come out of one archive. The old path
@@ -60,7 +60,7 @@ class Standing:
         fingerprint = ""
         for old in sorted(self._like(seen)):
             known = self._by_path[old]
-            if old == path or _stands(place, old, seen):
+            if old == path or old in taken or _stands(place, old, seen):
                 continue
             if not known.partial:  # told by a sidecar alone: only the number can say so
                 if seen.inode and seen.inode == known.inode and known.sha256 is not None:

@@ -17,7 +17,7 @@ from intake_media import TONE, riff
 from intake_room import Room, age
 
 from diffio_watch.disk import lease
-from diffio_watch.disk.mounts import mount_of
+from diffio_watch.disk.mounts import Mount, mount_of
 from diffio_watch.job import State
 from diffio_watch.reasons import because
 
@@ -366,6 +366,26 @@ def test_a_renamed_file_that_cannot_be_read_is_not_taken_for_gone(as_nobody: Pat
     room.pass_time(300.0)
     assert room.states() == {"b.wav": "delivered"}
     assert len(room.journal.jobs()) == 1
+    room.journal.close()
+
+
+def test_equal_files_that_are_renamed_together_each_keep_their_job(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no inode number tells them apart, and found by one scan."""
+    room = Room(tmp_path, rescan=20)
+    monkeypatch.setattr(Mount, "inodes", property(lambda _: False))
+    first = room.drop("x/1.wav")
+    for number in (2, 3, 4):
+        shutil.copy2(first, room.inbox / "x" / f"{number}.wav")
+    room.pass_time(3.0)
+    content = hashlib.sha256(first.read_bytes()).hexdigest()
+    jobs = {job.id: room.journal.commit(job, sha256=content) for job in room.journal.jobs()}
+    (room.inbox / "x").rename(room.inbox / "y")
+    room.pass_time(90.0)
+    assert {job.id for job in room.journal.jobs()} == set(jobs)
+    assert {path: known.job_id in jobs for path, known in room.journal.known("a").items()} == {
+        f"y/{number}.wav": True for number in range(1, 5)}
+    assert set(room.states().values()) == {"queued"}
     room.journal.close()
 
 
