@@ -110,8 +110,9 @@ class World:
         if self._own:
             shutil.rmtree(self.base)
 
-    def _watched(self, _: str, seen: Seen) -> None:
-        if self.scenario.intrudes is not None and seen.call == self.scenario.intrudes[0]:
+    def _watched(self, moment: str, seen: Seen) -> None:
+        # the child may be further when it is answered
+        if self.scenario.intrudes is not None and (moment, seen.call) == ("arrived", self.scenario.intrudes[0]):
             path, after = self.scenario.intrudes[1], self.scenario.intrudes_after
             if path not in self.others and (after is None or (self.outbox / after).exists()):
                 self.others[path] = b"came in between"
