@@ -16,6 +16,7 @@ from diffio_watch.intake.judge import Place
 from diffio_watch.intake.junk import Rules
 from diffio_watch.intake.media import ProbeFailed, probe
 from diffio_watch.intake.scan import Scan, Seen, scan
+from diffio_watch.intake.whole import cut_short
 from diffio_watch.job import OPEN, Job, Media, State, new_id
 from diffio_watch.journal import Journal
 from diffio_watch.outbox import Outbox
@@ -28,12 +29,17 @@ _RESTORED: Final = frozenset({State.DELIVERED, State.SKIPPED})
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What was read of a file. `sha256` is None where it can't be read, and `trouble` says why."""
+    """What was read of a file.
+
+    `sha256` is None where it can't be read, and `trouble` says why. `fault` is the reason's code where it is no
+    recording, and `trouble` says more.
+    """
 
     seen: Seen
     partial: str = ""
     sha256: str | None = None
     media: Media | None = None
+    fault: str = ""
     trouble: str = ""
 
 
@@ -63,11 +69,11 @@ class Inventory:
     Args:
         inbox: its configuration.
         journal: which knows already what the sidecars tell.
-        about: what the service has under a path's name, in a sentence.
+        about: what the service has under the name of a job's file, in a sentence.
         vouched: the journal knows of everything that was paid for, so that what it calls unpaid is left alone.
     """
 
-    def __init__(self, inbox: Inbox, journal: Journal, about: Callable[[str], str], *, vouched: bool) -> None:
+    def __init__(self, inbox: Inbox, journal: Journal, about: Callable[[Job], str], *, vouched: bool) -> None:
         mount = mount_of(str(inbox.path))
         self._inbox = inbox
         self._journal = journal
@@ -119,8 +125,8 @@ class Inventory:
 
     def _look(self, path: str, seen: Seen, tick: Callable[[], None]) -> None:
         content = self._read(path, seen, tick)
-        if content.seen.size == 0 or (content.media is None and not content.trouble):
-            return  # no recording: intake says what is the matter with it, and nothing is paid for that
+        if content.seen.size == 0 or (content.fault and self._vouched):
+            return  # intake says what is the matter with it, and nothing was paid for that
         same = _best([job for job in self._here(path) if content.sha256 and job.sha256 == content.sha256])
         if same is not None and _speaks(same):
             self._is(same, path, content.seen, content.partial)
@@ -132,6 +138,8 @@ class Inventory:
         job = self._described(waiting, path, content)
         if earlier is not None:
             self._skip(job, earlier, content.seen)
+        elif content.fault and waiting is None:
+            self._fail(job, content)
         else:
             self._hold(job, content)
 
@@ -153,13 +161,15 @@ class Inventory:
             partial = fingerprint.partial(descriptor, seen.size)
             if tick is None or seen.size == 0:
                 return _Content(seen, partial)
-            media, trouble = None, ""
+            media, fault, trouble = None, "", ""
             try:
                 media = probe(descriptor)
             except ProbeFailed as error:
                 trouble = str(error)
-            sha256 = fingerprint.whole(descriptor, going) if media is not None or trouble else None
-            return _Content(seen, partial, sha256, media, trouble)
+            if media is None and not trouble:
+                trouble = cut_short(descriptor, seen.size) or ""
+                fault = "truncated" if trouble else "not_media"
+            return _Content(seen, partial, fingerprint.whole(descriptor, going), media, fault, trouble)
         except OSError as error:
             return _Content(seen, trouble=error.strerror or str(error))
         finally:
@@ -187,11 +197,17 @@ class Inventory:
         self._stand(self._journal.learn(job, "a copy of what was restored before"), seen)
         self.skipped += 1
 
+    def _fail(self, job: Job, content: _Content) -> None:
+        """As intake would, but doubted: a person may have had it sent as it is."""
+        reason = because(content.fault, job=job.id, detail=content.trouble)
+        job = replace(job, state=State.FAILED, because=reason, due_at=self._journal.clock.now(), unproven=True)
+        self._stand(self._journal.learn(job, "found in the inbox by a rebuild"), content.seen)
+
     def _hold(self, job: Job, content: _Content) -> None:
         if job.because is None or job.because.code != "unproven" or job.state is not State.HELD:
             detail = f"It could not be read: {content.trouble}. " if content.trouble else ""
-            reason = because("unproven", job=job.id, detail=detail + self._about(job.path))
-            job = replace(job, state=State.HELD, because=reason, error_file=False)
+            reason = because("unproven", job=job.id, detail=detail + self._about(job))
+            job = replace(job, state=State.HELD, because=reason, error_file=False, unproven=True)
             self.held += 1
         self._stand(self._journal.learn(job, "found in the inbox by a rebuild"), content.seen)
 

@@ -138,6 +138,7 @@ class Job:
     parks: int = 0  # consecutive parks; what the next pause grows by
     as_is: bool = False  # a person wants it sent although it looked cut short or no medium
     approved: bool = False  # a person released it: the money guards let it pass
+    unproven: bool = False  # a rebuild could not tell whether it was paid for: a person has to say, before it is sent
     # what was sent, recorded before it is sent
     base_url: str | None = None
     key_print: str | None = None  # HMAC of the API key that it was sent with, with a secret of the journal

@@ -1,23 +1,22 @@
 """`journal rebuild`: a journal made of what the folders tell, or an older one brought up to date by it.
 
 What a sidecar or error file tells becomes a row. What else stands in an inbox is read: content that a sidecar knows
-is `skipped`, the rest is `held` as `unproven`, so that nothing is paid for again without a person's word. The markers
-are taken over last: broken off anywhere, the daemon refuses the journal, and the rebuild is simply run again.
+is `skipped`, the rest is `held` as `unproven`, so that nothing is paid for again without a person's word. What failed
+stays so, for its reason is worth more, and is held when a person has it go on: its error file, too, may be older than
+a payment. The markers are taken over last: broken off anywhere, the daemon refuses the journal, and the rebuild is
+simply run again.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from diffio_watch.api.errors import ApiError
-from diffio_watch.api.shapes import ProjectSummary
-from diffio_watch.config import Config, Inbox, KeyMissing
+from diffio_watch.config import Config, Inbox
 from diffio_watch.disk import marker
 from diffio_watch.disk.mounts import expected_but_unmounted
-from diffio_watch.disk.names import show
 from diffio_watch.intake import media
 from diffio_watch.inventory import Inventory, Progress
 from diffio_watch.job import Job, State
@@ -27,13 +26,12 @@ from diffio_watch.journal.learning import REBUILDING
 from diffio_watch.outbox import Outbox
 from diffio_watch.outbox.errors import OutboxError
 from diffio_watch.outbox.recall import recall
+from diffio_watch.pipeline.listed import Listed, Projects
 from diffio_watch.reasons import because
 from diffio_watch.startup import folders
 
-Projects = Callable[[], Sequence[ProjectSummary]]
 _TOLD: Final = frozenset({State.DELIVERED, State.SKIPPED, State.FAILED, State.HELD})
 _RANK: Final = {State.DELIVERED: 2, State.SKIPPED: 1}
-_MOST_NAMED: Final = 3
 
 
 class CannotRebuild(Exception):
@@ -73,7 +71,7 @@ class _Rebuild:
     def __init__(self, config: Config, journal: Journal, projects: Projects, progress: Progress) -> None:
         self._config = config
         self._journal = journal
-        self._service = _Service(journal, projects)
+        self._service = Listed(journal, projects)
         self._progress = progress
         self._tally = Tally()
         self._starts = int(journal.meta("starts") or 0)
@@ -147,9 +145,10 @@ class _Rebuild:
         """What an old copy calls unpaid may have been paid for since: a person decides."""
         if not doubtful:
             return
+        self._journal.doubt(inbox.name)
         for job in self._journal.jobs({State.QUEUED, State.UPLOADING, State.GENERATING, State.HELD}, inbox.name):
             if not job.paid and (job.because is None or job.because.code != "unproven"):
-                reason = because("unproven", job=job.id, detail=self._service.about(job.path))
+                reason = because("unproven", job=job.id, detail=self._service.about(job))
                 self._journal.learn(replace(job, state=State.HELD, because=reason, due_at=None, error_file=False),
                                     "the journal was an old copy")
                 self._tally.held += 1
@@ -217,45 +216,3 @@ def _merged(row: Job, told: Job) -> Job | None:
         facts = {name: facts[name] for name in ("generation_id", "model_key", "generated_at", "completed_at")
                  if facts[name] is not None}
     return replace(row, **facts, state=told.state, because=told.because, due_at=None, error_file=True)
-
-
-class _Service:
-    """What the service has under a file's name: a hint for the person who decides."""
-
-    def __init__(self, journal: Journal, projects: Projects) -> None:
-        self._journal = journal
-        self._projects = projects
-        self._by_name: dict[str, list[ProjectSummary]] | None = None
-        self._refusal = ""
-
-    def about(self, path: str) -> str:
-        """A sentence."""
-        if self._by_name is None:
-            self._by_name = self._ask()
-        if self._refusal:
-            return self._refusal
-        # as it was sent when its project was made
-        name = show(path.rpartition("/")[2]).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        found = self._by_name.get(name, [])
-        if not found:
-            return "The service lists no project of its name that a sidecar does not know."
-        named = "; ".join(_project(one) for one in found[:_MOST_NAMED])
-        more = f"; and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
-        return f"Under its name the service lists {named}{more}."
-
-    def _ask(self) -> dict[str, list[ProjectSummary]]:
-        known = {job.project_id for job in self._journal.jobs()}
-        by_name: dict[str, list[ProjectSummary]] = {}
-        try:
-            for one in self._projects():
-                if one.project_id not in known and one.file_name is not None:
-                    by_name.setdefault(one.file_name, []).append(one)
-        except (ApiError, KeyMissing) as error:
-            self._refusal = f"What the service has under its name could not be asked: {str(error).rstrip('.')}."
-        return by_name
-
-
-def _project(one: ProjectSummary) -> str:
-    count = one.generations
-    told = [one.status or "", "" if count is None else f"{count} generation{'' if count == 1 else 's'}"]
-    return f"project {one.project_id} ({', '.join(word for word in told if word)})"

@@ -18,6 +18,7 @@ _INSERT: Final = f"INSERT INTO jobs ({_ALL}) VALUES ({', '.join(':' + name for n
 _OPEN: Final = ", ".join(f"'{state}'" for state in sorted(OPEN))
 # states in which no name in the outbox is needed any more: what exists there speaks for itself
 _NAMELESS: Final = frozenset({State.DELIVERED, State.SKIPPED, State.CANCELLED, State.FAILED})
+_TOLD: Final = frozenset({State.FAILED, State.HELD})  # with an error file
 
 
 class Jobs(Connection):
@@ -58,6 +59,8 @@ class Jobs(Connection):
         state = changes.get("state", job.state)
         if state is not job.state and state not in TRANSITIONS[job.state]:
             raise ValueError(f"{job.state} -> {state} is no transition")
+        if job.state in _TOLD and state not in _TOLD:
+            changes["error_file"] = False
         after = replace(job, **changes, updated_at=self.clock.now(), version=job.version + 1)
         row = to_row({**changes, "updated_at": after.updated_at, "version": after.version})
         with self.transaction() as db:
@@ -80,8 +83,8 @@ class Jobs(Connection):
                     raise NameReserved(f"A name of job {job.id} is reserved.") from error
             elif state in _NAMELESS and state is not job.state:
                 db.execute("DELETE FROM names WHERE job = ?", (job.id,))
-            if job.error_file and not after.error_file and state in {State.FAILED, State.HELD}:
-                # told anew; until then the old words stand there, and nothing else would know of them
+            if job.error_file and not after.error_file and (state in _TOLD or job.state in _TOLD):
+                # told anew, or over; until then the old words stand there, and nothing else would know of them
                 db.execute("INSERT OR IGNORE INTO old_notices VALUES (?, ?)", (job.inbox, os.fsencode(job.path)))
             if "project_id" in changes or "upload_id" in changes:  # parts belong to one session of one project
                 db.execute("DELETE FROM parts WHERE job = ?", (job.id,))

@@ -49,6 +49,12 @@ class Learning(Account):
                 return job
         return replace(job, run=max(one.run for one in there) + 1)
 
+    def doubt(self, inbox: str) -> None:
+        """What was not paid for in an inbox, as far as this journal knows, may have been: a person has to say."""
+        with self.transaction() as db:
+            db.execute("UPDATE jobs SET unproven = 1, version = version + 1 "
+                       "WHERE inbox = ? AND intent_at IS NULL AND unproven = 0", (inbox,))
+
     def stand(self, job: Job, *, size: int, mtime_ns: int, inode: int | None) -> None:
         """This is the job of the file that stands at its path now."""
         with self.transaction() as db:

@@ -39,6 +39,7 @@ CREATE TABLE jobs (
     parks INTEGER NOT NULL,
     as_is INTEGER NOT NULL,
     approved INTEGER NOT NULL,
+    unproven INTEGER NOT NULL,
     base_url TEXT,
     key_print TEXT,
     project_id TEXT,

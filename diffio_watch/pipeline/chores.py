@@ -170,7 +170,8 @@ class Chores:
                                   reason=job.because.code, message=job.because.message, action=job.because.action)
         if not self._outbox.write_error(job):
             self._tools.log.warning("outbox.error_file_name_taken", job=job.id, path=job.path)
-        self._commit(job, error_file=True, due_at=job.due_at if job.state is State.HELD else None)
+        if not self._commit(job, error_file=True, due_at=job.due_at if job.state is State.HELD else None):
+            self._outbox.clear_error(job.path)  # the job went on meanwhile; if it has not, it is told anew
 
     def _originals(self, now: float) -> None:
         """What is delivered goes where the settings say, once the delivery is committed."""
@@ -204,8 +205,11 @@ class Chores:
         for job in self._tools.journal.held_until(self._inbox.name, now):
             self._commit(job, state=way(job), because=None, due_at=now, detail="the day is over")
 
-    def _commit(self, job: Job, *, detail: str = "", **changes: Any) -> None:
+    def _commit(self, job: Job, *, detail: str = "", **changes: Any) -> bool:
+        """Whether the job was still as it had been read."""
         try:
             self._tools.journal.commit(job, detail=detail, **changes)
         except Stale:
             self._tools.log.debug("chore.overtaken", job=job.id)
+            return False
+        return True

@@ -56,6 +56,9 @@ def generating(job: Job, tools: Tools) -> Outcome:
     if job.key_print != tools.key_print():
         return _look_before_sending(job, tools)
     tools.seen_empty.pop(job.id, None)  # from now on there may be something to be seen
+    with tools.files.call(job.inbox):
+        # a rebuild believes an error file that tells of no generation: none may stand there from here on
+        tools.outbox(job).clear_error(job.path)
     try:
         made = tools.api.generate(job.settings.model, job.body or "")
     except api.NotFound as error:

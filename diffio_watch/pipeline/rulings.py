@@ -45,7 +45,8 @@ def way(job: Job) -> State:
     """The state from which a job goes on without paying for what it has."""
     if job.generation_id is not None:
         return State.DOWNLOADING if job.completed_at is not None else State.WAITING
-    return State.GENERATING if job.paid or job.uploaded else State.QUEUED
+    # what may have been paid for unknown to the journal goes through the question that is put at the beginning
+    return State.GENERATING if job.paid or (job.uploaded and not job.unproven) else State.QUEUED
 
 
 def retry(job: Job, now: float, *, as_is: bool = False, missing: Collection[str] = ()) -> Ruling:
@@ -131,7 +132,10 @@ def approve(job: Job, now: float) -> Ruling:
     """Release a held job. A conflict asks again with the key and body it was sent with, which can't buy twice."""
     if job.state is not State.HELD:
         return _no(f"is not held but {job.state}.")
-    changes: dict[str, Any] = {"state": way(job), "because": None, "due_at": now, "parks": 0, "approved": True}
+    if job.because is not None and job.because.code == "unproven":
+        job = replace(job, unproven=False)
+    changes: dict[str, Any] = {"state": way(job), "because": None, "due_at": now, "parks": 0, "approved": True,
+                               "unproven": job.unproven}
     if job.because is not None and job.because.code == "duplicate_gone":
         # or it would be found to be a copy again
         changes |= {"settings": replace(job.settings, duplicates="process"), "duplicate_of": None}
@@ -165,7 +169,8 @@ def fresh_refusal(job: Job, stop: str | None) -> str | None:
     if job.because is not None and job.because.code == "empty":
         return "is empty: copy the recording again; the new file is picked up by itself."
     if job.because is not None and job.state is State.FAILED and job.because.code in _BY_LOOK:
-        return f"was never sent ({job.because.code}): `diffio-watch retry --as-is {job.id}` sends it all the same."
+        return (f"was refused by its look ({job.because.code}): `diffio-watch retry --as-is {job.id}` sends it all the "
+                "same.")
     return None
 
 

@@ -14,6 +14,7 @@ from diffio_watch.job import OPEN, Job, Part, State
 from diffio_watch.outbox.recall import sidecars_of
 from diffio_watch.pipeline import guard
 from diffio_watch.pipeline.content import Changed, Original
+from diffio_watch.pipeline.listed import Listed
 from diffio_watch.pipeline.outcome import NO_PROJECT, Outcome, go, hold, new_project, park
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
@@ -33,6 +34,8 @@ def queued(job: Job, tools: Tools) -> Outcome:
         found = _unproven(job, tools, original.sha256) or _twin(job, tools, original.sha256)
         if found is not None:
             return found
+    if job.unproven:
+        return hold(job, "unproven", detail=Listed(tools.journal, tools.api.list_projects).about(job))
     return go(state=State.UPLOADING, attempts=job.attempts + 1, due_at=now, progress=None)
 
 

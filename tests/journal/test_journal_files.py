@@ -307,8 +307,9 @@ def test_error_files_are_due_until_written_and_stale_when_they_explain_nothing_a
     assert journal.notices_due("in", journal.clock.now()) == []
     assert journal.notices_stale("in") == []
     journal.vanish("in", ["b.wav"])
-    journal.commit(held, state=State.QUEUED)
     assert [job.id for job in journal.notices_stale("in")] == [gone.id]
+    assert not journal.commit(held, state=State.QUEUED).error_file
+    assert journal.old_notices("in") == ["c.wav"]
     (later,) = place(journal, found("a.wav", "better", mtime_ns=2))
     for state in (State.UPLOADING, State.GENERATING, State.WAITING, State.DOWNLOADING, State.DELIVERED):
         later = journal.commit(later, state=state)

@@ -1,0 +1,85 @@
+"""An error file exists while its job is failed or held: what is paid for is never told of as failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pipeline_house import House
+
+from diffio_watch.job import Job, State
+from diffio_watch.outbox import Outbox
+from diffio_watch.sandbox import Sandbox
+
+ERROR = "a.wav.error.json"
+
+
+@pytest.fixture
+def failed(house: House, service: Sandbox) -> str:
+    """A job that the service refused before anything was paid, and that its error file tells of."""
+    refusal = service.fault("create_project", "status", status=400)
+    job = house.drop("a.wav")
+    house.work()
+    house.chores()
+    service.calm()
+    assert refusal.fired
+    assert house.job(job).state is State.FAILED
+    assert house.visible() == {ERROR}
+    return job
+
+
+def when_paid(service: Sandbox, path: Path) -> list[bool]:
+    """Whether a file was there, each time that a generation was asked for."""
+    there: list[bool] = []
+    service.watch(lambda moment, seen: there.append(path.exists()) if (moment, seen.call) == ("arrived", "generate")
+                  else None)
+    return there
+
+
+@pytest.mark.parametrize("way", ["retry", "retry --fresh"])
+def test_it_is_gone_before_the_generation_is_sent(house: House, service: Sandbox, failed: str, way: str) -> None:
+    """A lost journal would learn from it that nothing was paid."""
+    there = when_paid(service, house.outbox() / ERROR)
+    assert house.ask("retry", jobs=[failed], fresh=way.endswith("--fresh")).exit == 0
+    house.work()
+    assert there == [False]
+
+
+def test_nothing_is_sent_where_it_can_not_be_taken_away(house: House, service: Sandbox, failed: str,
+                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    assert house.ask("retry", jobs=[failed]).exit == 0
+    with monkeypatch.context() as patch:
+        def refused(*_: object) -> bool:
+            raise OSError(30, "Read-only file system")
+
+        patch.setattr("diffio_watch.outbox.publish.unlink", refused)
+        house.run(60)
+    job = house.job(failed)
+    assert (job.state, job.because and job.because.code) == (State.GENERATING, "disk")
+    assert service.charges == 0
+    house.finish()
+    house.check_delivered(failed)
+
+
+def test_it_goes_as_soon_as_a_person_had_the_job_go_on(house: House, failed: str) -> None:
+    assert house.ask("retry", jobs=[failed]).exit == 0
+    before = house.job(failed)
+    house.chores()
+    assert house.visible() == set()
+    assert house.job(failed) == before  # a step that is at it meanwhile is not broken off
+
+
+def test_one_that_is_written_while_the_job_goes_on_is_taken_back(house: House, failed: str,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow share: the words reach it only after a person had the job go on."""
+    (house.outbox() / ERROR).unlink()
+    house.journal.commit(house.job(failed), error_file=False)
+    write = Outbox.write_error
+
+    def late(outbox: Outbox, job: Job) -> bool:
+        assert house.ask("retry", jobs=[failed]).exit == 0
+        return write(outbox, job)
+
+    monkeypatch.setattr(Outbox, "write_error", late)
+    house.chores()
+    assert house.visible() == set()
