@@ -138,6 +138,7 @@ class Job:
     parks: int = 0  # consecutive parks; what the next pause grows by
     as_is: bool = False  # a person wants it sent although it looked cut short or no medium
     approved: bool = False  # a person released it: the money guards let it pass
+    rebuy: bool = False  # … and knew that this content may have been paid for already
     unproven: bool = False  # a rebuild could not tell whether it was paid for: a person has to say, before it is sent
     # what was sent, recorded before it is sent
     base_url: str | None = None
@@ -156,6 +157,7 @@ class Job:
     progress: float | None = None  # 0 to 100
     stage: str | None = None
     polls: int = 0
+    waited: float = 0.0  # seconds that the program spent waiting for the generation, whatever its clock was set to
     number: int | None = None  # the shared number of this job's names, 1 adds nothing
     outputs: tuple[Output, ...] = ()
     notes: tuple[str, ...] = ()

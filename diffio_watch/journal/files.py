@@ -117,7 +117,7 @@ class Files(Jobs):
             "size": file.size, "mtime_ns": file.mtime_ns, "inode": file.inode, "partial": file.partial,
             "sha256": file.sha256, "media": file.media, "settled_at": file.settled_at}
         if (job.size, job.partial) != (file.size, file.partial):
-            facts |= {"approved": False, "as_is": False, "detected_at": file.detected_at}
+            facts |= {"approved": False, "rebuy": False, "as_is": False, "detected_at": file.detected_at}
         if job.state is not State.HELD:  # what a person is to decide stays theirs
             facts |= {"state": State.QUEUED, "because": None, "due_at": 0.0, "project_id": None, "upload": None,
                       "upload_id": None, "part_size": None}

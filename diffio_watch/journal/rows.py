@@ -57,6 +57,7 @@ _FROM_ROW: Final[dict[str, Callable[[Any], Any]]] = {
     "notes": lambda text: tuple(json.loads(text)),
     "as_is": bool,
     "approved": bool,
+    "rebuy": bool,
     "unproven": bool,
     "uploaded": bool,
     "replayed": bool,

@@ -23,6 +23,7 @@ from diffio_watch.outbox import names, sidecar
 from diffio_watch.outbox.errors import ContentLost, NameTaken, translated
 from diffio_watch.outbox.files import holds, parsed, peek, size_of, unlink
 from diffio_watch.outbox.names import Plan
+from diffio_watch.outbox.recall import Evidence
 from diffio_watch.outbox.root import Root
 from diffio_watch.outbox.sidecar import Sidecar
 from diffio_watch.outbox.temp import Temp, reopen
@@ -48,6 +49,7 @@ class Outbox:
     def __init__(self, root: str, *, inbox: str, available: Callable[[], None],
                  tell: Callable[[str], None] = lambda _: None) -> None:
         self.root = Root(root, available)
+        self.evidence = Evidence(self.root)
         self.inbox = inbox
         self._tell = tell
         self._told: set[str] = set()

@@ -1,11 +1,13 @@
-"""Sidecars and error files read back as the jobs that they tell of: what a lost journal is made of anew."""
+"""Sidecars and error files read back: as the jobs that a lost journal is made of anew, and as word of one file."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterator
-from dataclasses import replace
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from diffio_watch.disk import names as disk_names
@@ -15,7 +17,9 @@ from diffio_watch.outbox.files import parsed, peek
 from diffio_watch.outbox.root import Root
 from diffio_watch.outbox.sidecar import Sidecar, SidecarOutput, from_rfc3339
 
-_NUMBER: Final = re.compile(r" \((\d{1,9})\)\.json$")
+_NUMBER: Final = re.compile(r" \(([0-9]{1,9})\)\.json$", re.IGNORECASE)
+_LISTED_FOR: Final = 60.0  # seconds
+_MOST_LISTINGS: Final = 256
 
 
 def recall(found: Sidecar, path: str, inbox: str, settings: Settings) -> Job:
@@ -85,19 +89,70 @@ def _seconds(text: str | None) -> float | None:
     return None if text is None else from_rfc3339(text) / 1e9
 
 
-def sidecars_of(root: Root, path: str) -> Iterator[Sidecar]:
-    """The sidecars of the file at `path` in the inbox, whoever's jobs they tell of, by their numbers.
+def buyer(found: Sidecar) -> str | None:
+    """The id of the job whose generation a sidecar or error file tells of; None where nothing was bought."""
+    if found.duplicate_of is not None:
+        return found.duplicate_of.job
+    bought = found.request.idempotency_key is not None or found.service.generation_id is not None
+    return found.job if bought or found.state in {State.DELIVERED, State.SKIPPED} else None
 
-    Raises:
-        OutboxGone, DiskTrouble: the outbox can't be looked at.
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """The sidecars of a folder that have a number: their names by their keys without case, and the numbers in use."""
+
+    until: float
+    names: dict[str, list[str]]
+    numbers: list[int]
+
+
+class Evidence:
+    """What an outbox tells of single files of its inbox. Safe to use from many threads.
+
+    Args:
+        root: of the outbox.
+        monotonic: seconds of a clock that nobody sets.
     """
-    with root.existing(names.split(path)[0]) as folder:
-        number = 1
-        while folder is not None:
-            data = peek(names.sidecar_path(path, number).rpartition("/")[2], folder)
-            if data is None:
-                return
-            found = parsed(data)
-            if found is not None and found.source.name == path:
-                yield found
-            number += 1
+
+    def __init__(self, root: Root, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._root = root
+        self._monotonic = monotonic
+        self._listings: dict[str, _Listing] = {}
+
+    def of(self, path: str) -> list[Sidecar]:
+        """The sidecars and the error file of the file at `path` in the inbox, whoever's jobs they tell of.
+
+        Those with a number that others put there within the last minute may be missing.
+
+        Raises:
+            OutboxGone, DiskTrouble: the outbox can't be looked at.
+        """
+        folder = names.split(path)[0]
+        with self._root.existing(folder) as fd:
+            if fd is None:
+                return []
+            plain = [one.rpartition("/")[2] for one in (names.sidecar_path(path), names.error_path(path))]
+            told = [parsed(peek(name, fd)) for name in (*plain, *self._numbered(path, folder, fd))]
+        return [found for found in told if found is not None and found.source.name == path]
+
+    def _numbered(self, path: str, folder: str, fd: int) -> list[str]:
+        """The names of the sidecars of `path` that have a number. Any may be missing: all files of a job share one."""
+        listing = self._listings.get(folder)
+        if listing is None or self._monotonic() >= listing.until:
+            listing = self._list(fd)
+            if len(self._listings) >= _MOST_LISTINGS:
+                self._listings.clear()
+            self._listings[folder] = listing
+        keys = (disk_names.fold(names.sidecar_path(path, number).rpartition("/")[2]) for number in listing.numbers)
+        return [name for key in keys for name in listing.names.get(key, ())]
+
+    def _list(self, fd: int) -> _Listing:
+        # once for many files: of the thousands in a folder each would have to be listed for each
+        found: dict[str, list[str]] = {}
+        numbers = set()
+        for name in os.listdir(fd):
+            match = _NUMBER.search(name)
+            if match is not None and (number := int(match.group(1))) > 1:
+                found.setdefault(disk_names.fold(name), []).append(name)
+                numbers.add(number)
+        return _Listing(self._monotonic() + _LISTED_FOR, found, sorted(numbers))

@@ -19,6 +19,8 @@ _SPENT: Final = frozenset({"generation_failed", "gave_up"})
 _BY_LOOK: Final = frozenset({"truncated", "not_media"})
 # the project is out of this key's reach, or there no more
 _PROJECT_GONE: Final = frozenset({"account_changed", "not_found"})
+# who releases these was told that it may be paid for a second time
+_BOUGHT_ONCE: Final = frozenset({"unproven", "duplicate_gone"})
 _MODEL_STOPS: Final = frozenset({"model_retired", "model_unknown", "forbidden"})
 
 
@@ -136,6 +138,8 @@ def approve(job: Job, now: float) -> Ruling:
         job = replace(job, unproven=False)
     changes: dict[str, Any] = {"state": way(job), "because": None, "due_at": now, "parks": 0, "approved": True,
                                "unproven": job.unproven}
+    if job.because is not None and job.because.code in _BOUGHT_ONCE:
+        changes["rebuy"] = True
     if job.because is not None and job.because.code == "duplicate_gone":
         # or it would be found to be a copy again
         changes |= {"settings": replace(job.settings, duplicates="process"), "duplicate_of": None}

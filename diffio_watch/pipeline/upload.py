@@ -11,7 +11,7 @@ from diffio_watch.api.shapes import Session
 from diffio_watch.disk.names import show
 from diffio_watch.intake.judge import Place
 from diffio_watch.job import OPEN, Job, Part, State
-from diffio_watch.outbox.recall import sidecars_of
+from diffio_watch.outbox.recall import buyer
 from diffio_watch.pipeline import guard
 from diffio_watch.pipeline.content import Changed, Original
 from diffio_watch.pipeline.listed import Listed
@@ -31,26 +31,37 @@ def queued(job: Job, tools: Tools) -> Outcome:
     if over is not None:
         return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
     with _original(job, tools) as original:
-        found = _unproven(job, tools, original.sha256) or _twin(job, tools, original.sha256)
-        if found is not None:
-            return found
+        for look in (_unproven, _twin, _copy):
+            found = look(job, tools, original.sha256)
+            if found is not None:
+                return found
     if job.unproven:
         return hold(job, "unproven", detail=Listed(tools.journal, tools.api.list_projects).about(job))
-    return go(state=State.UPLOADING, attempts=job.attempts + 1, due_at=now, progress=None)
+    return go(state=State.UPLOADING, attempts=job.attempts + 1, due_at=now, progress=None, duplicate_of=None)
 
 
 def _unproven(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
-    """Hold what the outbox knows as restored and the journal does not: then the journal has a gap."""
-    if job.run > 1 or job.approved:
-        return None  # a person knows of it
+    """Hold what the outbox knows as bought and the journal does not: then the journal has a gap."""
+    if job.rebuy:
+        return None
     with tools.files.call(job.inbox):
-        told = [found for found in sidecars_of(tools.outbox(job).root, job.path)
-                if found.source.size == job.size and tools.journal.job(found.job) is None]
+        told = [found for found in tools.outbox(job).evidence.of(job.path) if found.source.size == job.size]
     for found in told:
+        bought_by = buyer(found)
+        if bought_by is None or _knows_as_bought(tools, bought_by):
+            continue
+        if job.run > 1 and bought_by != job.id:
+            continue  # a person asked for another generation of this content, but not for this one twice
         if found.source.sha256 is None or found.source.sha256 == (job.sha256 or sha256()):
-            return hold(job, "unproven", detail="The outbox has a sidecar of it that the journal does not know: "
-                                                "`diffio-watch journal rebuild` learns from it.")
+            return hold(job, "unproven", detail="The outbox has a sidecar or error file that tells more of it than the "
+                                                "journal: `diffio-watch journal rebuild` learns from it.")
     return None
+
+
+def _knows_as_bought(tools: Tools, job_id: str) -> bool:
+    job = tools.journal.job(job_id)
+    return job is not None and (job.paid or job.generation_id is not None
+                                or job.state in {State.DELIVERED, State.SKIPPED})
 
 
 def _twin(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
@@ -85,6 +96,17 @@ def _twin(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
         waiting = park(job, now, because("twin", other=show(twin.path)), delay=_twin_pause(job))
         return Outcome({**waiting.changes, "sha256": mine}, rest=True)  # read once is enough
     return None
+
+
+def _copy(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
+    """A copy that a person has looked at anew is fetched from what was bought, whatever became of the earlier job."""
+    if job.duplicate_of is None or job.run > 1:
+        return None
+    earlier = tools.journal.job(job.duplicate_of)
+    mine = job.sha256 or sha256()
+    if earlier is not None and (not _knows_as_bought(tools, earlier.id) or earlier.sha256 not in {None, mine}):
+        return None  # nothing was bought after all, or it is another content by now
+    return go("a copy of what was restored before", state=State.DOWNLOADING, sha256=mine, due_at=tools.clock.now())
 
 
 def _twin_pause(job: Job) -> float:
@@ -196,7 +218,9 @@ def _arrived(job: Job, tools: Tools, original: Original) -> Outcome:
     # of the same content at this place there may be jobs that never came to anything
     runs = [one.run for one in tools.journal.jobs_at(job.inbox, job.path) if one.id != job.id and one.sha256 == sha256]
     run = max(runs) + 1 if job.run in runs else job.run
-    return go(state=State.GENERATING, run=run, sha256=sha256, uploaded=True, uploaded_at=now, due_at=now, progress=None)
+    done = go(state=State.GENERATING, run=run, sha256=sha256, uploaded=True, uploaded_at=now, due_at=now, progress=None)
+    held = _unproven(job, tools, lambda: sha256)  # a journal of the past may go on with an upload too
+    return done if held is None else Outcome({**done.changes, **held.changes}, rest=True)
 
 
 def abort(job: Job, tools: Tools, session: Session) -> None:

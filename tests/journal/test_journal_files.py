@@ -78,13 +78,13 @@ def test_a_file_that_is_replaced_before_anything_was_paid_describes_its_job_anew
 
 def test_what_a_person_allowed_was_about_the_content_that_stood_there(journal: Journal) -> None:
     (job,) = place(journal, found("a.wav", "abc", read=False))
-    journal.commit(job, approved=True, as_is=True)
+    journal.commit(job, approved=True, rebuy=True, as_is=True)
     assert outcome(journal, "a.wav", "abc", mtime_ns=2, read=False) == "refreshed"
     touched = now(journal, job.id)
-    assert (touched.approved, touched.as_is, touched.detected_at) == (True, True, 1.0)
+    assert (touched.approved, touched.rebuy, touched.as_is, touched.detected_at) == (True, True, True, 1.0)
     assert outcome(journal, "a.wav", "other", mtime_ns=3, read=False, detected_at=5.0) == "refreshed"
     other = now(journal, job.id)
-    assert (other.approved, other.as_is, other.detected_at) == (False, False, 5.0)
+    assert (other.approved, other.rebuy, other.as_is, other.detected_at) == (False, False, False, 5.0)
 
 
 def test_approved_files_that_are_all_replaced_before_they_were_sent_are_a_drop_again(
