@@ -11,23 +11,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from diffio_watch.cli.base import FAILED, REFUSED, Trouble
-from diffio_watch.job import ENDED, Job, State
+from diffio_watch.cli.base import FAILED, REFUSED, Trouble, say
+from diffio_watch.job import ENDED, Because, Job, State
 
 if TYPE_CHECKING:
     from diffio_watch.cli.status import View
+    from diffio_watch.journal import Journal
 
 _INBOX: Final = "demo"
 _AT_REST: Final = ENDED | {State.HELD}
 _EVERY: Final = 0.25  # seconds between two looks
 _START: Final = 30.0  # seconds for the daemon to make its journal
+_CUT: Final = 3.0  # seconds that the word of a file cut short may be from before its copy was whole
 _STOP: Final = 10.0  # seconds for it to end
 _FOREIGN: Final = frozenset({"CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC",
                              "WATCHDOG_PID", "SSL_CERT_FILE", "SSL_CERT_DIR"})
@@ -52,18 +55,57 @@ def demo(files: Sequence[Path], *, keep: Path | None) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     service = Sandbox(seconds=3.0)
+    seen = _Seen()
     try:
         service.start()
         config = _configure(folder, service.base_url)
         with _daemon(config, folder / "daemon.log") as process:
             view = View(load(config, _clean(os.environ)))
             _wait_for_journal(view, process, folder)
-            dropped = _drop(files, folder / "inbox")
-            click.echo(f"Dropped {_count(len(dropped))} into {folder / 'inbox'}.")
-            jobs = _follow(view, process, folder, dropped)
+            seen.paths = _drop(files, folder / "inbox")
+            say([f"Dropped {_count(len(seen.paths))} into", f"  {folder / 'inbox'}"])
+            _follow(view, process, folder, seen)
+    except KeyboardInterrupt:
+        _tell(folder, seen)
+        raise
     finally:
         service.close()
-    return _tell(folder, jobs)
+    _tell(folder, seen)
+    say([_RESTORES_NOTHING, "For real recordings:", "  diffio-watch init --inbox DIR --outbox DIR"])
+    done = {State.DELIVERED, State.SKIPPED}
+    return 0 if all(path in seen.jobs and seen.jobs[path].state in done for path in seen.paths) else FAILED
+
+
+@dataclass
+class _Seen:
+    """The files of a demo: their paths in its inbox, and the last that was seen of them.
+
+    Attributes:
+        paths: in the order in which they were dropped.
+        jobs: the newest job at a path.
+        waits: why a path is not picked up yet.
+    """
+
+    paths: Sequence[str] = ()
+    jobs: Mapping[str, Job] = field(default_factory=dict)
+    waits: Mapping[str, Because] = field(default_factory=dict)
+    _cut: Mapping[str, float] = field(default_factory=dict)
+
+    def look(self, journal: Journal) -> None:
+        """Look again."""
+        self.jobs = {job.path: job for job in reversed(journal.jobs(inbox=_INBOX))}
+        self.waits = {entry.path: entry.because for entry in journal.settling_in(_INBOX)}
+        now = time.monotonic()
+        self._cut = {path: self._cut.get(path, now) for path, why in self.waits.items()
+                     if why.code == "cut_short" and path not in self.jobs}
+
+    def cut_short(self, path: str) -> bool:
+        """Whether a file waits for the rest of its content, which nobody copies any more."""
+        return path in self._cut and time.monotonic() - self._cut[path] >= _CUT
+
+    def rests(self, path: str) -> bool:
+        """Whether nothing will become of a file but what is so now."""
+        return (path in self.jobs and self.jobs[path].state in _AT_REST) or self.cut_short(path)
 
 
 def _folder(keep: Path | None) -> Path:
@@ -190,65 +232,61 @@ def _free(path: str, taken: set[str]) -> str:
     return path
 
 
-def _follow(view: View, process: subprocess.Popen[bytes], folder: Path, dropped: Sequence[str]) -> list[Job]:
-    """Show the files on their way until each is at its end; their jobs, in the order they were dropped."""
+def _follow(view: View, process: subprocess.Popen[bytes], folder: Path, seen: _Seen) -> None:
+    """Show the files on their way until nothing more will become of any."""
     from rich.console import Console
     from rich.live import Live
 
     from diffio_watch.cli import draw, panel
-    from diffio_watch.disk import names
 
-    live = sys.stdout.isatty()
+    console = Console(highlight=False)
     told: set[str] = set()
-    cut: set[str] = set()
-    with Live(console=Console(highlight=False), auto_refresh=False, transient=True) if live else _nothing() as screen:
-        while True:
+    with Live(console=console, auto_refresh=False, transient=True) if sys.stdout.isatty() else nullcontext() as screen:
+        while not (seen.paths and all(seen.rests(path) for path in seen.paths)):
+            time.sleep(_EVERY)
             _must_run(process, folder)
             journal = view.journal()
             assert journal is not None
-            newest = {job.path: job for job in reversed(journal.jobs(inbox=_INBOX))}
+            seen.look(journal)
             if screen is not None:
-                settling = {entry.path: entry.because for entry in journal.settling_in(_INBOX)}
-                screen.update(panel.journey(dropped, newest, settling, screen.console.height - 4), refresh=True)
-            else:
-                waiting = {entry.path: entry.because for entry in journal.settling_in(_INBOX)}
-                for path in dropped:
-                    job = newest.get(path)
-                    why = waiting.get(path)
-                    if job is None and why is not None and why.code == "cut_short" and path not in cut:
-                        cut.add(path)
-                        draw.write(draw.words(f"{names.show(path)}: {why.message} {why.action}"))
-                    if job is not None and job.state in _AT_REST and path not in told:
-                        told.add(path)
-                        draw.write(draw.name(path) + f": {job.state.value}")
-            if all(path in newest and newest[path].state in _AT_REST for path in dropped):
-                return [newest[path] for path in dropped]
-            time.sleep(_EVERY)
+                screen.update(panel.journey(seen.paths, seen.jobs, seen.waits, console.height - 4), refresh=True)
+                continue
+            for path in seen.paths:
+                if path not in told and seen.rests(path):
+                    told.add(path)
+                    draw.write(draw.name(path) + f": {'cut short' if seen.cut_short(path) else seen.jobs[path].state}")
 
 
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield None
+def _tell(folder: Path, seen: _Seen) -> None:
+    """Say what became of each file, and where everything is."""
+    delivered = 0
+    for path in seen.paths:
+        job = seen.jobs.get(path)
+        outputs = [one.path for one in job.outputs if one.path is not None] if job is not None else []
+        if job is not None and job.state is State.DELIVERED and outputs:
+            delivered += 1
+            say([_plain(path), *(f"  -> {_plain(str(folder / 'outbox' / output))}" for output in outputs)])
+        else:
+            say(f"{_plain(path)}: {_undone(job, seen.waits.get(path))}")
+    if seen.paths:
+        say(f"\nDelivered {delivered} of {_count(len(seen.paths))}{', with a sidecar beside each' * bool(delivered)}.")
+    say(["Everything stays in", f"  {folder}"])
 
 
-def _tell(folder: Path, jobs: Sequence[Job]) -> int:
-    """Say where everything is; the exit code."""
-    from diffio_watch.cli import draw
+def _undone(job: Job | None, waits: Because | None) -> str:
+    """How far a file came that was not delivered."""
+    if job is not None:
+        return f"{job.state}. {_plain(job.because.message) if job.because else ''}".rstrip()
+    if waits is not None and waits.code == "cut_short":
+        return (f"not picked up. {_plain(waits.message)} A daemon waits up to 15 minutes for the rest, then such a "
+                "file fails as `truncated`; the demo does not wait.")
+    return "not picked up yet."
+
+
+def _plain(text: str) -> str:
     from diffio_watch.disk import names
 
-    delivered = [job for job in jobs if job.state is State.DELIVERED]
-    for job in jobs:
-        shown = names.terminal(names.show(job.path))
-        places = [str(folder / "outbox" / one.path) for one in job.outputs if one.path is not None and job in delivered]
-        if places:
-            click.echo(f"{shown}\n" + "\n".join(f"  -> {names.terminal(names.show(place))}" for place in places))
-        else:
-            draw.write(draw.words(f"{shown}: {job.state}. " + (job.because.message if job.because else ""), "yellow"))
-    click.echo(f"\nDelivered {len(delivered)} of {_count(len(jobs))} to {folder / 'outbox'}"
-               + (", with a sidecar beside each." if delivered else "."))
-    click.echo(f"{_RESTORES_NOTHING}\nEverything stays in {folder}. For real recordings: "
-               "diffio-watch init --inbox DIR --outbox DIR")
-    return 0 if all(job.state in {State.DELIVERED, State.SKIPPED} for job in jobs) else FAILED
+    return names.terminal(names.show(text))
 
 
 def _count(number: int) -> str:

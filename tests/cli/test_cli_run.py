@@ -60,7 +60,7 @@ def test_demo_delivers_given_files_and_folders_and_leaves_out_what_is_no_recordi
     assert "given/show 12/interview.wav\n  -> " in done.stdout
     assert "welcome.wav: skipped. It is a copy of given/welcome.wav" in done.stdout  # the same content again
     assert {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in files} == before
-    folder = done.stdout.partition("Everything stays in ")[2].partition(". For real")[0]
+    folder = done.stdout.partition("Everything stays in\n  ")[2].partition("\n")[0]
     assert Path(folder, "outbox/given/welcome.wav.json").is_file()
     shutil.rmtree(folder)
 
@@ -85,7 +85,32 @@ def test_ctrl_c_ends_the_demo_quietly_and_its_daemon_with_it(place: Place) -> No
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
         assert process.stderr.read().strip() == b""
+        told = process.stdout.read().decode()
+    assert "Delivered 0 of 3 files." in told
+    assert f"Everything stays in\n  {keep}\n" in told
     assert "daemon.stopped" in (keep / "daemon.log").read_text()
+
+
+@pytest.mark.slow
+def test_demo_tells_each_end_at_once_and_waits_for_no_file_that_is_cut_short(place: Place) -> None:
+    """What a daemon waits for, a quarter of an hour, does not come in a demo."""
+    whole, cut = write_samples(place.root / "given")[:2]
+    cut.write_bytes(cut.read_bytes()[:-20_000])
+    env = place.env.copy()
+    env.pop("PYTHONUNBUFFERED", None)
+    started = time.monotonic()
+    with subprocess.Popen(command("demo", str(whole), str(cut)), env=env, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith("welcome.wav: delivered"):
+            assert process.poll() is None  # it comes while the demo goes on
+        assert process.poll() is None
+        told = process.stdout.read()
+        assert process.wait(60) == 1
+    assert time.monotonic() - started < 100
+    assert "interview.wav: not picked up. The file is cut short" in told
+    assert "Delivered 1 of 2 files" in told
+    shutil.rmtree(told.partition("Everything stays in\n  ")[2].partition("\n")[0])
 
 
 @pytest.mark.slow
