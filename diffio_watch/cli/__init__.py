@@ -11,6 +11,7 @@ Beside them `base` (what all share), `resolve` (which job an argument means), `s
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ import click
 
 from diffio_watch import __version__
 from diffio_watch.cli import change, check, demo, init, jobs, journal, remote, run, sandbox, status
-from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, explained
+from diffio_watch.cli.base import FAILED, REFUSED, Trouble, complain, config_option, explained, named_config
 
 _SECTIONS: Final[dict[str, tuple[click.Command, ...]]] = {
     "Begin": (demo.demo, init.init, check.check),
@@ -29,6 +30,9 @@ _SECTIONS: Final[dict[str, tuple[click.Command, ...]]] = {
     "Decide": (change.retry, change.cancel, change.approve, change.pause, change.resume, change.bump),
     "Look after": (journal.journal, remote.remote, sandbox.sandbox, init.completion),
 }
+
+
+_SIGNS: Final = {"…": "~", "━": "-", "╸": "-", "╺": "-"}  # ours, of bars and of words that were cut
 
 
 class _Sections(click.Group):
@@ -57,12 +61,24 @@ for _commands in _SECTIONS.values():
         group.add_command(_command)
 
 
+def _nearest(error: UnicodeError) -> tuple[str, int]:
+    """What is printed in place of signs that an encoding does not have; see `codecs.register_error`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start:error.end]
+    return "".join(_SIGNS.get(sign, sign.encode("ascii", "backslashreplace").decode()) for sign in missing), error.end
+
+
+codecs.register_error("diffio-watch", _nearest)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its code; whatever goes wrong is told in plain sentences."""
+    named_config.set(None)
     # a name may hold what the terminal's encoding has no sign for
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="diffio-watch")
     try:
         code = group.main(arguments, prog_name="diffio-watch", standalone_mode=False)
         sys.stdout.flush()
@@ -77,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sentence, code = explained(error)
         if isinstance(error, OSError) and not _flushed():
             sentence, code = f"The output can't be written: {error.strerror}.", FAILED
-        click.echo(sentence, err=True)
+        complain(sentence)
     if not _flushed():
         # the interpreter must not try it again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-import click
-
-from diffio_watch.cli.base import FAILED, Trouble, Workplace, say
+from diffio_watch.cli.base import FAILED, Trouble, Workplace, complain, say
 from diffio_watch.disk import names
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ def tell(answer: Answer, missed: list[str] | None = None) -> int:
     """Print what was done, to standard error what was not; the command's exit code."""
     say(names.terminal(line) for line in answer.lines if answer.exit == 0)
     for line in [*(answer.lines if answer.exit else ()), *(missed or [])]:
-        click.echo(names.terminal(line), err=True)
+        complain(names.terminal(line))
     return answer.exit or (FAILED if missed else 0)
 
 

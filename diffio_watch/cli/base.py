@@ -7,9 +7,14 @@ httpx and rich take longer to import than that. What a command needs it imports 
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -22,6 +27,12 @@ if TYPE_CHECKING:
 
 DONE, FAILED, REFUSED = 0, 1, 2  # the exit codes of the outside contract
 _CONFIG = "diffio_watch.config"  # where the context keeps the path given with --config
+# the same as it was typed, for hints: they are also printed when the context is left
+named_config: ContextVar[str | None] = ContextVar("named_config", default=None)
+_COMMAND = re.compile(r"\bdiffio-watch (?=(?:run|once|check|status|jobs|show|explain|retry|cancel|approve|pause|resume|"
+                      r"bump|journal|remote)\b)")
+_QUOTED = re.compile(r"`[^`]*`")
+_BLANK = "\ue000"  # in place of one that is no place to break
 
 
 class Trouble(click.ClickException):
@@ -38,12 +49,13 @@ class Trouble(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the sentence to standard error."""
-        click.echo(self.message, file=file or sys.stderr)
+        click.echo(fitted(self.message, file or sys.stderr), file=file or sys.stderr)
 
 
 def _remember_config(context: click.Context, _: click.Parameter, value: str | None) -> None:
     if value is not None:
         context.meta[_CONFIG] = Path(value)
+        named_config.set(value)
 
 
 config_option = click.option(
@@ -168,9 +180,38 @@ def _write_json(value: object, *, indent: int | None) -> None:
 
 
 def say(lines: str | Iterable[str]) -> None:
-    """Print lines for people."""
+    """Print lines for people. Those that begin with two blanks are for copying: nothing breaks them."""
     for line in [lines] if isinstance(lines, str) else lines:
-        click.echo(line)
+        click.echo(fitted(line, sys.stdout))
+
+
+def complain(line: str) -> None:
+    """Print a line about what did not get done, to standard error."""
+    click.echo(fitted(line, sys.stderr), err=True)
+
+
+def hinted(text: str) -> str:
+    """The text with its commands as they have to be typed here: with the configuration that this one was given."""
+    config = named_config.get()
+    return text if config is None else _COMMAND.sub(lambda found: f"{found[0]}-c {shlex.quote(config)} ", text)
+
+
+def fitted(text: str, stream: IO[Any]) -> str:
+    """The text with its commands as they have to be typed; for a terminal, broken between words only.
+
+    A word is also a path without blanks and whatever stands in backticks.
+    """
+    text = hinted(text)
+    if not stream.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return "\n".join(line if len(line) <= width or line.startswith("  ") else _broken(line, width)
+                     for line in text.split("\n"))
+
+
+def _broken(line: str, width: int) -> str:
+    whole = _QUOTED.sub(lambda found: found[0].replace(" ", _BLANK), line)
+    return textwrap.fill(whole, width, break_long_words=False, break_on_hyphens=False).replace(_BLANK, " ")
 
 
 def explained(error: Exception) -> tuple[str, int]:

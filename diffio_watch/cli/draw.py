@@ -15,6 +15,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from diffio_watch.cli.base import hinted
 from diffio_watch.disk import names
 from diffio_watch.job import OPEN, Because, Event, Job, State
 
@@ -36,6 +37,7 @@ def write(what: RenderableType) -> None:
         Console(highlight=False).print(what)
     else:
         sys.stdout.write(plain(what))
+        sys.stdout.flush()  # somebody may follow through a pipe
 
 
 def plain(what: RenderableType, width: int = _UNCUT) -> str:
@@ -87,7 +89,7 @@ def name(path: str) -> Text:
 
 def words(text: str, style: str = "") -> Text:
     """Foreign or own words, escaped."""
-    return Text(names.terminal(text), style=style)
+    return Text(names.terminal(hinted(text)), style=style)
 
 
 def state(job: Job) -> Text:
@@ -97,7 +99,7 @@ def state(job: Job) -> Text:
 
 def line(text: str, style: str = "") -> Text:
     """Escaped words that stay on one line, and lose their end where there is no room."""
-    return Text(names.terminal(text), style=style, overflow="ellipsis", no_wrap=True)
+    return Text(names.terminal(hinted(text)), style=style, overflow="ellipsis", no_wrap=True)
 
 
 def grid(*headers: str, elastic: Collection[int] = ()) -> Table:

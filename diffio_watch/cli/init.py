@@ -42,9 +42,10 @@ def init(path: Path | None, inbox: Path, outbox: Path) -> int:
         _make(folder, option)
     _write(path, text)  # at last: what fails above may be tried again
     named = "" if path == _usual() else f"-c {shlex.quote(str(path))} "
-    say([f"Written: {path}", f"  inbox   {inbox}", f"  outbox  {outbox}", f"  journal {config.state_dir}", "",
-         "Next: put the API key into a file that only the service's user may read, and its path into `api.key_file`;",
-         f"then `diffio-watch {named}check` proves that all works here, and `diffio-watch {named}run` begins."])
+    say(["Written:", f"  {path}", f"  inbox   {inbox}", f"  outbox  {outbox}", f"  journal {config.state_dir}", "",
+         "Next: put the API key into a file that only the service's user may read, and its path into `api.key_file`.",
+         "Then prove that all works here, and begin:",
+         f"  diffio-watch {named}check", f"  diffio-watch {named}run"])
     return 0
 
 

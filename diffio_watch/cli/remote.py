@@ -120,7 +120,7 @@ def download(generation: str, *, project: str | None, kind: Any, output: Path | 
     if as_json:
         print_json({"path": str(target.absolute()), "type": link.type, "size": size})
     else:
-        say(f"Written: {target} ({size} bytes)")
+        say([f"Written ({size} bytes):", f"  {target}"])
     return 0
 
 

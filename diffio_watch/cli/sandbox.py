@@ -7,7 +7,7 @@ from types import FrameType
 
 import click
 
-from diffio_watch.cli.base import FAILED, Trouble
+from diffio_watch.cli.base import FAILED, Trouble, say
 
 
 @click.command()
@@ -32,9 +32,9 @@ def sandbox(port: int, upload: str, seconds: float) -> int:
             raise Trouble(f"Port {port} can't be used: {error.strerror}. Choose another with --port.",
                           FAILED) from error
         signal.signal(signal.SIGTERM, _interrupt)
-        click.echo(f"The sandbox listens at {service.base_url} until Ctrl-C. It restores nothing: it hands back what "
-                   "it is given.\nAny key will do. For instance:\n"
-                   f"  DIFFIO_API_BASE_URL={service.base_url} DIFFIO_API_KEY=sandbox diffio-watch run")
+        say([f"The sandbox listens at {service.base_url} until Ctrl-C. It restores nothing.",
+             "It hands back what it is given, and any key will do. For instance:",
+             f"  DIFFIO_API_BASE_URL={service.base_url} DIFFIO_API_KEY=sandbox diffio-watch run"])
         service.wait()
     except KeyboardInterrupt:
         pass  # that is how it ends
