@@ -71,7 +71,8 @@ def _bought(job: Job, tools: Tools, made: Generation) -> Outcome:
     if made.project_id != job.project_id:
         return hold(job, "conflict", detail=f"it answered with project {made.project_id}")
     return go(state=State.WAITING, generation_id=made.generation_id, model_key=made.model_key, replayed=made.replayed,
-              generated_at=now, due_at=now + tools.config.generation.poll.first, progress=None, stage=None, polls=0)
+              generated_at=now, due_at=now + tools.config.generation.poll.first, progress=None, stage=None, polls=0,
+              waited=0.0)
 
 
 def _unknown(job: Job, tools: Tools) -> Exception:
@@ -120,7 +121,7 @@ def _strangers(job: Job, tools: Tools, listed: list[GenerationSummary]) -> list[
 def _adopt(found: GenerationSummary, tools: Tools) -> Outcome:
     now = tools.clock.now()
     return go("adopted a generation that the service had", state=State.WAITING, generation_id=found.generation_id,
-              model_key=found.model_key, replayed=True, generated_at=now, due_at=now, stage=None, polls=0,
+              model_key=found.model_key, replayed=True, generated_at=now, due_at=now, stage=None, polls=0, waited=0.0,
               key_print=tools.key_print())
 
 
@@ -142,7 +143,8 @@ def waiting(job: Job, tools: Tools) -> Outcome:
         return go(state=State.DOWNLOADING, completed_at=now, due_at=now, progress=None, stage=None)
     if seen.status == "failed":
         return fail(job, now, "generation_failed", detail=seen.error or "it gave no reason")
-    waited = now - (job.generated_at or now)
+    # of what an earlier process did only the sum counts: the host's clock may have been set since
+    waited = job.waited + max(0.0, now - max(job.updated_at, tools.started))
     if waited > tools.config.generation.give_up:
         return fail(job, now, "gave_up", limit=f"{tools.config.generation.give_up / 86400:g} days")
     overdue = waited > tools.config.generation.overdue
@@ -152,7 +154,7 @@ def waiting(job: Job, tools: Tools) -> Outcome:
         tools.log.warning("job.overdue", job=job.id, inbox=job.inbox, hours=round(waited / 3600, 1))
     pause = poll_pause(waited, tools.config.generation.poll.first, tools.config.generation.poll.max,
                        eta=seen.remaining, overdue=overdue)
-    asked = go(due_at=now + pause, progress=seen.percent, stage=stage, polls=job.polls + 1)
+    asked = go(due_at=now + pause, progress=seen.percent, stage=stage, polls=job.polls + 1, waited=waited)
     return replace(asked, rest=True)
 
 

@@ -39,6 +39,7 @@ class Tools:
         partly: which version of an object the bytes of a begun download are of, by job id and type.
         seen_empty: when a job's project was first seen without its generation, in monotonic seconds by job id. What an
             earlier process saw counts no more: nobody knows how long ago that was, for clocks are set.
+        started: when this process began to use them, in seconds since the epoch.
     """
 
     config: Config
@@ -58,7 +59,11 @@ class Tools:
     partly: dict[tuple[str, DownloadType], str] = field(default_factory=dict)
     seen_empty: dict[str, float] = field(default_factory=dict)
     files: FileCalls = field(default_factory=FileCalls)
+    started: float = field(init=False)
     _noted: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.started = self.clock.now()
 
     @property
     def base_url(self) -> str:

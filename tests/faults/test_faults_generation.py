@@ -389,6 +389,43 @@ def test_a_generation_that_never_ends_is_given_up_and_bought_again_only_by_a_per
     assert service.charges == 1
 
 
+@pytest.mark.parametrize("jump", [300 * DAY, -300 * DAY])
+def test_a_clock_that_was_set_between_two_starts_makes_no_generation_overdue_and_gives_none_up(
+    house: House, service: Sandbox, jump: float,
+) -> None:
+    """What counts is the time that was really spent waiting: of a bought generation nothing may be lost for a date."""
+    service.change(seconds=5.5 * 3600)
+    job_id = house.drop("talk.wav")
+    house.run(3600)
+    for _ in range(2):
+        house.clock.set(jump)
+        house.restart()
+        polls = service.polls
+        house.run(2 * 3600)
+        assert house.job(job_id).state is State.WAITING
+        # a clock that was set back puts the first question off, by an hour at most
+        assert 100 < service.polls - polls < 260, "as often as before"
+    assert house.alerts("job.overdue") == []
+    house.finish()
+    house.check_delivered(job_id)
+
+
+def test_starts_and_lost_answers_on_the_way_do_not_keep_a_generation_from_being_given_up(
+    make_house: MakeHouse, service: Sandbox,
+) -> None:
+    house = make_house(generation={"overdue": "1h", "give_up": "10h"})
+    service.change(seconds=30 * DAY)
+    job_id = house.drop("talk.wav")
+    for _ in range(18):
+        house.run(1800)
+        house.restart()
+        service.fault("progress", "reset", first=2)
+    assert house.job(job_id).state is State.WAITING
+    house.run(3 * 3600)
+    job = house.job(job_id)
+    assert (job.state, job.because and job.because.code) == (State.FAILED, "gave_up")
+
+
 @pytest.mark.parametrize(("seconds", "most"), [(0, 1), (30, 20), (600, 60), (3600, 170)])
 def test_polls_start_fast_and_stretch(house: House, service: Sandbox, seconds: float, most: int) -> None:
     service.change(seconds=seconds)
