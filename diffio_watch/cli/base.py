@@ -220,6 +220,7 @@ def explained(error: Exception) -> tuple[str, int]:
         return (f"A part of this program can't be read ({error.name}): install it whole, where the service's user can "
                 "read it too."), REFUSED
     from diffio_watch.api.errors import ApiError
+    from diffio_watch.cli import refusals
     from diffio_watch.config import ConfigError, KeyMissing
     from diffio_watch.disk.names import terminal
     from diffio_watch.journal import JournalCorrupt, JournalError, JournalLocked, JournalMissing
@@ -229,11 +230,13 @@ def explained(error: Exception) -> tuple[str, int]:
         return str(error), REFUSED
     if isinstance(error, CannotRun | KeyMissing | JournalCorrupt | JournalLocked | JournalMissing):
         return terminal(str(error)), REFUSED
-    if isinstance(error, ApiError | JournalError):
+    if isinstance(error, ApiError):
+        return terminal(refusals.told(error)), FAILED
+    if isinstance(error, JournalError):
         return terminal(str(error)), FAILED
     if isinstance(error, PermissionError):
-        place = f" {terminal(os.fsdecode(error.filename))}" if error.filename else ""
-        return f"Not allowed:{place} belongs to somebody else. Run it as its owner, or with sudo.", FAILED
+        place = terminal(os.fsdecode(error.filename)) if error.filename else "what this needs"
+        return f"This user may not use {place}: run it as its owner, or with sudo.", FAILED
     if isinstance(error, OSError):
         place = f" ({terminal(os.fsdecode(error.filename))})" if isinstance(error.filename, str | bytes) else ""
         return f"The system refuses: {error.strerror or error}{place}.", FAILED

@@ -144,11 +144,13 @@ def delivered(**facts: Any) -> dict[str, Any]:
             "idempotency_key": "k", "body": "{}", "number": 1, "due_at": None, **facts}
 
 
-def at_a_terminal(place: Place, typed: str, *arguments: str, columns: int = 80, **env: str) -> tuple[int, str]:
+def at_a_terminal(place: Place, typed: str, *arguments: str, columns: int = 80,
+                  env: Mapping[str, str] | None = None) -> tuple[int, str]:
     """Run a command where a person sits; its exit code, and what the person sees."""
     ours, theirs = os.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
-    process = subprocess.Popen(command(*arguments), stdin=theirs, stdout=theirs, stderr=theirs, env=place.env | env | {
+    process = subprocess.Popen(command(*arguments), stdin=theirs, stdout=theirs, stderr=theirs, env={
+        **place.env, **(env or {}),
         "DIFFIO_WATCH_CONFIG": str(place.config_file), "TERM": "dumb"})
     os.close(theirs)
     os.write(ours, typed.encode())

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import pytest
 from cli_place import Place, delivered
 
-from diffio_watch.api import Api, Storage
+from diffio_watch.api import Api, ApiError, PaymentRequired, Storage
+from diffio_watch.api.errors import TooLarge
+from diffio_watch.cli import refusals
 from diffio_watch.sandbox import Sandbox
 
 CONTENT = b"RIFF some sound that only this test makes"
@@ -122,6 +126,42 @@ def test_a_refusal_of_the_service_is_one_sentence_without_the_key(place: Place, 
     assert done.code == 1
     assert len(done.err.splitlines()) == 1
     assert "some-key" not in done.err
+
+
+@pytest.mark.parametrize(("arguments", "sentence", "step"), [
+    (["generations", "nope"], "does not know it: Project not found", "remote projects"),
+    (["download", "g", "--project", "nope"], "does not know it: ", "remote projects")])
+def test_what_the_service_does_not_know_is_a_sentence_with_a_next_step(
+        place: Place, service: Sandbox, arguments: list[str], sentence: str, step: str) -> None:
+    done = place.run("remote", *arguments)
+    assert done.code == 1
+    assert f"The service at {service.base_url.removesuffix('/v1')} {sentence}" in done.err
+    assert f"`diffio-watch {step}`" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_refused_key_and_a_service_out_of_reach_are_sentences_with_a_next_step(
+        place: Place, service: Sandbox) -> None:
+    service.change(account="auth")
+    told = place.run("remote", "usage").err
+    assert re.match(r"The service at \S+ does not accept the API key: .* \(HTTP 401\)\. Put a valid key", told)
+    service.close()
+    told = place.run("remote", "usage").err
+    assert re.match(r"The service at \S+ can't be reached: Connection refused\. Check the network", told)
+
+
+def test_every_error_of_the_service_is_told_in_sentences() -> None:
+    def kinds(error: type[ApiError]) -> Iterator[type[ApiError]]:
+        yield error
+        for kind in error.__subclasses__():
+            yield from kinds(kind)
+
+    more: dict[type[ApiError], dict[str, Any]] = {PaymentRequired: {"kind": "billing"}, TooLarge: {"limit": 5}}
+    for kind in kinds(ApiError):
+        error = kind("[Errno 5] some words.", **more.get(kind, {}))
+        error.origin = "https://host"
+        told = refusals.told(error)
+        assert re.fullmatch(r"The .*: some words( \(HTTP 402\))?\. [A-Z].*\.", told), told
 
 
 def test_without_a_key_nothing_is_asked(place: Place, service: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

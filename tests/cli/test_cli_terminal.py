@@ -48,7 +48,7 @@ def test_where_the_encoding_has_no_bars_they_are_drawn_with_what_it_has(place: P
     place.add(f"{'long' * 60}.wav", state=State.WAITING, progress=42.0)
     env = {"PYTHONIOENCODING": "ascii"}
     if terminal:
-        _, told = at_a_terminal(place, "", "status", **env)
+        _, told = at_a_terminal(place, "", "status", env=env)
     else:
         told = subprocess.run(command("status"), env=place.env | env | {"DIFFIO_WATCH_CONFIG": str(place.config_file)},
                               capture_output=True, check=True, text=True).stdout
