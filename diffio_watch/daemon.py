@@ -37,7 +37,7 @@ from diffio_watch.pipeline.tools import Tools
 from diffio_watch.pipeline.worker import Worker
 from diffio_watch.process import Key, Signals
 from diffio_watch.rooms import Room
-from diffio_watch.startup import CannotRun, available, make_state_dir, refuse_strangers, root
+from diffio_watch.startup import CannotRun, available, make_state_dir, refuse_strangers, remember_old_copy, root
 from diffio_watch.upkeep import LOOK_EVERY, Upkeep
 
 _TICK: Final = 0.25
@@ -137,14 +137,15 @@ class Daemon:
             storage=Storage(api.base_url, connect_timeout=api.connect_timeout, read_timeout=api.read_timeout,
                             stop=self._stop, observe=halts.observe),
             outboxes={inbox.name: Outbox(str(inbox.outbox), inbox=inbox.name,
-                                         available=available(journal, owner, "outbox", inbox.name, inbox.outbox),
+                                         available=available(journal, owner, "outbox", inbox.name, inbox.outbox,
+                                                             self._trouble),
                                          tell=lambda words: self._log.warning("outbox.limited", detail=words))
                       for inbox in self._config.inboxes},
             clock=self._clock, stop=self._stop, sick=self._sick, version=__version__, log=self._log)
 
     def _room(self, inbox: Inbox, tools: Tools, owner: marker.Owner, halts: Halts) -> Room:
-        inbox_root = root(tools.journal, owner, "inbox", inbox)
-        archive = root(tools.journal, owner, "archive", inbox) if inbox.archive else None
+        inbox_root = root(tools.journal, owner, "inbox", inbox, self._trouble)
+        archive = root(tools.journal, owner, "archive", inbox, self._trouble) if inbox.archive else None
         return Room(
             inbox.name,
             lambda beat: Intake(inbox, tools.journal, owner, self._clock, heartbeat=lambda _: beat(),
@@ -173,13 +174,19 @@ class Daemon:
             self._stop.wait(LOOK_EVERY)
 
     def _trouble(self, error: BaseException) -> None:
-        """What a thread could not deal with: a journal that can't be written is waited for, anything else is a bug."""
+        """What a thread could not deal with: a journal that can't be written is waited for, anything else ends it all.
+
+        From here on no job takes another step.
+        """
         if isinstance(error, JournalTrouble) and not error.fatal:
             if not self._sick.is_set():
                 self._sick.set()
                 self._log.error("journal.refused", message=str(error))
             return
-        if not self._stop.is_set():
+        if isinstance(error, marker.OldJournal):
+            self._dead = self._dead or error
+            self._stop.set()
+        elif not self._stop.is_set():
             self._log.error("daemon.broke", error=str(error), exc_info=error)
             self._dead = error
             self._stop.set()
@@ -246,6 +253,7 @@ class Daemon:
     def _end(self, parts: _Parts) -> int:
         notify("STOPPING=1")
         self._stop.set()
+        told = self._old_copy(parts.journal)
         for room in parts.rooms.values():
             room.stop()
         parts.dispatcher.wake()
@@ -256,7 +264,9 @@ class Daemon:
             thread.join(max(0.0, deadline - time.monotonic()))
         parts.tools.api.close()
         parts.tools.storage.close()
-        code = 0 if self._dead is None else 1
+        told = told or self._old_copy(parts.journal)
+        refused = isinstance(self._dead, (marker.OldJournal, JournalCorrupt))
+        code = 0 if self._dead is None else 2 if refused else 1
         if self._once and code == 0:
             left = undone(parts.journal, parts.halts, [room.intake.now for room in parts.rooms.values()],
                           self._started)
@@ -266,7 +276,15 @@ class Daemon:
         self._log.info("daemon.stopped", code=code)
         if isinstance(self._dead, JournalCorrupt):
             raise self._dead
+        if told is not None:
+            raise told
         return code
+
+    def _old_copy(self, journal: Journal) -> CannotRun | None:
+        if not isinstance(self._dead, marker.OldJournal):
+            return None
+        journal.ending = lambda: False  # this is worth waiting for
+        return remember_old_copy(journal, self._dead)
 
 
 def _without_effect(config: Config) -> list[str]:

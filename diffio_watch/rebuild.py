@@ -22,6 +22,7 @@ from diffio_watch.inventory import Inventory, Progress
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Journal
 from diffio_watch.journal.backup import COPIED_AT
+from diffio_watch.journal.folders import OLD_COPY
 from diffio_watch.journal.learning import REBUILDING
 from diffio_watch.outbox import Outbox
 from diffio_watch.outbox.errors import OutboxError
@@ -30,6 +31,7 @@ from diffio_watch.pipeline.listed import Listed, Projects
 from diffio_watch.reasons import because
 from diffio_watch.startup import folders
 
+_GAPS: Final = (COPIED_AT, REBUILDING, OLD_COPY)  # in the meta of a journal that can't know of everything
 _TOLD: Final = frozenset({State.DELIVERED, State.SKIPPED, State.FAILED, State.HELD})
 _RANK: Final = {State.DELIVERED: 2, State.SKIPPED: 1}
 
@@ -79,10 +81,10 @@ class _Rebuild:
     def run(self) -> Tally:
         markers = {(inbox.name, role): _marker(inbox, role, str(path)) for inbox, role, path in folders(self._config)}
         newest = max((one.counter for one in markers.values() if one is not None), default=0)
+        old = any(one is not None and one.journal == self._journal.id
+                  and one.counter > self._journal.folder_count(one.role, one.name) for one in markers.values())
         for inbox in self._config.inboxes:
             self._follow_name(inbox, markers[inbox.name, "inbox"])
-        old = any(one is not None and one.journal == self._journal.id and one.counter > self._starts
-                  for one in markers.values())
         doubtful = [inbox.name for inbox in self._config.inboxes if old or not self._vouches(
             inbox, [one for (name, _), one in markers.items() if name == inbox.name and one is not None])]
         if doubtful:
@@ -106,7 +108,7 @@ class _Rebuild:
     def _vouches(self, inbox: Inbox, markers: Sequence[marker.Marker]) -> bool:
         """Whether the journal as it is knows of everything that was paid for in this inbox."""
         journal = self._journal
-        return (journal.meta(COPIED_AT) is None and journal.meta(REBUILDING) is None
+        return (all(journal.meta(flag) is None for flag in _GAPS)
                 and all(journal.folder(role, inbox.name) is not None for role in ("inbox", "outbox"))
                 and all(one.journal == journal.id for one in markers))
 
@@ -155,7 +157,10 @@ class _Rebuild:
 
     def _take_over(self, counter: int) -> None:
         """Make the folders this journal's; from here on the daemon may run."""
-        self._journal.set_meta("starts", counter)  # before any marker says so
+        with self._journal.transaction():  # before any marker says so
+            self._journal.set_meta("starts", counter)
+            for inbox, role, _ in folders(self._config):
+                self._journal.count_folder(role, inbox.name, counter)
         owner = marker.Owner(self._journal.id, counter)
         memories = []
         for inbox, role, path in folders(self._config):
@@ -166,7 +171,7 @@ class _Rebuild:
         with self._journal.transaction():
             for memory in memories:
                 self._journal.set_folder(memory)
-            for flag in (COPIED_AT, REBUILDING):
+            for flag in _GAPS:
                 self._journal.set_meta(flag, None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import threading
@@ -17,6 +18,7 @@ from diffio_watch.disk.names import show
 from diffio_watch.journal import Journal
 from diffio_watch.journal.backup import COPIED_AT
 from diffio_watch.journal.connection import FILE
+from diffio_watch.journal.folders import OLD_COPY
 from diffio_watch.journal.learning import REBUILDING
 from diffio_watch.journal.records import Role
 from diffio_watch.outbox import Outbox
@@ -73,33 +75,43 @@ def folders(config: Config) -> Iterator[tuple[Inbox, Role, Path]]:
             yield inbox, "archive", inbox.archive
 
 
-def available(journal: Journal, owner: marker.Owner, role: Role, name: str, path: Path) -> Callable[[], None]:
-    """A check that a folder is there and this journal's. It raises `FolderGone`, and remembers what it learns."""
+def available(journal: Journal, owner: marker.Owner, role: Role, name: str, path: Path,
+              trouble: Callable[[BaseException], None]) -> Callable[[], None]:
+    """A check that a folder is there and this journal's. It raises `FolderGone`, and remembers what it learns.
+
+    Args:
+        journal: what remembers.
+        owner: the journal's id and counter.
+        role: what the folder is used as.
+        name: of the inbox it belongs to.
+        path: the folder.
+        trouble: told of an `OldJournal`, which is more than this folder's trouble.
+    """
     def check() -> None:
         try:
             _look(journal, owner, role, name, path)
         except marker.FolderGone:
             raise
-        except marker.MarkerError as error:  # somebody mounted another folder there
-            raise marker.FolderGone(str(error)) from error
+        except marker.MarkerError as error:
+            if isinstance(error, marker.OldJournal):
+                trouble(error)
+            raise marker.FolderGone(str(error)) from error  # else somebody mounted another folder there
 
     return check
 
 
 def _look(journal: Journal, owner: marker.Owner, role: Role, name: str, path: Path) -> None:
-    known = journal.folder(role, name)
-    if known is None and role == "outbox":
+    if role == "outbox" and journal.folder(role, name) is None:
         _must_be_known(name, path)
-    found = marker.check(str(path), role, name, owner, known)
-    if found != known:
-        journal.set_folder(found)
+    marker.check(str(path), role, name, owner, journal)
 
 
-def root(journal: Journal, owner: marker.Owner, role: Role, inbox: Inbox) -> Root:
-    """An inbox, outbox or archive that is checked at each use."""
+def root(journal: Journal, owner: marker.Owner, role: Role, inbox: Inbox,
+         trouble: Callable[[BaseException], None]) -> Root:
+    """An inbox, outbox or archive that is checked at each use; `trouble` as `available` has it."""
     path = {"inbox": inbox.path, "outbox": inbox.outbox, "archive": inbox.archive}[role]
     assert path is not None
-    return Root(str(path), available(journal, owner, role, inbox.name, path))
+    return Root(str(path), available(journal, owner, role, inbox.name, path, trouble))
 
 
 def refuse_strangers(config: Config, journal: Journal, owner: marker.Owner) -> None:
@@ -114,7 +126,11 @@ def refuse_strangers(config: Config, journal: Journal, owner: marker.Owner) -> N
         CannotRun: naming what is wrong and what to do.
     """
     _refuse_gaps(journal)
-    for inbox, role, path, wrong in _look_everywhere(config, journal, owner):
+    wrongs = _look_everywhere(config, journal, owner)
+    for *_, wrong in wrongs:
+        if isinstance(wrong, marker.OldJournal):
+            raise remember_old_copy(journal, wrong)
+    for inbox, role, path, wrong in wrongs:
         try:
             if wrong is not None:
                 raise wrong
@@ -123,14 +139,28 @@ def refuse_strangers(config: Config, journal: Journal, owner: marker.Owner) -> N
                 f"The {role} {path} belongs to another journal ({error.owner}). If that one is gone, "
                 "`diffio-watch journal rebuild` learns from the sidecars what was restored; "
                 f"`diffio-watch journal adopt {inbox.name}` takes the folder over as it is.") from error
-        except marker.OldJournal as error:
-            raise CannotRun(f"The {role} {path} refuses: {error}. Nothing is spent until then.") from error
         except UnknownSidecars as error:
             raise CannotRun(
                 f"The outbox {path}: {error}. `diffio-watch journal rebuild` learns from them what was restored; "
                 f"`diffio-watch journal adopt {inbox.name}` goes on without.") from error
         except marker.FolderGone:
             continue  # waited for
+
+
+def remember_old_copy(journal: Journal, error: marker.OldJournal) -> CannotRun:
+    """Refuse a journal that a marker gave away as an old copy, now and at each start from now on.
+
+    Whether that folder is there then or not: what was paid for since the copy was made is not in the journal.
+
+    Returns:
+        What there is to say.
+
+    Raises:
+        JournalTrouble: it can't be remembered.
+    """
+    told = CannotRun(f"The {error.role} {error.root} refuses: {error}. Nothing is spent until then.")
+    journal.set_meta(OLD_COPY, str(told))
+    return told
 
 
 def _look_everywhere(config: Config, journal: Journal, owner: marker.Owner,
@@ -143,6 +173,8 @@ def _look_everywhere(config: Config, journal: Journal, owner: marker.Owner,
         inbox, role, path = places[number]
         try:
             _look(journal, owner, role, inbox.name, path)
+            with contextlib.suppress(OSError):
+                marker.sweep(str(path), journal.id)
         except Exception as error:  # noqa: BLE001 - raised again by who asked
             wrong[number] = error
 
@@ -166,6 +198,9 @@ def _refuse_gaps(journal: Journal) -> None:
     if journal.meta(REBUILDING) is not None:
         raise CannotRun(f"The rebuild of the journal in {journal.state_dir} was broken off: run `diffio-watch journal "
                         "rebuild` again, it goes on from there. Nothing is spent until then.")
+    told = journal.meta(OLD_COPY)
+    if told is not None:
+        raise CannotRun(told)
 
 
 class UnknownSidecars(marker.MarkerError):

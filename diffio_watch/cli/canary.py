@@ -7,7 +7,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -19,7 +19,6 @@ from diffio_watch.journal import Journal, JournalError
 
 if TYPE_CHECKING:
     from diffio_watch.config import Config, Inbox
-    from diffio_watch.journal.records import FolderMemory
 
 _PATIENCE: Final = 30.0  # seconds until a folder counts as hung, as in the daemon
 _EVENT: Final = 2.0  # seconds for an event to arrive
@@ -74,30 +73,36 @@ def _standing(config: Config, subject: str, role: marker.Role, inbox: Inbox, pat
         found = marker.read(str(path))
     except marker.FolderGone as gone:
         return error(subject, f"{path}: {gone}.", f"`diffio-watch journal adopt {inbox.name}` takes it over.")
-    journal, memory = _remembered(config, role, inbox.name)
-    if found is not None and found.journal != journal:
-        return error(subject, f"{path} belongs to another journal ({found.journal}).",
-                     f"`diffio-watch journal adopt {inbox.name}` takes it over, and `journal rebuild` learns from its "
-                     "sidecars too.")
-    if found is not None and (found.role, found.name) != (role, inbox.name):
-        return error(subject, f"{path} is marked as the {found.role} of {found.name}.",
-                     f"Name another folder, or `diffio-watch journal adopt {inbox.name}` takes it over.")
-    if found is None and memory is not None:
-        try:
-            marker.inspect(str(path), role, inbox.name, marker.Owner(journal or "", 0), memory)
-        except marker.FolderGone as gone:
-            return error(subject, f"{path} is not the folder that was used before: {gone}.",
-                         f"Mount it; if a new one is meant, `diffio-watch journal adopt {inbox.name}` takes it over.")
+    adopt = f"`diffio-watch journal adopt {inbox.name}` takes it over"
+    try:
+        with _opened(config) as journal:
+            marker.inspect(str(path), role, inbox.name, "" if journal is None else journal.id, journal)
+    except JournalError:
+        return None  # told elsewhere
+    except marker.ForeignMarker as other:
+        return error(subject, f"{path} belongs to another journal ({other.owner}).",
+                     f"{adopt}, and `journal rebuild` learns from its sidecars too.")
+    except marker.OldJournal as old:
+        return error(subject, f"{path} refuses: {old}.", "Nothing is spent until then.")
+    except marker.FolderGone as gone:
+        if found is not None and (found.role, found.name) != (role, inbox.name):
+            return error(subject, f"{path} is marked as the {found.role} of {found.name}.",
+                         f"Name another folder, or {adopt}.")
+        return error(subject, f"{path} is not the folder that was used before: {gone}.",
+                     f"Mount it; if a new one is meant, {adopt}.")
     return None
 
 
-def _remembered(config: Config, role: marker.Role, name: str) -> tuple[str | None, FolderMemory | None]:
-    """The journal's id, and what it knows of a folder."""
+@contextlib.contextmanager
+def _opened(config: Config) -> Iterator[Journal | None]:
+    """The journal; None where there is none to be read."""
     try:
-        with Journal.open(config.state_dir, read_only=True) as journal:
-            return journal.id, journal.folder(role, name)
+        journal = Journal.open(config.state_dir, read_only=True)
     except JournalError:
-        return None, None  # told elsewhere
+        yield None
+        return
+    with journal:
+        yield journal
 
 
 def _inbox(config: Config, inbox: Inbox) -> list[Finding]:

@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +16,6 @@ from diffio_watch.job import State
 if TYPE_CHECKING:
     from diffio_watch.cli.base import Workplace
     from diffio_watch.cli.shapes import Shape
-    from diffio_watch.disk.marker import Owner
     from diffio_watch.intake.explain import Explanation
     from diffio_watch.job import Because, Job
     from diffio_watch.journal import Journal
@@ -102,14 +100,13 @@ def _explained(work: Workplace, file: str) -> Explanation:
         running = work.config.state_dir.is_dir() and holder(work.config.state_dir) is not None
         for place in places(work.config, file, os.getcwd()):
             name = place.inbox.name
-            memory, records = None, Records(running=running)
+            records = Records(running=running)
             if journal is not None:
-                memory = journal.folder("inbox", name)
                 jobs = journal.jobs_at(name, place.path)
                 settling = {entry.path: entry for entry in journal.settling_in(name)} if running else {}
                 records = Records(journal.known_at(name, place.path), jobs[0] if jobs else None,
                                   settling.get(place.path), journal.reports().get(name), running)
-            seen = sight(place.inbox, place.path, partial(_owner, journal), memory)
+            seen = sight(place.inbox, place.path, journal.id if journal is not None else "", journal)
             told = explain(place.inbox, place.path, seen, records, time.time())
             if told.verdict == "job" and journal is not None and told.job is not None:
                 told = replace(told, because=_kept(journal, told.job) or told.because)
@@ -117,12 +114,6 @@ def _explained(work: Workplace, file: str) -> Explanation:
                 return told
             found = found or told
     return found or outside(os.path.abspath(file))
-
-
-def _owner(journal: Journal | None) -> Owner:
-    from diffio_watch.disk.marker import Owner
-
-    return Owner("", 0) if journal is None else Owner(journal.id, int(journal.meta("starts") or 0))
 
 
 def _kept(journal: Journal, job: Job) -> Because | None:

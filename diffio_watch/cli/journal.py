@@ -162,8 +162,9 @@ def _take(opened: Journal, inbox: Inbox, role: Role, path: Path) -> dict[str, An
     point = mounts.expected_but_unmounted(str(path))
     if point is not None:
         raise Trouble(f"The {role} of {inbox.name}, {path}, is not mounted: run `mount {point}` first.", FAILED)
-    owner = marker.Owner(opened.id, int(opened.meta("starts") or 0))
+    # no more than the journal remembers of this folder: only the daemon may remember more
+    owner = marker.Owner(opened.id, opened.folder_count(role, inbox.name))
     try:
-        return asdict(marker.adopt(str(path), role, inbox.name, owner))
+        return asdict(marker.adopt(str(path), role, inbox.name, owner, opened))
     except marker.MarkerError as gone:
         raise Trouble(f"The {role} of {inbox.name}, {path}, can't be taken over: {gone}.", FAILED) from gone

@@ -2,7 +2,8 @@
 
 It is written once, when a journal first uses the folder. From then on a folder without it is an empty mount point or
 somebody else's, never "everything was deleted". Each start of the daemon, each day it runs and whatever it buys raise
-the counter in it, so that a journal restored from an old copy finds out.
+the counter in it. The journal remembers that counter folder by folder, before the marker is written: a marker that
+says more than its journal remembers gives that journal away as an old copy, whatever has happened elsewhere since.
 """
 
 from __future__ import annotations
@@ -10,20 +11,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import threading
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from diffio_watch.disk import marker_file
-from diffio_watch.disk.marker_file import NAME, PROGRAM, FolderGone, Marker, MarkerError, Role, read
+from diffio_watch.disk.marker_file import NAME, PROGRAM, FolderGone, Marker, MarkerError, Role, read, sweep
 from diffio_watch.disk.mounts import Mount, expected_but_unmounted, mount_of
 
-__all__ = ["NAME", "FolderGone", "FolderMemory", "ForeignMarker", "Marker", "MarkerError", "OldJournal", "Owner",
-           "Role", "adopt", "check", "inspect", "read"]
+__all__ = ["NAME", "Book", "FolderGone", "FolderMemory", "ForeignMarker", "Marker", "MarkerError", "OldJournal",
+           "Owner", "Role", "adopt", "check", "inspect", "read", "sweep"]
 
-_locks: Final[defaultdict[str, threading.Lock]] = defaultdict(threading.Lock)  # by folder: a hung one stops no other
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -39,7 +37,13 @@ class ForeignMarker(MarkerError):
 
 
 class OldJournal(MarkerError):
-    """The marker's counter is newer than the journal's: the journal is a restored old copy and must not spend."""
+    """The journal never wrote what its marker in `root` says: it is a restored old copy and must not spend."""
+
+    def __init__(self, root: str, found: Marker, written: int) -> None:
+        super().__init__(f"its marker stands at count {found.counter} of this journal, which has come to {written} "
+                         "there: it is an old copy, and `diffio-watch journal rebuild` brings it up to date")
+        self.root = root
+        self.role = found.role
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,59 +62,101 @@ class FolderMemory:
 
 @dataclass(slots=True)
 class Owner:
-    """The journal that asks: its id and its start counter, which grows while the daemon runs."""
+    """The journal that asks: its id, and its counter, which grows while the daemon runs and which markers get."""
 
     journal: str
     counter: int
 
 
-def check(root: str, role: Role, name: str, owner: Owner, memory: FolderMemory | None,
-          system: Path = Path("/")) -> FolderMemory:
+class Book(Protocol):
+    """The journal as markers need it. What it is told is on disk when the call returns."""
+
+    def folder(self, role: Role, name: str) -> FolderMemory | None:
+        """What is known of a folder; None: it was never used."""
+
+    def set_folder(self, memory: FolderMemory) -> None:
+        """Remember a folder."""
+
+    def folder_count(self, role: Role, name: str) -> int:
+        """The highest counter that may have been written into a folder's marker; 0 where none was."""
+
+    def count_folder(self, role: Role, name: str, counter: int) -> None:
+        """Remember a counter that is about to be written; one that was higher stays."""
+
+
+def check(root: str, role: Role, name: str, owner: Owner, book: Book, system: Path = Path("/")) -> None:
     """Whether `root` is there and this journal's; its marker is written where this is the first use.
+
+    Any number of threads may do so at once, and none waits for another: one may hang with its share.
 
     Args:
         root: the folder.
         role: what it is used as.
         name: of the inbox it belongs to.
         owner: the journal.
-        memory: what the journal remembers of this folder; None: it has never used it.
+        book: what that journal remembers, and is to remember from now on.
         system: where the `etc` and `run` are that know of mount points.
-
-    Returns:
-        What the journal is to remember from now on; equal to `memory` where nothing is new.
 
     Raises:
         FolderGone: it is not there, or not the one that is remembered.
         ForeignMarker: it is another journal's.
-        OldJournal: it has seen a later start of this journal.
+        OldJournal: the journal never wrote that marker.
     """
-    found = inspect(root, role, name, owner, memory, system)
+    found, memory = _look(root, role, name, owner.journal, book, system)
     mount = mount_of(root)
-    if memory is None if found is None else found.counter < owner.counter:
-        with _locks[root]:  # the threads of this program share the marker's temporary name
-            found = inspect(root, role, name, owner, memory, system)  # another one may have been quicker
-            marker = Marker(PROGRAM, owner.journal, role, name, owner.counter)
-            if found is None:
-                return _first_use(root, marker, mount)
-            if found.counter < owner.counter:
-                _raise_counter(root, marker)
+    now = FolderMemory(role, name, mount.source)
+    marker = Marker(PROGRAM, owner.journal, role, name, owner.counter)
     if found is None:
-        assert memory is not None
-        return memory
-    return _remember(memory, FolderMemory(role, name, mount.source))
+        if memory is not None:
+            return  # a read-only inbox
+        book.count_folder(role, name, marker.counter)
+        try:
+            marker_file.create(root, marker)
+        except FileExistsError as error:  # another thread was quicker, or another journal
+            found, memory = _look(root, role, name, owner.journal, book, system)
+            if found is None:
+                raise _unwritten(error) from error
+        except OSError as error:
+            now = _unmarked(marker, mount, error)
+    if found is not None and found.counter < marker.counter:
+        book.count_folder(role, name, marker.counter)
+        _raise_counter(root, marker)
+    # a marked folder is known by its marker: another source (a new disk, another address of the NAS) is no news
+    if memory is None or not memory.marked:
+        book.set_folder(now)
 
 
-def inspect(root: str, role: Role, name: str, owner: Owner, memory: FolderMemory | None,
-            system: Path = Path("/")) -> Marker | None:
+def inspect(root: str, role: Role, name: str, journal: str, book: Book | None) -> Marker | None:
     """As `check`, but nothing is written: the marker, or None where there is none and need not be one.
+
+    Args:
+        root: the folder.
+        role: what it is used as.
+        name: of the inbox it belongs to.
+        journal: id of the journal that asks.
+        book: what that journal remembers; None: there is no journal yet.
 
     Raises:
         FolderGone, ForeignMarker, OldJournal: as `check` has them.
     """
+    return _look(root, role, name, journal, book, Path("/"))[0]
+
+
+def _look(root: str, role: Role, name: str, journal: str, book: Book | None, system: Path,
+          ) -> tuple[Marker | None, FolderMemory | None]:
     _must_be_folder(root)
     found = read(root)
+    # the marker first: what another thread, or the daemon, has written meanwhile was remembered before
+    memory = None if book is None else book.folder(role, name)
+    if found is None and memory is not None and memory.marked:
+        found = read(root)  # or another thread has just used it for the first time
     if found is not None:
-        _must_be_ours(found, role, name, owner)
+        if found.journal != journal:
+            raise ForeignMarker(f"its marker is that of another journal ({found.journal})", found.journal)
+        if (found.role, found.name) != (role, name):
+            raise FolderGone(f"its marker is that of the {found.role} of {found.name}")
+        if book is not None:
+            _must_be_known(root, found, book)
     elif memory is not None and memory.marked:
         raise FolderGone(f"its marker {NAME} is missing")
     elif memory is not None and memory.source != mount_of(root).source:
@@ -119,21 +165,31 @@ def inspect(root: str, role: Role, name: str, owner: Owner, memory: FolderMemory
         point = expected_but_unmounted(root, root=system)
         if point is not None:
             raise FolderGone(f"{point} is known to the system as a mount point and is not mounted")
-    return found
+    return found, memory
 
 
-def adopt(root: str, role: Role, name: str, owner: Owner) -> FolderMemory:
+def adopt(root: str, role: Role, name: str, owner: Owner, book: Book | None = None) -> FolderMemory:
     """Take a folder over for this journal, whatever its marker says or if it is gone.
+
+    Args:
+        root: the folder.
+        role: what it is used as.
+        name: of the inbox it belongs to.
+        owner: the journal and what the marker is to say. It must not be more than the journal remembers of this folder.
+        book: what the journal remembers, where an old copy is to be refused.
+
+    Returns:
+        What the journal is to remember.
 
     Raises:
         FolderGone: it is not there, or can't be marked.
-        OldJournal: it has seen a later start of this journal: that is no question of whose folder it is.
+        OldJournal: the journal never wrote its marker: that is no question of whose folder it is.
     """
     _must_be_folder(root)
     with contextlib.suppress(FolderGone):  # a damaged one is written anew
         found = read(root)
-        if found is not None and found.journal == owner.journal:
-            _must_be_newest(found, owner)
+        if found is not None and found.journal == owner.journal and book is not None:
+            _must_be_known(root, found, book)
     marker = Marker(PROGRAM, owner.journal, role, name, owner.counter)
     mount = mount_of(root)
     try:
@@ -152,38 +208,21 @@ def _must_be_folder(root: str) -> None:
         raise FolderGone(f"the folder can't be opened ({marker_file.words(error)})") from error
 
 
-def _must_be_ours(found: Marker, role: Role, name: str, owner: Owner) -> None:
-    if found.journal != owner.journal:
-        raise ForeignMarker(f"its marker is that of another journal ({found.journal})", found.journal)
-    if (found.role, found.name) != (role, name):
-        raise FolderGone(f"its marker is that of the {found.role} of {found.name}")
-    _must_be_newest(found, owner)
-
-
-def _must_be_newest(found: Marker, owner: Owner) -> None:
-    if found.counter > owner.counter:
-        raise OldJournal(f"its marker has seen start {found.counter} of this journal, which knows of {owner.counter} "
-                         "only: it is an old copy, and `diffio-watch journal rebuild` brings it up to date")
-
-
-def _remember(memory: FolderMemory | None, now: FolderMemory) -> FolderMemory:
-    """A marked folder is known by its marker: another source (a new disk, another address of the NAS) is no news."""
-    return memory if memory is not None and memory.marked else now
-
-
-def _first_use(root: str, marker: Marker, mount: Mount) -> FolderMemory:
-    try:
-        marker_file.create(root, marker)
-    except OSError as error:
-        return _unmarked(marker, mount, error)
-    return FolderMemory(marker.role, marker.name, mount.source)
+def _must_be_known(root: str, found: Marker, book: Book) -> None:
+    written = book.folder_count(found.role, found.name)
+    if found.counter > written:
+        raise OldJournal(root, found, written)
 
 
 def _unmarked(marker: Marker, mount: Mount, error: OSError) -> FolderMemory:
     """Only an inbox may be read-only."""
     if marker.role == "inbox" and error.errno in _READ_ONLY:
         return FolderMemory(marker.role, marker.name, mount.source, marked=False)
-    raise FolderGone(f"its marker {NAME} can't be written ({marker_file.words(error)})") from error
+    raise _unwritten(error) from error
+
+
+def _unwritten(error: OSError) -> FolderGone:
+    return FolderGone(f"its marker {NAME} can't be written ({marker_file.words(error)})")
 
 
 def _raise_counter(root: str, marker: Marker) -> None:
@@ -192,4 +231,4 @@ def _raise_counter(root: str, marker: Marker) -> None:
     except OSError as error:
         # full or read-only meanwhile: the marker stands and is ours, and the next start raises it further
         if error.errno not in _READ_ONLY | {errno.ENOSPC, errno.EDQUOT}:
-            raise FolderGone(f"its marker {NAME} can't be written ({marker_file.words(error)})") from error
+            raise _unwritten(error) from error

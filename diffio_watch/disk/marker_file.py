@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import secrets
 import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ Role = Literal["inbox", "outbox", "archive"]
 NAME: Final = ".diffio-watch"
 PROGRAM: Final = "diffio-watch"
 _LIMIT: Final = 4096  # bytes; a real one has some 150
+_HIGHEST: Final = 2**62  # that a counter may be; the journal keeps 63 bits
+_RUN: Final = secrets.token_hex(4)  # in the temporary names of this process
 
 
 class MarkerError(Exception):
@@ -68,8 +71,11 @@ def _parse(text: bytes) -> Marker:
             raise ValueError("too long")
         found = json.loads(text)
         marker = Marker(**{key: found[key] for key in ("program", "journal", "role", "name", "counter")})
-        if marker.program != PROGRAM or type(marker.counter) is not int or type(marker.journal) is not str:
+        texts = (marker.journal, marker.role, marker.name)
+        if marker.program != PROGRAM or any(type(text) is not str for text in texts):
             raise ValueError("not of this program")
+        if type(marker.counter) is not int or not 0 <= marker.counter < _HIGHEST:
+            raise ValueError("not counted by this program")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise FolderGone(f"its marker {NAME} is damaged") from error
     return marker
@@ -88,11 +94,11 @@ def create(root: str, marker: Marker) -> None:
         durable.rename_noreplace(fresh.name, NAME, source_fd=folder, target_fd=folder)
     except FileExistsError:
         if Path(root, NAME).lstat().st_size > 0:
-            fresh.unlink()
+            fresh.unlink(missing_ok=True)
             raise
         fresh.rename(Path(root, NAME))  # torn at its first writing: nobody's
     except OSError:
-        fresh.unlink()
+        fresh.unlink(missing_ok=True)
         raise
     finally:
         os.close(folder)
@@ -109,15 +115,30 @@ def replace(root: str, marker: Marker) -> None:
     try:
         fresh.rename(Path(root, NAME))
     except OSError:
-        fresh.unlink()
+        fresh.unlink(missing_ok=True)
         raise
     _sync_folder(root)
 
 
+def sweep(root: str, journal: str) -> None:
+    """Remove what earlier processes of a journal left behind when they ended in the middle of writing a marker.
+
+    Raises:
+        OSError: the folder can't be listed or written.
+    """
+    with os.scandir(root) as entries:
+        for entry in entries:
+            if entry.name.startswith(f"{NAME}.{journal}.") and entry.name.endswith(".tmp") and _RUN not in entry.name:
+                Path(entry.path).unlink(missing_ok=True)
+
+
 def _fresh(root: str, marker: Marker) -> Path:
-    """The marker under a temporary name, whole and on disk: one that is torn would stop its folder for good."""
-    path = Path(root, f"{NAME}.{marker.journal}.tmp")
-    path.unlink(missing_ok=True)  # and made anew: in a shared folder it may be a link to something dear
+    """The marker under a temporary name, whole and on disk: one that is torn would stop its folder for good.
+
+    Each writing has a name of its own, so that nobody has to wait for a thread that hangs here with its share, and
+    a command may write beside the daemon.
+    """
+    path = Path(root, f"{NAME}.{marker.journal}.{_RUN}-{secrets.token_hex(4)}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o644)
     try:

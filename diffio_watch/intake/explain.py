@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -14,7 +13,7 @@ from diffio_watch.intake.junk import Rule, Rules
 from diffio_watch.intake.presence import SETTLE_EVENTS, pause_between_scans
 from diffio_watch.intake.scan import inside
 from diffio_watch.job import Because, Job
-from diffio_watch.journal.records import FolderMemory, InboxReport, Known, SettlingEntry
+from diffio_watch.journal.records import InboxReport, Known, SettlingEntry
 from diffio_watch.reasons import because
 
 VerdictWord = Literal["job", "waiting", "ignored", "unavailable", "outside", "missing"]
@@ -79,21 +78,22 @@ class Explanation:
     job: Job | None = None
 
 
-def sight(inbox: Inbox, path: str, owner: Callable[[], marker.Owner], memory: FolderMemory | None) -> Sight:
+def sight(inbox: Inbox, path: str, journal: str, book: marker.Book | None) -> Sight:
     """Look at the disk, without changing anything there.
 
     Args:
         inbox: the inbox.
         path: relative to it.
-        owner: gives the journal as it is now.
-        memory: what the journal remembers of the inbox's folder.
+        journal: the journal's id; "" where there is none yet.
+        book: what that journal remembers of folders; None likewise.
     """
     root = os.fspath(inbox.path)
     try:
-        try:
-            marker.inspect(root, "inbox", inbox.name, owner(), memory)
-        except marker.OldJournal:  # or the daemon has counted on between the two readings
-            marker.inspect(root, "inbox", inbox.name, owner(), memory)
+        marker.inspect(root, "inbox", inbox.name, journal, book)
+    except marker.OldJournal as error:
+        stopped = because("unavailable", detail=str(error), inbox=inbox.name)
+        return Sight(unavailable=replace(stopped, action="Run `diffio-watch journal rebuild`; nothing is spent until "
+                                                         "then."))
     except marker.MarkerError as error:
         return Sight(unavailable=because("unavailable", detail=str(error), inbox=inbox.name))
     try:

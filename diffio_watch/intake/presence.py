@@ -19,7 +19,7 @@ from diffio_watch.intake.scan import Interrupted
 from diffio_watch.intake.settle import Quiet
 from diffio_watch.intake.watch import Hints, Watch, WatchRefused
 from diffio_watch.job import Because
-from diffio_watch.journal.records import FolderMemory, Found, InboxReport, Known, Placed, Role, SettlingEntry
+from diffio_watch.journal.records import Found, InboxReport, Known, Placed, SettlingEntry
 from diffio_watch.reasons import because
 
 _CHECK_EVERY: Final = 10.0  # seconds between two looks at folder and watch
@@ -32,7 +32,7 @@ RESCAN_POLLING: Final = 10.0
 _log = structlog.get_logger(__name__)
 
 
-class Memory(Protocol):
+class Memory(marker.Book, Protocol):
     """The journal as intake needs it."""
 
     def known(self, inbox: str) -> dict[str, Known]:
@@ -59,12 +59,6 @@ class Memory(Protocol):
 
     def settling(self, inbox: str, entries: Sequence[SettlingEntry]) -> None:
         """The files that are not finished, in place of those told before."""
-
-    def folder(self, role: Role, name: str) -> FolderMemory | None:
-        """What is known of a folder."""
-
-    def set_folder(self, memory: FolderMemory) -> None:
-        """Remember a folder."""
 
 
 @dataclass(slots=True)
@@ -149,18 +143,21 @@ class Presence:
         return pause_between_scans(self._desk.inbox, watching=self.watching)
 
     def check(self) -> bool:
-        """Look at the folder; whether it is there and this journal's."""
+        """Look at the folder; whether it is there and this journal's.
+
+        Raises:
+            OldJournal: its marker gives the journal away as an old copy: that is not the inbox's trouble alone.
+        """
         desk, now = self._desk, self._desk.clock.monotonic()
         desk.going()
-        memory = desk.journal.folder("inbox", desk.name)
         try:
-            found = marker.check(desk.root, "inbox", desk.name, desk.owner, memory)
+            marker.check(desk.root, "inbox", desk.name, desk.owner, desk.journal)
             self.mount = mount_of(desk.root)
+        except marker.OldJournal:
+            raise
         except marker.MarkerError as error:
             self._turn(because("unavailable", detail=str(error), inbox=desk.name))
             return False
-        if found != memory:
-            desk.journal.set_folder(found)
         self._turn(None)
         self.check_at = now + _CHECK_EVERY
         self._keep_watching(now)

@@ -90,6 +90,7 @@ class Intake:
 
         Raises:
             JournalTrouble: the journal can't be relied on any more.
+            OldJournal: it is an old copy.
         """
         stumble = 1.0
         try:
@@ -99,6 +100,8 @@ class Intake:
                     stumble = 1.0
                 except Interrupted:
                     return
+                except marker.OldJournal:
+                    raise
                 except JournalTrouble as error:
                     if error.fatal:
                         raise  # what was written may not be on the disk: the process has to end

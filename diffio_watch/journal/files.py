@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from diffio_watch.job import Because, Job, State, new_id
 from diffio_watch.journal.drop import hold_drop
-from diffio_watch.journal.jobs import Jobs
-from diffio_watch.journal.records import FolderMemory, Found, InboxReport, Known, Placed, Role, SettlingEntry
+from diffio_watch.journal.folders import Folders
+from diffio_watch.journal.records import Found, InboxReport, Known, Placed, SettlingEntry
 from diffio_watch.journal.rows import dump, dump_because, load_because
 from diffio_watch.reasons import NO_JOB, because
 
@@ -27,8 +27,8 @@ _HELD = "was held: "
 _CONTENT_OPEN = frozenset({State.QUEUED, State.UPLOADING, State.HELD})
 
 
-class Files(Jobs):
-    """Files, folders and inboxes as intake reports them."""
+class Files(Folders):
+    """Files and inboxes as intake reports them."""
 
     def known(self, inbox: str) -> dict[str, Known]:
         """What stands at each path of an inbox, by path."""
@@ -257,22 +257,6 @@ class Files(Jobs):
         return [SettlingEntry(os.fsdecode(row["path"]), load_because(row["because"]) or because("settling"),
                               row["since"], row["next_look_at"])
                 for row in self._all("SELECT * FROM settling WHERE inbox = ? ORDER BY since, path", inbox)]
-
-    def folder(self, role: Role, name: str) -> FolderMemory | None:
-        """What this journal knows of a folder it has used; None: it has never used it."""
-        row = self._one("SELECT facts FROM folders WHERE role = ? AND name = ?", role, name)
-        return None if row is None else FolderMemory(**json.loads(row["facts"]))
-
-    def set_folder(self, memory: FolderMemory) -> None:
-        """Remember a folder."""
-        with self.transaction() as db:
-            db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)",
-                       (memory.role, memory.name, dump(asdict(memory))))
-
-    def forget_folder(self, role: Role, name: str) -> None:
-        """Forget a folder, so that its marker may be written anew."""
-        with self.transaction() as db:
-            db.execute("DELETE FROM folders WHERE role = ? AND name = ?", (role, name))
 
 
 def _named(reason: Because, job_id: str) -> Because:

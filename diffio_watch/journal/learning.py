@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from dataclasses import replace
 from typing import Final
 
@@ -67,12 +66,6 @@ class Learning(Account):
                 return False
             for table in ("jobs", "files", "names"):
                 db.execute(f"UPDATE {table} SET inbox = ? WHERE inbox = ?", (new, old))  # noqa: S608 - three names
+            db.execute("UPDATE OR REPLACE pauses SET inbox = ? WHERE inbox = ?", (new, old))
             self._rename_folders(db, old, new)
         return True
-
-    def _rename_folders(self, db: sqlite3.Connection, old: str, new: str) -> None:
-        for role in ("inbox", "outbox", "archive"):
-            memory = self.folder(role, old)
-            if memory is not None:
-                db.execute("DELETE FROM folders WHERE role = ? AND name = ?", (role, old))
-                self.set_folder(replace(memory, name=new))

@@ -2,23 +2,71 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import subprocess
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from diffio_watch.disk import marker
+from diffio_watch.disk import marker, marker_file
 from diffio_watch.disk.marker import FolderGone, FolderMemory, ForeignMarker, Marker, OldJournal, Owner
+from diffio_watch.journal import Journal
 
-ME = Owner("01JOURNAL", 1)
+
+class House:
+    """A journal, and folders that are used by it or by another one."""
+
+    def __init__(self, state: Path) -> None:
+        state.mkdir(parents=True)
+        self.state = state
+        self.book = Journal.open(state, create=True)
+        self.me = Owner(self.book.id, 1)
+
+    def use(self, root: Path, role: marker.Role = "inbox", name: str = "podcasts", system: Path = Path("/")) -> None:
+        marker.check(str(root), role, name, self.me, self.book, system)
+
+    def memory(self, role: marker.Role = "inbox", name: str = "podcasts") -> FolderMemory:
+        found = self.book.folder(role, name)
+        assert found is not None
+        return found
+
+    def put_back(self, copy: Path) -> None:
+        """As if this journal had been restored from an older copy of its file."""
+        self.book.close()
+        shutil.rmtree(self.state)
+        shutil.copytree(copy, self.state)
+        self.book = Journal.open(self.state)
 
 
-def use(root: Path, memory: FolderMemory | None = None, owner: Owner = ME, role: marker.Role = "inbox") -> FolderMemory:
-    return marker.check(str(root), role, "podcasts", owner, memory)
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[[str], House]]:
+    made: list[House] = []
+
+    def one(name: str) -> House:
+        made.append(House(tmp_path / "journals" / name))
+        return made[-1]
+
+    yield one
+    for house in made:
+        house.book.close()
+
+
+@pytest.fixture
+def house(make: Callable[[str], House]) -> House:
+    return make("mine")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "root"
+    folder.mkdir()
+    return folder
 
 
 def on_disk(root: Path) -> Marker:
@@ -27,67 +75,131 @@ def on_disk(root: Path) -> Marker:
     return found
 
 
-def test_the_first_use_writes_the_marker_and_remembers_the_folder(tmp_path: Path) -> None:
-    memory = use(tmp_path)
+def test_the_first_use_writes_the_marker_and_remembers_the_folder(house: House, root: Path) -> None:
+    house.use(root)
+    memory = house.memory()
     assert memory.marked
     assert memory.source
-    assert on_disk(tmp_path) == Marker("diffio-watch", "01JOURNAL", "inbox", "podcasts", 1)
-    assert use(tmp_path, memory) == memory
-    assert [path.name for path in tmp_path.iterdir()] == [".diffio-watch"]
+    assert on_disk(root) == Marker("diffio-watch", house.book.id, "inbox", "podcasts", 1)
+    house.use(root)
+    assert house.memory() == memory
+    assert [path.name for path in root.iterdir()] == [".diffio-watch"]
 
 
-def test_a_folder_that_lost_its_marker_is_not_there_and_gets_no_new_one(tmp_path: Path) -> None:
-    memory = use(tmp_path)
-    (tmp_path / ".diffio-watch").unlink()
+def test_a_folder_that_lost_its_marker_is_not_there_and_gets_no_new_one(house: House, root: Path) -> None:
+    house.use(root)
+    (root / ".diffio-watch").unlink()
     with pytest.raises(FolderGone, match=r"its marker .* is missing"):
-        use(tmp_path, memory)
-    assert not (tmp_path / ".diffio-watch").exists()
+        house.use(root)
+    assert not (root / ".diffio-watch").exists()
 
 
-def test_a_missing_folder_is_not_there_and_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_folder_is_not_there_and_is_not_made(house: House, root: Path) -> None:
     with pytest.raises(FolderGone, match="No such file"):
-        use(tmp_path / "none")
-    assert not (tmp_path / "none").exists()
+        house.use(root / "none")
+    assert not (root / "none").exists()
 
 
-def test_a_file_in_its_place_is_no_folder(tmp_path: Path) -> None:
-    (tmp_path / "in").write_bytes(b"")
+def test_a_file_in_its_place_is_no_folder(house: House, root: Path) -> None:
+    (root / "in").write_bytes(b"")
     with pytest.raises(FolderGone):
-        use(tmp_path / "in")
+        house.use(root / "in")
 
 
-def test_another_journals_marker_is_refused_and_named_until_it_is_adopted(tmp_path: Path) -> None:
-    use(tmp_path, owner=Owner("01OTHER", 9))
+def test_another_journals_marker_is_refused_and_named_until_it_is_adopted(
+    make: Callable[[str], House], house: House, root: Path,
+) -> None:
+    other = make("other")
+    other.me.counter = 9
+    other.use(root)
     with pytest.raises(ForeignMarker) as refused:
-        use(tmp_path)
-    assert refused.value.owner == "01OTHER"
-    memory = marker.adopt(str(tmp_path), "inbox", "podcasts", ME)
-    assert on_disk(tmp_path).journal == "01JOURNAL"
-    assert use(tmp_path, memory) == memory
+        house.use(root)
+    assert refused.value.owner == other.book.id
+    house.book.set_folder(marker.adopt(str(root), "inbox", "podcasts", Owner(house.book.id, 0), house.book))
+    assert on_disk(root).journal == house.book.id
+    house.use(root)
+    assert on_disk(root).counter == 1
 
 
-def test_each_start_raises_the_counter_and_an_older_journal_finds_out(tmp_path: Path) -> None:
-    memory = use(tmp_path)
-    use(tmp_path, memory, replace(ME, counter=7))
-    assert on_disk(tmp_path).counter == 7
+def test_each_start_raises_the_counter_and_an_older_journal_finds_out(house: House, root: Path, tmp_path: Path) -> None:
+    house.use(root)
+    kept = shutil.copytree(house.state, tmp_path / "kept")
+    house.me.counter = 7
+    house.use(root)
+    assert on_disk(root).counter == 7
+    house.put_back(kept)
     with pytest.raises(OldJournal, match="old copy"):
-        use(tmp_path, memory, replace(ME, counter=6))
-    assert use(tmp_path, memory, replace(ME, counter=7)) == memory
+        house.use(root)
+
+
+def test_an_old_copy_does_not_catch_up_with_the_marker_of_a_folder_that_it_does_not_see(
+    house: House, root: Path, tmp_path: Path,
+) -> None:
+    """What it counts at starts and for other folders says nothing about what it wrote here."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    house.use(root)
+    house.use(elsewhere, name="radio")
+    kept = shutil.copytree(house.state, tmp_path / "kept")
+    house.me.counter = 7
+    house.use(root)
+    house.put_back(kept)
+    for counter in (8, 9):
+        house.me.counter = counter
+        house.use(elsewhere, name="radio")
+        with pytest.raises(OldJournal):
+            house.use(root)
+    assert on_disk(root).counter == 7
+
+
+def test_a_copy_from_before_the_folder_was_used_is_an_old_one_too(house: House, root: Path, tmp_path: Path) -> None:
+    kept = shutil.copytree(house.state, tmp_path / "kept")
+    house.use(root)
+    house.put_back(kept)
+    house.me.counter = 9
+    with pytest.raises(OldJournal):
+        house.use(root)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_counter_is_remembered_before_the_marker_says_it(
+    house: House, root: Path, monkeypatch: pytest.MonkeyPatch, *, first: bool,
+) -> None:
+    """So that a crash in between leaves a journal that nothing accuses."""
+    if not first:
+        house.use(root)
+        house.me.counter = 4
+    wanted, written = house.me.counter, []
+
+    def crash(_: str, marker: Marker) -> None:
+        written.append((marker.counter, house.book.folder_count("inbox", "podcasts")))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(marker_file, "create" if first else "replace", crash)
+        with pytest.raises(KeyboardInterrupt):
+            house.use(root)
+    assert written == [(wanted, wanted)]
+    house.use(root)
+    assert on_disk(root).counter == wanted
 
 
 @pytest.mark.parametrize(("role", "name"), [("outbox", "podcasts"), ("inbox", "radio")])
 def test_two_folders_of_this_journal_that_changed_places_are_not_there(
-    tmp_path: Path, role: marker.Role, name: str,
+    house: House, root: Path, role: marker.Role, name: str,
 ) -> None:
-    marker.check(str(tmp_path), role, name, ME, None)
+    house.use(root, role, name)
     with pytest.raises(FolderGone, match=f"the {role} of {name}"):
-        use(tmp_path)
+        house.use(root)
 
 
-def test_a_marker_found_by_a_journal_that_forgot_it_is_taken_for_what_it_is(tmp_path: Path) -> None:
-    """The marker is written before the journal remembers it, and the power may go in between."""
-    first = use(tmp_path)
-    assert use(tmp_path, None) == first
+def test_a_marker_found_by_a_journal_that_forgot_it_is_taken_for_what_it_is(house: House, root: Path) -> None:
+    """The folder is remembered after its marker is written, and the power may go in between."""
+    house.use(root)
+    first = house.memory()
+    house.book.forget_folder("inbox", "podcasts")
+    house.use(root)
+    assert house.memory() == first
 
 
 @pytest.mark.parametrize("content", [
@@ -95,40 +207,59 @@ def test_a_marker_found_by_a_journal_that_forgot_it_is_taken_for_what_it_is(tmp_
     json.dumps({"program": "other", "journal": "x", "role": "inbox", "name": "podcasts", "counter": 1}).encode(),
     json.dumps({"program": "diffio-watch", "journal": "01JOURNAL", "role": "inbox", "name": "podcasts",
                 "counter": "1"}).encode(),
+    *(json.dumps({"program": "diffio-watch", "journal": "x", "role": ["inbox"], "name": "podcasts", "counter": 1}
+                 | change).encode() for change in ({}, {"role": "inbox", "counter": 2**70})),
 ])
-def test_a_damaged_marker_is_not_written_over(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / ".diffio-watch").write_bytes(content)
+def test_a_damaged_marker_is_not_written_over(house: House, root: Path, content: bytes) -> None:
+    (root / ".diffio-watch").write_bytes(content)
     with pytest.raises(FolderGone, match="damaged"):
-        use(tmp_path)
-    assert (tmp_path / ".diffio-watch").read_bytes() == content
+        house.use(root)
+    assert (root / ".diffio-watch").read_bytes() == content
 
 
-def test_an_empty_marker_is_nobodys_for_the_power_went_at_its_first_writing(tmp_path: Path) -> None:
-    (tmp_path / ".diffio-watch").touch()
-    use(tmp_path)
-    assert on_disk(tmp_path).journal == "01JOURNAL"
+def test_an_empty_marker_is_nobodys_for_the_power_went_at_its_first_writing(house: House, root: Path) -> None:
+    (root / ".diffio-watch").touch()
+    house.use(root)
+    assert on_disk(root).journal == house.book.id
 
 
-def test_a_marker_that_is_a_link_or_a_fifo_is_none(tmp_path: Path) -> None:
-    use(tmp_path)
-    (tmp_path / "true").mkdir()
-    (tmp_path / ".diffio-watch").rename(tmp_path / "true" / "m")
-    (tmp_path / ".diffio-watch").symlink_to("true/m")
+def test_a_marker_that_is_a_link_or_a_fifo_is_none(house: House, root: Path) -> None:
+    house.use(root)
+    (root / "true").mkdir()
+    (root / ".diffio-watch").rename(root / "true" / "m")
+    (root / ".diffio-watch").symlink_to("true/m")
     with pytest.raises(FolderGone):
-        use(tmp_path)
-    (tmp_path / ".diffio-watch").unlink()
-    os.mkfifo(tmp_path / ".diffio-watch")
+        house.use(root)
+    (root / ".diffio-watch").unlink()
+    os.mkfifo(root / ".diffio-watch")
     with pytest.raises(FolderGone, match="no regular file"):
-        use(tmp_path)
+        house.use(root)
 
 
-def test_a_link_laid_where_the_temporary_marker_goes_leads_nowhere(tmp_path: Path) -> None:
-    memory = use(tmp_path)
-    (tmp_path / "dear").write_text("dear")
-    os.link(tmp_path / "dear", tmp_path / ".diffio-watch.01JOURNAL.tmp")
-    use(tmp_path, memory, replace(ME, counter=2))
-    assert (tmp_path / "dear").read_text() == "dear"
-    assert on_disk(tmp_path).counter == 2
+def test_a_link_laid_where_the_temporary_marker_goes_leads_nowhere(
+    house: House, root: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody can guess that name; if somebody could, nothing would be written there."""
+    house.use(root)
+    (root / "dear").write_text("dear")
+    monkeypatch.setattr("secrets.token_hex", lambda _: "guessed")
+    os.link(root / "dear", root / f".diffio-watch.{house.book.id}.{marker_file._RUN}-guessed.tmp")
+    house.me.counter = 2
+    with pytest.raises(FolderGone, match="can't be written"):
+        house.use(root)
+    assert (root / "dear").read_text() == "dear"
+    assert on_disk(root).counter == 1
+
+
+def test_what_a_crash_left_of_ones_own_temporary_markers_is_swept_and_nothing_else(house: House, root: Path) -> None:
+    mine = f".diffio-watch.{house.book.id}."
+    under_way = f"{mine}{marker_file._RUN}-1.tmp"  # another thread of this process is at it
+    kept = [".diffio-watch", ".diffio-watch.01OTHER.1-1.tmp", "take.tmp", under_way]
+    house.use(root)
+    for name in [*kept[1:], f"{mine}1-1.tmp", f"{mine}tmp"]:
+        (root / name).touch()
+    marker.sweep(str(root), house.book.id)
+    assert sorted(path.name for path in root.iterdir()) == sorted(kept)
 
 
 @pytest.fixture
@@ -146,75 +277,146 @@ def read_only(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_read_only_inbox_is_known_by_its_mount_source(read_only: Path) -> None:
+def test_a_read_only_inbox_is_known_by_its_mount_source(house: House, read_only: Path) -> None:
     try:
-        memory = use(read_only)
+        house.use(read_only)
+        memory = house.memory()
         assert not memory.marked
-        assert use(read_only, memory) == memory
+        house.use(read_only)
+        assert house.memory() == memory
+        house.book.set_folder(replace(memory, source="//nas/share"))
         with pytest.raises(FolderGone, match="//nas/share is not mounted there"):
-            use(read_only, replace(memory, source="//nas/share"))
+            house.use(read_only)
     finally:
         subprocess.run(["umount", read_only], check=False, capture_output=True)
     if memory.source == "first":
+        house.book.set_folder(memory)
         with pytest.raises(FolderGone, match="first is not mounted there"):
-            use(read_only, memory)
+            house.use(read_only)
 
 
-def test_a_read_only_outbox_is_not_there(read_only: Path) -> None:
+def test_a_read_only_outbox_is_not_there(house: House, read_only: Path) -> None:
     try:
         with pytest.raises(FolderGone, match="can't be written"):
-            use(read_only, role="outbox")
+            house.use(read_only, "outbox")
     finally:
         subprocess.run(["umount", read_only], check=False, capture_output=True)
 
 
-def test_a_mount_point_that_is_known_and_not_mounted_gets_no_marker(tmp_path: Path) -> None:
+def test_a_mount_point_that_is_known_and_not_mounted_gets_no_marker(house: House, tmp_path: Path) -> None:
     system, inbox = tmp_path / "system", tmp_path / "nas" / "inbox"
     inbox.mkdir(parents=True)
     (system / "etc").mkdir(parents=True)
     (system / "etc" / "fstab").write_text(f"nas:/x {tmp_path / 'nas'} nfs defaults 0 0\n")
     with pytest.raises(FolderGone, match="nas is known to the system as a mount point and is not mounted"):
-        marker.check(str(inbox), "inbox", "podcasts", ME, None, system)
+        house.use(inbox, system=system)
     assert list(inbox.iterdir()) == []
 
 
-def test_inspecting_writes_nothing(tmp_path: Path) -> None:
-    assert marker.inspect(str(tmp_path), "inbox", "podcasts", ME, None) is None
-    assert list(tmp_path.iterdir()) == []
-    memory = use(tmp_path)
-    marker.inspect(str(tmp_path), "inbox", "podcasts", replace(ME, counter=5), memory)
-    assert on_disk(tmp_path).counter == 1
+def test_inspecting_writes_nothing(house: House, root: Path) -> None:
+    assert marker.inspect(str(root), "inbox", "podcasts", house.book.id, house.book) is None
+    assert list(root.iterdir()) == []
+    assert house.book.folder("inbox", "podcasts") is None
+    house.use(root)
+    found = marker.inspect(str(root), "inbox", "podcasts", house.book.id, house.book)
+    assert found == on_disk(root)
+    with pytest.raises(ForeignMarker):
+        marker.inspect(str(root), "inbox", "podcasts", "", None)
 
 
-def test_many_threads_may_meet_a_folder_for_the_first_time_and_raise_its_counter_at_once(tmp_path: Path) -> None:
-    owner, errors = Owner("01JOURNAL", 1), []
+def test_many_threads_may_meet_a_folder_for_the_first_time_and_raise_its_counter_at_once(
+    house: House, root: Path,
+) -> None:
+    errors = []
 
     def meet(barrier: threading.Barrier) -> None:
         barrier.wait()
         try:
-            marker.check(str(tmp_path), "outbox", "a", owner, None)
+            house.use(root)
         except marker.MarkerError as error:
             errors.append(error)
 
     for round_ in range(40):
         if round_ % 4 == 0:
-            (tmp_path / marker.NAME).unlink(missing_ok=True)
-        owner.counter += 1
+            (root / marker.NAME).unlink(missing_ok=True)
+            house.book.forget_folder("inbox", "podcasts")
+        house.me.counter += 1
         barrier = threading.Barrier(6)
         threads = [threading.Thread(target=meet, args=(barrier,)) for _ in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        assert on_disk(root).counter == house.book.folder_count("inbox", "podcasts") == house.me.counter
     assert errors == []
-    assert on_disk(tmp_path) == Marker("diffio-watch", "01JOURNAL", "outbox", "a", 41)
+    assert [path.name for path in root.iterdir()] == [marker.NAME]
 
 
-def test_adopting_never_lowers_the_counter_of_ones_own_journal(tmp_path: Path) -> None:
-    """An old copy of the journal is no question of whose folder it is."""
-    marker.adopt(str(tmp_path), "outbox", "a", Owner("01JOURNAL", 9))
-    with pytest.raises(OldJournal):
-        marker.adopt(str(tmp_path), "outbox", "a", Owner("01JOURNAL", 8))
-    marker.adopt(str(tmp_path), "outbox", "a", Owner("01OTHER", 1))
-    (tmp_path / marker.NAME).write_text("damaged")
-    marker.adopt(str(tmp_path), "outbox", "a", Owner("01JOURNAL", 1))
+@pytest.mark.parametrize("call", ["create", "replace"])
+def test_a_thread_that_hangs_while_it_writes_the_marker_stops_no_other_one(
+    house: House, root: Path, monkeypatch: pytest.MonkeyPatch, call: str,
+) -> None:
+    """It hangs with its share, for good where that is mounted anew."""
+    if call == "replace":
+        house.use(root)
+        house.me.counter = 2
+    real, hangs, over = getattr(marker_file, call), threading.Event(), threading.Event()
+
+    def hang(path: str, wanted: Marker) -> None:
+        if threading.current_thread() is hung:
+            hangs.set()
+            assert over.wait(30)
+        real(path, wanted)
+
+    monkeypatch.setattr(marker_file, call, hang)
+    hung = threading.Thread(target=house.use, args=(root,), daemon=True)
+    hung.start()
+    assert hangs.wait(10)
+    quick = threading.Thread(target=house.use, args=(root,), daemon=True)
+    quick.start()
+    quick.join(10)
+    assert not quick.is_alive()
+    assert on_disk(root).counter == house.me.counter
+    over.set()
+    hung.join(10)
+    house.use(root)
+    assert house.memory().marked
+
+
+def test_a_full_disk_leaves_the_marker_as_it_is_and_the_folder_there(
+    house: House, root: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house.use(root)
+    house.me.counter = 2
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(marker_file, "_fresh", full)
+    house.use(root)
+    assert on_disk(root).counter == 1
+
+
+def test_adopting_does_not_help_an_old_copy_over_its_marker(
+    make: Callable[[str], House], house: House, root: Path, tmp_path: Path,
+) -> None:
+    """That is no question of whose folder it is; and of a renamed inbox it is asked by the name in the marker."""
+    def adopt(owner: House, name: str = "podcasts") -> None:
+        count = owner.book.folder_count("inbox", name)
+        owner.book.set_folder(marker.adopt(str(root), "inbox", name, Owner(owner.book.id, count), owner.book))
+
+    house.use(root)
+    kept = shutil.copytree(house.state, tmp_path / "kept")
+    house.me.counter = 9
+    house.use(root)
+    adopt(house, "radio")
+    house.use(root, name="radio")
+    assert on_disk(root).counter == 9
+    house.put_back(kept)
+    for name in ("podcasts", "radio"):
+        with pytest.raises(OldJournal):
+            adopt(house, name)
+    adopt(make("other"))
+    (root / marker.NAME).write_text("damaged")
+    adopt(house)
+    assert on_disk(root).counter == 1

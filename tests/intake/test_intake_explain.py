@@ -26,7 +26,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
 def ask(room: Room, path: str, *, running: bool = True) -> Explanation:
     """As the command asks: the disk first, then the journal."""
     journal = room.journal
-    seen = sight(room.config, path, lambda: Owner(journal.id, 1), journal.folder("inbox", "a"))
+    seen = sight(room.config, path, journal.id, journal)
     jobs = journal.jobs_at("a", path)
     entries = {entry.path: entry for entry in room.entries()}
     records = Records(journal.known_at("a", path), jobs[0] if jobs else None, entries.get(path),
@@ -42,14 +42,15 @@ def code(explanation: Explanation) -> str | None:
     return explanation.because.code if explanation.because else None
 
 
-def test_a_daemon_that_counts_on_while_it_is_asked_is_no_old_copy(room: Room) -> None:
-    memory = room.journal.folder("inbox", "a")
+def test_an_old_copy_of_the_journal_is_told_with_what_helps(room: Room) -> None:
+    room.pass_time()
     adopt(room.config.path.as_posix(), "inbox", "a", Owner(room.journal.id, 7))
-    counts = iter([6, 7])
-    assert sight(room.config, "a.wav", lambda: Owner(room.journal.id, next(counts)), memory).unavailable is None
-    old = sight(room.config, "a.wav", lambda: Owner(room.journal.id, 6), memory).unavailable
+    old = sight(room.config, "a.wav", room.journal.id, room.journal).unavailable
     assert old is not None
     assert "old copy" in old.message
+    assert "journal rebuild" in old.action
+    room.journal.count_folder("inbox", "a", 7)
+    assert sight(room.config, "a.wav", room.journal.id, room.journal).unavailable is None
 
 
 def test_a_settling_file_waits_and_it_is_said_when_it_is_looked_at_next(room: Room) -> None:

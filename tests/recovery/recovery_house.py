@@ -141,8 +141,8 @@ class House:
         return done
 
     @contextmanager
-    def running(self) -> Iterator[Daemon]:
-        """The daemon, in a thread, past all that it refuses at its start."""
+    def running(self, code: int = 0) -> Iterator[Daemon]:
+        """The daemon, in a thread, past all that it refuses at its start; it ends with this exit code."""
         daemon = Daemon(self.config)
         codes: list[int] = []
         before = self._started_at()
@@ -152,9 +152,12 @@ class House:
             self.wait(lambda: bool(codes) or self._started_at() != before)
             yield daemon
         finally:
+            if code == 0:
+                daemon.stop()
+            thread.join(20)
             daemon.stop()
             thread.join(20)
-        assert codes == [0]
+        assert codes == [code]
 
     def _started_at(self) -> float | None:
         try:

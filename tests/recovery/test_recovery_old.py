@@ -82,7 +82,7 @@ def test_a_snapshot_from_within_the_same_run_is_found_out_by_the_daily_count(hou
             path.unlink()
         Upkeep(journal, owner, structlog.get_logger()).once(time.time())
         assert journal.meta("starts") == owner.counter
-        marker.check(str(house.outbox), "outbox", "a", owner, journal.folder("outbox", "a"))
+        marker.check(str(house.outbox), "outbox", "a", owner, journal)
     house.put_back(house.base / "kept")
     assert "old copy" in refused(house)
 
@@ -118,7 +118,8 @@ def test_what_a_journal_of_the_same_count_does_not_know_is_held_for_its_sidecar(
     restored(house, 50, 1)
     house.put_back(kept)
     with Journal.open(house.state) as journal:
-        journal.set_meta("starts", max(map(house.counter, (house.inbox, house.outbox))))
+        journal.count_folder("inbox", "a", house.counter(house.inbox))
+        journal.count_folder("outbox", "a", house.counter(house.outbox))
     assert house.once() == 1
     job = house.jobs()["take 50.wav"]
     assert job.because is not None
@@ -255,42 +256,9 @@ def test_a_foreign_folder_mounted_while_the_daemon_runs_stops_its_inbox_alone(ho
     house.check(4)
 
 
-@pytest.mark.slow
-def test_an_old_journals_marker_met_while_it_runs_stops_its_inbox_alone(house: House) -> None:
-    """The share was away at the start, where it would have been refused."""
-    inbox_b, _ = house.second_inbox()
-    restored(house, 0)
-    kept = house.keep()
-    restored(house, 2)
-    for folder in (house.inbox, house.outbox):
-        folder.rename(house.base / f"away {folder.name}")
-    house.put_back(kept)
-    for root in (house.base / "in-b", house.base / "out-b"):
-        (root / marker.NAME).unlink()
-    with Journal.open(house.state) as journal:
-        for role in ("inbox", "outbox"):
-            journal.forget_folder(role, "b")
-    with Journal.open(house.state) as journal:
-        journal.set_meta("starts", 1)
-    with house.running():
-        house.drop("fine.wav", 41, inbox_b)
-        house.wait(lambda: house.states().get("b:fine.wav") is State.DELIVERED)
-        for folder in (house.inbox, house.outbox):
-            (house.base / f"away {folder.name}").rename(folder)
-        house.wait(lambda: any("old copy" in words for words in _halts_words(house)), 30)
-        assert house.states()["b:fine.wav"] is State.DELIVERED
-    house.check(5)
-    refused(house)
-
-
 def _halts(house: House) -> list[str]:
     with Journal.open(house.state, read_only=True) as journal:
         return sorted(journal.halts())
-
-
-def _halts_words(house: House) -> list[str]:
-    with Journal.open(house.state, read_only=True) as journal:
-        return [halt.because.message for halt in journal.halts().values()]
 
 
 def test_a_copy_never_overwrites_and_leaves_nothing_behind(house: House, tmp_path: Path) -> None:
