@@ -285,3 +285,31 @@ def test_every_form_of_recording_is_told_right_on_its_way(media: Path, studio: S
         shutil.copy(media / name, studio.inbox())
     studio.wait(*RECIPES, state="waiting")
     assert all(studio.explain(name) == ("job", None) for name in RECIPES)
+
+
+def test_another_take_in_the_place_of_one_whose_upload_a_stop_cut_off_is_restored_whole(studio: Studio) -> None:
+    """Its size and its time are those of the first: an editor exports takes of one length under one name."""
+    first, second = (sound(name, 30) for name in ("first", "second"))
+    assert len(first) == len(second)
+    studio.service.change(part_bytes=64 << 10)
+    studio.service.fault("part", "stall", nth=2)
+    studio.start()
+    time = drop(studio, "talk.wav", first).stat().st_mtime_ns
+
+    def confirmed() -> int:
+        with studio.journal() as journal:
+            return sum(len(journal.parts(job.id)) for job in journal.jobs())
+
+    until(lambda: confirmed() == 1, what=studio.told)
+    assert studio.stop() == 0
+    studio.service.calm()
+    take = studio.base / "take.wav"
+    take.write_bytes(second)
+    os.utime(take, ns=(time, time))
+    take.rename(studio.inbox() / "talk.wav")
+    studio.start()
+    studio.wait("talk.wav")
+    assert (studio.outbox() / "talk.restored.wav").read_bytes() == second
+    assert studio.service.charges == 1
+    assert len(studio.jobs()) == 1
+    studio.check()
