@@ -56,7 +56,7 @@ REASONS: Final[dict[str, Reason]] = {
                                 "`diffio-watch retry --fresh {job}` buys a new generation."),
     "gave_up": Reason(Kind.FAILED, "The service did not finish within {limit}.",
                       "`diffio-watch retry --fresh {job}` buys a new generation."),
-    "not_found": Reason(Kind.FAILED, "The service no longer knows its generation.",
+    "not_found": Reason(Kind.FAILED, "The service no longer knows its project.",
                         "Ask the service about project {project}; " + _RETRY),
     "output_unavailable": Reason(Kind.FAILED, "No output could be had from the finished generation: {detail}.",
                                  _RETRY),
@@ -81,7 +81,7 @@ REASONS: Final[dict[str, Reason]] = {
     "disk": Reason(Kind.PARKED, "The disk can't take it: {detail}.", "Make room or mend the disk; it goes on by itself."),
     "rate_limited": Reason(Kind.PARKED, "The service asks for a pause.", _BY_ITSELF),
     "service_error": Reason(Kind.PARKED, "The service did not answer as it should: {detail}.", _BY_ITSELF),
-    "not_ready": Reason(Kind.PARKED, "The service has not finished it yet: {detail}.", _BY_ITSELF),
+    "not_ready": Reason(Kind.PARKED, "The service does not give it out yet: {detail}.", _BY_ITSELF),
     "other_service": Reason(Kind.PARKED, "It belongs to the service at {base_url}, and another one is configured.",
                             "Put `api.base_url` back to go on with it, or `cancel {job}`."),
     "changed": Reason(Kind.PARKED, "The file changed while it was read; it has to settle again.", _BY_ITSELF),
@@ -101,7 +101,7 @@ REASONS: Final[dict[str, Reason]] = {
                         "Check the plan and the key's permissions, or set another `model` of inbox {inbox}."),
     "paused": Reason(Kind.INBOX, "Paused by a person.", "`diffio-watch resume` goes on."),
     # halts
-    "auth": Reason(Kind.HALT, "The service does not accept the API key: {detail}.",
+    "auth": Reason(Kind.HALT, "The API key does not work: {detail}.",
                    "Put a valid key in place: one in `api.key_file` is read again by itself, any other takes a restart. "
                    "`diffio-watch resume` probes at once."),
     "billing": Reason(Kind.HALT, "The service has a billing hold on the account: {detail}.",
@@ -120,7 +120,7 @@ REASONS: Final[dict[str, Reason]] = {
                                "Close it in that program; it goes on by itself."),
     "cut_short": Reason(Kind.SETTLING, "The file is cut short, so its copy may be under way: {detail}.",
                         "Nothing to do while it is copied; where nothing comes for 15 minutes it fails as `truncated`."),
-    "empty_yet": Reason(Kind.SETTLING, "The file is empty yet.", _BY_ITSELF),
+    "empty_yet": Reason(Kind.SETTLING, "The file is still empty.", _BY_ITSELF),
     # ignored
     "junk": Reason(Kind.IGNORED, "Its name is on the built-in junk list ({detail}).", "Rename it if it is a recording."),
     "excluded": Reason(Kind.IGNORED, "`exclude` names it ({detail}).", "Change `exclude` of inbox {inbox}, and restart."),
@@ -148,6 +148,5 @@ def because(code: str, **facts: object) -> Because:
     """
     reason = REASONS[code]
     # what others said often ends with a full stop, and ours follows it
-    table = _Facts({name: value.rstrip(". ") if name == "detail" and isinstance(value, str) else value
-                    for name, value in facts.items()})
+    table = _Facts({name: str(value).rstrip(". ") if name == "detail" else value for name, value in facts.items()})
     return Because(code, reason.message.format_map(table), reason.action.format_map(table))

@@ -209,18 +209,35 @@ def _syntax(error: yaml.YAMLError, text: str) -> _Unreadable:
         return _Unreadable(at, "A second document begins here.", "Remove the line `---`.")
     if "end of stream" in said and error.context_mark is not None:
         return _Unreadable(error.context_mark.line + 1, "A quote is opened and never closed.", "Close it.")
+    if "could not find expected ':'" in said and error.context_mark is not None:
+        at = error.context_mark.line + 1  # it is told where the next key begins
+    elif "mapping values are not allowed" in said and at is not None:
+        above = _above(text, at)
+        if above is not None:
+            at, said = above, "could not find expected ':'"
     for words, (message, remedy) in _SAID.items():
         if words in said:
             return _Unreadable(at, message, remedy)
     return _Unreadable(at, f"This is not YAML: {said}.", "Look at this line and the one above it.")
 
 
+def _above(text: str, at: int) -> int | None:
+    """The line above one, blank ones left out, if it is a key whose colon has no blank behind it: both became one."""
+    for number in range(at - 1, 0, -1):
+        line = text.splitlines()[number - 1]
+        if line.strip():
+            return number if _UNSPACED.match(line) else None
+    return None
+
+
+_UNSPACED: Final = re.compile(r"\s*(?:-\s+)?[A-Za-z_][\w-]*:[^\s:]\S*\s*\Z")
 _SAID: Final = {
     "mapping values are not allowed": (
         "A colon stands where no key can be.",
         "Check the indentation of this line and the one above; put a value that holds `: ` in quotes.",
     ),
-    "could not find expected ':'": ("A key without its colon.", "Write `key: value`, with a space after the colon."),
+    "could not find expected ':'": (
+        "A key without its colon and a space.", "Write `key: value`, with a space after the colon."),
     "expected <block end>": (
         "This line is not indented like those it belongs to.",
         "Give all keys of one group the same indentation.",

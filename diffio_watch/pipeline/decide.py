@@ -117,10 +117,17 @@ def _forbidden(error: api.Forbidden, job: Job, now: float, *, key_works: bool | 
 def _model(error: Exception, job: Job, now: float, current_model: str | None) -> Outcome:
     code = "model_retired" if isinstance(error, api.ModelRetired) else "model_unknown"
     if job.settings.model != current_model:  # the configuration has moved on; only this job still asks for it
-        return fail(job, now, "rejected", detail=f"the model {job.settings.model} is not to be had "
-                                                 f"(`retry --fresh --model {current_model}` takes another)")
+        return _only_another(job, now, current_model)
     reason = because(code, model=job.settings.model, inbox=job.inbox, models=", ".join(models()), job=job.id)
     return Outcome({"due_at": now}, stop=Stop(f"inbox:{job.inbox}:model", reason), rest=True)
+
+
+def _only_another(job: Job, now: float, model: str | None) -> Outcome:
+    """A plain retry would ask for the same model again: the next step is another one."""
+    failed = fail(job, now, "rejected", detail=f"the model {job.settings.model} is not to be had")
+    named = model or next(known for known in models() if known != job.settings.model)
+    action = f"`diffio-watch retry --fresh --model {named} {job.id}` takes another."
+    return replace(failed, changes={**failed.changes, "because": replace(failed.changes["because"], action=action)})
 
 
 def models() -> tuple[str, ...]:

@@ -295,7 +295,7 @@ def test_pause_and_resume_one_inbox_or_all(place: Place) -> None:
     assert place.run("resume", "podcasts").code == 1  # everything is paused
     done = place.run("resume")
     assert done.code == 0
-    assert "does not accept the API key" in done.out
+    assert "The API key does not work" in done.out
     with place.journal() as journal:
         assert journal.pauses() == {}
         halted = journal.halts()["account"].next_check_at

@@ -168,7 +168,7 @@ def test_a_halt_of_the_account_is_told_before_one_of_an_origin(place: Place) -> 
     halted = place.run("status", "--json").json["halted"]
     assert (halted["reason"], halted["since"], halted["next_check_at"]) == ("auth", "2033-05-18T03:33:20Z", None)
     assert "x" in halted["message"]
-    assert "The service does not accept the API key" in place.run("status").out
+    assert "The API key does not work" in place.run("status").out
 
 
 def test_what_stops_an_inbox_is_told_with_it(place: Place) -> None:

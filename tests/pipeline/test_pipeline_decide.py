@@ -13,7 +13,7 @@ from diffio_watch.config import KeyMissing
 from diffio_watch.job import OPEN, TRANSITIONS, Because, Job, Settings, State
 from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
 from diffio_watch.pipeline.content import Changed
-from diffio_watch.pipeline.decide import INTERNAL_TRIES, ModelUnknown, ProjectGone, decide, size
+from diffio_watch.pipeline.decide import INTERNAL_TRIES, ModelUnknown, ProjectGone, decide, models, size
 from diffio_watch.pipeline.outcome import Outcome, new_project, park, pause
 from diffio_watch.reasons import REASONS, Kind, because
 
@@ -249,7 +249,28 @@ def test_a_model_that_is_no_longer_configured_fails_its_job_alone() -> None:
     outcome = decide(api.ModelRetired("x"), PAID, NOW, current_model="diffio-5")
     assert outcome.stop is None
     assert (outcome.changes["state"], code(outcome)) == (State.FAILED, "rejected")
-    assert "--model diffio-5" in outcome.changes["because"].message
+    assert "--model diffio-5" in outcome.changes["because"].action
+
+
+@pytest.mark.parametrize("current", ["diffio-5", None])
+def test_a_model_that_is_not_to_be_had_has_one_next_step(current: str | None) -> None:
+    """A plain retry would ask for it again; and where no inbox names a model any more, there is still another one."""
+    reason = decide(api.ModelRetired("x"), PAID, NOW, current_model=current).changes["because"]
+    assert "retry" not in reason.message
+    assert reason.action.count("retry") == 1
+    assert f"--model {current or models()[1]} {PAID.id}`" in reason.action  # the first is the refused one
+
+
+@pytest.mark.parametrize("code", ["auth", "not_ready", "service_error", "rejected"])
+def test_no_reason_ends_in_two_full_stops(code: str) -> None:
+    for detail in ("It ends.", KeyMissing("It ends.", "So it does."), api.NotReady("It ends.")):
+        assert because(code, detail=detail).message.count("..") == 0
+
+
+def test_a_key_that_is_none_is_not_said_to_be_refused_by_a_service_that_was_not_asked() -> None:
+    outcome = decide(KeyMissing("What /key holds is not an API key.", "Put the key there alone."), PAID, NOW)
+    assert outcome.stop is not None
+    assert "service" not in outcome.stop.because.message
 
 
 def test_this_programs_own_errors_are_tried_five_times() -> None:
