@@ -20,7 +20,6 @@ _MODEL_ALIASES: Final = {"diffio-3.4": "diffio-3.5"}  # the older name answers w
 # seconds that the service's clock and ours may differ; generous, for the project is the job's own
 _CLOCK_SKEW: Final = 86_400.0
 _LOOK_TWICE: Final = 60.0  # seconds between two looks at a list that has to be empty at both
-_NO_SOONER: Final = 0.1  # … and this, for two clocks round differently
 _OVERDUE_PAUSE: Final = 300.0
 _UNKNOWN_TRIES: Final = 8
 _STRETCH: Final = 0.15  # a pause is at most this share of the time waited so far
@@ -89,8 +88,7 @@ def _look_before_sending(job: Job, tools: Tools) -> Outcome:
 
     Whoever brings the job forward only brings a look forward: what counts is the time between two of them.
     """
-    empty = tools.seen_empty.get(job.id)
-    waited = 0.0 if empty is None else tools.clock.monotonic() - empty
+    asked = tools.clock.now()
     try:
         listed = tools.api.list_generations(job.project_id or "")
     except (api.Forbidden, api.NotFound):
@@ -102,11 +100,10 @@ def _look_before_sending(job: Job, tools: Tools) -> Outcome:
         return _adopt(found[0], tools)
     if strangers:
         return hold(job, "conflict", detail=f"project {job.project_id} has a generation of {strangers[0].model_key}")
-    if empty is None:
-        tools.seen_empty[job.id] = tools.clock.monotonic()
-    if waited < _LOOK_TWICE:
+    again = tools.seen_empty.setdefault(job.id, now) + _LOOK_TWICE
+    if asked < again:
         reason = because("not_ready", detail="it is looked at whether the earlier key bought it")
-        return park(job, now, reason, delay=_LOOK_TWICE - waited + _NO_SOONER)
+        return Outcome({**park(job, now, reason).changes, "due_at": again}, rest=True)
     return go("nothing was bought with the earlier key", key_print=tools.key_print(), due_at=now)
 
 

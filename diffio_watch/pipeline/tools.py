@@ -37,8 +37,8 @@ class Tools:
         links: signed download URLs by job id and type; likewise.
         files: the file calls under way.
         partly: which version of an object the bytes of a begun download are of, by job id and type.
-        seen_empty: when a job's project was first seen without its generation, in monotonic seconds by job id. What an
-            earlier process saw counts no more: nobody knows how long ago that was, for clocks are set.
+        seen_empty: when a job's project was first seen without its generation, in seconds since the epoch by job id.
+            What an earlier process saw counts no more: nobody knows how long ago that was, for clocks are set.
         started: when this process began to use them, in seconds since the epoch.
     """
 
