@@ -13,7 +13,6 @@ from diffio_watch.journal.backup import write_daily
 
 LOOK_EVERY: Final = 15.0
 _TRY_AGAIN: Final = 3600.0
-_LATE: Final = 5.0  # so long after its time an intent may be committed
 
 
 class Upkeep:
@@ -33,7 +32,7 @@ class Upkeep:
         self._owner = owner
         self._log = log
         self._quiet_until = 0.0
-        self._counted_at = journal.clock.now()  # the daemon's start was
+        self._bought = journal.bought()
 
     def once(self, now: float) -> None:
         """Make today's copy if it is missing, and count. A disk that takes no copy is no reason to stop restoring.
@@ -56,11 +55,12 @@ class Upkeep:
                 self._log.warning("journal.not_copied", message=str(error))
         if copy is not None:
             self._log.info("journal.copied", file=show(str(copy)))
-        if copy is not None or self._journal.spent_since(self._counted_at - _LATE)[0]:
-            self._count(now)
+        bought = self._journal.bought()
+        if copy is not None or bought != self._bought:
+            self._count()
+            self._bought = bought
 
-    def _count(self, now: float) -> None:
+    def _count(self) -> None:
         counter = self._owner.counter + 1
         self._journal.set_meta("starts", counter)  # before any marker says so
         self._owner.counter = counter
-        self._counted_at = now

@@ -1,4 +1,4 @@
-"""The journal's account side: halts, pauses, and what people ask of the daemon."""
+"""The journal's account side: halts, pauses, what was bought, and what people ask of the daemon."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Answer:
 
 
 class Account(Files):
-    """Halts, pauses and requests."""
+    """Halts, pauses, purchases and requests."""
 
     def halts(self) -> dict[str, Halt]:
         """All halts, by scope."""
@@ -77,6 +77,12 @@ class Account(Files):
         """End the pause of an inbox; `*` ends them all."""
         with self.transaction() as db:
             db.execute("DELETE FROM pauses WHERE inbox = ? OR ? = '*'", (inbox, inbox))
+
+    def bought(self) -> int:
+        """Generations ever intended: it grows with each, whatever the clock says."""
+        row = self._one("SELECT count(*) AS n FROM jobs WHERE intent_at IS NOT NULL")
+        assert row is not None
+        return int(row["n"])
 
     def ask(self, command: str, args: dict[str, Any]) -> int:
         """Leave a request for the daemon; its number."""

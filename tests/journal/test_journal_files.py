@@ -357,3 +357,13 @@ def test_folders_are_remembered_by_role_and_name(journal: Journal) -> None:
     assert journal.folder("inbox", "in") is None
     journal.forget_folder("outbox", "in")
     assert journal.folder("outbox", "in") is None
+
+
+def test_what_was_written_into_a_marker_never_falls(journal: Journal) -> None:
+    """Threads come in any order, and a forgotten folder keeps its marker."""
+    assert journal.folder_count("outbox", "in") == 0
+    for counter in (5, 3, 6, 5):
+        journal.count_folder("outbox", "in", counter)
+    journal.forget_folder("outbox", "in")
+    assert journal.folder_count("outbox", "in") == 6
+    assert journal.folder_count("inbox", "in") == 0

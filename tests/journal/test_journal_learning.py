@@ -47,8 +47,13 @@ def test_what_stands_at_a_path_is_told(journal: Journal) -> None:
 def test_a_renamed_inbox_takes_everything_along_unless_jobs_are_there_already(journal: Journal) -> None:
     (made,) = place(journal, found("a.wav", "aaa"))
     journal.set_folder(FolderMemory("inbox", "in", "disk"))
+    journal.count_folder("inbox", "in", 7)
+    for paused in ("in", "new", "other"):  # nothing may begin to spend for being called otherwise
+        journal.pause(paused)
     journal.commit(made, number=1, reserve=["x"])
     assert journal.rename_inbox("in", "new")
+    assert journal.pauses().keys() == {"new", "other"}
+    assert journal.folder_count("inbox", "new") == 7
     assert now(journal, made.id).inbox == "new"
     assert set(journal.known("new")) == {"a.wav"}
     assert journal.reserved("new", "x", "")

@@ -136,7 +136,22 @@ def test_whatever_is_bought_is_counted_once_and_nothing_else_is(journal: Journal
     assert owner.counter == journal.meta("starts") == 5
     journal.add([replace(Job(new_id(), "a", "late.wav", 1, 1, Settings()), intent_at=now + 3599)])
     chore.once(now + 3615)
-    assert owner.counter == 6  # though its time is before that of the last count
+    assert owner.counter == 6  # though its time is before that of the last look
+
+
+def test_a_purchase_dated_by_a_clock_that_was_set_back_since_is_counted_once_too(journal: Journal) -> None:
+    """Else the markers would be written anew at each look, until that time has come."""
+    chore, owner, _ = upkeep(journal)
+    chore.once(NOON)
+    journal.add([replace(Job(new_id(), "a", "ahead.wav", 1, 1, Settings()), intent_at=NOON + 10 * DAY)])
+    for seconds in range(15, 120, 15):
+        chore.once(NOON + seconds)
+    assert owner.counter == 5
+    # and one of the new time, long before that
+    journal.add([replace(Job(new_id(), "a", "now.wav", 1, 1, Settings()), intent_at=NOON - 3600)])
+    for seconds in range(120, 240, 15):
+        chore.once(NOON + seconds)
+    assert owner.counter == 6
 
 
 def test_a_disk_that_takes_no_copy_is_told_once_an_hour_and_nothing_stops(journal: Journal) -> None:
