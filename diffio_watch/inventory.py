@@ -177,10 +177,11 @@ class Inventory:
 
     def _described(self, job: Job | None, path: str, content: _Content) -> Job:
         """The job that waits at this path, or a new one, as of this content."""
-        now = self._journal.clock.now()
         if job is None:
+            # it came when it was last changed, as far as anything tells: it is no part of what is dropped just now
+            came = max(0.0, min(content.seen.mtime_ns / 1e9, self._journal.clock.now()))
             job = Job(new_id(), self._inbox.name, path, 0, 0, self._inbox.settings(), priority=self._inbox.priority,
-                      detected_at=now, settled_at=now, created_at=now)
+                      detected_at=came, settled_at=came, created_at=came)
         if (job.size, job.mtime_ns) != (content.seen.size, content.seen.mtime_ns):
             job = replace(job, **NO_PROJECT)  # what was uploaded is another content
         return replace(job, size=content.seen.size, mtime_ns=content.seen.mtime_ns, inode=content.seen.inode or None,

@@ -6,12 +6,13 @@ import json
 import os
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from recovery_house import House, recording
+from recovery_house import MTIME, House, recording
 
 from diffio_watch.disk import marker
 from diffio_watch.intake import scan as walking
@@ -103,6 +104,28 @@ def test_what_no_sidecar_knows_is_held_and_approve_pays_once_and_cancel_leaves(h
     house.check(4)
     assert house.once() == 0
     house.check(4)
+
+
+def test_what_has_stood_there_before_a_rebuild_is_no_drop_of_new_files_after_it(house: House) -> None:
+    """It came when it was last changed, as far as anything tells."""
+    house.more = {"limits": {"min_free": 0, "approve_over_files": 2}}
+    house.configure()
+    house.drop("known.wav", 1)
+    assert house.once() == 0
+    house.lose_journal()
+    for number in range(2):
+        house.drop(f"copy {number}.wav", 1)
+        house.drop(f"other {number}.wav", 10 + number)
+    os.utime(house.inbox / "other 1.wav", ns=(2**62, 2**62))  # by a clock that is far ahead
+    house.rebuild()
+    jobs = house.jobs()
+    assert {jobs[path].state for path in ("copy 0.wav", "other 0.wav")} == {State.SKIPPED, State.HELD}
+    assert jobs["other 0.wav"].detected_at == pytest.approx(MTIME / 1e9, abs=1)
+    assert jobs["other 1.wav"].detected_at == pytest.approx(time.time(), abs=600)
+    house.drop("new.wav", 20)
+    assert house.once() == 1
+    assert house.states()["new.wav"] is State.DELIVERED
+    house.check(2)
 
 
 def test_a_copy_of_what_a_sidecar_knows_is_skipped_with_a_sidecar_of_its_own(house: House) -> None:
