@@ -38,7 +38,7 @@ class Reason:
 
 _NOTHING = "Nothing to do."
 _BY_ITSELF = "Nothing to do: it goes on by itself."
-_RETRY = "`diffio-watch retry {job}` tries again without paying."
+_RETRY = "`diffio-watch retry {job}` tries again and pays nothing twice."
 
 REASONS: Final[dict[str, Reason]] = {
     # failed

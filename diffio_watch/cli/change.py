@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 @config_option
 def retry(jobs: Sequence[str], *, failed: bool, since: str | None, fresh: bool, model: str | None, as_is: bool,
           yes: bool) -> int:
-    """Go on from what exists. Never pays, but with --fresh.
+    """Go on from what exists. Never pays a second time, but with --fresh.
 
+    What nothing was bought for yet, such as a refused file with --as-is, has its first generation bought then.
     --fresh says how many generations it buys and asks first.
     """
     if bool(jobs) == failed:

@@ -83,15 +83,24 @@ def retry(job: Job, now: float, *, as_is: bool = False, missing: Collection[str]
     kept = any(one.state in {"fetched", "published"} for one in job.outputs)
     if not kept:
         changes |= {"outputs": (), "number": None}  # what could not be had is asked for again
-    return Ruling(_GOES_ON[state], detail="a person asked to retry", changes=changes,
+    return Ruling(f"{_GOES_ON[state]}{_first(job, state)}.", detail="a person asked to retry", changes=changes,
                   reserve=keys_of(job) if kept and job.number is not None else ())
 
 
+def _first(job: Job, state: State) -> str:
+    """What there is to say of money that is still to be spent: `retry` pays nothing twice, which is not never."""
+    if job.paid or job.unproven or state not in {State.QUEUED, State.GENERATING}:
+        return ""
+    if job.state is State.SKIPPED:
+        return "; if it is a copy no longer, its generation will be bought"
+    return "; nothing was bought for it yet, its generation will be"
+
+
 _GOES_ON: Final = {
-    State.QUEUED: "is queued again.",
-    State.GENERATING: "goes on with the upload it has.",
-    State.WAITING: "goes on with the generation it has.",
-    State.DOWNLOADING: "fetches its outputs again.",
+    State.QUEUED: "is queued again",
+    State.GENERATING: "goes on with the upload it has",
+    State.WAITING: "goes on with the generation it has",
+    State.DOWNLOADING: "fetches its outputs again",
 }
 
 

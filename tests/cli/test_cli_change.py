@@ -64,6 +64,17 @@ def test_a_cancelled_job_is_taken_up_again_from_what_exists(facts: dict[str, Any
     assert state in TRANSITIONS[State.CANCELLED]
 
 
+@pytest.mark.parametrize(("facts", "bought"), [
+    ({}, False), ({"project_id": "p", "uploaded": True}, False), (INTENDED, True), (BOUGHT, True)])
+def test_retry_says_that_a_first_generation_will_be_bought_where_none_was(
+        facts: dict[str, Any], *, bought: bool) -> None:
+    """It pays nothing twice; that is not never."""
+    for one, as_is in ((job(State.CANCELLED, "discarded", **facts), False),
+                       (job(State.FAILED, "truncated", **facts), True)):
+        line = rulings.retry(one, 5.0, as_is=as_is).line
+        assert ("nothing was bought for it yet, its generation will be" in line) is not bought
+
+
 @pytest.mark.parametrize("code", ["generation_failed", "gave_up"])
 def test_where_nothing_is_left_retry_says_so_and_names_fresh(code: str) -> None:
     ruling = rulings.retry(job(State.FAILED, code, **BOUGHT), 5.0)
