@@ -182,19 +182,24 @@ def _output(kind: str, path: str | None, count: int | None, note: str | None) ->
     return words("  ".join(part for part in parts if part))
 
 
-def explanation(found: Explanation, now: float) -> RenderableType:
-    """Each rule in turn, and what follows from them."""
+def explanation(found: Explanation, now: float, whereabouts: Sequence[str] = ()) -> RenderableType:
+    """Each rule in turn, and what follows from them; `whereabouts`: lines about its result and its original."""
     table = grid("", "", "", elastic=(2,))
     for rule in found.rules:
         table.add_row(Text("yes" if rule.holds else "no", style="green" if rule.holds else "yellow"),
                       words(rule.name.replace("_", " ")), words(rule.detail, "bright_black"))
-    lines: list[RenderableType] = [words(f"{names.show(found.path)}: {_VERDICTS[found.verdict]}", "bold"), table]
+    is_folder = any(rule.name == "regular" and rule.detail in {"folder", "the inbox itself"} for rule in found.rules)
+    verdict = "it is a folder" if is_folder else _VERDICTS[found.verdict]
+    lines: list[RenderableType] = [words(f"{names.show(found.path)}: {verdict}", "bold"), table]
     if found.because is not None:
         lines.append(words(f"{found.because.message} {found.because.action}"))
     if found.next_look_at is not None and found.next_look_at > now:
         lines.append(Text(f"It is looked at next at {moment(found.next_look_at)}."))
     if found.job is not None:
         lines.append(Text(f"Its job: {found.job.id} ({found.job.state})."))
+        if found.job.because is not None and found.because != found.job.because:
+            lines.append(words(f"{found.job.because.message} {found.job.because.action}"))
+    lines += [Text(names.terminal(told), no_wrap=True, overflow="ignore") for told in whereabouts]
     return Group(*lines)
 
 

@@ -77,7 +77,8 @@ def show(job: str, *, as_json: bool) -> int:
 @config_option
 def explain(file: str, *, as_json: bool) -> int:
     """Say of one file, rule by rule, why it is, or is not yet, or never will be picked up."""
-    found = _explained(workplace(), file)
+    work = workplace()
+    found = _explained(work, file)
     if as_json:
         from diffio_watch.cli import shapes
 
@@ -85,17 +86,23 @@ def explain(file: str, *, as_json: bool) -> int:
     else:
         from diffio_watch.cli import draw
 
-        draw.write(draw.explanation(found, time.time()))
+        draw.write(draw.explanation(found, time.time(), _whereabouts(work, found.job)))
     return FAILED if found.verdict == "missing" else 0
 
 
 def _explained(work: Workplace, file: str) -> Explanation:
-    """The explanation of the likeliest place that an argument means."""
-    from diffio_watch.cli.resolve import places
+    """The explanation of the likeliest place that an argument means.
+
+    Raises:
+        Trouble: it means none, and can't.
+    """
+    from diffio_watch.cli.resolve import mistyped, places, unknown
     from diffio_watch.intake.explain import Records, explain, outside, sight
     from diffio_watch.journal import holder
 
     found = None
+    if not file:
+        raise Trouble(unknown(file))
     with work.read() as journal:
         running = work.config.state_dir.is_dir() and holder(work.config.state_dir) is not None
         for place in places(work.config, file, os.getcwd()):
@@ -113,7 +120,26 @@ def _explained(work: Workplace, file: str) -> Explanation:
             if told.verdict != "missing":
                 return told
             found = found or told
+    slip = mistyped(work.config, file)
+    if found is None and slip is not None:
+        raise Trouble(slip)
     return found or outside(os.path.abspath(file))
+
+
+def _whereabouts(work: Workplace, job: Job | None) -> list[str]:
+    """Where the results of a job are, and its original if it is not where it was."""
+    from diffio_watch.disk import names
+
+    inbox = next((inbox for inbox in work.config.inboxes if job is not None and inbox.name == job.inbox), None)
+    if job is None or inbox is None:
+        return []
+    paths = [one.path for one in job.outputs if one.path is not None] if job.state is State.DELIVERED else []
+    found = [f"Its result: {inbox.outbox}/{names.show(path)}" for path in paths]
+    if job.original == "archived":
+        found.append(f"Its original is in the archive, {inbox.archive or 'which is no longer configured'}.")
+    if job.original == "deleted":
+        found.append("Its original was deleted after the delivery, as `originals: delete` says.")
+    return found
 
 
 def _kept(journal: Journal, job: Job) -> Because | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{4,26}")
 _WHOLE: Final = 26
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def _readings(config: Config, text: str, cwd: str) -> Iterator[Place]:
     for inbox in config.inboxes:
         for root in dict.fromkeys((str(inbox.path), os.path.realpath(inbox.path))):
             for path in dict.fromkeys((whole, real)):
-                if path.startswith(root.rstrip("/") + "/"):
+                if path == root or path.startswith(root.rstrip("/") + "/"):
                     yield Place(inbox, os.path.relpath(path, root))
 
 
@@ -107,6 +108,8 @@ def many_jobs(journal: Journal, config: Config, arguments: Sequence[str]) -> tup
 
 def unknown(argument: str) -> str:
     """The sentence about an argument that means nothing."""
+    if not argument.strip():
+        return "An empty argument names nothing: name a job or a file."
     shown = names.terminal(argument)
     return (f"Nothing is known of {shown}: it is neither a job (or not the beginning of just one) nor a file that was "
             f"journalled. For a file, `diffio-watch explain` says why.")
@@ -119,6 +122,18 @@ def inbox_named(config: Config, name: str | None) -> str | None:
         click.UsageError: there is none.
     """
     if name is not None and all(inbox.name != name for inbox in config.inboxes):
-        there = ", ".join(inbox.name for inbox in config.inboxes)
-        raise click.UsageError(f"There is no inbox {names.terminal(name)}: the configuration has {there}.")
+        raise click.UsageError(_no_inbox(config, name))
     return name
+
+
+def mistyped(config: Config, argument: str) -> str | None:
+    """The sentence about an `inbox:path` whose inbox there is not; None for every other argument."""
+    name, colon, _ = argument.partition(":")
+    if not colon or not _NAME.fullmatch(name) or os.path.lexists(argument):
+        return None
+    return None if any(inbox.name == name for inbox in config.inboxes) else _no_inbox(config, name)
+
+
+def _no_inbox(config: Config, name: str) -> str:
+    there = ", ".join(inbox.name for inbox in config.inboxes)
+    return f"There is no inbox {names.terminal(name)}: the configuration has {there}."

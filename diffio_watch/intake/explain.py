@@ -37,6 +37,7 @@ class Sight:
         link: the symbolic link on the way that is not followed, and why; None if there is none.
         unavailable: why the inbox is not there.
         error: why it can't be told.
+        readable: whether whoever asks may open it.
     """
 
     kind: str = ""
@@ -45,6 +46,7 @@ class Sight:
     link: str | None = None
     unavailable: Because | None = None
     error: str | None = None
+    readable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ def sight(inbox: Inbox, path: str, journal: str, book: marker.Book | None) -> Si
     except OSError as error:
         return Sight(error=error.strerror or str(error))
     kind = next((word for test, word in _KINDS if test(status.st_mode)), "symbolic link")
-    return Sight(kind, status.st_size, status.st_mtime_ns, link)
+    readable = os.access(f"{root}/{path}", os.R_OK, effective_ids=os.access in os.supports_effective_ids)
+    return Sight(kind, status.st_size, status.st_mtime_ns, link, readable=readable)
 
 
 def explain(inbox: Inbox, path: str, seen: Sight, records: Records, now: float) -> Explanation:
@@ -130,6 +133,8 @@ def explain(inbox: Inbox, path: str, seen: Sight, records: Records, now: float) 
         return Explanation(path, "missing" if job is None else "job", None if job is None else job.because,
                            tuple(rules), None, job)
     names = Rules(inbox.name, inbox.include, inbox.exclude, recursive=inbox.recursive)
+    if seen.kind == "folder" and seen.link is None and job is None:
+        return _folder(inbox, path, names, rules)
     rules += _kind_rules(seen) + names.explain(path)
     if settling is not None and job is not None and settling.since <= (job.settled_at or 0.0):
         settling = None  # from before it settled: intake tells its list once a second
@@ -141,12 +146,30 @@ def explain(inbox: Inbox, path: str, seen: Sight, records: Records, now: float) 
     if refusal is not None:
         return Explanation(path, "ignored", refusal, tuple(rules), None, job)
     rules += _waiting_rules(settling)
+    unread = settling is None and not seen.readable
+    if unread:
+        rules.append(Rule("readable", holds=False, detail="whoever asks here may not open it; the service has to"))
     rules.append(Rule("watched", records.running, "a daemon runs" if records.running else
                       "no daemon runs: it is looked at once `diffio-watch run` is started"))
-    why = settling.because if settling is not None else because("settling", seconds=f"{_quiet(records.report):g}")
-    if not records.running:
+    why = (settling.because if settling is not None else
+           because("unreadable", detail="this user may not open it") if unread else
+           because("settling", seconds=f"{_quiet(records.report):g}"))
+    if not records.running and not unread:
         why = replace(why, action="No daemon runs: start it, and it goes on.")
     return Explanation(path, "waiting", why, tuple(rules), _next_look(inbox, records, now), job)
+
+
+def _folder(inbox: Inbox, path: str, names: Rules, rules: list[Rule]) -> Explanation:
+    """A folder is never a job, and what lies in it may be."""
+    itself = path == "."
+    rules.append(Rule("regular", holds=False, detail="the inbox itself" if itself else "folder"))
+    told = because("not_regular", detail="folder")
+    if itself or names.takes_from(path):
+        whose = f"the inbox {inbox.name} itself" if itself else "a folder"
+        told = replace(told, message=f"It is {whose}: what lies in it is looked through.", action="Name a file in it.")
+    else:
+        told = next((rule.refusal for rule in names.explain(f"{path}/x") if rule.refusal is not None), told)
+    return Explanation(path, "ignored", told, tuple(rules))
 
 
 def outside(path: str) -> Explanation:

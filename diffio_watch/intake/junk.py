@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase, translate
 from typing import Final
 
@@ -71,6 +71,10 @@ class Rules:
         """Whether files below this folder may be meant."""
         return self.recursive and junk_name(folder.rpartition("/")[2], folder=True) is None
 
+    def takes_from(self, folder: str) -> bool:
+        """Whether a folder at this path is looked through."""
+        return self.recursive and junk(f"{folder}/x") is None
+
     def reaches(self, path: str) -> bool:
         """Whether `recursive` lets this path be reached."""
         return self.recursive or "/" not in path
@@ -81,7 +85,7 @@ class Rules:
         excluded = next((glob for glob in self._exclude if _matches(_any_of([glob]), path)), None)
         rules = [
             Rule("not_junk", pattern is None, f"matches {pattern}" if pattern else "on no junk list",
-                 because("junk", detail=pattern)),
+                 _refused(pattern) if pattern else None),
             Rule("recursive", self.reaches(path), "in a folder below, and `recursive` is off"
                  if not self.reaches(path) else "where the inbox is looked through", because("not_recursive")),
             Rule("included", self._is_included(path), ("named by " if self._is_included(path) else "not named by ")
@@ -95,6 +99,15 @@ class Rules:
         name = path.rpartition("/")[2]
         stem, dot, extension = name.rpartition(".")
         return bool(stem and dot and extension.lower() in self._extensions) or _matches(self._wanted, path)
+
+
+def _refused(pattern: str) -> Because:
+    """Why a junk pattern keeps a file out; renaming it does not help where it is a folder's."""
+    told = because("junk", detail=pattern)
+    if not pattern.endswith("/"):
+        return told
+    return replace(told, message=f"It lies in a folder on the built-in junk list ({pattern}).",
+                   action="Move it into another folder if it is a recording.")
 
 
 def junk(path: str) -> str | None:

@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from cli_place import Place, delivered
+from cli_place import Place, another_user, delivered
 
 from diffio_watch import __version__
 from diffio_watch.cli import panel
@@ -286,3 +286,42 @@ def test_explain_is_told_in_the_shape_of_the_contract(place: Place) -> None:
     out = place.run("explain", "in/a.wav").out
     assert "no    watched" in out
     assert "goes on by itself" not in out
+
+
+def test_explain_knows_a_slip_in_an_inboxes_name_and_an_argument_that_is_none(place: Place) -> None:
+    done = place.run("explain", "podcast:a.wav")
+    assert (done.code, done.err) == (1, "There is no inbox podcast: the configuration has podcasts.\n")
+    assert place.run("explain", "").err == "An empty argument names nothing: name a job or a file.\n"
+    (place.root / "a:b.wav").write_bytes(b"x")
+    assert place.run("explain", "a:b.wav", "--json").json["verdict"] == "outside"
+
+
+@pytest.mark.parametrize("argument", ["in", "podcasts:", "podcasts:."])
+def test_explain_knows_an_inbox_itself(place: Place, argument: str) -> None:
+    done = place.run("explain", argument)
+    assert done.code == 0
+    assert "it is a folder" in done.out
+    assert "It is the inbox podcasts itself" in done.out
+
+
+def test_a_file_that_whoever_asks_may_not_open_is_not_said_to_be_growing(place: Place) -> None:
+    written = place.config_file.read_text()
+    with another_user() as folder:
+        (folder / "in").mkdir()
+        (folder / "in/a.wav").write_bytes(b"x")
+        (folder / "in/a.wav").chmod(0)
+        (folder / "config.yaml").write_text(written.replace(str(place.root), str(folder)))
+        found = place.run("explain", "podcasts:a.wav", "--json", "-c", str(folder / "config.yaml")).json
+    assert (found["verdict"], found["because"]["code"]) == ("waiting", "unreadable")
+    assert "readable" in [rule["rule"] for rule in found["rules"] if not rule["holds"]]
+
+
+def test_explain_says_where_the_result_is_and_where_the_original_went(place: Place) -> None:
+    output = Output("audio", "published", "a.restored.mp3", 5, "0" * 64, "audio/mpeg")
+    place.add("a.wav", **delivered(outputs=(output,), original="deleted"))
+    out = place.run("explain", "podcasts:a.wav").out
+    assert f"Its result: {place.outbox}/a.restored.mp3\n" in out
+    assert "Its original was deleted after the delivery" in out
+    place.add("b.wav", state=State.WAITING, because=because("service_error", detail="HTTP 500"))
+    (place.inbox / "b.wav").write_bytes(b"other than what was journalled")
+    assert "HTTP 500" in place.run("explain", "podcasts:b.wav").out

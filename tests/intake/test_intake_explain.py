@@ -115,6 +115,34 @@ def test_what_is_no_regular_file_says_what_it_is(room: Room, tmp_path: Path) -> 
     assert code(ask(room, "link.wav")) == code(ask(room, "linked/a.wav")) == "link"
 
 
+def test_a_folder_is_looked_through_and_says_so(room: Room, tmp_path: Path) -> None:
+    room.drop("show/a.wav")
+    room.drop("@eaDir/x/a.wav")
+    for path, message, action in (("show", "It is a folder: what lies in it is looked through.", "Name a file in it."),
+                                  (".", "It is the inbox a itself: what lies in it is looked through.", "Name a file"),
+                                  ("@eaDir/x", "It lies in a folder on the built-in junk list", "Move it")):
+        found = ask(room, path)
+        assert found.verdict == "ignored"
+        assert found.because is not None
+        assert message in found.because.message
+        assert action in found.because.action
+    (tmp_path / "flat").mkdir()
+    flat = Room(tmp_path / "flat", recursive=False)
+    flat.drop("x/a.wav")
+    assert code(ask(flat, "x")) == "not_recursive"
+    flat.journal.close()
+
+
+def test_a_file_in_a_junk_folder_is_told_to_be_moved_for_renaming_does_not_help(room: Room) -> None:
+    room.drop("@eaDir/a.wav")
+    room.drop("a.part")
+    inside, beside = ask(room, "@eaDir/a.wav").because, ask(room, "a.part").because
+    assert inside is not None
+    assert beside is not None
+    assert "Move it" in inside.action
+    assert "Rename it" in beside.action
+
+
 def test_a_link_that_leads_out_is_told_apart_from_one_that_is_followed(tmp_path: Path) -> None:
     room = Room(tmp_path, follow_symlinks=True)
     room.drop("a.wav")
