@@ -11,7 +11,9 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -65,10 +67,13 @@ class Daemon:
         config: the configuration.
         once: end when everything that is now in the inboxes is at its end.
         log: where events go; made from the configuration by default.
+        tell: prints a sentence for a person; to standard error by default.
     """
 
-    def __init__(self, config: Config, *, once: bool = False, log: FilteringBoundLogger | None = None) -> None:
+    def __init__(self, config: Config, *, once: bool = False, log: FilteringBoundLogger | None = None,
+                 tell: Callable[[str], None] | None = None) -> None:
         self._config = config
+        self._tell = tell or partial(print, file=sys.stderr)
         self._once = once
         self._key = Key(config)
         self._log = log or open_log(config.log.level, config.log.format, secrets=self._key.known)
@@ -99,10 +104,10 @@ class Daemon:
                 with Signals(self.stop, self._log):
                     return self._supervise(parts)
         except (CannotRun, JournalLocked, JournalCorrupt) as error:
-            print(f"diffio-watch: {error}", file=sys.stderr)  # noqa: T201 - a person has to read it
+            self._tell(f"diffio-watch: {error}")
             return 2
         except JournalError as error:
-            print(f"diffio-watch: {error}", file=sys.stderr)  # noqa: T201 - likewise
+            self._tell(f"diffio-watch: {error}")
             return 1
 
     def _open(self, journal: Journal) -> _Parts:

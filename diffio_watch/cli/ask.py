@@ -56,7 +56,7 @@ def tell_of_probes(work: Workplace, journal: Journal, inbox: str | None) -> int:
     from diffio_watch.journal import holder
 
     if holder(work.config.state_dir) is None:
-        say("No daemon runs: it looks when it is started.")
+        say("No daemon runs now: it looks when it is started.")
         return 0
     end = time.monotonic() + _PROBE
     while (left := stops(journal, inbox)) and time.monotonic() < end:

@@ -12,7 +12,6 @@ from rich.text import Text
 from diffio_watch import __version__
 from diffio_watch.cli import shapes
 from diffio_watch.cli.draw import COLOURS, ahead, grid, line, moment, name, span, state, why, words
-from diffio_watch.disk import names
 from diffio_watch.job import OPEN, Because, Job, State
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def _halts(facts: shapes.Facts) -> list[RenderableType]:
 
 def _stopped(title: str, reason: Because, since: float | None, check: float | None, now: float) -> Text:
     text = Text(f"{title}: ", style="bold red").append(words(reason.message, "red"))
-    text.append(f"\n  {names.terminal(reason.action)}")
+    text.append("\n  ").append(words(reason.action))
     facts = [f"since {moment(since)}" if since else "", f"looked at again {ahead(check, now)}" if check else ""]
     told = ", ".join(fact for fact in facts if fact)
     return text.append(f"\n  {told}", style="bright_black") if told else text

@@ -37,7 +37,7 @@ def projects(*, as_json: bool) -> int:
         return 0
     from diffio_watch.cli import draw
 
-    table = draw.grid("Project", "Status", "Generations", "Made", "File")
+    table = draw.grid("Project", "Status", "Generations", "Made", "File", elastic=(4,))
     for one in found:
         table.add_row(draw.words(one.project_id), draw.words(one.status or ""), str(one.generations or 0),
                       draw.moment(one.created_at) if one.created_at else "", draw.name(one.file_name or ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from diffio_watch.cli.base import config_option, workplace
+from diffio_watch.cli.base import complain, config_option, workplace
 
 
 @click.command()
@@ -17,7 +17,7 @@ def run() -> int:
     """
     from diffio_watch.daemon import Daemon
 
-    return Daemon(workplace().config).run()
+    return Daemon(workplace().config, tell=complain).run()
 
 
 @click.command()
@@ -33,4 +33,4 @@ def once() -> int:
     if holder(work.config.state_dir) is not None:
         click.echo("A daemon runs already: it does it.")
         return 0
-    return Daemon(work.config, once=True).run()
+    return Daemon(work.config, once=True, tell=complain).run()

@@ -154,7 +154,7 @@ def _resume(journal: Journal, config: Config, args: dict[str, Any], now: float) 
     was_paused = [f"Paused no longer: {whose}."] if pauses else []
     since = [time.strftime("%Y-%m-%d %H:%M", time.localtime(halt.since)) for halt in halts]
     stopped = [f"Stopped since {at}: {halt.because.message}" for at, halt in zip(since, halts, strict=True)]
-    return Answer(0, (*was_paused, *stopped, "Whether that is over is looked at now."))
+    return Answer(0, (*was_paused, *stopped, "The daemon looks next whether that is over."))
 
 
 def _adopt(journal: Journal, _: Config, args: dict[str, Any], __: float) -> Answer:

@@ -322,7 +322,7 @@ def test_resume_takes_no_old_reason_for_the_answer_of_a_probe_that_is_still_to_b
     assert done.code == 0
     assert "Goes on" not in done.out
     assert re.search(r"Stopped since 1970-01-0\d \d\d:\d\d: ", done.out)
-    assert "No daemon runs" in done.out
+    assert "No daemon runs now" in done.out
 
 
 def test_resume_waits_for_the_probe_and_tells_what_it_found(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from cli_place import Place, at_a_terminal, command
 
+from diffio_watch.disk import marker
 from diffio_watch.job import State
 from diffio_watch.reasons import because
 
@@ -24,6 +25,14 @@ def test_hints_name_the_configuration_that_the_command_was_given(place: Place) -
     assert f"diffio-watch -c '{other}' explain" in place.run("show", "x.wav", *named).err
     other.rename(place.config_file)
     assert "`diffio-watch retry --as-is " in place.run("retry", failed.id).err
+
+
+def test_the_daemons_own_hints_name_its_configuration(place: Place) -> None:
+    marker.adopt(str(place.inbox), "inbox", "podcasts", marker.Owner("another", 1))
+    done = subprocess.run(command("run", "-c", str(place.config_file)), env=place.env, capture_output=True, text=True,
+                          check=False, timeout=60)
+    assert done.returncode == 2
+    assert f"`diffio-watch -c {place.config_file} journal adopt podcasts`" in done.stderr
 
 
 def test_a_hint_in_json_is_as_it_was_journalled(place: Place) -> None:
