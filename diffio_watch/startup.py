@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
 import threading
@@ -173,8 +172,6 @@ def _look_everywhere(config: Config, journal: Journal, owner: marker.Owner,
         inbox, role, path = places[number]
         try:
             _look(journal, owner, role, inbox.name, path)
-            with contextlib.suppress(OSError):
-                marker.sweep(str(path), journal.id)
         except Exception as error:  # noqa: BLE001 - raised again by who asked
             wrong[number] = error
 

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from diffio_watch.disk import marker_file
-from diffio_watch.disk.marker_file import NAME, PROGRAM, FolderGone, Marker, MarkerError, Role, read, sweep
+from diffio_watch.disk.marker_file import NAME, PROGRAM, FolderGone, Marker, MarkerError, Role, read
 from diffio_watch.disk.mounts import Mount, expected_but_unmounted, mount_of
 
 __all__ = ["NAME", "Book", "FolderGone", "FolderMemory", "ForeignMarker", "Marker", "MarkerError", "OldJournal",
-           "Owner", "Role", "adopt", "check", "inspect", "read", "sweep"]
+           "Owner", "Role", "adopt", "check", "inspect", "read"]
 
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_swept: Final[set[str]] = set()  # folders that this process has rid of what a crash left of an earlier one
 
 
 class ForeignMarker(MarkerError):
@@ -121,6 +122,10 @@ def check(root: str, role: Role, name: str, owner: Owner, book: Book, system: Pa
     if found is not None and found.counter < marker.counter:
         book.count_folder(role, name, marker.counter)
         _raise_counter(root, marker)
+    if root not in _swept:
+        _swept.add(root)
+        with contextlib.suppress(OSError):
+            marker_file.sweep(root, owner.journal)
     # a marked folder is known by its marker: another source (a new disk, another address of the NAS) is no news
     if memory is None or not memory.marked:
         book.set_folder(now)

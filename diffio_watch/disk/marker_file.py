@@ -19,7 +19,7 @@ NAME: Final = ".diffio-watch"
 PROGRAM: Final = "diffio-watch"
 _LIMIT: Final = 4096  # bytes; a real one has some 150
 _HIGHEST: Final = 2**62  # that a counter may be; the journal keeps 63 bits
-_RUN: Final = secrets.token_hex(4)  # in the temporary names of this process
+_RUN: Final = secrets.token_hex(4)  # in the temporary names of this process, beside its number
 
 
 class MarkerError(Exception):
@@ -126,10 +126,16 @@ def sweep(root: str, journal: str) -> None:
     Raises:
         OSError: the folder can't be listed or written.
     """
+    temporary = f"{NAME}.{journal}."
     with os.scandir(root) as entries:
         for entry in entries:
-            if entry.name.startswith(f"{NAME}.{journal}.") and entry.name.endswith(".tmp") and _RUN not in entry.name:
+            left = entry.name.startswith(temporary) and entry.name.endswith(".tmp")
+            if left and not entry.name.startswith(temporary + _ours()):
                 Path(entry.path).unlink(missing_ok=True)
+
+
+def _ours() -> str:
+    return f"{os.getpid()}-{_RUN}-"
 
 
 def _fresh(root: str, marker: Marker) -> Path:
@@ -138,7 +144,7 @@ def _fresh(root: str, marker: Marker) -> Path:
     Each writing has a name of its own, so that nobody has to wait for a thread that hangs here with its share, and
     a command may write beside the daemon.
     """
-    path = Path(root, f"{NAME}.{marker.journal}.{_RUN}-{secrets.token_hex(4)}.tmp")
+    path = Path(root, f"{NAME}.{marker.journal}.{_ours()}{secrets.token_hex(4)}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o644)
     try:

@@ -243,7 +243,7 @@ def test_a_link_laid_where_the_temporary_marker_goes_leads_nowhere(
     house.use(root)
     (root / "dear").write_text("dear")
     monkeypatch.setattr("secrets.token_hex", lambda _: "guessed")
-    os.link(root / "dear", root / f".diffio-watch.{house.book.id}.{marker_file._RUN}-guessed.tmp")
+    os.link(root / "dear", root / f".diffio-watch.{house.book.id}.{marker_file._ours()}guessed.tmp")
     house.me.counter = 2
     with pytest.raises(FolderGone, match="can't be written"):
         house.use(root)
@@ -252,14 +252,13 @@ def test_a_link_laid_where_the_temporary_marker_goes_leads_nowhere(
 
 
 def test_what_a_crash_left_of_ones_own_temporary_markers_is_swept_and_nothing_else(house: House, root: Path) -> None:
-    mine = f".diffio-watch.{house.book.id}."
-    under_way = f"{mine}{marker_file._RUN}-1.tmp"  # another thread of this process is at it
-    kept = [".diffio-watch", ".diffio-watch.01OTHER.1-1.tmp", "take.tmp", under_way]
-    house.use(root)
-    for name in [*kept[1:], f"{mine}1-1.tmp", f"{mine}tmp"]:
+    left = f".diffio-watch.{house.book.id}."
+    under_way = f"{left}{marker_file._ours()}1.tmp"  # another thread of this process is at it
+    kept = [".diffio-watch.01OTHER.1-1-1.tmp", "take.tmp", under_way]
+    for name in [*kept, f"{left}1-1-1.tmp"]:
         (root / name).touch()
-    marker.sweep(str(root), house.book.id)
-    assert sorted(path.name for path in root.iterdir()) == sorted(kept)
+    house.use(root)
+    assert {path.name for path in root.iterdir()} == {*kept, marker.NAME}
 
 
 @pytest.fixture
