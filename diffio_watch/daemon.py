@@ -24,7 +24,7 @@ from diffio_watch.clock import Clock
 from diffio_watch.config import Config, Inbox, KeyMissing
 from diffio_watch.disk import lease, marker
 from diffio_watch.intake import media
-from diffio_watch.intake.room import Intake
+from diffio_watch.intake.room import Intake, Now
 from diffio_watch.journal import Journal, JournalCorrupt, JournalError, JournalLocked, JournalTrouble, Lock
 from diffio_watch.logs import open_log
 from diffio_watch.notify import notify
@@ -58,6 +58,10 @@ class _Parts:
     dispatcher: Dispatcher
     rooms: dict[str, Room]
     threads: tuple[threading.Thread, ...]  # the dispatcher's, and the one for what is daily
+
+    def inboxes(self) -> dict[str, Now]:
+        """How each inbox is."""
+        return {name: room.intake.now for name, room in self.rooms.items()}
 
 
 class Daemon:
@@ -252,8 +256,7 @@ class Daemon:
     def _finished(self, parts: _Parts) -> bool:
         if parts.dispatcher.busy:
             return False
-        inboxes = {name: room.intake.now for name, room in parts.rooms.items()}
-        return finished(parts.journal, parts.halts, inboxes, self._started, self._clock.now())
+        return finished(parts.journal, parts.halts, parts.inboxes(), self._started, self._clock.now())
 
     def _end(self, parts: _Parts) -> int:
         notify("STOPPING=1")
@@ -273,8 +276,7 @@ class Daemon:
         refused = isinstance(self._dead, (marker.OldJournal, JournalCorrupt))
         code = 0 if self._dead is None else 2 if refused else 1
         if self._once and code == 0:
-            left = undone(parts.journal, parts.halts, [room.intake.now for room in parts.rooms.values()],
-                          self._started)
+            left = undone(parts.journal, parts.halts, parts.inboxes(), self._started)
             if left:
                 self._log.warning("once.undone", **left)
             code = int(bool(left))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Final
 
 from diffio_watch.intake.room import Now
@@ -13,6 +13,8 @@ from diffio_watch.pipeline.halts import Halts
 
 # seconds: files that finish within settle and this are taken, and pauses of this length are waited for
 _GRACE: Final = 60.0
+_TROUBLED: Final = ("unreadable", "internal")  # what a file waits for that time alone does not mend
+_ALL: Final = -1
 
 
 def finished(journal: Journal, halts: Halts, inboxes: dict[str, Now], started: float, now: float) -> bool:
@@ -33,14 +35,15 @@ def finished(journal: Journal, halts: Halts, inboxes: dict[str, Now], started: f
     if any(_goes_on(journal, halts, name, state, now, paid=paid)
            for name in inboxes for state in OPEN for paid in (False, True)):
         return False
-    return not any(journal.notices_due(name, now, 1) or _originals_go(journal, name, started, now) for name in inboxes
+    return not any(journal.notices_due(name, now, 1) or _originals_go(journal, halts, name, started, now)
+               for name in inboxes
                    if halts.blocked(name, State.DOWNLOADING, paid=True) is None)
 
 
-def _originals_go(journal: Journal, name: str, started: float, now: float) -> bool:
+def _originals_go(journal: Journal, halts: Halts, name: str, started: float, now: float) -> bool:
     """Whether an original is about to be archived or deleted; an archive that is not there is not waited for long."""
-    return any(now - max(started, job.delivered_at or started) < _GRACE
-               for job in journal.pending_originals(name, now))
+    return f"inbox:{name}:archive" not in halts.all() and any(
+        now - max(started, job.delivered_at or started) < _GRACE for job in journal.pending_originals(name, now))
 
 
 def _goes_on(journal: Journal, halts: Halts, name: str, state: State, now: float, *, paid: bool) -> bool:
@@ -52,13 +55,18 @@ def _goes_on(journal: Journal, halts: Halts, name: str, state: State, now: float
     return code is None and journal.goes_on(state, name, now + _GRACE, paid=paid)
 
 
-def undone(journal: Journal, halts: Halts, inboxes: Iterable[Now], started: float) -> dict[str, object]:
-    """What did not get done: jobs failed in this run, held or left over, and what stops them; empty if all did."""
+def undone(journal: Journal, halts: Halts, inboxes: Mapping[str, Now], started: float) -> dict[str, object]:
+    """What did not get done, in numbers, and what stops it; empty if all did.
+
+    Jobs that failed in this run, are held or left over; files that can't be read; originals that are still to go.
+    """
     counts = journal.counts()
     stops = {halt.because.code for halt in halts.all().values()}
-    stops |= {inbox.stopped.code for inbox in inboxes if inbox.stopped is not None}
+    stops |= {inbox.stopped.code for inbox in inboxes.values() if inbox.stopped is not None}
     found: dict[str, object] = {
         "failed": sum(job.updated_at >= started for job in journal.jobs({State.FAILED})),
         "held": counts[State.HELD], "left": sum(counts[state] for state in OPEN), "stopped_by": sorted(stops),
+        "unreadable": sum(inbox.waiting.get(code, 0) for inbox in inboxes.values() for code in _TROUBLED),
+        "originals": sum(len(journal.pending_originals(name, math.inf, _ALL)) for name in inboxes),
     }
     return {name: value for name, value in found.items() if value}

@@ -132,6 +132,19 @@ REASONS: Final[dict[str, Reason]] = {
 }
 
 
+# other words for a code that has several causes: by their name, the code and its row
+_CASES: Final[dict[str, tuple[str, Reason]]] = {
+    "outbox_refused": ("outbox_unavailable", Reason(
+        Kind.INBOX, "The outbox {path} can't be written by this user.",
+        "Give the service's user the right to write it; it goes on by itself.")),
+    "archive_gone": ("outbox_unavailable", Reason(
+        Kind.INBOX, "The archive {path} is not there: {detail}.",
+        "Mount it, or bring its marker back; `diffio-watch journal adopt {inbox}` takes over a new folder.")),
+    "archive_refused": ("outbox_unavailable", Reason(
+        Kind.INBOX, "The archive {path} can't be written by this user.",
+        "Give the service's user the right to write it; it goes on by itself.")),
+}
+
 NO_JOB: Final = "JOB"  # where a job has no id yet
 
 
@@ -141,12 +154,12 @@ class _Facts(dict[str, object]):
 
 
 def because(code: str, **facts: object) -> Because:
-    """The reason `code` with its sentence and action filled from `facts`.
+    """The reason `code`, or one of its cases by name, with its sentence and action filled from `facts`.
 
     Raises:
         KeyError: there is no such code.
     """
-    reason = REASONS[code]
+    code, reason = _CASES[code] if code in _CASES else (code, REASONS[code])
     # what others said often ends with a full stop, and ours follows it
     table = _Facts({name: str(value).rstrip(". ") if name == "detail" else value for name, value in facts.items()})
     return Because(code, reason.message.format_map(table), reason.action.format_map(table))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from diffio_watch.disk import durable
+from diffio_watch.disk.names import show
 from diffio_watch.job import Job, Original
 from diffio_watch.outbox import names
 from diffio_watch.outbox.errors import DiskTrouble
@@ -99,6 +100,8 @@ def _differs(job: Job, fd: int, tick: Callable[[], None]) -> Disposal | None:
 def _take(job: Job, name: str, fd: int, here: int, archive: Root | None, tick: Callable[[], None]) -> Disposal:
     if archive is None:
         return _remove(job, name, fd, here, "deleted")
+    if not os.access(".", os.W_OK | os.X_OK, dir_fd=here, effective_ids=True):
+        return _kept_by_inbox(job)
     temp = names.temp_name(job.id, "original")
     with archive.made(names.split(job.path)[0], job.settings.dir_mode) as there:
         unlink(temp, there)
@@ -160,9 +163,21 @@ def _remove(job: Job, name: str, fd: int, here: int, done: Original) -> Disposal
     # the last look, with nothing between it and the removal
     if not _same(job, name, here, fd):
         return _REPLACED
-    os.unlink(name, dir_fd=here)
+    try:
+        os.unlink(name, dir_fd=here)
+    except OSError as error:
+        if error.errno in _FORBIDDEN:
+            return _kept_by_inbox(job, error)
+        raise
     durable.sync_folder(here)
     return Disposal(done)
+
+
+def _kept_by_inbox(job: Job, error: OSError | None = None) -> Disposal:
+    """The folder in the inbox does not let its file go; the archive's is not to blame."""
+    folder = names.split(job.path)[0]
+    words = error.strerror if error is not None else "it can't be written by this user"
+    return Disposal("stuck", f"the inbox{f', folder {show(folder)}' if folder else ''}: {words}")
 
 
 def _same(job: Job, name: str, dir_fd: int, fd: int) -> bool:

@@ -5,11 +5,13 @@ Is the outbox there, and has it room? Error files, originals, and held jobs whos
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import Any, Final
 
 from diffio_watch.config import Inbox
+from diffio_watch.disk.names import show
 from diffio_watch.job import OPEN, Job, State
 from diffio_watch.journal import JournalTrouble, Stale
 from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
@@ -27,6 +29,7 @@ _SWEEP_EVERY: Final = 86_400.0  # what cancelled downloads leave behind
 _PAUSE: Final = 1.0
 _ROOM_EVERY: Final = 5.0
 _TROUBLE_PAUSE: Final = 60.0
+_BY_INTAKE: Final = frozenset({"empty", "not_media", "truncated", "internal"})
 
 
 class Chores:
@@ -93,7 +96,8 @@ class Chores:
             chore()
         except OutboxGone as gone:
             if gone.path == str(self._inbox.outbox):
-                self._stop("outbox_unavailable", detail=gone.detail)
+                self._stop("outbox", "outbox_refused" if _refused(gone.path) else "outbox_unavailable",
+                           path=show(gone.path), detail=gone.detail)
             self._quiet_until = now + _ROOM_EVERY
         except DiskTrouble as trouble:
             self._tools.log.warning("outbox.troubled", inbox=self._inbox.name, detail=trouble.detail)
@@ -109,14 +113,17 @@ class Chores:
         self._beat()
 
     def _look(self) -> None:
-        """Is the outbox there, with room to spare?"""
-        free = self._outbox.free()
+        """Is the outbox there, with room to spare? And the archive?"""
+        free, refused = self._outbox.free(), _refused(str(self._inbox.outbox))
         if self.abandoned.is_set():
             return
-        if free < self._tools.config.limits.min_free:
-            self._stop("outbox_full", free=size(free), limit=size(self._tools.config.limits.min_free))
+        if refused:
+            self._stop("outbox", "outbox_refused", path=show(str(self._inbox.outbox)))
+        elif free < self._tools.config.limits.min_free:
+            self._stop("outbox", "outbox_full", free=size(free), limit=size(self._tools.config.limits.min_free))
         else:
-            self._halts.end(f"inbox:{self._inbox.name}:outbox")
+            self._halts.end(self._scope("outbox"))
+        self._look_at_archive()
         if self._tools.clock.now() >= self._sweep_at:
             self._sweep_at = self._tools.clock.now() + _SWEEP_EVERY
             for path in self._outbox.sweep(self._working, self._tick):
@@ -124,17 +131,38 @@ class Chores:
             if self._archive is not None:
                 sweep(self._archive, self._working, self._tick)
 
+    def _look_at_archive(self) -> None:
+        """It stops the inbox, but not the rest of its chores."""
+        code, detail = "", ""
+        if self._archive is not None and self._inbox.originals == "archive":
+            try:
+                with self._archive.open():
+                    pass
+            except OutboxGone as gone:
+                code, detail = "archive_gone", gone.detail
+            if _refused(self._archive.path):
+                code = "archive_refused"
+        if self.abandoned.is_set():
+            return
+        if code and self._archive is not None:
+            self._stop("archive", code, path=show(self._archive.path), detail=detail)
+        else:
+            self._halts.end(self._scope("archive"))
+
     def _working(self, job_id: str) -> bool:
         """Whether a job may still need what lies under its hidden names."""
         job = self._tools.journal.job(job_id)
         return job is not None and (job.state in OPEN | {State.HELD} or job.original in {"pending", "stuck"})
 
-    def _stop(self, code: str, **facts: object) -> None:
-        scope = f"inbox:{self._inbox.name}:outbox"
+    def _scope(self, folder: str) -> str:
+        return f"inbox:{self._inbox.name}:{folder}"
+
+    def _stop(self, folder: str, code: str, **facts: object) -> None:
+        scope, reason = self._scope(folder), because(code, inbox=self._inbox.name, **facts)
         known = self._halts.all().get(scope)
-        if known is not None and known.because.code != code:
+        if known is not None and known.because.code != reason.code:
             self._halts.end(scope)
-        self._halts.begin(Stop(scope, because(code, inbox=self._inbox.name, **facts)), self._tools.clock.now())
+        self._halts.begin(Stop(scope, reason), self._tools.clock.now())
 
     def _notices(self, now: float) -> None:
         """Error files: written for what failed or is held, removed when that is over."""
@@ -164,8 +192,7 @@ class Chores:
         self._commit(job, error_file=False)
 
     def _notice(self, job: Job) -> None:
-        if job.attempts == 0 and job.state is State.FAILED and job.because is not None:
-            # refused by intake, before any step: this is the alert about it
+        if job.because is not None and _refused_by_intake(job):  # what fails in a step is told there
             self._tools.log.error("job.failed", job=job.id, inbox=job.inbox, path=job.path,
                                   reason=job.because.code, message=job.because.message, action=job.because.action)
         if not self._outbox.write_error(job):
@@ -175,8 +202,12 @@ class Chores:
 
     def _originals(self, now: float) -> None:
         """What is delivered goes where the settings say, once the delivery is committed."""
+        stopped = self._halts.all().get(self._scope("archive"))
         for job in self._tools.journal.pending_originals(self._inbox.name, now):
             self._tick()
+            if stopped is not None and job.settings.originals == "archive":
+                self._explain(job, f"original pending: {stopped.because.message}")
+                continue
             try:
                 disposal = self._dispose(job)
             except DiskTrouble as trouble:
@@ -189,6 +220,12 @@ class Chores:
             self._commit(job, original=disposal.original, detail=detail, **changes)
             self._tools.log.info("original.handled", job=job.id, inbox=job.inbox, path=job.path,
                                  original=disposal.original, detail=disposal.detail)
+
+    def _explain(self, job: Job, detail: str) -> None:
+        """Put a reason into a job's history, unless it is the last word there."""
+        told = self._tools.journal.history(job.id)
+        if not told or told[-1].detail != detail:
+            self._commit(job, detail=detail)
 
     def _dispose(self, job: Job) -> Disposal:
         if job.settings.originals == "archive" and self._archive is None:
@@ -213,3 +250,18 @@ class Chores:
             self._tools.log.debug("chore.overtaken", job=job.id)
             return False
         return True
+
+
+def _refused_by_intake(job: Job) -> bool:
+    """Whether a job failed before any step of its way."""
+    return (job.state is State.FAILED and job.because is not None and job.because.code in _BY_INTAKE
+            and job.attempts == job.parks == 0 and job.project_id is None)
+
+
+def _refused(path: str) -> bool:
+    """Whether a folder is there, on a disk that can be written, and this user may not write to it."""
+    try:
+        read_only = os.statvfs(path).f_flag & os.ST_RDONLY
+    except OSError:
+        return False
+    return not read_only and not os.access(path, os.W_OK | os.X_OK, effective_ids=True)

@@ -24,6 +24,7 @@ from diffio_watch.reasons import because
 
 ACCOUNT: Final = "account"
 _FOLDER_PAUSE: Final = 5.0
+_FOLDERS: Final = (":inbox", ":outbox", ":archive")  # ends of scopes that end by being looked at
 LONGEST_PAUSE: Final = 3600.0  # seconds that anything is put off at most
 # parks that end with their origin's trouble
 ORIGIN_CODES: Final = ("service_error", "rate_limited", "not_ready")
@@ -69,7 +70,7 @@ class Halts:
                 if (known.because.message, known.next_check_at) != (stop.because.message, at):
                     self._keep(replace(known, because=stop.because, next_check_at=at))
                 return
-            if stop.scope.endswith((":outbox", ":inbox")):
+            if stop.scope.endswith(_FOLDERS):
                 pause = _FOLDER_PAUSE
             else:
                 pause = origin_pause(0) if stop.scope.startswith("origin:") else account_pause(0)
@@ -102,6 +103,9 @@ class Halts:
             name, _, part = rest.partition(":")
             if kind == "inbox" and (name not in inboxes or part == "model"):
                 self.end(scope)
+        for scope, halt in self.all().items():  # one that stands since an earlier run is told once in this one
+            self._log.warning("work.still_halted", scope=scope, reason=halt.because.code,
+                              message=halt.because.message, action=halt.because.action)
 
     def probing(self, halt: Halt, now: float) -> None:
         """A probe is about to be made: the next one is not due before its pause is over."""
@@ -114,7 +118,7 @@ class Halts:
         """Stops that are to be probed now."""
         return [halt for halt in self._halts.values()
                 if halt.next_check_at is not None and halt.next_check_at <= now
-                and not halt.scope.endswith((":outbox", ":inbox"))]
+                and not halt.scope.endswith(_FOLDERS)]
 
     def blocks(self, job: Job) -> str | None:
         """The code of what keeps a job from its next step; None where it may go on."""
@@ -210,4 +214,6 @@ def _blocks(halt: Halt, inbox: str, state: State, *, paid: bool) -> bool:
     if part == "outbox":
         full = halt.because.code == "outbox_full"
         return _spends(state, paid=paid) or (not full and state in {State.UPLOADING, State.DOWNLOADING})
+    if part == "archive":  # what is paid for is delivered all the same
+        return _spends(state, paid=paid) or state is State.UPLOADING
     return state in ({State.QUEUED, State.UPLOADING} if part == "inbox" else STEPS_BEFORE_PAID)

@@ -195,3 +195,26 @@ def test_what_may_not_be_removed_is_stuck(studio: Studio) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     folder.chmod(0o755)
     assert studio.files(studio.inbox) == {PATH: CONTENT}
+
+
+def test_an_inbox_that_lets_nothing_go_is_named_and_not_the_archive(studio: Studio) -> None:
+    job = archived(studio)
+    folder = studio.original(job, CONTENT).parent
+    pid = os.fork()
+    if pid == 0:
+        try:
+            for above in [folder, *folder.parents]:
+                if os.geteuid() == 0 and above.stat().st_uid == 0:
+                    above.chmod(above.stat().st_mode | 0o055)
+            studio.archive.chmod(0o777)
+            folder.chmod(0o555)
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            done = dispose(job, studio.inbox_root(), studio.archive_root())
+            os._exit(0 if done.original == "stuck" and done.detail.startswith("the inbox, folder show 12:") else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    folder.chmod(0o755)
+    assert studio.files(studio.inbox) == {PATH: CONTENT}
+    assert studio.files(studio.archive) == {}

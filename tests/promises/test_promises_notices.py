@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pipeline_fixtures import MakeHouse
 from pipeline_house import House
 
+from diffio_watch.intake.room import Now
 from diffio_watch.job import Job, State
+from diffio_watch.once import undone
 from diffio_watch.outbox import Outbox
 from diffio_watch.sandbox import Sandbox
 
@@ -83,3 +86,25 @@ def test_one_that_is_written_while_the_job_goes_on_is_taken_back(house: House, f
     monkeypatch.setattr(Outbox, "write_error", late)
     house.chores()
     assert house.visible() == set()
+
+
+def test_a_failure_is_told_once_wherever_it_happened(house: House, service: Sandbox) -> None:
+    service.change(failing={"a.wav": "nothing to hear"})
+    job = house.drop("a.wav")
+    house.finish()
+    house.chores()
+    assert house.ask("retry", jobs=[job], fresh=True).exit == 0  # it begins beyond the steps that count as a try
+    house.finish()
+    house.chores()
+    assert house.alerts("job.failed") == ["generation_failed"] * 2
+
+
+def test_once_says_what_did_not_get_done(make_house: MakeHouse) -> None:
+    """A file that can't be read and an original that can't go are as little done as a job that waits."""
+    house = make_house(inboxes={"podcasts": {"originals": "archive", "archive": "/nowhere"}})
+    house.drop("a.wav")
+    house.finish()
+    house.chores()
+    now = Now(available=True, scans=1, waiting={"unreadable": 2, "settling": 1})
+    assert undone(house.journal, house.halts, {"podcasts": now}, 0.0) == {"unreadable": 2, "originals": 1}
+    assert undone(house.journal, house.halts, {"another": Now(scans=1)}, 0.0) == {}
