@@ -183,8 +183,10 @@ class Intake:
                     else:
                         finished.append(self._found(entry, verdict))
                     self._files.hold(entry.path, entry.why, entry.detail, now + _LOST_BATCH)
-        self._finder.move(moves)
-        self._place(finished)
+        # another folder may have been mounted there since the last check
+        if (finished or moves) and self._presence.confirm():
+            self._finder.move(moves)
+            self._place(finished)
 
     def _judge(self, entry: Entry, now: float) -> Verdict:
         # asked anew: since the last scan the pipeline may have read the content

@@ -506,6 +506,24 @@ def test_a_file_that_vanished_ends_its_job_after_two_scans(room: Room) -> None:
     assert room.states() == {"a.wav": "cancelled: vanished"}
 
 
+def test_nothing_is_journalled_from_a_folder_that_took_the_inboxs_place_a_moment_ago(tmp_path: Path) -> None:
+    """Between two looks at the marker, and though the file there has the size and time of ours."""
+    room = Room(tmp_path, rescan=60)
+    ours = room.drop()
+    room.pass_time(1.0)
+    assert room.settling() == {"a.wav": "settling"}
+    room.inbox.rename(tmp_path / "ours")
+    room.inbox.mkdir()
+    shutil.copy2(tmp_path / "ours" / "a.wav", ours)
+    room.pass_time(5.0)
+    assert room.states() == {}
+    assert not room.report().available
+    shutil.rmtree(room.inbox)
+    (tmp_path / "ours").rename(room.inbox)
+    room.pass_time(30.0)
+    assert room.states() == {"a.wav": "queued"}
+
+
 def test_a_file_that_comes_back_is_taken_again(room: Room) -> None:
     path = room.drop()
     room.pass_time(3.0)
