@@ -121,7 +121,7 @@ def check(root: str, role: Role, name: str, owner: Owner, book: Book, system: Pa
             now = _unmarked(marker, mount, error)
     if found is not None and found.counter < marker.counter:
         book.count_folder(role, name, marker.counter)
-        _raise_counter(root, marker)
+        _raise_counter(root, marker, found)
     if root not in _swept:
         _swept.add(root)
         with contextlib.suppress(OSError):
@@ -230,9 +230,9 @@ def _unwritten(error: OSError) -> FolderGone:
     return FolderGone(f"its marker {NAME} can't be written ({marker_file.words(error)})")
 
 
-def _raise_counter(root: str, marker: Marker) -> None:
+def _raise_counter(root: str, marker: Marker, found: Marker) -> None:
     try:
-        marker_file.replace(root, marker)
+        marker_file.replace(root, marker, over=found)
     except OSError as error:
         # full or read-only meanwhile: the marker stands and is ours, and the next start raises it further
         if error.errno not in _READ_ONLY | {errno.ENOSPC, errno.EDQUOT}:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -47,9 +49,12 @@ def read(root: str) -> Marker | None:
     Raises:
         FolderGone: it can't be read, or what it holds is no marker.
     """
-    path = f"{root}/{NAME}"
+    return _read(f"{root}/{NAME}", None)
+
+
+def _read(path: str, folder: int | None) -> Marker | None:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -88,36 +93,37 @@ def create(root: str, marker: Marker) -> None:
         FileExistsError: it is the other one.
         OSError: it can't be written.
     """
-    fresh = _fresh(root, marker)
-    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        durable.rename_noreplace(fresh.name, NAME, source_fd=folder, target_fd=folder)
-    except FileExistsError:
-        if Path(root, NAME).lstat().st_size > 0:
-            fresh.unlink(missing_ok=True)
-            raise
-        fresh.rename(Path(root, NAME))  # torn at its first writing: nobody's
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(folder)
-    _sync_folder(root)
+    with _opened(root) as folder, _fresh(folder, marker) as fresh:
+        try:
+            durable.rename_noreplace(fresh, NAME, source_fd=folder, target_fd=folder)
+        except FileExistsError:
+            if os.stat(NAME, dir_fd=folder, follow_symlinks=False).st_size > 0:
+                raise
+            os.rename(fresh, NAME, src_dir_fd=folder, dst_dir_fd=folder)
+        _sync(folder)
 
 
-def replace(root: str, marker: Marker) -> None:
+def replace(root: str, marker: Marker, *, over: Marker | None = None) -> None:
     """Write the marker anew.
 
+    Args:
+        root: the folder.
+        marker: what is to stand there.
+        over: whose marker must stand there still: the folder may be another one since it was read, such as the one
+            that a share was mounted over, and that must never look like the share.
+
     Raises:
+        FolderGone: it is another folder.
         OSError: the one before stands as it was.
     """
-    fresh = _fresh(root, marker)
-    try:
-        fresh.rename(Path(root, NAME))
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
-    _sync_folder(root)
+    with _opened(root) as folder:
+        if over is not None:
+            found = _read(NAME, folder)
+            if found is None or (found.journal, found.role, found.name) != (over.journal, over.role, over.name):
+                raise FolderGone("it was unmounted or replaced just now")
+        with _fresh(folder, marker) as fresh:
+            os.rename(fresh, NAME, src_dir_fd=folder, dst_dir_fd=folder)
+            _sync(folder)
 
 
 def sweep(root: str, journal: str) -> None:
@@ -138,35 +144,43 @@ def _ours() -> str:
     return f"{os.getpid()}-{_RUN}-"
 
 
-def _fresh(root: str, marker: Marker) -> Path:
+@contextlib.contextmanager
+def _opened(root: str) -> Iterator[int]:
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def _fresh(folder: int, marker: Marker) -> Iterator[str]:
     """The marker under a temporary name, whole and on disk: one that is torn would stop its folder for good.
 
     Each writing has a name of its own, so that nobody has to wait for a thread that hangs here with its share, and
     a command may write beside the daemon.
     """
-    path = Path(root, f"{NAME}.{marker.journal}.{_ours()}{secrets.token_hex(4)}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o644)
+    name = f"{NAME}.{marker.journal}.{_ours()}{secrets.token_hex(4)}.tmp"
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=folder)
     try:
-        durable.write_all(descriptor, json.dumps(asdict(marker)).encode() + b"\n")
-        os.fsync(descriptor)
+        try:
+            durable.write_all(descriptor, json.dumps(asdict(marker)).encode() + b"\n")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        yield name
     except OSError:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # it has its place already
+            os.unlink(name, dir_fd=folder)
         raise
-    finally:
-        os.close(descriptor)
-    return path
 
 
-def _sync_folder(root: str) -> None:
-    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _sync(folder: int) -> None:
     try:
-        os.fsync(descriptor)
+        os.fsync(folder)
     except OSError as error:
         if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # folders of some shares can't be synced
             raise
-    finally:
-        os.close(descriptor)
 
 
 def words(error: OSError) -> str:

@@ -171,7 +171,7 @@ def test_a_counter_is_remembered_before_the_marker_says_it(
         house.me.counter = 4
     wanted, written = house.me.counter, []
 
-    def crash(_: str, marker: Marker) -> None:
+    def crash(_: str, marker: Marker, **_more: Marker) -> None:
         written.append((marker.counter, house.book.folder_count("inbox", "podcasts")))
         raise KeyboardInterrupt
 
@@ -361,11 +361,11 @@ def test_a_thread_that_hangs_while_it_writes_the_marker_stops_no_other_one(
         house.me.counter = 2
     real, hangs, over = getattr(marker_file, call), threading.Event(), threading.Event()
 
-    def hang(path: str, wanted: Marker) -> None:
+    def hang(path: str, wanted: Marker, **more: Marker) -> None:
         if threading.current_thread() is hung:
             hangs.set()
             assert over.wait(30)
-        real(path, wanted)
+        real(path, wanted, **more)
 
     monkeypatch.setattr(marker_file, call, hang)
     hung = threading.Thread(target=house.use, args=(root,), daemon=True)
@@ -380,6 +380,18 @@ def test_a_thread_that_hangs_while_it_writes_the_marker_stops_no_other_one(
     hung.join(10)
     house.use(root)
     assert house.memory().marked
+
+
+def test_a_folder_beneath_a_share_that_went_just_now_gets_no_marker(house: House, root: Path, tmp_path: Path) -> None:
+    """With one, it would be taken for the share from then on."""
+    house.use(root)
+    seen = on_disk(root)
+    root.rename(tmp_path / "share")
+    root.mkdir()
+    with pytest.raises(FolderGone, match="just now"):
+        marker_file.replace(str(root), replace(seen, counter=2), over=seen)
+    assert list(root.iterdir()) == []
+    assert on_disk(tmp_path / "share") == seen
 
 
 def test_a_full_disk_leaves_the_marker_as_it_is_and_the_folder_there(

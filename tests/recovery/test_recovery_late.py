@@ -149,11 +149,11 @@ def test_a_share_that_is_mounted_anew_while_its_marker_is_written_works_again(
     monkeypatch.setattr("diffio_watch.daemon.LOOK_EVERY", 0.05)
     real, hangs, over = marker_file.replace, threading.Event(), threading.Event()
 
-    def hang(root: str, wanted: marker_file.Marker) -> None:
+    def hang(root: str, wanted: marker_file.Marker, **more: marker_file.Marker) -> None:
         if root == str(house.inbox) and armed.is_set() and not hangs.is_set():
             hangs.set()
             assert over.wait(60)
-        real(root, wanted)
+        real(root, wanted, **more)
 
     armed = threading.Event()
     monkeypatch.setattr(marker_file, "replace", hang)
