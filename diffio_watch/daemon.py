@@ -178,7 +178,7 @@ class Daemon:
             if not self._sick.is_set():
                 try:
                     upkeep.once(self._clock.now())
-                except BaseException as error:  # noqa: BLE001 - its one place
+                except BaseException as error:  # noqa: BLE001 - a thread's end; `_trouble` says what becomes of it
                     self._trouble(error)
             self._stop.wait(LOOK_EVERY)
 

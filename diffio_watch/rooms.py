@@ -118,7 +118,7 @@ class Room:
             self._beats[thread] = self._clock.monotonic()
             try:
                 work()
-            except BaseException as error:  # noqa: BLE001 - its one place
+            except BaseException as error:  # noqa: BLE001 - a thread's end; what becomes of it is the daemon's to say
                 self._failed(error)
 
         thread = threading.Thread(target=run, name=name, daemon=True)

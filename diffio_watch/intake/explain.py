@@ -100,7 +100,7 @@ def sight(inbox: Inbox, path: str, journal: str, book: marker.Book | None) -> Si
         return Sight(unavailable=because("unavailable", detail=str(error), inbox=inbox.name))
     try:
         link = _link(inbox, root, path)
-        status = os.stat(f"{root}/{path}", follow_symlinks=link is None)  # noqa: PTH116  # bytes names
+        status = os.stat(f"{root}/{path}", follow_symlinks=link is None)  # noqa: PTH116 - joined as text: in a Path an absolute one would replace the root
     except (FileNotFoundError, NotADirectoryError):
         return Sight()
     except OSError as error:

@@ -90,7 +90,7 @@ class Standing:
 def is_absent(place: Place, path: str) -> bool:
     """Whether there is surely no regular file at a path. What can't be told is no absence."""
     try:
-        status = os.stat(f"{place.root}/{path}", follow_symlinks=place.follow_symlinks)  # noqa: PTH116  # bytes names
+        status = os.stat(f"{place.root}/{path}", follow_symlinks=place.follow_symlinks)  # noqa: PTH116 - joined as text: in a Path an absolute one would replace the root
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:
@@ -101,7 +101,7 @@ def is_absent(place: Place, path: str) -> bool:
 def _stands(place: Place, path: str, seen: Seen) -> bool:
     """Whether the very file that was seen under another name stands here (too: then they are links of one another)."""
     try:
-        status = os.stat(f"{place.root}/{path}", follow_symlinks=place.follow_symlinks)  # noqa: PTH116  # bytes names
+        status = os.stat(f"{place.root}/{path}", follow_symlinks=place.follow_symlinks)  # noqa: PTH116 - joined as text: in a Path an absolute one would replace the root
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:

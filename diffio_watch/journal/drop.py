@@ -41,7 +41,7 @@ def hold_drop(db: sqlite3.Connection, inbox: str, seen: Sequence[float], coming:
     reason = because("drop_size", limit=limit, inbox=inbox)
     spans = " OR ".join(span for _, span in _TOGETHER)
     held = db.execute(
-        "UPDATE jobs INDEXED BY jobs_due SET state = 'held', because = :because, due_at = NULL, updated_at = :now, "  # noqa: S608 - ours
+        "UPDATE jobs INDEXED BY jobs_due SET state = 'held', because = :because, due_at = NULL, updated_at = :now, "  # noqa: S608 - our constants; values are bound
         "version = version + 1 WHERE inbox = :inbox AND state = 'queued' AND project_id IS NULL "
         f"AND {COUNTED} AND ({spans}) RETURNING id", {**when, "because": dump_because(reason)}).fetchall()
     db.executemany("INSERT INTO history VALUES (?, ?, 'held', ?)",
@@ -52,6 +52,6 @@ def hold_drop(db: sqlite3.Connection, inbox: str, seen: Sequence[float], coming:
 def _more(db: sqlite3.Connection, index: str, span: str, when: dict[str, object], room: int) -> bool:
     """Whether more than this many came within a span; no more of them are looked at."""
     (found,) = db.execute(
-        f"SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY {index} WHERE inbox = :inbox AND {COUNTED} AND {span} "  # noqa: S608 - ours
+        f"SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY {index} WHERE inbox = :inbox AND {COUNTED} AND {span} "  # noqa: S608 - our constants; values are bound
         "LIMIT :room + 1)", {**when, "room": room}).fetchone()
     return int(found) > room

@@ -202,7 +202,7 @@ class Jobs(Connection):
         marks = ", ".join("?" * len(codes))
         with self.transaction() as db:
             return db.execute(
-                f"UPDATE jobs SET due_at = max(?, updated_at + ?), version = version + 1 "  # noqa: S608 - ours
+                f"UPDATE jobs SET due_at = max(?, updated_at + ?), version = version + 1 "  # noqa: S608 - our states and marks; values are bound
                 f"WHERE state IN ({_OPEN}) AND due_at > max(?, updated_at + ?) "
                 f"AND json_extract(because, '$.code') IN ({marks}) "
                 "AND (? IS NULL OR instr(json_extract(because, '$.message'), ?))",

@@ -168,11 +168,11 @@ class Chores:
         """Error files: written for what failed or is held, removed when that is over."""
         journal, name = self._tools.journal, self._inbox.name
         for path in journal.old_notices(name):
-            self._one(lambda path=path: self._forget(path))  # type: ignore[misc]  # likewise
+            self._one(lambda path=path: self._forget(path))  # type: ignore[misc]  # bound now, for the loop goes on
         for job in journal.notices_due(name, now):
-            self._one(lambda job=job: self._notice(job))  # type: ignore[misc]  # likewise
+            self._one(lambda job=job: self._notice(job))  # type: ignore[misc]  # bound now, for the loop goes on
         for job in journal.notices_stale(name):
-            self._one(lambda job=job: self._clear(job))  # type: ignore[misc]  # likewise
+            self._one(lambda job=job: self._clear(job))  # type: ignore[misc]  # bound now, for the loop goes on
 
     def _one(self, chore: Callable[[], None]) -> None:
         """One file of many: trouble with it keeps no other from its turn."""

@@ -80,7 +80,7 @@ class Pool:
         while (work := self._work.get()) is not None:
             try:
                 work()
-            except BaseException as error:  # noqa: BLE001 - its one place: the daemon decides what becomes of it
+            except BaseException as error:  # noqa: BLE001 - a thread's end; what becomes of it is the daemon's to say
                 self._trouble(error)
             if threading.current_thread() in self.written_off:
                 return  # it came back after all, and another one has its place
