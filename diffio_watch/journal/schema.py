@@ -179,7 +179,13 @@ CREATE TABLE settling (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST,)
+# lists by state and by day, so that a million ended jobs cost a reader nothing
+_SECOND: Final = """
+CREATE INDEX jobs_state ON jobs (state, seq);
+CREATE INDEX jobs_delivered ON jobs (delivered_at) WHERE delivered_at IS NOT NULL;
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _SECOND)
 VERSION: Final = len(MIGRATIONS)
 
 
