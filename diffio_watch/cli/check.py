@@ -27,7 +27,7 @@ def check(*, offline: bool, as_json: bool) -> int:
 
     Writes, renames and removes a hidden file in each folder, and asks the service one free question.
     """
-    from diffio_watch.cli import canary, findings
+    from diffio_watch.cli import canary, findings, model_findings
     from diffio_watch.config import ConfigError, find, load
     from diffio_watch.disk import lease
 
@@ -44,6 +44,7 @@ def check(*, offline: bool, as_json: bool) -> int:
     lease.prepare()  # here and not where it is asked: signals are the main thread's
     found = [findings.ok("configuration", f"{find(given_config(), os.environ)} is right.")]
     found += findings.key(config, offline=offline)
+    found += model_findings.models(config, offline=offline)
     found += findings.state(config)
     for inbox in config.inboxes:
         found += canary.folders(config, inbox)

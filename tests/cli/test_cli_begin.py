@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_place import Done, Place, another_user, command
@@ -119,6 +120,33 @@ def test_check_asks_the_service_about_the_key(place: Place, account: str, level:
         done = place.run("check", "--json")
     assert levels(done)["service"] == {level}
     assert done.code == (0 if level == "ok" else 1)
+
+
+@pytest.mark.usefixtures("key")
+@pytest.mark.parametrize(("model", "settings", "online", "offline"), [
+    ("diffio-4.6-flash", {}, "ok", "ok"),
+    ("diffio-4.6-flahs", {}, "error", "warning"),
+    ("diffio-4.5-pro", {}, "error", "warning"),
+    ("diffio-4.5-pro", {"models": "documented"}, "warning", "warning"),
+    ("diffio-5-flash", {"more_models": ["diffio-5-flash"]}, "warning", "warning"),
+    ("diffio-4.6-pro", {"paid_plan": False}, "error", "ok"),
+    ("diffio-4.6-pro", {}, "ok", "ok"),
+])
+def test_check_tells_a_model_that_the_service_would_refuse_and_buys_nothing(
+    place: Place, model: str, settings: dict[str, Any], online: str, offline: str,
+) -> None:
+    """A typing slip in `model` would stop every file of its inbox after its upload."""
+    place.config_file.write_text(place.config_file.read_text().replace(
+        '"name": "podcasts"', f'"name": "podcasts", "model": "{model}"'))
+    with Sandbox(**settings) as service:
+        with_service(place, service.base_url)
+        done = place.run("check", "--json")
+        assert (service.charges, service.violations) == (0, [])
+    assert levels(done)["model"] == {online}
+    assert done.code == (1 if online == "error" else 0)
+    assert levels(place.run("check", "--json", "--offline"))["model"] == {offline}
+    if model == "diffio-4.6-flahs":
+        assert "Did you mean `model: diffio-4.6-flash`?" in done.out
 
 
 @pytest.mark.usefixtures("key")
