@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
+from diffio_watch.intake.judge import UNREAD
 from diffio_watch.intake.room import Now
 from diffio_watch.job import OPEN, State
 from diffio_watch.journal import Journal
@@ -13,7 +14,7 @@ from diffio_watch.pipeline.halts import Halts
 
 # seconds: files that finish within settle and this are taken, and pauses of this length are waited for
 _GRACE: Final = 60.0
-_TROUBLED: Final = ("unreadable", "internal")  # what a file waits for that time alone does not mend
+_TROUBLED: Final = (*UNREAD, "internal")  # what a file waits for that time alone does not mend
 _ALL: Final = -1
 
 

@@ -78,7 +78,13 @@ REASONS: Final[dict[str, Reason]] = {
     # parked
     "unreadable": Reason(Kind.PARKED, "The file can't be read: {detail}.",
                          "Give the service's user the right to read it; it is looked at again by itself."),
+    "in_use": Reason(Kind.PARKED, "Another program holds it: {detail}.",
+                     "Close it in that program; it goes on by itself."),
     "disk": Reason(Kind.PARKED, "The disk can't take it: {detail}.", "Make room or mend the disk; it goes on by itself."),
+    "no_right": Reason(Kind.PARKED, "The service's user may not write its result: {detail}.",
+                       "Give that user the right to write there; it goes on by itself, and nothing is bought again."),
+    "in_the_way": Reason(Kind.PARKED, "Something stands where its result is to go: {detail}.",
+                         "Move that away; it goes on by itself, and nothing is bought again."),
     "rate_limited": Reason(Kind.PARKED, "The service asks for a pause.", _BY_ITSELF),
     "service_error": Reason(Kind.PARKED, "The service did not answer as it should: {detail}.", _BY_ITSELF),
     "not_ready": Reason(Kind.PARKED, "The service does not give it out yet: {detail}.", _BY_ITSELF),
@@ -134,6 +140,17 @@ REASONS: Final[dict[str, Reason]] = {
 
 # other words for a code that has several causes: by their name, the code and its row
 _CASES: Final[dict[str, tuple[str, Reason]]] = {
+    "share_away": ("unreadable", Reason(
+        Kind.PARKED, "The share or disk that it is on does not give it out: {detail}.",
+        "Mount it again, or mend it; it goes on by itself.")),
+    "host_short": ("disk", Reason(
+        Kind.PARKED, "The system has no more to give: {detail}.",
+        "It goes on by itself; if it lasts, give the service more memory or open files (`LimitNOFILE`).")),
+    "outbox_away": ("disk", Reason(
+        Kind.PARKED, "The outbox is not there: {detail}.", "Mount it again; it goes on by itself.")),
+    "bad_name": ("in_the_way", Reason(
+        Kind.PARKED, "The outbox's filesystem takes no such name: {detail}.",
+        "Rename the original; it goes on by itself, and nothing is bought again.")),
     "outbox_refused": ("outbox_unavailable", Reason(
         Kind.INBOX, "The outbox {path} can't be written by this user.",
         "Give the service's user the right to write it; it goes on by itself.")),

@@ -21,13 +21,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal
 
+from diffio_watch.disk.trouble import Trouble, trouble
+
 Way = Literal["atomic", "link", "lock"]  # how a rename kept from overwriting
 
 _REFUSED: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM,
                              errno.ENOTTY, errno.EMLINK, errno.EXDEV})
-_GONE: Final = frozenset({errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENODEV, errno.ENXIO,
-                          errno.ESHUTDOWN, errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED,
-                          errno.ENETDOWN, errno.ENETUNREACH})
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _locks: Final[defaultdict[int, threading.Lock]] = defaultdict(threading.Lock)  # by device: a hung share stops no other
 
@@ -36,7 +35,7 @@ Call = Callable[[int, bytes, int, bytes], int]
 
 def is_gone(error: OSError) -> bool:
     """Whether the error says that the share or disk under an open folder went away."""
-    return error.errno in _GONE
+    return trouble(error.errno) is Trouble.GONE
 
 
 def create(name: str, mode: int, *, dir_fd: int) -> int:

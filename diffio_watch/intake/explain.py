@@ -19,7 +19,7 @@ from diffio_watch.reasons import because
 VerdictWord = Literal["job", "waiting", "ignored", "unavailable", "outside", "missing"]
 # what a file waits for, and the rule that it is
 _WAITS: Final = {"settling": "unchanged", "empty_yet": "unchanged", "open_for_writing": "closed", "cut_short": "whole",
-                 "unreadable": "readable", "internal": "readable"}
+                 "unreadable": "readable", "in_use": "readable", "disk": "readable", "internal": "readable"}
 _WAIT_RULES: Final = {"unchanged": "it was unchanged for the quiet time", "readable": "it can be read",
                       "closed": "no program holds it open for writing", "whole": "it is not cut short"}
 _KINDS: Final = ((stat.S_ISREG, "regular file"), (stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "FIFO"),

@@ -9,6 +9,7 @@ from typing import Final
 
 from diffio_watch.disk import lease
 from diffio_watch.disk.beneath import NotRegular, open_beneath
+from diffio_watch.disk.trouble import Trouble, trouble
 from diffio_watch.intake import fingerprint, settle
 from diffio_watch.intake.media import ProbeFailed, probe
 from diffio_watch.intake.scan import Seen, inside
@@ -20,6 +21,8 @@ from diffio_watch.reasons import because
 
 _LONGEST_PAUSE: Final = 300.0  # between two tries at an unreadable file
 _PROBE_TRIES: Final = 5
+_UNREAD: Final = {Trouble.NO_RIGHT: "unreadable", Trouble.IN_USE: "in_use", Trouble.SHORT: "host_short"}
+UNREAD: Final = frozenset({*_UNREAD.values(), "share_away"})  # what a file waits for that could not be opened or read
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,5 +180,6 @@ def _open_for_writing(place: Place, descriptor: int, entry: Entry, now: float, q
 
 
 def _unreadable(entry: Entry, error: OSError, quiet: float) -> Wait:
-    tries = entry.tries if entry.why == "unreadable" else 0
-    return Wait("unreadable", error.strerror or str(error), min(quiet * 2 ** min(tries, 16), _LONGEST_PAUSE))
+    why = _UNREAD.get(trouble(error.errno), "share_away")
+    tries = entry.tries if entry.why in UNREAD else 0
+    return Wait(why, error.strerror or str(error), min(quiet * 2 ** min(tries, 16), _LONGEST_PAUSE))

@@ -18,7 +18,7 @@ from diffio_watch.clock import Clock
 from diffio_watch.config import Inbox
 from diffio_watch.disk import marker, names
 from diffio_watch.intake.find import Finder
-from diffio_watch.intake.judge import Changed, Finished, Gone, Same, Verdict, Wait, judge
+from diffio_watch.intake.judge import UNREAD, Changed, Finished, Gone, Same, Verdict, Wait, judge
 from diffio_watch.intake.presence import Desk, Memory, Presence
 from diffio_watch.intake.scan import Interrupted
 from diffio_watch.intake.settle import Entry, Quiet, Settling
@@ -200,7 +200,7 @@ class Intake:
             return Wait("internal", type(error).__name__, min(2.0 ** min(entry.tries, 16), 300.0))
 
     def _wait(self, entry: Entry, why: str, detail: str, seconds: float) -> None:
-        if why == "unreadable" and entry.why != why:
+        if why in UNREAD and entry.why != why:
             _log.warning("file.unreadable", inbox=self.name, path=names.show(entry.path), why=detail)
             self._presence.check()  # perhaps it is the inbox that is gone
         self._files.hold(entry.path, why, detail, self._desk.clock.monotonic() + seconds)

@@ -2,7 +2,7 @@
 
 OutboxError
     OutboxGone    the folder is not there: stop its inbox, it heals by itself
-    DiskTrouble   the disk does not take it: park, it heals by itself
+    DiskTrouble   the system refuses, and its `kind` says why: park, it heals by itself
     NameTaken     something else has the name: take the next number
     ContentLost   a fetched output is not where it was left: fetch it again, free of charge
 """
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from diffio_watch.disk import durable
 from diffio_watch.disk.names import show
+from diffio_watch.disk.trouble import trouble
 
 
 class OutboxError(Exception):
@@ -41,17 +42,14 @@ class DiskTrouble(OutboxError):
     Attributes:
         detail: what and where, for people.
         errno: the system's number.
+        kind: what it is about.
     """
 
     def __init__(self, detail: str, number: int | None) -> None:
         super().__init__(detail)
         self.detail = detail
         self.errno = number
-
-    @property
-    def full(self) -> bool:
-        """Whether room is all that is missing."""
-        return self.errno in {errno.ENOSPC, errno.EDQUOT}
+        self.kind = trouble(number)
 
 
 class NameTaken(OutboxError):

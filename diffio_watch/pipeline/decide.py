@@ -11,6 +11,7 @@ from typing import Final
 
 from diffio_watch.api import errors as api
 from diffio_watch.config import KeyMissing
+from diffio_watch.disk.trouble import Trouble, trouble
 from diffio_watch.job import Job, State
 from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
 from diffio_watch.pipeline.content import Changed
@@ -21,8 +22,11 @@ from diffio_watch.reasons import because
 INTERNAL_TRIES: Final = 5
 # a paid job that the key may not read waits this long: money was spent, so it must not fail for a permission
 _FORBIDDEN_PAUSE: Final = 900.0
-_SHARE_GONE: Final = frozenset({
-    errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.EHOSTDOWN, errno.ETIMEDOUT, errno.ENODEV})
+# codes and cases of reasons, by what an error of the system is about
+_OF_OUTBOX: Final = {
+    Trouble.NO_RIGHT: "no_right", Trouble.IN_USE: "in_use", Trouble.IN_THE_WAY: "in_the_way",
+    Trouble.BAD_NAME: "bad_name", Trouble.SHORT: "host_short"}
+_OF_ORIGINAL: Final = {**_OF_OUTBOX, Trouble.GONE: "share_away", Trouble.NO_RIGHT: "unreadable"}
 
 
 class ModelUnknown(Exception):
@@ -88,10 +92,10 @@ def decide(  # noqa: PLR0912 - a decision table has as many rows as there are ca
         case api.ApiError():
             return fail(job, now, "rejected", detail=_words(error))
         case OutboxGone():
-            return park(job, now, because("disk", detail=error), delay=15.0)
+            return park(job, now, because("outbox_away", detail=error), delay=15.0)
         case DiskTrouble():
-            return park(job, now, because("disk", detail=error))
-        case OSError():
+            return park(job, now, because(_OF_OUTBOX.get(error.kind, "disk"), detail=error))
+        case OSError() if error.errno is not None:
             return _original(error, job, now)
         case _:
             return _internal(error, job, now)
@@ -138,16 +142,15 @@ def models() -> tuple[str, ...]:
 
 
 def _original(error: OSError, job: Job, now: float) -> Outcome:
-    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+    """What the system says while an original is read, or of the state folder."""
+    kind = trouble(error.errno)
+    if kind in {Trouble.IN_THE_WAY, Trouble.BAD_NAME} and job.state in {State.QUEUED, State.UPLOADING}:
         return changed(job)  # whether it is gone, renamed or replaced is for intake to say, from a scan
-    if error.errno in _SHARE_GONE:
-        waiting = park(job, now, because("unreadable", detail=error.strerror), delay=15.0)
+    if kind is Trouble.GONE or error.errno == errno.EIO:  # a share that went mute says EIO, too
+        waiting = park(job, now, because("share_away", detail=error.strerror),
+                       delay=15.0 if kind is Trouble.GONE else None)
         return Outcome(waiting.changes, look_again=True, rest=True)
-    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:  # of the state folder
-        return park(job, now, because("disk", detail=error.strerror))
-    if error.errno in {errno.EACCES, errno.EPERM}:
-        return park(job, now, because("unreadable", detail=error.strerror))
-    return _internal(error, job, now)
+    return park(job, now, because(_OF_ORIGINAL.get(kind, "disk"), detail=error.strerror))
 
 
 def _internal(error: Exception, job: Job, now: float) -> Outcome:

@@ -14,6 +14,7 @@ import pytest
 from outbox_studio import RESULTS, Studio, deliver, fetch, fetched, reserve
 
 from diffio_watch.disk.marker import FolderGone
+from diffio_watch.disk.trouble import Trouble
 from diffio_watch.job import Because, Output, State
 from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
 from diffio_watch.outbox.names import temp_name
@@ -50,7 +51,7 @@ def test_a_full_disk_is_told_and_the_download_goes_on_when_there_is_room(studio:
     job = reserve(outbox, studio.job(), {"audio": data})
     with pytest.raises(DiskTrouble, match="No space left") as caught, outbox.temp(job, job.outputs[0]) as temp:
         temp.write(data)
-    assert caught.value.full
+    assert caught.value.kind is Trouble.FULL
     assert caught.value.errno == errno.ENOSPC
     assert studio.visible() == {"ballast": ballast.read_bytes()}
     assert outbox.free() < 64 * 1024

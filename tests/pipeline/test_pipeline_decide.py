@@ -56,13 +56,27 @@ ERRORS: Final[dict[str, Exception]] = {
     "Stopped": api.Stopped("x"),
     "Changed": Changed("x"),
     "OutboxGone": OutboxGone("x", "/out"),
-    "DiskTrouble": DiskTrouble("x", errno.ENOSPC),
+    "out full": DiskTrouble("x", errno.ENOSPC),
+    "out read-only": DiskTrouble("x", errno.EROFS),
+    "out ill": DiskTrouble("x", errno.EIO),
+    "out denied": DiskTrouble("x", errno.EACCES),
+    "out frozen": DiskTrouble("x", errno.EPERM),
+    "out a link": DiskTrouble("x", errno.ELOOP),
+    "out a file": DiskTrouble("x", errno.ENOTDIR),
+    "out bad name": DiskTrouble("x", errno.ENAMETOOLONG),
+    "out odd name": DiskTrouble("x", errno.EINVAL),
+    "out busy": DiskTrouble("x", errno.EBUSY),
+    "no more files": DiskTrouble("x", errno.EMFILE),
+    "out unheard": DiskTrouble("x", errno.EPROTO),
     "gone": FileNotFoundError(errno.ENOENT, "x"),
     "a link": OSError(errno.ELOOP, "x"),
     "denied": PermissionError(errno.EACCES, "x"),
     "share gone": OSError(errno.ESTALE, "x"),
     "share mute": OSError(errno.EIO, "x"),
-    "odd": OSError(errno.EXDEV, "x"),
+    "busy": OSError(errno.ETXTBSY, "x"),
+    "full": OSError(errno.ENOSPC, "x"),
+    "unheard": OSError(errno.EPROTO, "x"),
+    "own words": OSError("x"),
     "bug": ZeroDivisionError("x"),
 }
 # the first word is the reason's code; `=` in front stands for a stop of that code; "-" for a cell that can't be
@@ -92,13 +106,27 @@ TooLarge      -              !too_large     -              -              -     
 Stopped       nothing        nothing        nothing        nothing        nothing        nothing
 Changed       settle         settle         settle         -              -              -
 OutboxGone    disk           disk           disk           disk           disk           disk
-DiskTrouble   disk           disk           disk           disk           disk           disk
+out full      disk           disk           disk           disk           disk           disk
+out read-only disk           disk           disk           disk           disk           disk
+out ill       disk           disk           disk           disk           disk           disk
+out denied    no_right       no_right       no_right       no_right       no_right       no_right
+out frozen    no_right       no_right       no_right       no_right       no_right       no_right
+out a link    in_the_way     in_the_way     in_the_way     in_the_way     in_the_way     in_the_way
+out a file    in_the_way     in_the_way     in_the_way     in_the_way     in_the_way     in_the_way
+out bad name  in_the_way     in_the_way     in_the_way     in_the_way     in_the_way     in_the_way
+out odd name  in_the_way     in_the_way     in_the_way     in_the_way     in_the_way     in_the_way
+out busy      in_use         in_use         in_use         in_use         in_use         in_use
+no more files disk           disk           disk           disk           disk           disk
+out unheard   disk           disk           disk           disk           disk           disk
 gone          settle         settle         settle         -              -              -
 a link        settle         settle         settle         -              -              -
 denied        unreadable     unreadable     unreadable     -              -              -
 share gone    unreadable     unreadable     unreadable     -              -              -
 share mute    unreadable     unreadable     unreadable     -              -              -
-odd           internal       internal       internal       internal       internal       internal
+busy          in_use         in_use         in_use         in_use         in_use         in_use
+full          disk           disk           disk           disk           disk           disk
+unheard       disk           disk           disk           disk           disk           disk
+own words     internal       internal       internal       internal       internal       internal
 bug           internal       internal       internal       internal       internal       internal
 """
 
@@ -306,3 +334,13 @@ def test_sizes_read_well(count: int, text: str) -> None:
 
 def test_a_park_may_be_told_its_delay() -> None:
     assert park(UPLOADING, NOW, because("rate_limited"), delay=3).changes["due_at"] == NOW + 3
+
+
+@pytest.mark.parametrize("number", sorted(errno.errorcode))
+def test_what_the_system_says_is_never_an_error_of_this_program_and_has_its_own_next_step(number: int) -> None:
+    for error in (OSError(number, "x"), DiskTrouble("x", number)):
+        for job in JOBS.values():
+            reason = decide(error, job, NOW).changes["because"]
+            assert reason.code != "internal"
+            room = reason.action.startswith("Make room")
+            assert not room or number not in {errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EBUSY}
