@@ -12,56 +12,31 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from diffio_watch import __version__
-from diffio_watch.api import Api, Storage
 from diffio_watch.clock import Clock
-from diffio_watch.config import Config, Inbox, KeyMissing
+from diffio_watch.config import Config, KeyMissing
 from diffio_watch.disk import lease, marker
 from diffio_watch.intake import media
-from diffio_watch.intake.room import Intake, Now
 from diffio_watch.journal import Journal, JournalCorrupt, JournalError, JournalLocked, JournalTrouble, Lock
 from diffio_watch.logs import open_log
 from diffio_watch.notify import notify
 from diffio_watch.once import finished, undone
-from diffio_watch.outbox import Outbox
+from diffio_watch.parts import Maker, Parts
 from diffio_watch.pipeline import requests
-from diffio_watch.pipeline.chores import Chores
 from diffio_watch.pipeline.dispatch import Dispatcher
-from diffio_watch.pipeline.halts import Halts
-from diffio_watch.pipeline.sessions import Sessions
-from diffio_watch.pipeline.tools import Tools
-from diffio_watch.pipeline.worker import Worker
 from diffio_watch.process import Key, Signals
-from diffio_watch.rooms import Room
-from diffio_watch.startup import CannotRun, available, make_state_dir, refuse_strangers, remember_old_copy, root
+from diffio_watch.startup import CannotRun, make_state_dir, refuse_strangers, remember_old_copy
 from diffio_watch.upkeep import LOOK_EVERY, Upkeep
 
 _TICK: Final = 0.25
 _GRACE: Final = 3.0  # seconds that threads get to end
 _SICK_PAUSE: Final = 5.0
 _STALLED: Final = 60.0  # seconds without a round of the dispatcher
-
-
-@dataclass
-class _Parts:
-    """What runs, once everything was opened."""
-
-    journal: Journal
-    tools: Tools
-    halts: Halts
-    dispatcher: Dispatcher
-    rooms: dict[str, Room]
-    threads: tuple[threading.Thread, ...]  # the dispatcher's, and the one for what is daily
-
-    def inboxes(self) -> dict[str, Now]:
-        """How each inbox is."""
-        return {name: room.intake.now for name, room in self.rooms.items()}
 
 
 class Daemon:
@@ -114,7 +89,7 @@ class Daemon:
             self._tell(f"diffio-watch: {error}")
             return 1
 
-    def _open(self, journal: Journal) -> _Parts:
+    def _open(self, journal: Journal) -> Parts:
         journal.must_be_whole()
         media.remember_in(self._config.state_dir / "probing")
         owner = marker.Owner(journal.id, int(journal.meta("starts") or 0))
@@ -126,41 +101,13 @@ class Daemon:
             self._key.read()
         except KeyMissing as error:
             raise CannotRun(str(error)) from error
-        halts = Halts(journal, self._log)
-        tools = self._tools(journal, owner, halts)
-        rooms = {inbox.name: self._room(inbox, tools, owner, halts) for inbox in self._config.inboxes}
-        worker = Worker(tools, halts, lambda inbox, path: rooms[inbox].intake.look(path))
-        dispatcher = Dispatcher(tools, halts, worker, self._trouble)
+        maker = Maker(journal, owner, self._clock, self._key.read, self._log, self._stop, self._sick, self._trouble)
+        parts = maker.make(self._config)
         upkeep = Upkeep(journal, owner, self._log)
-        threads = (threading.Thread(target=lambda: self._dispatch(dispatcher), name="dispatch", daemon=True),
-                   threading.Thread(target=lambda: self._keep_up(upkeep), name="upkeep", daemon=True))
-        return _Parts(journal, tools, halts, dispatcher, rooms, threads)
-
-    def _tools(self, journal: Journal, owner: marker.Owner, halts: Halts) -> Tools:
-        api = self._config.api
-        return Tools(
-            config=self._config, journal=journal, key=self._key.read, sessions=Sessions(self._config.state_dir),
-            api=Api(api.base_url, self._key.read, connect_timeout=api.connect_timeout, read_timeout=api.read_timeout,
-                    stop=self._stop, observe=halts.observe,
-                    requests_per_second=self._config.limits.requests_per_second),
-            storage=Storage(api.base_url, connect_timeout=api.connect_timeout, read_timeout=api.read_timeout,
-                            stop=self._stop, observe=halts.observe),
-            outboxes={inbox.name: Outbox(str(inbox.outbox), inbox=inbox.name,
-                                         available=available(journal, owner, "outbox", inbox.name, inbox.outbox,
-                                                             self._trouble),
-                                         tell=lambda words: self._log.warning("outbox.limited", detail=words))
-                      for inbox in self._config.inboxes},
-            clock=self._clock, stop=self._stop, sick=self._sick, version=__version__, log=self._log)
-
-    def _room(self, inbox: Inbox, tools: Tools, owner: marker.Owner, halts: Halts) -> Room:
-        inbox_root = root(tools.journal, owner, "inbox", inbox, self._trouble)
-        archive = root(tools.journal, owner, "archive", inbox, self._trouble) if inbox.archive else None
-        return Room(
-            inbox.name,
-            lambda beat: Intake(inbox, tools.journal, owner, self._clock, heartbeat=lambda _: beat(),
-                                approve_over=self._config.limits.approve_over_files),
-            lambda beat: Chores(inbox, tools, halts, inbox_root, archive, beat),
-            halts, self._clock, self._trouble)
+        parts.threads = (
+            threading.Thread(target=lambda: self._dispatch(parts.dispatcher), name="dispatch", daemon=True),
+            threading.Thread(target=lambda: self._keep_up(upkeep), name="upkeep", daemon=True))
+        return parts
 
     def _dispatch(self, dispatcher: Dispatcher) -> None:
         while not self._stop.is_set():
@@ -200,7 +147,7 @@ class Daemon:
             self._dead = error
             self._stop.set()
 
-    def _supervise(self, parts: _Parts) -> int:
+    def _supervise(self, parts: Parts) -> int:
         for room in parts.rooms.values():
             room.start()
         for thread in parts.threads:
@@ -225,7 +172,7 @@ class Daemon:
                 break
         return self._end(parts)
 
-    def _tend(self, parts: _Parts) -> None:
+    def _tend(self, parts: Parts) -> None:
         """One look after everything."""
         parts.journal.still_there()
         if requests.serve(parts.journal, self._config, self._clock.now()):
@@ -242,7 +189,7 @@ class Daemon:
         if time.monotonic() - self._beat < _STALLED:
             notify("WATCHDOG=1")
 
-    def _heal(self, parts: _Parts) -> None:
+    def _heal(self, parts: Parts) -> None:
         """Go on as soon as the journal takes what it is told."""
         try:
             parts.journal.set_meta("healed_at", self._clock.now())
@@ -253,12 +200,12 @@ class Daemon:
         self._sick.clear()
         self._log.warning("journal.resumed")
 
-    def _finished(self, parts: _Parts) -> bool:
+    def _finished(self, parts: Parts) -> bool:
         if parts.dispatcher.busy:
             return False
         return finished(parts.journal, parts.halts, parts.inboxes(), self._started, self._clock.now())
 
-    def _end(self, parts: _Parts) -> int:
+    def _end(self, parts: Parts) -> int:
         notify("STOPPING=1")
         self._stop.set()
         told = self._old_copy(parts.journal)

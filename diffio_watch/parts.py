@@ -1,0 +1,105 @@
+"""What runs once the journal is open, made of a configuration: tools, halts, dispatcher, and a room an inbox."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from structlog.typing import FilteringBoundLogger
+
+from diffio_watch import __version__
+from diffio_watch.api import Api, Storage
+from diffio_watch.clock import Clock
+from diffio_watch.config import Config, Inbox
+from diffio_watch.disk import marker
+from diffio_watch.intake.room import Intake, Now
+from diffio_watch.journal import Journal
+from diffio_watch.outbox import Outbox
+from diffio_watch.pipeline.chores import Chores
+from diffio_watch.pipeline.dispatch import Dispatcher
+from diffio_watch.pipeline.halts import Halts
+from diffio_watch.pipeline.sessions import Sessions
+from diffio_watch.pipeline.tools import Tools
+from diffio_watch.pipeline.worker import Worker
+from diffio_watch.rooms import Room
+from diffio_watch.startup import available, root
+
+
+@dataclass
+class Parts:
+    """What runs.
+
+    Attributes:
+        rooms: by inbox name.
+        threads: the dispatcher's, and the one for what is daily.
+    """
+
+    journal: Journal
+    tools: Tools
+    halts: Halts
+    dispatcher: Dispatcher
+    rooms: dict[str, Room]
+    threads: tuple[threading.Thread, ...] = ()
+
+    def inboxes(self) -> dict[str, Now]:
+        """How each inbox is."""
+        return {name: room.intake.now for name, room in self.rooms.items()}
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes the parts; they share what is here.
+
+    Attributes:
+        owner: the journal's id and counter, for the markers.
+        key: reads the API key anew.
+        stop: set when the program ends.
+        sick: set while the journal can't be written: nothing may be sent.
+        trouble: told of everything that a thread could not deal with.
+    """
+
+    journal: Journal
+    owner: marker.Owner
+    clock: Clock
+    key: Callable[[], str]
+    log: FilteringBoundLogger
+    stop: threading.Event
+    sick: threading.Event
+    trouble: Callable[[BaseException], None]
+
+    def make(self, config: Config) -> Parts:
+        """Make everything but the threads that supervise it."""
+        halts = Halts(self.journal, self.log)
+        tools = Tools(
+            config=config, journal=self.journal, key=self.key, sessions=Sessions(config.state_dir),
+            api=self._api(config, halts), storage=self._storage(config, halts),
+            outboxes={inbox.name: self._outbox(inbox) for inbox in config.inboxes}, clock=self.clock, stop=self.stop,
+            sick=self.sick, version=__version__, log=self.log)
+        rooms = {inbox.name: self._room(inbox, tools, halts) for inbox in config.inboxes}
+        worker = Worker(tools, halts, lambda inbox, path: rooms[inbox].intake.look(path))
+        return Parts(self.journal, tools, halts, Dispatcher(tools, halts, worker, self.trouble), rooms)
+
+    def _api(self, config: Config, halts: Halts) -> Api:
+        return Api(config.api.base_url, self.key, connect_timeout=config.api.connect_timeout,
+                   read_timeout=config.api.read_timeout, stop=self.stop, observe=halts.observe,
+                   requests_per_second=config.limits.requests_per_second)
+
+    def _storage(self, config: Config, halts: Halts) -> Storage:
+        return Storage(config.api.base_url, connect_timeout=config.api.connect_timeout,
+                       read_timeout=config.api.read_timeout, stop=self.stop, observe=halts.observe)
+
+    def _outbox(self, inbox: Inbox) -> Outbox:
+        there = available(self.journal, self.owner, "outbox", inbox.name, inbox.outbox, self.trouble)
+        return Outbox(str(inbox.outbox), inbox=inbox.name, available=there,
+                      tell=lambda words: self.log.warning("outbox.limited", detail=words))
+
+    def _room(self, inbox: Inbox, tools: Tools, halts: Halts) -> Room:
+        inbox_root = root(self.journal, self.owner, "inbox", inbox, self.trouble)
+        archive = root(self.journal, self.owner, "archive", inbox, self.trouble) if inbox.archive else None
+        return Room(
+            inbox.name,
+            lambda beat: Intake(inbox, self.journal, self.owner, self.clock, heartbeat=lambda _: beat(),
+                                approve_over=tools.config.limits.approve_over_files),
+            lambda beat: Chores(inbox, tools, halts, inbox_root, archive, beat),
+            halts, self.clock, self.trouble)
