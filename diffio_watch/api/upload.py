@@ -70,5 +70,6 @@ class Uploads:
 
 def _stored(answer: Answer) -> None:
     """Storage answers an upload with nothing, or something of its own; a page is a proxy's word, not storage's."""
-    if answer.body().lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
+    start = answer.body().removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start[:14].lower().startswith((b"<!doctype html", b"<html")):
         raise Ambiguous("a web page answered in place of the storage", status=answer.status)

@@ -64,10 +64,11 @@ def judge_api(answer: Answer) -> ApiError | None:
 
 
 def judge_upload(answer: Answer) -> ApiError | None:
-    """The meaning of an answer of the edge host or storage to an upload."""
+    """The meaning of an answer of the edge host or storage to an upload.
+
+    Of a good one its headers say nothing: Google's storage answers a PUT as `text/html`, with an empty body.
+    """
     said = _common(answer)
-    if said is None and _is_page(answer):
-        return Ambiguous("a web page answered in place of the upload host", status=answer.status)
     if said is None or isinstance(said, ApiError):
         return said
     return (Rejected if answer.status in _ABOUT_THE_FILE else SessionLost)(**said.facts)

@@ -54,7 +54,8 @@ async def put(call: Call) -> Response:
     project.updated_at = call.state.now()
     call.state.parts[project.id, 1] += 1
     call.state.bytes_in += size
-    return Response(status_code=200, headers={"ETag": f'"{etag}"'})
+    # as Google's storage answers: with the type of a page, and no page
+    return Response(status_code=200, headers={"ETag": f'"{etag}"', "Content-Type": "text/html; charset=UTF-8"})
 
 
 def _object(call: Call) -> tuple[Generation, str]:

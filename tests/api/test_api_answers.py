@@ -83,8 +83,11 @@ def test_a_refused_download_is_an_expired_link(status: int) -> None:
     assert isinstance(judge_link(answer(status)), errors.LinkExpired)
 
 
-def test_a_web_page_is_no_upload() -> None:
-    assert isinstance(judge_upload(answer(200, b"<html>", content_type="text/html; charset=utf-8")), Ambiguous)
+@pytest.mark.parametrize("kind", ["text/html; charset=UTF-8", "TEXT/HTML", "application/xml", "application/json", ""])
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_a_header_alone_makes_no_upload_a_failure(kind: str, status: int) -> None:
+    """Google's storage answers a PUT with the type of a page, and an empty body."""
+    assert judge_upload(answer(status, b"", content_type=kind)) is None
 
 
 @pytest.mark.parametrize(("body", "code", "message"), [

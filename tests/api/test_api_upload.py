@@ -141,6 +141,23 @@ def test_a_signed_put_through_the_sandbox(sandbox: Sandbox, box_api: Api, box_st
         box_storage.put(made.put, Bytes(b"x" * 3 * MIB))
 
 
+@pytest.mark.parametrize("body", [b"", b" \r\n", b"OK", b"<?xml version='1.0'?><PostResponse/>", b'{"kind": "object"}'])
+@pytest.mark.parametrize("kind", ["text/html; charset=UTF-8", "text/plain", "application/xml"])
+def test_whatever_type_a_storages_yes_is_of_it_is_one(body: bytes, kind: str, wild: Wild, storage: Storage) -> None:
+    """Google's storage answers a PUT 200, `Content-Type: text/html; charset=UTF-8`, with an empty body."""
+    wild.replies = [http(200, body, f"Content-Type: {kind}")]
+    storage.put(put_to(wild.url), Bytes(b"x" * 10))
+    assert len(wild.seen) == 1
+
+
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html><html>", b"\xef\xbb\xbf\r\n<HTML>", b" <html lang=en>"])
+@pytest.mark.parametrize("kind", ["text/html", "application/octet-stream"])
+def test_a_page_is_no_storage_whatever_its_type(page: bytes, kind: str, wild: Wild, storage: Storage) -> None:
+    wild.replies = [http(200, page, f"Content-Type: {kind}")]
+    with pytest.raises(Ambiguous, match="web page"):
+        storage.put(put_to(wild.url), Bytes(b"x" * 10))
+
+
 def early(status: int, how: Callable[[socket.socket, Seen], None]) -> Reply:
     def reply(conn: socket.socket, seen: Seen) -> None:
         conn.sendall(http(status, b"<Error><Code>Expired</Code></Error>"))
