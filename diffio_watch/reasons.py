@@ -133,6 +133,9 @@ REASONS: Final[dict[str, Reason]] = {
     "not_included": Reason(Kind.IGNORED, "`include` does not name it.", "Change `include` of inbox {inbox}, and restart."),
     "not_recursive": Reason(Kind.IGNORED, "It is in a folder below, and `recursive` is off.",
                             "Move it up, or set `recursive: true`."),
+    "other_root": Reason(Kind.IGNORED, "It lies in {detail}, which is the root of an inbox, an outbox or an archive itself: "
+                                       "a marker of this program is in it.",
+                         "Copy the recording itself here; a folder with a marker is never looked through."),
     "not_regular": Reason(Kind.IGNORED, "It is no regular file but a {detail}.", "Copy the recording itself here."),
     "link": Reason(Kind.IGNORED, "It is a symbolic link{detail}.", "Copy the recording itself here."),
 }

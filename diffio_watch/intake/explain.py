@@ -9,9 +9,10 @@ from typing import Final, Literal
 
 from diffio_watch.config import Inbox
 from diffio_watch.disk import marker
+from diffio_watch.disk.names import show
 from diffio_watch.intake.junk import Rule, Rules
 from diffio_watch.intake.presence import SETTLE_EVENTS, pause_between_scans
-from diffio_watch.intake.scan import inside
+from diffio_watch.intake.scan import inside, somebodys
 from diffio_watch.job import Because, Job
 from diffio_watch.journal.records import InboxReport, Known, SettlingEntry
 from diffio_watch.reasons import because
@@ -35,6 +36,7 @@ class Sight:
         size: in bytes.
         mtime_ns: time of the last change.
         link: the symbolic link on the way that is not followed, and why; None if there is none.
+        root: the folder on the way that holds a marker of its own; None if there is none.
         unavailable: why the inbox is not there.
         error: why it can't be told.
         readable: whether whoever asks may open it.
@@ -44,6 +46,7 @@ class Sight:
     size: int = 0
     mtime_ns: int = 0
     link: str | None = None
+    root: str | None = None
     unavailable: Because | None = None
     error: str | None = None
     readable: bool = True
@@ -99,6 +102,7 @@ def sight(inbox: Inbox, path: str, journal: str, book: marker.Book | None) -> Si
     except marker.MarkerError as error:
         return Sight(unavailable=because("unavailable", detail=str(error), inbox=inbox.name))
     try:
+        other = somebodys(root, path)
         link = _link(inbox, root, path)
         status = os.stat(f"{root}/{path}", follow_symlinks=link is None)  # noqa: PTH116 - joined as text: in a Path an absolute one would replace the root
     except (FileNotFoundError, NotADirectoryError):
@@ -107,7 +111,7 @@ def sight(inbox: Inbox, path: str, journal: str, book: marker.Book | None) -> Si
         return Sight(error=error.strerror or str(error))
     kind = next((word for test, word in _KINDS if test(status.st_mode)), "symbolic link")
     readable = os.access(f"{root}/{path}", os.R_OK, effective_ids=os.access in os.supports_effective_ids)
-    return Sight(kind, status.st_size, status.st_mtime_ns, link, readable=readable)
+    return Sight(kind, status.st_size, status.st_mtime_ns, link, other, readable=readable)
 
 
 def explain(inbox: Inbox, path: str, seen: Sight, records: Records, now: float) -> Explanation:
@@ -133,7 +137,7 @@ def explain(inbox: Inbox, path: str, seen: Sight, records: Records, now: float) 
         return Explanation(path, "missing" if job is None else "job", None if job is None else job.because,
                            tuple(rules), None, job)
     names = Rules(inbox.name, inbox.include, inbox.exclude, recursive=inbox.recursive)
-    if seen.kind == "folder" and seen.link is None and job is None:
+    if seen.kind == "folder" and seen.link is None and seen.root is None and job is None:
         return _folder(inbox, path, names, rules)
     rules += _kind_rules(seen) + names.explain(path)
     if settling is not None and job is not None and settling.since <= (job.settled_at or 0.0):
@@ -193,6 +197,8 @@ def _link(inbox: Inbox, root: str, path: str) -> str | None:
 def _kind_rules(seen: Sight) -> list[Rule]:
     regular = seen.kind == "regular file" or seen.error is not None or seen.link is not None
     return [
+        Rule("not_a_root", seen.root is None, "no folder on the way has a marker of its own" if seen.root is None else
+             f"{show(seen.root)} has a marker", because("other_root", detail=show(seen.root)) if seen.root else None),
         Rule("not_linked", seen.link is None, f"a symbolic link{seen.link}" if seen.link else "reached without links",
              because("link", detail=seen.link) if seen.link else None),
         Rule("regular", regular, seen.kind or "unknown", None if regular else because("not_regular", detail=seen.kind)),

@@ -10,9 +10,10 @@ from typing import Final
 
 import structlog
 
+from diffio_watch.disk.names import show
 from diffio_watch.intake.junk import Rules
 from diffio_watch.intake.presence import Desk, Presence
-from diffio_watch.intake.scan import Interrupted, RootGone, Scan, Seen, inside, scan
+from diffio_watch.intake.scan import Interrupted, RootGone, Scan, Seen, inside, scan, somebodys
 from diffio_watch.intake.settle import Settling
 from diffio_watch.intake.standing import Standing, is_absent
 from diffio_watch.intake.watch import identity
@@ -39,6 +40,7 @@ class Finder:
         self._files = files
         self._rules = Rules(inbox.name, inbox.include, inbox.exclude, recursive=inbox.recursive)
         self._missing: set[str] = set()  # absent in the last scan; gone if absent in the next one too
+        self._somebodys: set[str] = set()  # folders with a marker, as the last scan met them
         self._earliest = 0.0  # for a scan, monotonic: a big inbox is not scanned all the time
         self.doubtful: set[str] = set()  # paths whose job was changed in the journal by others
         self.standing = Standing()
@@ -122,6 +124,10 @@ class Finder:
             self._earliest = self._desk.clock.monotonic() + _SOON
             return
         self.standing = standing
+        for root in sorted(found.roots - self._somebodys):
+            _log.warning("folder.not_entered", inbox=self._desk.name, path=show(root),
+                         why="it holds a marker: it is the root of an inbox, an outbox or an archive")
+        self._somebodys = found.roots
         self.see(found.files)
         self._infer_absence(found)
         self.scans += 1
@@ -134,7 +140,7 @@ class Finder:
 
     def _infer_absence(self, found: Scan) -> None:
         for entry in self._files:
-            if found.shows_absent(entry.path):
+            if found.shows_absent(entry.path) or found.is_somebodys(entry.path):
                 self._files.drop(entry.path)
         place = self._presence.place
         # what may have been renamed to a file that settles, perhaps for it could not be read, is not gone
@@ -162,6 +168,8 @@ class Finder:
         if not all(self._rules.enters("/".join(parents[:depth])) for depth in range(1, len(parents) + 1)):
             return {}
         try:
+            if somebodys(self._desk.root, path) is not None:
+                return {}
             status = os.lstat(f"{self._desk.root}/{path}")
             if stat.S_ISLNK(status.st_mode) and self._desk.inbox.follow_symlinks:
                 real = inside(self._desk.root, path)

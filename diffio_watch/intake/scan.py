@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from diffio_watch.disk import marker
 from diffio_watch.intake.junk import Rules
 
 # what says that the share is gone, not that a file is
@@ -46,16 +47,22 @@ class Scan:
     Attributes:
         files: the regular files that are meant, by relative path.
         blind: folders and files that could not be looked at: of these, absence says nothing.
+        roots: folders with a marker of their own, somebody's inbox, outbox or archive: they were not entered.
     """
 
     files: dict[str, Seen] = field(default_factory=dict)
     blind: set[str] = field(default_factory=set)
+    roots: set[str] = field(default_factory=set)
 
     def shows_absent(self, path: str) -> bool:
         """Whether `path` was surely not there."""
         if path in self.files or "" in self.blind:
             return False
-        return not any(path == folder or path.startswith(f"{folder}/") for folder in self.blind)
+        return not _below(path, self.blind) and not self.is_somebodys(path)
+
+    def is_somebodys(self, path: str) -> bool:
+        """Whether `path` lies in a folder that was not entered for it is somebody's root."""
+        return _below(path, self.roots)
 
 
 def scan(root: str, rules: Rules, *, inodes: bool, going: Callable[[], bool], below: str = "",
@@ -97,7 +104,10 @@ class _Walk:
             waiting.extend(self._list(folder, linked=linked, first=folder == below))
         return self._scan
 
-    def _list(self, folder: str, *, linked: bool, first: bool) -> Iterator[tuple[str, bool]]:
+    def _list(self, folder: str, *, linked: bool, first: bool) -> list[tuple[str, bool]]:
+        """Note what is in a folder; the folders in it are returned, each with whether a link led there."""
+        below: list[tuple[str, bool]] = []
+        found = Scan()
         try:
             path = f"{self._root}/{folder}" if folder else self._root
             # a folder swapped for a link between two looks must not lead out; the root itself may be a link
@@ -105,37 +115,43 @@ class _Walk:
             descriptor = os.open(path, flags)
         except OSError as error:
             self._unlisted(folder, error, first=first)
-            return
+            return below
         try:
             if linked and not self._first_entry(descriptor):
-                return
+                return below
             with os.scandir(descriptor) as entries:
                 for number, entry in enumerate(entries):
                     if number % 512 == 511 and not self._going():
                         raise Interrupted
-                    below = self._look(f"{folder}/{entry.name}" if folder else entry.name, entry, linked=linked)
-                    if below is not None:
-                        yield below
+                    if folder and entry.name == marker.NAME:  # an outbox, by whatever mount or link it shows here
+                        self._scan.roots.add(folder)
+                        return []
+                    into = self._look(f"{folder}/{entry.name}" if folder else entry.name, entry, found, linked=linked)
+                    if into is not None:
+                        below.append(into)
         except OSError as error:
             self._unlisted(folder, error, first=first)
         finally:
             os.close(descriptor)
+        self._scan.files |= found.files
+        self._scan.blind |= found.blind
+        return below
 
-    def _look(self, path: str, entry: os.DirEntry[str], *, linked: bool) -> tuple[str, bool] | None:
+    def _look(self, path: str, entry: os.DirEntry[str], found: Scan, *, linked: bool) -> tuple[str, bool] | None:
         """Note a file; a folder is returned to be walked through, and whether a link led there."""
         try:
             if entry.is_symlink():
-                return self._follow(path)
+                return self._follow(path, found)
             if entry.is_dir(follow_symlinks=False):
                 return (path, linked) if self._rules.enters(path) else None
             if entry.is_file(follow_symlinks=False) and self._rules.takes(path):
-                self._scan.files[path] = Seen.of(entry.stat(follow_symlinks=False), inodes=self._inodes)
+                found.files[path] = Seen.of(entry.stat(follow_symlinks=False), inodes=self._inodes)
         except OSError as error:
             if error.errno not in _NOT_THERE:  # else it went away while we looked
-                self._scan.blind.add(path)
+                found.blind.add(path)
         return None
 
-    def _follow(self, path: str) -> tuple[str, bool] | None:
+    def _follow(self, path: str, found: Scan) -> tuple[str, bool] | None:
         real = None if self._real_root is None else inside(self._root, path, self._real_root)
         if real is None:
             return None
@@ -143,7 +159,7 @@ class _Walk:
         if stat.S_ISDIR(status.st_mode):
             return (path, True) if self._rules.enters(path) else None
         if stat.S_ISREG(status.st_mode) and self._rules.takes(path):
-            self._scan.files[path] = Seen.of(status, inodes=self._inodes)
+            found.files[path] = Seen.of(status, inodes=self._inodes)
         return None
 
     def _first_entry(self, descriptor: int) -> bool:
@@ -161,11 +177,41 @@ class _Walk:
             self._scan.blind.add(folder)
 
 
+def _below(path: str, folders: set[str]) -> bool:
+    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
+
+
+def somebodys(root: str, path: str) -> str | None:
+    """The folder on the way from `root` to `path`, or `path` itself, that holds a marker; None if none does.
+
+    Raises:
+        OSError: it can't be looked at.
+    """
+    parts = path.split("/")
+    for depth in range(1, len(parts) + 1):
+        folder = "/".join(parts[:depth])
+        try:
+            os.lstat(f"{root}/{folder}/{marker.NAME}")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        return folder
+    return None
+
+
 def inside(root: str, path: str, real_root: str | None = None) -> str | None:
-    """Where a link below `root` leads, as an absolute path without links; None if that is outside, or nowhere."""
+    """Where a link below `root` leads, as an absolute path without links; None if that is outside, or nowhere.
+
+    What lies in somebody's root is outside too.
+
+    Raises:
+        OSError: a folder on the way can't be looked at.
+    """
     base = os.path.realpath(root) if real_root is None else real_root
     try:
         real = os.path.realpath(f"{root}/{path}", strict=True)
     except OSError:
         return None
-    return real if real.startswith(base.rstrip("/") + "/") else None
+    below = base.rstrip("/") + "/"
+    if not real.startswith(below) or somebodys(base, real.removeprefix(below)) is not None:
+        return None
+    return real

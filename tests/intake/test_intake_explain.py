@@ -210,3 +210,16 @@ def test_an_inbox_that_is_not_there_is_unavailable_and_asking_changes_nothing(ro
 
 def test_a_path_in_no_inbox_is_outside() -> None:
     assert outside("/etc/passwd").verdict == "outside"
+
+
+def test_a_file_in_a_folder_with_a_marker_of_its_own_is_told_whose_place_it_is(room: Room) -> None:
+    room.drop("x/out/b.wav")
+    adopt(str(room.inbox / "x/out"), "outbox", "other", Owner("01ANOTHERJOURNAL", 7))
+    room.pass_time(4)
+    assert room.states() == {}
+    for path in ("x/out/b.wav", "x/out"):
+        found = ask(room, path)
+        assert found.verdict == "ignored"
+        assert found.because is not None
+        assert found.because.code == "other_root"
+        assert "x/out" in found.because.message

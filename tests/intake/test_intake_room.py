@@ -17,6 +17,7 @@ from intake_media import TONE, riff
 from intake_room import Room, age
 
 from diffio_watch.disk import lease
+from diffio_watch.disk.marker import Owner, adopt
 from diffio_watch.disk.mounts import Mount, mount_of
 from diffio_watch.job import State
 from diffio_watch.reasons import because
@@ -791,3 +792,27 @@ def finish(room: Room) -> None:
 
 def refuse() -> None:
     raise OSError(28, "full")
+
+
+def test_an_outbox_that_shows_in_the_inbox_is_not_taken_in_by_hints_either(room: Room) -> None:
+    """Events come of what lies in it, and a folder may get its marker while a file of it settles."""
+    room.pass_time(1)
+    room.drop("x/out/a.wav")
+    room.pass_time(1)
+    assert room.settling() == {"x/out/a.wav": "settling"}
+    adopt(str(room.inbox / "x/out"), "outbox", "other", Owner("01ANOTHERJOURNAL", 7))
+    room.pass_time(3)
+    assert (room.settling(), room.states()) == ({}, {})
+    room.drop("x/out/b.wav")
+    room.intake._desk.hints.add("x/out/b.wav")
+    room.intake._desk.hints.add("x/out")
+    room.pass_time(4)
+    assert (room.settling(), room.states()) == ({}, {})
+
+
+def test_what_was_journalled_of_a_folder_before_it_had_a_marker_is_not_taken_for_gone(room: Room) -> None:
+    room.drop("x/a.wav")
+    room.pass_time(4)
+    adopt(str(room.inbox / "x"), "outbox", "other", Owner("01ANOTHERJOURNAL", 7))
+    room.pass_time(5)
+    assert room.states() == {"x/a.wav": "queued"}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from diffio_watch.disk import marker_file
 from diffio_watch.intake.junk import Rules
 from diffio_watch.intake.scan import Interrupted, RootGone, Scan, Seen, inside, scan
 
@@ -186,3 +188,50 @@ def test_where_a_link_leads(tmp_path: Path) -> None:
     assert inside(str(root), "l.wav") == os.path.realpath(root / "a.wav")
     assert inside(str(root), "o.wav") is None, "a folder whose name begins alike is outside"
     assert inside(str(root), "none") is None
+
+
+def mark(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    marker_file.create(str(folder), marker_file.Marker("diffio-watch", "01ANYJOURNAL", "outbox", "any", 1))
+
+
+def test_a_folder_with_a_marker_is_somebodys_root_and_is_not_entered(tmp_path: Path) -> None:
+    put(tmp_path, "a.wav", "x/b.wav", "x/out/c.restored.wav", "x/out/deep/d.wav")
+    mark(tmp_path / "x/out")
+    mark(tmp_path)  # the inbox's own
+    found = walk(tmp_path)
+    assert sorted(found.files) == ["a.wav", "x/b.wav"]
+    assert found.roots == {"x/out"}
+    assert walk(tmp_path, below="x/out").files == {}
+    # what was journalled of it before is not gone: nobody looked
+    assert not found.shows_absent("x/out/c.restored.wav")
+    assert found.shows_absent("x/outer.wav")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\0" * 10_000, b"[" * 10_000])
+def test_a_marker_that_says_nothing_ends_the_walk_too(tmp_path: Path, content: bytes) -> None:
+    put(tmp_path, "x/a.wav")
+    (tmp_path / "x/.diffio-watch").write_bytes(content)
+    assert walk(tmp_path).files == {}
+
+
+@pytest.mark.parametrize("target", ["x/out", "x/out/deep", "x/out/deep/d.wav"])
+def test_no_link_leads_into_somebodys_root(tmp_path: Path, target: str) -> None:
+    put(tmp_path, "a.wav", "x/out/deep/d.wav")
+    mark(tmp_path / "x/out")
+    (tmp_path / "link.wav").symlink_to(target)
+    found = walk(tmp_path, follow=True)
+    assert list(found.files) == ["a.wav"]
+
+
+def test_the_inbox_that_shows_in_itself_is_not_entered_again(tmp_path: Path) -> None:
+    put(tmp_path, "in/a.wav")
+    mark(tmp_path / "in")
+    (tmp_path / "in/again").mkdir()
+    if subprocess.run(["mount", "--bind", tmp_path / "in", tmp_path / "in/again"], check=False,
+                      capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        assert list(walk(tmp_path / "in").files) == ["a.wav"]
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path / "in/again"], check=True)
