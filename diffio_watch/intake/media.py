@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from pymediainfo import MediaInfo, Track
 from diffio_watch.job import Media
 
 _CRASHES: Final = 3
+# what XML can't hold and people's tags do: half a surrogate, no characters, controls
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class ProbeFailed(Exception):
@@ -85,7 +88,8 @@ def _crumb(descriptor: int) -> Iterator[None]:
 def _parse(file: BinaryIO) -> list[Track]:
     try:
         # one and the same options everywhere: they are shared between threads
-        return list(MediaInfo.parse(file, parse_speed=0.5).tracks)
+        told = MediaInfo.parse(file, parse_speed=0.5, output="OLDXML")  # what it asks for by itself, as text
+        return list(MediaInfo(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", told)).tracks)
     except OSError as error:
         if error.errno is None:  # the library is not there; a read error has a number
             raise ProbeFailed(str(error)) from error

@@ -180,3 +180,18 @@ def test_the_whole_fingerprint_is_sha256_and_stops_when_told(tmp_path: Path) -> 
     finally:
         os.close(descriptor)
         os.close(empty)
+
+
+@pytest.mark.parametrize("title", [b"a\0\x3d\xd8b\0", b"\x00\xdc", b"\xff\xff\xfe\xff", b"\x01\0\x1b\0", b"a\0\0\0b\0"],
+                         ids=["half", "lower half", "no characters", "controls", "NUL"])
+def test_whatever_a_title_holds_the_file_is_what_it_is(shelf: Path, tmp_path: Path, title: bytes) -> None:
+    """An ID3 tag in UTF-16, as it comes from old taggers; MediaInfo hands on what it finds."""
+    sound = made(shelf, "a.mp3").read_bytes()
+    size = sound[6] << 21 | sound[7] << 14 | sound[8] << 7 | sound[9] if sound.startswith(b"ID3") else -10
+    frame = b"TIT2" + struct.pack(">IH", len(title) + 3, 0) + b"\x01\xff\xfe" + title
+    path = tmp_path / "a.mp3"
+    path.write_bytes(b"ID3\x03\0\0\0\0\0" + bytes([len(frame)]) + frame + sound[size + 10:])
+    with path.open("rb") as file:
+        found = probe(file.fileno())
+    assert found is not None
+    assert (found.format, found.has_video) == ("MPEG Audio", False)
