@@ -112,6 +112,10 @@ class Output:
 
 
 Original = Literal["kept", "pending", "archived", "deleted", "stuck"]
+# the file went `away`; with its known content it was dropped `anew`, and where its outputs are is still to be looked at
+Wish = Literal["", "away", "anew"]
+# how names in the outbox are written: as they are, without what some filesystems refuse, or so and short
+Form = Literal["plain", "escaped", "short"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,7 @@ class Job:
     as_is: bool = False  # a person wants it sent although it looked cut short or no medium
     approved: bool = False  # a person released it: the money guards let it pass
     rebuy: bool = False  # … and knew that this content may have been paid for already
+    released: bool = False  # a person released it from a drop: it counts as one no more, and for the day as any other
     unproven: bool = False  # a rebuild could not tell whether it was paid for: a person has to say, before it is sent
     # what was sent, recorded before it is sent
     base_url: str | None = None
@@ -151,6 +156,7 @@ class Job:
     idempotency_key: str | None = None
     body: str | None = None  # the generation request, exactly as it is sent: the intent
     intent_at: float | None = None
+    minutes: float | None = None  # of media that it counts for its day: estimated, then as the result shows
     generation_id: str | None = None
     model_key: str | None = None
     replayed: bool = False  # the service answered idempotentReplay
@@ -159,10 +165,12 @@ class Job:
     polls: int = 0
     waited: float = 0.0  # seconds that the program spent waiting for the generation, whatever its clock was set to
     number: int | None = None  # the shared number of this job's names, 1 adds nothing
+    form: Form = "plain"  # of these names
     outputs: tuple[Output, ...] = ()
     notes: tuple[str, ...] = ()
     original: Original = "kept"
     duplicate_of: str | None = None  # id of the earlier job
+    wish: Wish = ""
     error_file: bool = False  # an .error.json of this job may stand in the outbox
     detected_at: float = 0.0
     settled_at: float | None = None

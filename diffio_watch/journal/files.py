@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from diffio_watch.job import Because, Job, State, new_id
+from diffio_watch.job import ENDED, Because, Job, State, Wish, new_id
 from diffio_watch.journal.drop import hold_drop
 from diffio_watch.journal.folders import Folders
 from diffio_watch.journal.records import Found, InboxReport, Known, Placed, SettlingEntry
@@ -55,8 +55,9 @@ class Files(Folders):
               settling: Sequence[float] = ()) -> list[Placed]:
         """Journal finished files: all of them or none.
 
-        A new content at a path makes a job; a content that the path had before is the job it was; a file whose job
-        has sent nothing yet describes that job anew.
+        A new content at a path makes a job; a content that the path had before is the job it was, and is looked for in
+        the outbox where it was dropped anew (`Job.wish`); a file whose job has sent nothing yet describes that job
+        anew.
 
         Args:
             inbox: name of the inbox.
@@ -82,7 +83,8 @@ class Files(Folders):
         if same is not None:
             if current is not None and current.id != same.id:
                 self._leave(current)  # what stood here in between is gone
-            job, outcome = self._same(same, size=file.size, mtime_ns=file.mtime_ns, inode=file.inode), "same"
+            wish: Wish = "anew" if same.wish == "anew" or self._dropped_anew(db, same, file) else ""
+            job, outcome = self._same(same, size=file.size, mtime_ns=file.mtime_ns, inode=file.inode, wish=wish), "same"
         elif current is not None and _nothing_sent(current, file):
             job, outcome = self._refresh(current, file, now), "refreshed"
         else:
@@ -94,6 +96,17 @@ class Files(Folders):
     def _job_here(self, db: sqlite3.Connection, inbox: str, path: str) -> Job | None:
         row = db.execute("SELECT job FROM files WHERE inbox = ? AND path = ?", (inbox, os.fsencode(path))).fetchone()
         return None if row is None else self.job(row["job"])
+
+    def _dropped_anew(self, db: sqlite3.Connection, job: Job, file: Found) -> bool:
+        """Whether a job's content was brought once more: it was away, or another file has it now.
+
+        Where nothing is known to have stood, as after a rebuild, it is only seen for the first time.
+        """
+        row = db.execute("SELECT * FROM files WHERE inbox = ? AND path = ?",
+                         (job.inbox, os.fsencode(file.path))).fetchone()
+        if row is None or job.state not in ENDED:
+            return job.wish == "away" and job.state in ENDED
+        return row["job"] != job.id or row["mtime_ns"] != file.mtime_ns or _replaced(row["inode"], file.inode)
 
     def _same(self, job: Job, **changes: Any) -> Job:
         """The content of a job is there: with these facts, and perhaps again."""
@@ -150,13 +163,14 @@ class Files(Folders):
                        (job.id, job.inbox, os.fsencode(job.path)))
 
     def touch(self, inbox: str, path: str, *, size: int, mtime_ns: int, inode: int | None) -> None:
-        """The file at a path has new facts and the content it had."""
+        """The file at a path has new facts and the content it had. With another inode it was dropped anew."""
         with self.transaction() as db:
             db.execute("UPDATE files SET size = ?, mtime_ns = ?, inode = ? WHERE inbox = ? AND path = ?",
                        (size, mtime_ns, inode, inbox, os.fsencode(path)))
             job = self._job_here(db, inbox, path)
             if job is not None:
-                self.commit(job, size=size, mtime_ns=mtime_ns, inode=inode)
+                wish: Wish = "anew" if job.state in ENDED and _replaced(job.inode, inode) else job.wish
+                self.commit(job, size=size, mtime_ns=mtime_ns, inode=inode, wish=wish)
 
     def move(self, inbox: str, moves: Sequence[tuple[str, str]]) -> None:
         """Files were renamed inside their inbox: their jobs go along, all of them or none.
@@ -223,7 +237,10 @@ class Files(Folders):
         """Files are no longer there: what was not paid for ends without noise; the rest goes on."""
         with self.transaction() as db:
             for path in paths:
-                self._leave(self._job_here(db, inbox, path))
+                job = self._job_here(db, inbox, path)
+                self._leave(job)
+                if job is not None:  # nothing about its way, so the row keeps its version
+                    db.execute("UPDATE jobs SET wish = 'away' WHERE id = ?", (job.id,))
                 db.execute("DELETE FROM files WHERE inbox = ? AND path = ?", (inbox, os.fsencode(path)))
 
     def _leave(self, job: Job | None) -> None:
@@ -273,6 +290,11 @@ def _report(text: str) -> InboxReport:
     found = json.loads(text)
     stopped = found.pop("stopped")
     return InboxReport(**found, stopped=Because(**stopped) if stopped else None)
+
+
+def _replaced(inode: int | None, now: int | None) -> bool:
+    """Whether another file stands there; only where inode numbers can be trusted."""
+    return inode is not None and now is not None and inode != now
 
 
 def _discarded(job: Job, file: Found) -> bool:

@@ -301,6 +301,10 @@ class Jobs(Connection):
         return self._jobs("state = 'queued' AND inbox = ? AND due_at IS NULL "
                           "AND NOT EXISTS (SELECT 1 FROM files WHERE files.job = jobs.id)", inbox)
 
+    def wishes(self, inbox: str, limit: int = 50) -> list[Job]:
+        """Jobs whose known content was dropped anew, and of which nobody has looked yet where the outputs are."""
+        return self._jobs("wish = 'anew' AND inbox = ? LIMIT ?", inbox, limit, index="jobs_wish")
+
     def held_until(self, inbox: str, now: float, limit: int = 200) -> list[Job]:
         """Held jobs whose time to go on by themselves has come."""
         return self._jobs("state = 'held' AND inbox = ? AND due_at <= ? ORDER BY seq LIMIT ?", inbox, now, limit)

@@ -58,6 +58,7 @@ _FROM_ROW: Final[dict[str, Callable[[Any], Any]]] = {
     "as_is": bool,
     "approved": bool,
     "rebuy": bool,
+    "released": bool,
     "unproven": bool,
     "uploaded": bool,
     "replayed": bool,

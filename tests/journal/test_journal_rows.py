@@ -44,6 +44,7 @@ by_type: dict[str, st.SearchStrategy[Any]] = {
     "tuple[Output, ...]": outputs, "tuple[str, ...]": st.lists(words, max_size=3).map(tuple),
     "Literal['put', 'multipart'] | None": st.sampled_from([None, "put", "multipart"]),
     "Original": st.sampled_from(["kept", "pending", "archived", "deleted", "stuck"]),
+    "Form": st.sampled_from(["plain", "escaped", "short"]), "Wish": st.sampled_from(["", "away", "anew"]),
 }
 jobs = st.builds(Job, **{field.name: by_type[str(field.type)] for field in fields(Job)} | {
     "id": st.builds(new_id), "path": names})

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from journal_jobs import HandClock, job
 
+from diffio_watch.job import State
 from diffio_watch.journal import (
     Journal,
     JournalCorrupt,
@@ -22,6 +23,7 @@ from diffio_watch.journal import (
     Lock,
     holder,
 )
+from diffio_watch.journal.rows import COLUMNS, job_row
 from diffio_watch.journal.schema import APPLICATION_ID, MIGRATIONS, VERSION, migrate, version_of
 
 FILE = "journal.sqlite3"
@@ -92,6 +94,23 @@ def test_an_older_journal_is_not_read_as_it_is_and_is_migrated_in_full(
         assert pragma(journal, "user_version") == VERSION + 1
         assert len(journal.jobs()) == 1
     Journal.open(tmp_path, read_only=True).close()
+
+
+def test_a_journal_of_the_first_version_keeps_its_jobs(tmp_path: Path) -> None:
+    """Version 1 is in the field: its rows, made before any later column was, read as they were meant."""
+    first = job("b.wav", sha256="abc", state=State.WAITING, intent_at=5.0, approved=True)
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as db:
+        db.executescript(MIGRATIONS[0])
+        columns = {row[1] for row in db.execute("PRAGMA table_info(jobs)")} - {"seq"}
+        row = {name: value for name, value in job_row(first).items() if name in columns}
+        db.execute(f"INSERT INTO jobs ({', '.join(row)}) VALUES ({', '.join(':' + name for name in row)})", row)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute("PRAGMA user_version = 1")
+        assert columns < set(COLUMNS)
+    with Journal.open(tmp_path) as journal:
+        assert pragma(journal, "user_version") == VERSION
+        assert journal.jobs() == [first]
+        assert journal.commit(first, state=State.DOWNLOADING).state is State.DOWNLOADING
 
 
 def test_a_migration_and_its_record_commit_together_or_not_at_all(

@@ -1,0 +1,83 @@
+"""A drop is a wish: known content that is brought once more is noticed, and nothing else is."""
+
+from __future__ import annotations
+
+import pytest
+from journal_jobs import found, job, now, place
+
+from diffio_watch.job import Job, State
+from diffio_watch.journal import Journal
+
+
+def delivered(journal: Journal) -> Job:
+    """A file in the inbox whose content was restored."""
+    (one,) = place(journal, found("a.wav", "abc", inode=5))
+    for state in (State.UPLOADING, State.GENERATING, State.WAITING, State.DOWNLOADING, State.DELIVERED):
+        one = journal.commit(one, state=state, intent_at=1.0)
+    return one
+
+
+def wishes(journal: Journal) -> list[str]:
+    return [one.id for one in journal.wishes("in")]
+
+
+@pytest.mark.parametrize(("mtime_ns", "inode"), [(2, 5), (1, 6)])
+def test_the_same_content_as_another_file_is_dropped_anew(journal: Journal, mtime_ns: int, inode: int) -> None:
+    one = delivered(journal)
+    place(journal, found("a.wav", "abc", mtime_ns=mtime_ns, inode=inode))
+    assert wishes(journal) == [one.id]
+
+
+def test_what_was_away_and_is_back_as_it_was_is_dropped_anew(journal: Journal) -> None:
+    one = delivered(journal)
+    journal.vanish("in", ["a.wav"])
+    assert wishes(journal) == []
+    place(journal, found("a.wav", "abc", inode=5))
+    assert wishes(journal) == [one.id]
+
+
+def test_what_comes_back_after_another_content_stood_there_is_dropped_anew(journal: Journal) -> None:
+    one = delivered(journal)
+    place(journal, found("a.wav", "other"))
+    place(journal, found("a.wav", "abc", inode=5))
+    assert wishes(journal) == [one.id]
+
+
+def test_another_file_of_one_size_and_time_is_dropped_anew_where_inode_numbers_can_be_trusted(
+    journal: Journal,
+) -> None:
+    one = delivered(journal)
+    journal.touch("in", "a.wav", size=3, mtime_ns=1, inode=None)
+    journal.touch("in", "a.wav", size=3, mtime_ns=1, inode=7)
+    assert wishes(journal) == []
+    journal.touch("in", "a.wav", size=3, mtime_ns=1, inode=8)
+    assert wishes(journal) == [one.id]
+
+
+def test_a_wish_stands_until_somebody_has_looked(journal: Journal) -> None:
+    one = delivered(journal)
+    for _ in range(2):
+        place(journal, found("a.wav", "abc", mtime_ns=2, inode=5))
+    assert wishes(journal) == [one.id]
+    journal.commit(now(journal, one.id), wish="")
+    place(journal, found("a.wav", "abc", mtime_ns=2, inode=5))
+    assert wishes(journal) == []
+
+
+def test_what_is_seen_for_the_first_time_after_a_rebuild_is_no_wish(journal: Journal) -> None:
+    """Only a sidecar tells of the job; nobody knows how long its file has been there."""
+    journal.add([job(sha256="abc", state=State.DELIVERED, mtime_ns=9)])
+    place(journal, found("a.wav", "abc"))
+    assert wishes(journal) == []
+
+
+def test_what_is_on_its_way_is_delivered_anyway_and_needs_no_wish(journal: Journal) -> None:
+    (one,) = place(journal, found("a.wav", "abc", inode=5))
+    one = journal.commit(journal.commit(one, state=State.UPLOADING), state=State.GENERATING, intent_at=1.0)
+    journal.vanish("in", ["a.wav"])
+    place(journal, found("a.wav", "abc", inode=6))
+    assert wishes(journal) == []
+    for state in (State.WAITING, State.DOWNLOADING, State.DELIVERED):
+        journal.commit(now(journal, one.id), state=state)
+    place(journal, found("a.wav", "abc", inode=6))
+    assert wishes(journal) == []
