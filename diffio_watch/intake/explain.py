@@ -228,4 +228,6 @@ def _next_look(inbox: Inbox, records: Records, now: float) -> float | None:
     report = records.report
     if report is None or report.last_scan_at is None:
         return None
+    if report.next_scan_at is not None:
+        return max(now, report.next_scan_at)
     return max(now, report.last_scan_at + pause_between_scans(inbox, watching=report.watch == "events"))

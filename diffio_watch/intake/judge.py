@@ -148,8 +148,9 @@ def _judge(place: Place, descriptor: int, entry: Entry, known: Known | None, now
     fail, media = None, None
     cut = cut_short(descriptor, seen.size)
     if cut is not None:
-        if now - entry.unchanged_since < settle.CUT_SHORT_FOR:
-            return Wait("cut_short", cut, entry.unchanged_since + settle.CUT_SHORT_FOR - now)
+        left = entry.unchanged_since - entry.still_before + settle.CUT_SHORT_FOR - now
+        if left > 0:
+            return Wait("cut_short", cut, left)
         fail = because("truncated", detail=cut)
     try:
         media = probe(descriptor)

@@ -60,6 +60,9 @@ class Memory(marker.Book, Protocol):
     def settling(self, inbox: str, entries: Sequence[SettlingEntry]) -> None:
         """The files that are not finished, in place of those told before."""
 
+    def settling_in(self, inbox: str) -> Sequence[SettlingEntry]:
+        """What was told of them last."""
+
 
 @dataclass(slots=True)
 class Desk:

@@ -24,7 +24,7 @@ from diffio_watch.intake.scan import Interrupted
 from diffio_watch.intake.settle import Entry, Quiet, Settling
 from diffio_watch.job import Because, State
 from diffio_watch.journal.errors import JournalTrouble
-from diffio_watch.journal.records import Found, InboxReport, Known, SettlingEntry
+from diffio_watch.journal.records import Found, InboxReport, Known, SettlingEntry, Still
 from diffio_watch.reasons import because
 
 _SLICE: Final = 1.0  # seconds of last looks before what is finished is journalled
@@ -81,6 +81,7 @@ class Intake:
         self._files = Settling(self._quiet)
         self._presence = Presence(self._desk, self._quiet)
         self._finder = Finder(self._desk, self._presence, self._files)
+        self._remembers = False
         self._told: InboxReport | None = None
         self._told_changes = -1
         self._told_at = self._tell_at = 0.0
@@ -137,6 +138,10 @@ class Intake:
     def turn(self) -> float:
         """Do what is due, and say how many seconds later something else is. `run` does nothing but this."""
         clock, presence, finder = self._desk.clock, self._presence, self._finder
+        if not self._remembers:
+            before = self._desk.journal.settling_in(self.name)
+            self._files.remember({entry.path: entry.still for entry in before if entry.still is not None})
+            self._remembers = True
         if clock.monotonic() >= presence.check_at:
             presence.check()
         due = [presence.check_at]
@@ -150,7 +155,7 @@ class Intake:
             if (look_at := self._files.next_look()) is not None:
                 due.append(look_at)
         self._tell()
-        if self._files.changes != self._told_changes:
+        if self._files.changes != self._told_changes and finder.scans:
             due.append(self._tell_at)
         return min(due) - clock.monotonic()
 
@@ -203,6 +208,8 @@ class Intake:
         if why in UNREAD and entry.why != why:
             _log.warning("file.unreadable", inbox=self.name, path=names.show(entry.path), why=detail)
             self._presence.check()  # perhaps it is the inbox that is gone
+        if why == "settling":  # the kernel could not say that nobody has it open
+            self._quiet.nobody_can_say()
         self._files.hold(entry.path, why, detail, self._desk.clock.monotonic() + seconds)
 
     def _same(self, path: str, inode: int | None) -> None:
@@ -243,17 +250,19 @@ class Intake:
         clock, presence, finder = self._desk.clock, self._presence, self._finder
         now = clock.monotonic()
         quiet = self._quiet.seconds(now)
+        next_scan_at = clock.now() + max(0.0, finder.scan_at - now) if presence.available else None
         report = InboxReport(
             self.name, available=bool(presence.available), watch="events" if presence.watching else "polling",
             filesystem=presence.mount.kind, settle_seconds=quiet, last_scan_at=finder.last_scan_at,
-            stopped=presence.stopped, since=presence.since, note=presence.note,
+            stopped=presence.stopped, since=presence.since, note=presence.note, next_scan_at=next_scan_at,
             next_check_at=None if presence.available else clock.now() + max(0.0, presence.check_at - now))
         waiting = Counter(entry.why for entry in self._files)
         self.now = Now(report.available, report.stopped, finder.scans, dict(waiting), quiet)
         if self._is_news(report, now):
             self._desk.journal.report(report)
             self._told, self._told_at = report, now
-        if self._files.changes != self._told_changes and now >= self._tell_at:
+        # until the first scan is through, the list of the program's last run says more
+        if self._files.changes != self._told_changes and now >= self._tell_at and finder.scans:
             self._desk.journal.settling(self.name, self._settling(now, quiet))
             self._told_changes = self._files.changes
             self._tell_at = clock.monotonic() + 1.0
@@ -261,7 +270,8 @@ class Intake:
     def _is_news(self, report: InboxReport, now: float) -> bool:
         if self._told is None:
             return True
-        dated = replace(report, last_scan_at=self._told.last_scan_at, next_check_at=self._told.next_check_at)
+        dated = replace(report, last_scan_at=self._told.last_scan_at, next_check_at=self._told.next_check_at,
+                        next_scan_at=self._told.next_scan_at)
         return dated != self._told or (report != self._told and now >= self._told_at + _REPORT_EVERY)
 
     def _settling(self, now: float, quiet: float) -> list[SettlingEntry]:
@@ -269,4 +279,13 @@ class Intake:
         wall = self._desk.clock.now() - now
         entries = sorted(self._files, key=lambda entry: entry.since)[:_LONGEST_LIST]
         return [SettlingEntry(entry.path, because(entry.why, detail=entry.detail, seconds=f"{quiet:g}"),
-                              wall + entry.since, wall + entry.look_at) for entry in entries]
+                              wall + entry.since, wall + entry.look_at,
+                              _still(entry, wall))
+                for entry in entries]
+
+
+def _still(entry: Entry, wall: float) -> Still | None:
+    """How a file looks, for a later start; a date that no journal can hold begins to count anew there."""
+    if abs(entry.seen.mtime_ns) >= 1 << 63:
+        return None
+    return Still(entry.seen.size, entry.seen.mtime_ns, wall + entry.unchanged_since - entry.still_before)

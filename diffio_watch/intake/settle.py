@@ -6,11 +6,12 @@ All moments are of the monotonic clock, in seconds.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from diffio_watch.intake.scan import Seen
+from diffio_watch.journal.records import Still
 
 LONGEST_QUIET: Final = 300.0  # what doubling stops at
 FALLS_BACK_AFTER: Final = 86_400.0  # without another change of a finished file
@@ -28,6 +29,7 @@ class Quiet:
 
     def __init__(self, base: float) -> None:
         self._base = base
+        self._least = 0.0
         self._doublings = 0
         self._last_change: float | None = None
 
@@ -35,11 +37,15 @@ class Quiet:
         """The quiet time in force."""
         self._fall_back(now)
         longest = max(LONGEST_QUIET, self._base)
-        return float(min(self._base * 2 ** self._doublings, longest))
+        return float(max(self._least, min(self._base * 2 ** self._doublings, longest)))
 
     def rebase(self, base: float) -> None:
-        """Another base, in seconds: the way of watching changed, or nobody can say who has a file open."""
+        """Another base, in seconds: the way of watching changed."""
         self._base = base
+
+    def nobody_can_say(self) -> None:
+        """Who has a file open can't be told here: from now on patience has to do for that."""
+        self._least = REFUSED_QUIET
 
     def finished_changed(self, now: float) -> None:
         """A file that counted as finished has changed. Changes within one quiet time count once."""
@@ -62,6 +68,7 @@ class Entry:
     Attributes:
         since: when it was first seen.
         unchanged_since: when it last looked different.
+        still_before: seconds that it had looked so before that, from before this start.
         look_at: when it is to be looked at next.
         detected_at: seconds since the epoch of the first sight, to date the job.
         tries: looks in a row that ended in the same trouble.
@@ -80,6 +87,7 @@ class Entry:
     tries: int = 0
     new: bool = True
     slow: bool = False
+    still_before: float = 0.0
 
 
 class Settling:
@@ -89,6 +97,7 @@ class Settling:
         self.quiet = quiet
         self.changes = 0  # counts up with whatever changes in the list, so that it is told on change only
         self._entries: dict[str, Entry] = {}
+        self._before: dict[str, Still] = {}
         # heaps, of those that are not slow and of those that are; stale items are left in them and skipped
         self._due: tuple[list[tuple[float, str]], ...] = ([], [])
 
@@ -118,8 +127,20 @@ class Settling:
         elif entry.seen == seen:
             return
         entry.seen, entry.unchanged_since, entry.tries = seen, now, 0
+        entry.still_before = self._still_for(path, seen, at)
         entry.new, entry.slow = new, slow
         self._wait(entry, now + self.quiet.seconds(now), "settling" if seen.size else "empty_yet", "")
+
+    def _still_for(self, path: str, seen: Seen, at: float) -> float:
+        """For how many seconds a file had looked so when a start first saw it; by dates, for want of more."""
+        before = self._before.pop(path, None)
+        if before is None or (before.size, before.mtime_ns) != (seen.size, seen.mtime_ns):
+            return 0.0
+        return min(max(0.0, at - before.since), CUT_SHORT_FOR)
+
+    def remember(self, before: Mapping[str, Still]) -> None:
+        """How the files looked that waited when the program ended."""
+        self._before = dict(before)
 
     def hint(self, path: str, seen: Seen, now: float) -> None:
         """Something happened to a file that looks as before: perhaps its writer closed it."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from diffio_watch.job import ENDED, Because, Job, State, Wish, new_id
 from diffio_watch.journal.drop import hold_drop
 from diffio_watch.journal.folders import Folders
-from diffio_watch.journal.records import Found, InboxReport, Known, Placed, SettlingEntry
+from diffio_watch.journal.records import Found, InboxReport, Known, Placed, SettlingEntry, Still
 from diffio_watch.journal.rows import dump, dump_because, load_because
 from diffio_watch.reasons import NO_JOB, because
 
@@ -265,14 +265,17 @@ class Files(Folders):
         """Replace the list of an inbox's files that are not finished yet."""
         with self.transaction() as db:
             db.execute("DELETE FROM settling WHERE inbox = ?", (inbox,))
-            db.executemany("INSERT INTO settling VALUES (?, ?, ?, ?, ?)", [
-                (inbox, os.fsencode(one.path), dump_because(one.because), one.since, one.next_look_at)
+            db.executemany("INSERT INTO settling VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [
+                (inbox, os.fsencode(one.path), dump_because(one.because), one.since, one.next_look_at,
+                 *((one.still.size, one.still.mtime_ns, one.still.since) if one.still else (None, None, None)))
                 for one in entries])
 
     def settling_in(self, inbox: str) -> list[SettlingEntry]:
         """An inbox's files that are not finished yet."""
         return [SettlingEntry(os.fsdecode(row["path"]), load_because(row["because"]) or because("settling"),
-                              row["since"], row["next_look_at"])
+                              row["since"], row["next_look_at"],
+                              None if row["still_since"] is None
+                              else Still(row["size"], row["mtime_ns"], row["still_since"]))
                 for row in self._all("SELECT * FROM settling WHERE inbox = ? ORDER BY since, path", inbox)]
 
 

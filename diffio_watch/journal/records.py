@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 WatchMode = Literal["events", "polling"]
 
-__all__ = ["FolderMemory", "Found", "InboxReport", "Known", "Placed", "Role", "SettlingEntry", "WatchMode"]
+__all__ = ["FolderMemory", "Found", "InboxReport", "Known", "Placed", "Role", "SettlingEntry", "Still", "WatchMode"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,15 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class Still:
+    """How a waiting file looked, and since when it did."""
+
+    size: int
+    mtime_ns: int
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class SettlingEntry:
     """A file that was seen and is not journalled yet, and what it waits for."""
 
@@ -75,6 +84,7 @@ class SettlingEntry:
     because: Because
     since: float
     next_look_at: float | None  # None: it is looked at when something about it changes
+    still: Still | None = None  # what a later start needs to go on counting
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +101,4 @@ class InboxReport:
     since: float | None = None  # of `stopped`
     next_check_at: float | None = None  # when the inbox is looked for again
     note: str = ""  # why it is polled although events were wanted, with the remedy
+    next_scan_at: float | None = None

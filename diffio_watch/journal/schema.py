@@ -179,7 +179,8 @@ CREATE TABLE settling (
 ) WITHOUT ROWID;
 """
 
-# lists by state and by day, so that a million ended jobs cost a reader nothing
+# lists by state and by day, so that a million ended jobs cost a reader nothing; how a waiting file looked, and since
+# when it did, so that a restart does not begin to count anew
 _SECOND: Final = """
 CREATE INDEX jobs_state ON jobs (state, seq);
 CREATE INDEX jobs_delivered ON jobs (delivered_at) WHERE delivered_at IS NOT NULL;
@@ -188,6 +189,9 @@ ALTER TABLE jobs ADD COLUMN minutes REAL;
 ALTER TABLE jobs ADD COLUMN form TEXT NOT NULL DEFAULT 'plain';
 ALTER TABLE jobs ADD COLUMN wish TEXT NOT NULL DEFAULT '';
 CREATE INDEX jobs_wish ON jobs (inbox) WHERE wish = 'anew';
+ALTER TABLE settling ADD COLUMN size INTEGER;
+ALTER TABLE settling ADD COLUMN mtime_ns INTEGER;
+ALTER TABLE settling ADD COLUMN still_since REAL;
 """
 
 MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _SECOND)

@@ -137,6 +137,43 @@ def test_a_container_cut_short_waits_visibly_and_then_fails(room: Room) -> None:
     assert room.states() == {"a.wav": "failed: truncated"}
 
 
+def test_a_cut_containers_time_counts_over_restarts_and_not_for_another_content(room: Room) -> None:
+    """Under cron each run lasts a minute: a file that counted anew each time would never be told."""
+    whole = riff(TONE.tobytes())
+    for name in ("a.wav", "b.wav"):
+        (room.inbox / name).write_bytes(whole[:5000])
+    for _ in range(3):
+        room.pass_time(60.0)
+        room.restart()
+        room.clock.at += 200.0
+    room.pass_time(3.0)
+    assert room.settling() == dict.fromkeys(("a.wav", "b.wav"), "cut_short")
+    next_look = room.entries()[0].next_look_at
+    assert next_look is not None
+    assert next_look == pytest.approx(room.clock.now() - 783.0 + 900.0)
+    (room.inbox / "b.wav").write_bytes(whole[:6000])
+    room.restart()
+    room.pass_time(150.0)
+    assert room.states() == {"a.wav": "failed: truncated"}
+    assert room.settling() == {"b.wav": "cut_short"}
+
+
+def test_what_waited_before_a_restart_is_told_until_the_inbox_was_looked_through(room: Room) -> None:
+    (room.inbox / "a.wav").write_bytes(riff(TONE.tobytes())[:5000])
+    room.pass_time(3.0)
+    room.restart()
+    away = room.inbox.with_name("away")
+    room.inbox.rename(away)
+    room.pass_time(20.0)
+    assert room.settling() == {"a.wav": "cut_short"}
+    away.rename(room.inbox)
+    room.pass_time(10.0)
+    assert room.settling() == {"a.wav": "cut_short"}
+    (room.inbox / "a.wav").unlink()
+    room.pass_time(10.0)
+    assert room.settling() == {}
+
+
 def test_a_container_cut_short_that_grows_whole_is_taken(room: Room) -> None:
     whole = riff(TONE.tobytes())
     (room.inbox / "a.wav").write_bytes(whole[:5000])
@@ -174,11 +211,12 @@ def test_where_nobody_can_say_who_has_it_open_it_is_quiet_for_ten_seconds(room: 
         worker_done.append(len(room.journal.jobs()))
         room.pass_time(1.0)
         worker_done.append(len(room.journal.jobs()))
+        worker_done.append(room.report().settle_seconds)
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert worker_done == [0, 1]
+    assert worker_done == [0, 1, 10.0], "what is really kept is what is told"
 
 
 def test_an_unreadable_file_waits_with_growing_pauses_and_is_taken_once_it_can_be_read(as_nobody: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from diffio_watch.intake.scan import Seen
 from diffio_watch.intake.settle import FALLS_BACK_AFTER, LONGEST_QUIET, Quiet, Settling
+from diffio_watch.journal.records import Still
 
 A, B = Seen(10, 1), Seen(20, 2)
 WALL = 1_000_000.0
@@ -164,3 +165,35 @@ def test_another_base_keeps_the_doubling() -> None:
     quiet.finished_changed(0.0)
     quiet.rebase(30.0)
     assert quiet.seconds(1.0) == 60.0
+
+
+@pytest.mark.parametrize(("size", "mtime_ns", "passed", "counted"), [
+    (10, 1, 600.0, 600.0),
+    (10, 1, 10_000.0, 900.0),  # what there is to count is no longer than that
+    (10, 1, -600.0, 0.0),  # the clock was set back
+    (11, 1, 600.0, 0.0),
+    (10, 2, 600.0, 0.0),
+])
+def test_a_file_that_looks_as_before_the_start_goes_on_counting_and_is_looked_at_anew(
+    files: Settling, size: int, mtime_ns: int, passed: float, counted: float,
+) -> None:
+    """How long it was still before is known by dates only: no more hangs on it than when a cut file fails."""
+    files.remember({"a": Still(size, mtime_ns, WALL - passed)})
+    files.see("a", A, 50.0, WALL)
+    assert due(files, 51.9) is None
+    entry = files.due(52.0)
+    assert entry is not None
+    assert (entry.unchanged_since, entry.still_before) == (50.0, counted)
+    files.see("a", B, 60.0, WALL + 10)
+    files.see("a", A, 70.0, WALL + 20)
+    entry = files.due(100.0)
+    assert entry is not None
+    assert entry.still_before == 0.0
+
+
+def test_where_nobody_can_say_who_has_a_file_open_patience_has_a_least(files: Settling) -> None:
+    files.quiet.nobody_can_say()
+    files.quiet.rebase(2.0)
+    assert files.quiet.seconds(0.0) == 10.0
+    files.quiet.rebase(30.0)
+    assert files.quiet.seconds(0.0) == 30.0

@@ -104,6 +104,8 @@ def test_a_journal_of_the_first_version_keeps_its_jobs(tmp_path: Path) -> None:
         columns = {row[1] for row in db.execute("PRAGMA table_info(jobs)")} - {"seq"}
         row = {name: value for name, value in job_row(first).items() if name in columns}
         db.execute(f"INSERT INTO jobs ({', '.join(row)}) VALUES ({', '.join(':' + name for name in row)})", row)
+        db.execute("INSERT INTO settling VALUES ('in', ?, ?, 1.0, 2.0)",
+                   (b"c.wav", '{"code": "settling", "message": "m", "action": "a"}'))
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute("PRAGMA user_version = 1")
         assert columns < set(COLUMNS)
@@ -111,6 +113,7 @@ def test_a_journal_of_the_first_version_keeps_its_jobs(tmp_path: Path) -> None:
         assert pragma(journal, "user_version") == VERSION
         assert journal.jobs() == [first]
         assert journal.commit(first, state=State.DOWNLOADING).state is State.DOWNLOADING
+        assert [(one.path, one.since, one.still) for one in journal.settling_in("in")] == [("c.wav", 1.0, None)]
 
 
 def test_a_migration_and_its_record_commit_together_or_not_at_all(
