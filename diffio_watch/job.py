@@ -73,6 +73,7 @@ class Media:
     format: str
     duration_s: float | None
     has_video: bool
+    has_sound: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ import structlog
 from diffio_watch.disk.names import show
 from diffio_watch.intake.junk import Rules
 from diffio_watch.intake.presence import Desk, Presence
-from diffio_watch.intake.scan import Interrupted, RootGone, Scan, Seen, inside, scan, somebodys
+from diffio_watch.intake.reading import Interrupted
+from diffio_watch.intake.scan import RootGone, Scan, Seen, inside, scan, somebodys
 from diffio_watch.intake.settle import Settling
 from diffio_watch.intake.standing import Standing, is_absent
 from diffio_watch.intake.watch import identity

@@ -3,50 +3,100 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
-import re
-import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
-from pymediainfo import MediaInfo, Track
+from pymediainfo import MediaInfo
 
+from diffio_watch.intake.reading import Reading, always
 from diffio_watch.job import Media
 
 _CRASHES: Final = 3
-# what XML can't hold and people's tags do: half a surrogate, no characters, controls
-_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What MediaInfo is asked for: a line a stream, of facts that it makes itself, so that no tag of a stranger (half a
+# surrogate, a control character, a megabyte of lyrics) has to be read at all. One and the same everywhere: MediaInfo
+# shares its options between threads.
+_ASKED: Final = "\n".join(f"{kind};{kind}|%Format%|%Duration%\\n" for kind in ("General", "Audio", "Video"))
+# bits per second below which no recording of a format goes: they bound what a header may say of its length
+_LOWEST_RATES: Final = {"Wave": 2000.0, "Wave64": 2000.0, "AIFF": 2000.0, "MPEG Audio": 8000.0, "ADTS": 500.0,
+                        "AMR": 500.0, "AVI": 2000.0, "MPEG-TS": 500.0, "MPEG-PS": 500.0}
+_LOWEST_RATE: Final = 100.0  # silence in FLAC, or in a voice codec that sends none
 
 
 class ProbeFailed(Exception):
     """MediaInfo itself failed: nothing is said about the file. Its text says how."""
 
 
-def probe(descriptor: int) -> Media | None:
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    kind: str
+    format: str
+    duration: str  # milliseconds, "" where MediaInfo can't tell
+
+
+def probe(descriptor: int, going: Callable[[], bool] = always) -> Media | None:
     """Read a file's facts; None if there is neither sound nor picture in it.
 
     Cover art is no video. MediaInfo gets the opened file, never a name: it fails on odd ones.
 
     Args:
-        descriptor: the file, opened for reading. Its position is moved; it stays open.
+        descriptor: the file, opened for reading; its position is left alone, and it stays open.
+        going: asked before each read; False, or what it raises, ends the look.
 
     Raises:
+        Interrupted: `going` said False.
         ProbeFailed: MediaInfo could not be had or broke down.
         OSError: the file can't be read.
     """
-    with _crumb(descriptor), os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
-        tracks = _parse(file)
-    sound = [track for track in tracks if track.track_type == "Audio"]
-    video = [track for track in tracks if track.track_type == "Video"]
+    file = _File(Reading(descriptor, going))
+    with _crumb(descriptor):
+        streams = _parse(file)
+    sound = [stream for stream in streams if stream.kind == "Audio"]
+    video = [stream for stream in streams if stream.kind == "Video"]
     if not sound and not video:
         return None
-    general = next(track for track in tracks if track.track_type == "General")
-    tracks = [general, *sound, *video]
+    general = next((stream for stream in streams if stream.kind == "General"), _Stream("General", "", ""))
+    streams = [general, *sound, *video]
     if general.format == "AVI":  # fed from an opened file, MediaInfo 24.12 counts the sound of AVI twice
-        tracks = [*video, *tracks]
-    durations = [seconds for track in tracks if (seconds := _seconds(track)) is not None]
-    return Media(_text(general.format) or "unknown", durations[0] if durations else None, has_video=bool(video))
+        streams = [*video, *streams]
+    durations = [seconds for stream in streams if (seconds := _seconds(stream)) is not None]
+    longest = longest_possible(general.format, file.size)
+    return Media(general.format or "unknown", min(durations[0], longest) if durations else None,
+                 has_video=bool(video), has_sound=bool(sound))
+
+
+def longest_possible(media_format: str, size: int) -> float:
+    """The longest that a recording of this format (MediaInfo's word) and of so many bytes can be, in seconds."""
+    return size * 8 / _LOWEST_RATES.get(media_format, _LOWEST_RATE)
+
+
+class _File:
+    """What MediaInfo reads from. It is told of an end where a read failed, so that it lets go of what it holds."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._position = 0
+        self.size = reading.size
+        self.error: BaseException | None = None
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._position = offset + (self.size if whence == os.SEEK_END else 0)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def read(self, length: int) -> bytes:
+        try:
+            found = self._reading.at(self._position, length)
+        except BaseException as error:  # noqa: BLE001  # raised by `_parse`, once MediaInfo has let go
+            self.error = error
+            return b""
+        self._position += len(found)
+        return found
 
 
 def remember_in(folder: Path) -> None:
@@ -85,26 +135,22 @@ def _crumb(descriptor: int) -> Iterator[None]:
         crumb.unlink(missing_ok=True)  # also where it failed in words: that is no crash
 
 
-def _parse(file: BinaryIO) -> list[Track]:
+def _parse(file: _File) -> list[_Stream]:
     try:
-        # one and the same options everywhere: they are shared between threads
-        told = MediaInfo.parse(file, parse_speed=0.5, output="OLDXML")  # what it asks for by itself, as text
-        return list(MediaInfo(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", told)).tracks)
+        told = MediaInfo.parse(file, parse_speed=0.5, output=_ASKED)
     except OSError as error:
-        if error.errno is None:  # the library is not there; a read error has a number
-            raise ProbeFailed(str(error)) from error
-        raise
-    except (RuntimeError, ET.ParseError, ValueError) as error:
+        raise ProbeFailed(str(error)) from error  # the library is not there: what a read says, `file` keeps
+    except (RuntimeError, ValueError) as error:
         raise ProbeFailed(f"MediaInfo: {error}") from error
+    if file.error is not None:
+        raise file.error
+    return [_Stream(*fields) for line in told.splitlines() if len(fields := line.split("|")) == 3]
 
 
-def _seconds(track: Track) -> float | None:
-    """MediaInfo tells milliseconds, as a number or as text."""
+def _seconds(stream: _Stream) -> float | None:
+    """MediaInfo tells milliseconds, as text."""
     try:
-        return float(track.duration) / 1000
-    except (TypeError, ValueError):
+        found = float(stream.duration) / 1000
+    except ValueError:
         return None
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return found if math.isfinite(found) and found >= 0 else None

@@ -20,7 +20,7 @@ from diffio_watch.disk import marker, names
 from diffio_watch.intake.find import Finder
 from diffio_watch.intake.judge import UNREAD, Changed, Finished, Gone, Same, Verdict, Wait, judge
 from diffio_watch.intake.presence import Desk, Memory, Presence
-from diffio_watch.intake.scan import Interrupted
+from diffio_watch.intake.reading import Interrupted
 from diffio_watch.intake.settle import Entry, Quiet, Settling
 from diffio_watch.job import Because, State
 from diffio_watch.journal.errors import JournalTrouble

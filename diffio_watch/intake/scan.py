@@ -11,6 +11,7 @@ from typing import Final
 
 from diffio_watch.disk import marker
 from diffio_watch.intake.junk import Rules
+from diffio_watch.intake.reading import Interrupted
 
 # what says that the share is gone, not that a file is
 GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.EHOSTDOWN,
@@ -34,10 +35,6 @@ class Seen:
 
 class RootGone(Exception):
     """The inbox itself can't be listed. Its text is the system's words."""
-
-
-class Interrupted(Exception):
-    """The caller wants no more of it: the program stops."""
 
 
 @dataclass(slots=True)

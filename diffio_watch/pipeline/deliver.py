@@ -122,7 +122,7 @@ def _fetch(job: Job, output: Output, tools: Tools) -> Outcome:
             sink = Sink(temp, tools, job, output.type)
             received = tools.storage.download(link, sink)
             with tools.files.call(job.inbox):
-                media = look(output.type, temp.fileno())
+                media = look(output.type, temp.fileno(), tools.files.going)
             if output.type != "transcript" and media is None:
                 sink.restart()
                 raise api.BadDownload("it holds neither sound nor picture", call="download")

@@ -36,6 +36,13 @@ class FileCalls:
         finally:
             del self._calls[thread]
 
+    def going(self) -> bool:
+        """This thread's call was many and another one begins: its patience begins anew. Always true."""
+        thread = threading.current_thread()
+        call = self._calls[thread]
+        self._calls[thread] = _Call(call.inbox, max(call.until, self._monotonic() + PATIENCE))
+        return True
+
     def hung(self) -> dict[str, list[threading.Thread]]:
         """Threads whose call is not back in time, by inbox."""
         now = self._monotonic()

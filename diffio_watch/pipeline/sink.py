@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 
 from diffio_watch.api import errors as api
 from diffio_watch.intake.media import probe
+from diffio_watch.intake.reading import always
 from diffio_watch.job import DownloadType, Job, Media
 from diffio_watch.outbox.temp import Temp
 from diffio_watch.pipeline.tools import Tools
@@ -50,10 +52,10 @@ class Sink:
         self.validator = None
 
 
-def look(kind: DownloadType, descriptor: int) -> Media | None:
-    """What the fetched file is; for a transcript only that it can be read."""
+def look(kind: DownloadType, descriptor: int, going: Callable[[], bool] = always) -> Media | None:
+    """What the fetched file is; for a transcript only that it can be read. `going` is asked before each read."""
     if kind != "transcript":
-        return probe(descriptor)
+        return probe(descriptor, going)
     try:
         json.loads(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
     except ValueError as error:

@@ -11,8 +11,8 @@ import pytest
 from intake_media import RECIPES, TONE, VIDEOS, made, riff, tone, with_cover
 
 from diffio_watch.intake.fingerprint import EMPTY, partial, whole
-from diffio_watch.intake.media import probe
-from diffio_watch.intake.scan import Interrupted
+from diffio_watch.intake.media import longest_possible, probe
+from diffio_watch.intake.reading import Interrupted
 from diffio_watch.intake.whole import cut_short
 from diffio_watch.job import Media
 
@@ -67,6 +67,57 @@ def test_cover_art_is_no_video(shelf: Path, name: str) -> None:
     media = facts(with_cover(made(shelf, name), shelf / f"cover-{name}"))
     assert media is not None
     assert not media.has_video
+
+
+def titled(source: Path, path: Path, title: bytes) -> Path:
+    """A copy of an MP3 file with these bytes as its title, in an ID3v2.3 tag of its own."""
+    content = source.read_bytes()
+    if content.startswith(b"ID3"):
+        content = content[10 + sum(byte << shift for byte, shift in zip(content[6:10], (21, 14, 7, 0), strict=True)):]
+    frame = b"TIT2" + struct.pack(">I", len(title)) + b"\0\0" + title
+    length = bytes(len(frame) >> shift & 127 for shift in (21, 14, 7, 0))
+    path.write_bytes(b"ID3\x03\0\0" + length + frame + content)
+    return path
+
+
+@pytest.mark.parametrize("title", [
+    b"\x01\xff\xfe\x00\xd8a\0", b"\x01\xff\xfea\0\x00\xdc", b"\0a\x01\x02\x1b", b"\0a|b|c\r\nVideo|AVC|1",
+    b"\x03a\xfd\xbf\xbf\xbf\xbf\xbfb\xff", b"\0</track>", b"\0" + b"x" * 100_000,
+], ids=["half a surrogate", "the other half", "control characters", "bars and lines", "no UTF-8", "markup", "long"])
+def test_no_tag_of_a_stranger_keeps_a_file_from_being_known(shelf: Path, tmp_path: Path, title: bytes) -> None:
+    media = facts(titled(made(shelf, "a.mp3"), tmp_path / "a.mp3", title))
+    assert media is not None
+    assert (media.format, media.has_video) == ("MPEG Audio", False)
+
+
+def test_a_length_that_so_few_bytes_can_not_have_is_bounded_by_them(tmp_path: Path) -> None:
+    """A WAV header that says one byte a second: numbers of others are held against what is possible."""
+    content = bytearray(riff(TONE.tobytes()))
+    content[24:36] = struct.pack("<IIHH", 1, 1, 2, 16)
+    (tmp_path / "a.wav").write_bytes(content)
+    media = facts(tmp_path / "a.wav")
+    assert media is not None
+    assert media.duration_s is not None
+    assert media.duration_s <= longest_possible("Wave", len(content)) == len(content) * 8 / 2000
+
+
+def test_each_read_of_a_look_shows_life_and_none_begins_once_it_is_to_stop(shelf: Path) -> None:
+    with made(shelf, "v.ts").open("rb") as file:
+        answers = iter([True, True, *[True] * 1000])
+        probe(file.fileno(), lambda: next(answers))
+        assert len(list(answers)) < 1001, "it was asked more than once"
+        answers = iter([True, False])
+        with pytest.raises(Interrupted):
+            probe(file.fileno(), lambda: next(answers))
+
+
+def test_what_a_read_says_comes_out_of_the_look_unchanged(shelf: Path) -> None:
+    descriptor = os.open(made(shelf, "a.mp3"), os.O_WRONLY)
+    try:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            probe(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @pytest.mark.parametrize("content", [

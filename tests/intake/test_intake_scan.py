@@ -11,7 +11,8 @@ import pytest
 
 from diffio_watch.disk import marker_file
 from diffio_watch.intake.junk import Rules
-from diffio_watch.intake.scan import Interrupted, RootGone, Scan, Seen, inside, scan
+from diffio_watch.intake.reading import Interrupted
+from diffio_watch.intake.scan import RootGone, Scan, Seen, inside, scan
 
 AWKWARD = [
     b"\xff\xfe.wav", b"a\nb.wav", b"-rf.wav", b" .wav", "\U0001f3a4 take.wav".encode(), "\u202egnp.wav".encode(),
