@@ -20,6 +20,7 @@ from diffio_watch.intake.whole import cut_short
 from diffio_watch.job import OPEN, Job, Media, State, new_id
 from diffio_watch.journal import Journal
 from diffio_watch.outbox import Outbox
+from diffio_watch.pipeline.deliver import told_in
 from diffio_watch.pipeline.outcome import NO_PROJECT
 from diffio_watch.reasons import because
 
@@ -136,8 +137,11 @@ class Inventory:
         earlier = self._restored.get(content.sha256 or "")
         waiting = same or next((job for job in self._here(path) if not _speaks(job) and job.run == 1), None)
         job = self._described(waiting, path, content)
-        if earlier is not None:
-            self._skip(job, earlier, content.seen)
+        made_by = self._journal.maker(content.seen.size, lambda: content.sha256 or "")
+        if made_by is not None and job.run == 1:
+            self._skip(job, made_by, "own_output", content.seen)
+        elif earlier is not None:
+            self._skip(job, earlier, "duplicate", content.seen)
         elif content.fault and waiting is None:
             self._fail(job, content)
         else:
@@ -187,9 +191,9 @@ class Inventory:
         return replace(job, size=content.seen.size, mtime_ns=content.seen.mtime_ns, inode=content.seen.inode or None,
                        partial=content.partial, sha256=content.sha256, media=content.media, due_at=None)
 
-    def _skip(self, job: Job, earlier: Job, seen: Seen) -> None:
+    def _skip(self, job: Job, earlier: Job, code: str, seen: Seen) -> None:
         source = earlier.duplicate_of if earlier.state is State.SKIPPED and earlier.duplicate_of else earlier.id
-        job = replace(job, state=State.SKIPPED, because=because("duplicate", other=show(earlier.path), job=job.id),
+        job = replace(job, state=State.SKIPPED, because=because(code, other=told_in(job, earlier), job=job.id),
                       duplicate_of=source)
         # the sidecar first: broken off here, the next rebuild learns the job from it
         plan = self._outbox.number_for(job, {}, lambda key: self._journal.reserved(job.inbox, key, job.id))

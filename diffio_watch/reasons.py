@@ -118,6 +118,8 @@ REASONS: Final[dict[str, Reason]] = {
     # ended without a fault
     "duplicate": Reason(Kind.SKIPPED, "It is a copy of {other}, which was restored before.",
                         "`duplicates: process` in the configuration restores copies of later files too."),
+    "own_output": Reason(Kind.SKIPPED, "It is the restored {other}: this program made it, and restores nothing twice.",
+                         "`diffio-watch retry --fresh {job}` restores it once more all the same, and pays."),
     "vanished": Reason(Kind.CANCELLED, "The file went away before its upload was complete.", _NOTHING),
     "discarded": Reason(Kind.CANCELLED, "Cancelled by a person.", "`diffio-watch retry {job}` takes it up again."),
     # settling

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from diffio_watch.job import Because
+from diffio_watch.job import Because, Job
 from diffio_watch.journal.files import Files
 from diffio_watch.journal.rows import dump, dump_because, load_because
 
@@ -83,6 +84,22 @@ class Account(Files):
         row = self._one("SELECT count(*) AS n FROM jobs WHERE intent_at IS NOT NULL")
         assert row is not None
         return int(row["n"])
+
+    def maker(self, size: int, sha256: Callable[[], str]) -> Job | None:
+        """The oldest job that brought this very content from the service.
+
+        None also where that is the content it was given: who gets back what he sent, such as from the sandbox, has
+        no restored file, and a copy of the recording is just that.
+
+        Args:
+            size: of the content, in bytes.
+            sha256: tells its hash; only asked where the size allows it.
+        """
+        if self._one("SELECT 1 FROM made WHERE size = ?", size) is None:
+            return None
+        found = self._jobs("id IN (SELECT job FROM made WHERE size = ? AND sha256 = ?) AND sha256 IS NOT ? "
+                           "ORDER BY seq LIMIT 1", size, mine := sha256(), mine)
+        return found[0] if found else None
 
     def ask(self, command: str, args: dict[str, Any]) -> int:
         """Leave a request for the daemon; its number."""

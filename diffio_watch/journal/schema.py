@@ -194,7 +194,29 @@ ALTER TABLE settling ADD COLUMN mtime_ns INTEGER;
 ALTER TABLE settling ADD COLUMN still_since REAL;
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _SECOND)
+# of it too
+_MADE: Final = """
+-- every content that a job brought from the service: should it come back as a file, it is never bought
+CREATE TABLE made (
+    size INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    job TEXT NOT NULL REFERENCES jobs (id),
+    PRIMARY KEY (size, sha256, job)
+) WITHOUT ROWID;
+CREATE TRIGGER jobs_made AFTER UPDATE OF outputs ON jobs WHEN NEW.outputs != '[]' BEGIN
+    INSERT OR IGNORE INTO made SELECT json_extract(value, '$.size'), json_extract(value, '$.sha256'), NEW.id
+        FROM json_each(NEW.outputs) WHERE json_extract(value, '$.sha256') IS NOT NULL;
+END;
+CREATE TRIGGER jobs_made_at_once AFTER INSERT ON jobs WHEN NEW.outputs != '[]' BEGIN
+    INSERT OR IGNORE INTO made SELECT json_extract(value, '$.size'), json_extract(value, '$.sha256'), NEW.id
+        FROM json_each(NEW.outputs) WHERE json_extract(value, '$.sha256') IS NOT NULL;
+END;
+INSERT OR IGNORE INTO made SELECT json_extract(value, '$.size'), json_extract(value, '$.sha256'), jobs.id
+    FROM jobs, json_each(jobs.outputs)
+    WHERE jobs.outputs != '[]' AND json_extract(value, '$.sha256') IS NOT NULL;
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _SECOND + _MADE)
 VERSION: Final = len(MIGRATIONS)
 
 

@@ -228,9 +228,17 @@ def _original_next(job: Job) -> Original:
     return "kept" if job.settings.originals == "keep" else "pending"
 
 
+def told_in(job: Job, other: Job) -> str:
+    """How another job's file is named to those who look for this one's."""
+    return show(other.path) + (f" of inbox {other.inbox}" if other.inbox != job.inbox else "")
+
+
 def _duplicate(job: Job, tools: Tools) -> Outcome:
     """A copy: its sidecar points to the earlier outputs; where those are gone they are fetched again, for nothing."""
     now = tools.clock.now()
+    made_by = tools.journal.maker(job.size, lambda: job.sha256 or "")
+    if made_by is not None:
+        return _skip(job, made_by, "own_output", tools)
     earlier = tools.journal.job(job.duplicate_of or "")
     if earlier is None or earlier.generation_id is None:
         return hold(job, "duplicate_gone", other=show(earlier.path) if earlier else "an unknown file")
@@ -241,9 +249,14 @@ def _duplicate(job: Job, tools: Tools) -> Outcome:
         return go("the earlier outputs are gone and fetched again", base_url=earlier.base_url,
                   key_print=earlier.key_print, project_id=earlier.project_id, generation_id=earlier.generation_id,
                   model_key=earlier.model_key, completed_at=earlier.completed_at or now, replayed=True, due_at=now)
+    return _skip(job, earlier, "duplicate", tools)
+
+
+def _skip(job: Job, earlier: Job, code: str, tools: Tools) -> Outcome:
+    """Nothing is to be had for this file; its sidecar says which job has what there is."""
     if job.number is None:
         return _reserve(job, tools)
-    reason = because("duplicate", other=show(earlier.path), job=job.id)
+    reason = because(code, other=told_in(job, earlier), job=job.id)
     skipped: dict[str, Any] = {"state": State.SKIPPED, "because": reason, "due_at": None, "parks": 0}
     try:
         with tools.files.call(job.inbox, SYNC_PATIENCE):

@@ -31,7 +31,7 @@ def queued(job: Job, tools: Tools) -> Outcome:
     if over is not None:
         return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
     with _original(job, tools) as original:
-        for look in (_unproven, _twin, _copy):
+        for look in (_own, _unproven, _twin, _copy):
             found = look(job, tools, original.sha256)
             if found is not None:
                 return found
@@ -62,6 +62,17 @@ def _knows_as_bought(tools: Tools, job_id: str) -> bool:
     job = tools.journal.job(job_id)
     return job is not None and (job.paid or job.generation_id is not None
                                 or job.state in {State.DELIVERED, State.SKIPPED})
+
+
+def _own(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
+    """What this program made itself is never bought, by whatever way and under whatever name it comes back."""
+    if job.run > 1:
+        return None  # a person asked for it
+    made_by = tools.journal.maker(job.size, lambda: job.sha256 or sha256())
+    if made_by is None:
+        return None
+    return go(f"it is the restored {show(made_by.path)}", state=State.DOWNLOADING, duplicate_of=made_by.id,
+              sha256=job.sha256 or sha256(), due_at=tools.clock.now())
 
 
 def _twin(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
@@ -210,7 +221,7 @@ def _arrived(job: Job, tools: Tools, original: Original) -> Outcome:
     sha256 = original.sha256()
     if job.sha256 not in {None, sha256}:
         raise Changed("its content is another one")
-    twin = _twin(job, tools, lambda: sha256)
+    twin = _own(job, tools, lambda: sha256) or _twin(job, tools, lambda: sha256)
     if twin is not None and twin.changes.get("state") is State.SKIPPED:
         return twin
     if twin is not None:  # an older job took this content meanwhile: what was uploaded is of no use

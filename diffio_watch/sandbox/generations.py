@@ -195,9 +195,16 @@ def output(state: State, generation: Generation, kind: str) -> Blob:
     if kind != "transcript":
         blob = generation.project.blob
         assert blob is not None  # a generation starts only after its upload
-        return blob
+        return _restored(state, generation, blob) if state.settings.restores else blob
     path = state.folder / f"{generation.id}.transcript.json"
     words = [{"word": word, "start": at / 2, "end": at / 2 + 0.4} for at, word in enumerate(WORDS)]
     content = json.dumps({"text": SANDBOX, "words": words}).encode()
     path.write_bytes(content)
     return Blob(((path, len(content)),), etag=f"transcript-{generation.id}")
+
+
+def _restored(state: State, generation: Generation, blob: Blob) -> Blob:
+    """Another content than the blob's, though no other sound."""
+    path = state.folder / f"{generation.id}.more"
+    path.write_bytes(f"restored by {generation.id}".encode())
+    return Blob((*blob.files, (path, path.stat().st_size)), etag=f"restored-{generation.id}")

@@ -40,6 +40,7 @@ class Settings:
     lag: int = 0  # so many link calls of each output of a complete generation answer `lag_status`
     lag_status: Literal[404, 409] = 409
     transcript: Literal["available", "pending", "unavailable"] = "available"
+    restores: bool = False  # outputs are the upload and some bytes more, as restored ones differ from what was sent
     mime_types: Mapping[str, str] = field(default_factory=dict)  # by download type, instead of the true ones
 
     webhook_url: str | None = None  # where deliveries go; loopback only

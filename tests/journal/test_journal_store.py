@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from journal_jobs import HandClock, job
 
-from diffio_watch.job import State
+from diffio_watch.job import Output, State
 from diffio_watch.journal import (
     Journal,
     JournalCorrupt,
@@ -99,11 +99,13 @@ def test_an_older_journal_is_not_read_as_it_is_and_is_migrated_in_full(
 def test_a_journal_of_the_first_version_keeps_its_jobs(tmp_path: Path) -> None:
     """Version 1 is in the field: its rows, made before any later column was, read as they were meant."""
     first = job("b.wav", sha256="abc", state=State.WAITING, intent_at=5.0, approved=True)
+    done = job("d.wav", sha256="def", state=State.DELIVERED, outputs=(Output("audio", size=7, sha256="made"),))
     with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as db:
         db.executescript(MIGRATIONS[0])
         columns = {row[1] for row in db.execute("PRAGMA table_info(jobs)")} - {"seq"}
-        row = {name: value for name, value in job_row(first).items() if name in columns}
-        db.execute(f"INSERT INTO jobs ({', '.join(row)}) VALUES ({', '.join(':' + name for name in row)})", row)
+        for one in (first, done):
+            row = {name: value for name, value in job_row(one).items() if name in columns}
+            db.execute(f"INSERT INTO jobs ({', '.join(row)}) VALUES ({', '.join(':' + name for name in row)})", row)
         db.execute("INSERT INTO settling VALUES ('in', ?, ?, 1.0, 2.0)",
                    (b"c.wav", '{"code": "settling", "message": "m", "action": "a"}'))
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -111,7 +113,8 @@ def test_a_journal_of_the_first_version_keeps_its_jobs(tmp_path: Path) -> None:
         assert columns < set(COLUMNS)
     with Journal.open(tmp_path) as journal:
         assert pragma(journal, "user_version") == VERSION
-        assert journal.jobs() == [first]
+        assert journal.jobs() == [done, first]
+        assert journal.maker(7, lambda: "made") == done
         assert journal.commit(first, state=State.DOWNLOADING).state is State.DOWNLOADING
         assert [(one.path, one.since, one.still) for one in journal.settling_in("in")] == [("c.wav", 1.0, None)]
 

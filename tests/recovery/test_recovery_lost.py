@@ -575,3 +575,24 @@ def test_a_rebuild_leaves_a_whole_database(house: House) -> None:
     with closing(sqlite3.connect(house.journal_file)) as db, db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+@pytest.mark.parametrize("way", ["a:moved", "b:copied"])
+def test_what_the_program_made_itself_is_skipped_by_a_rebuild_wherever_it_lies(house: House, way: str) -> None:
+    """The sidecars tell the contents that were made."""
+    inbox_b, _ = house.second_inbox()
+    house.sandbox.change(restores=True)
+    restored(house, 1)
+    made = house.outbox / "show 0/take 0.restored.wav"
+    if way == "a:moved":
+        made.rename(house.inbox / "mine.wav")
+    else:
+        shutil.copy(made, inbox_b / "mine.wav")
+    house.lose_journal()
+    house.rebuild()
+    job = house.jobs()["mine.wav" if way == "a:moved" else "b:mine.wav"]
+    assert job.because is not None
+    assert (job.state, job.because.code) == (State.SKIPPED, "own_output")
+    assert "the restored show 0/take 0.wav" in job.because.message
+    assert house.once() == 0
+    house.check(1)
