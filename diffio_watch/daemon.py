@@ -25,7 +25,7 @@ from diffio_watch.intake import media
 from diffio_watch.journal import Journal, JournalCorrupt, JournalError, JournalLocked, JournalTrouble, Lock
 from diffio_watch.logs import open_log
 from diffio_watch.notify import notify
-from diffio_watch.once import finished, undone
+from diffio_watch.once import finished, named, undone
 from diffio_watch.parts import Maker, Parts
 from diffio_watch.pipeline import requests
 from diffio_watch.pipeline.dispatch import Dispatcher
@@ -225,6 +225,8 @@ class Daemon:
         if self._once and code == 0:
             left = undone(parts.journal, parts.halts, parts.inboxes(), self._started)
             if left:
+                for file in named(parts.journal, parts.rooms, self._started):
+                    self._log.warning("once.left", **file)
                 self._log.warning("once.undone", **left)
             code = int(bool(left))
         self._log.info("daemon.stopped", code=code)

@@ -128,6 +128,7 @@ def test_once_brings_what_is_there_to_its_end_and_tells_a_failure(place: Place) 
         assert done.returncode == 1, done.stderr
         (undone,) = (line for line in done.stderr.splitlines() if "once.undone" in line)
         assert re.search(r'"failed": 1\b', undone)
+        assert sum("once.left" in line and "notes.wav" in line for line in done.stderr.splitlines()) == 1
         assert (place.outbox / "notes.wav.error.json").is_file()
         assert service.charges == 3
 
