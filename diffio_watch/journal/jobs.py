@@ -301,6 +301,11 @@ class Jobs(Connection):
         return self._jobs("state = 'queued' AND inbox = ? AND due_at IS NULL "
                           "AND NOT EXISTS (SELECT 1 FROM files WHERE files.job = jobs.id)", inbox)
 
+    def wish(self, job_id: str) -> None:
+        """The content of a job was dropped anew. Nothing about its way, so the row keeps its version."""
+        with self.transaction() as db:
+            db.execute("UPDATE jobs SET wish = 'anew' WHERE id = ?", (job_id,))
+
     def wishes(self, inbox: str, limit: int = 50) -> list[Job]:
         """Jobs whose known content was dropped anew, and of which nobody has looked yet where the outputs are."""
         return self._jobs("wish = 'anew' AND inbox = ? LIMIT ?", inbox, limit, index="jobs_wish")

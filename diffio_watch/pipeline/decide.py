@@ -108,9 +108,9 @@ def _halt(now: float, code: str, *, next_check_at: float | None = None, detail: 
 def _forbidden(error: api.Forbidden, job: Job, now: float, *, key_works: bool | None, same_key: bool) -> Outcome:
     if key_works is False:
         return _halt(now, "auth", detail=error.message)
-    if job.paid and not same_key:
+    if (job.paid or job.generation_id is not None) and not same_key:
         return hold(job, "account_changed")
-    if not job.paid and not same_key:
+    if not same_key:
         return new_project(job, now, "the project was made with another API key")
     if job.state in {State.UPLOADING, State.GENERATING}:
         reason = because("forbidden", model=job.settings.model, inbox=job.inbox, detail=error.message)
@@ -127,10 +127,11 @@ def _model(error: Exception, job: Job, now: float, current_model: str | None) ->
 
 
 def _only_another(job: Job, now: float, model: str | None) -> Outcome:
-    """A plain retry would ask for the same model again: the next step is another one."""
+    """What the service refused goes on with the settings of now, and of an inbox that is gone with a model by name."""
     failed = fail(job, now, "rejected", detail=f"the model {job.settings.model} is not to be had")
-    named = model or next(known for known in models() if known != job.settings.model)
-    action = f"`diffio-watch retry --fresh --model {named} {job.id}` takes another."
+    named = next(known for known in models() if known != job.settings.model)
+    action = (f"`diffio-watch retry {job.id}` goes on with {model}." if model
+              else f"`diffio-watch retry --fresh --model {named} {job.id}` takes another.")
     return replace(failed, changes={**failed.changes, "because": replace(failed.changes["because"], action=action)})
 
 

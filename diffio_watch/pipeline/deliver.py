@@ -29,6 +29,9 @@ def downloading(job: Job, tools: Tools) -> Outcome:
     if job.base_url != tools.base_url:
         return park(job, tools.clock.now(), because("other_service", base_url=job.base_url, job=job.id),
                     delay=_OTHER_SERVICE_PAUSE)
+    if job.completed_at is None:  # of an earlier job that ended before its generation did
+        return go("its generation is waited for", state=State.WAITING, due_at=tools.clock.now(), stage=None, polls=0,
+                  waited=0.0)
     if job.number is None and any(output.state == "fetched" for output in job.outputs):
         return _take_back(job, tools)
     if not job.outputs or (job.number is None and _open(job)):
@@ -248,7 +251,7 @@ def _duplicate(job: Job, tools: Tools) -> Outcome:
     if not there:
         return go("the earlier outputs are gone and fetched again", base_url=earlier.base_url,
                   key_print=earlier.key_print, project_id=earlier.project_id, generation_id=earlier.generation_id,
-                  model_key=earlier.model_key, completed_at=earlier.completed_at or now, replayed=True, due_at=now)
+                  model_key=earlier.model_key, completed_at=earlier.completed_at, replayed=True, due_at=now)
     return _skip(job, earlier, "duplicate", tools)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from diffio_watch.api import errors as api
 from diffio_watch.api.shapes import Generation, GenerationSummary
@@ -13,13 +12,14 @@ from diffio_watch.job import Job, State
 from diffio_watch.pipeline import guard
 from diffio_watch.pipeline.decide import ModelUnknown, ProjectGone
 from diffio_watch.pipeline.outcome import NO_PROJECT, Outcome, fail, go, hold, park
+from diffio_watch.pipeline.rulings import request_body
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
 
 _MODEL_ALIASES: Final = {"diffio-3.4": "diffio-3.5"}  # the older name answers with the newer (public documentation)
 # seconds that the service's clock and ours may differ; generous, for the project is the job's own
 _CLOCK_SKEW: Final = 86_400.0
-_LOOK_TWICE: Final = 60.0  # seconds between two looks at a list that has to be empty at both
+LOOK_TWICE: Final = 60.0  # seconds between two looks at a list that has to be empty at both
 _OVERDUE_PAUSE: Final = 300.0
 _UNKNOWN_TRIES: Final = 8
 _STRETCH: Final = 0.15  # a pause is at most this share of the time waited so far
@@ -37,12 +37,8 @@ def intend(job: Job, tools: Tools) -> Outcome:
     if over is not None:
         return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
     key = str(uuid.uuid4())
-    body: dict[str, Any] = {"apiProjectId": job.project_id, "idempotencyKey": key}
-    if job.settings.sampling:
-        body["sampling"] = job.settings.sampling
-    if job.settings.params:
-        body["params"] = job.settings.params
-    return go(idempotency_key=key, body=json.dumps(body), intent_at=now, key_print=key_print, due_at=now)
+    body = request_body(job.project_id or "", key, job.settings)
+    return go(idempotency_key=key, body=body, intent_at=now, key_print=key_print, due_at=now)
 
 
 def generating(job: Job, tools: Tools) -> Outcome:
@@ -94,21 +90,21 @@ def _look_before_sending(job: Job, tools: Tools) -> Outcome:
     except (api.Forbidden, api.NotFound):
         return hold(job, "account_changed")
     now = tools.clock.now()
-    strangers = _strangers(job, tools, listed)
-    found = [one for one in strangers if one.model_key == _MODEL_ALIASES.get(job.settings.model, job.settings.model)]
+    unknown = strangers(job, tools, listed)
+    found = [one for one in unknown if one.model_key == _MODEL_ALIASES.get(job.settings.model, job.settings.model)]
     if found:
         return _adopt(found[0], tools)
-    if strangers:
-        return hold(job, "conflict", detail=f"project {job.project_id} has a generation of {strangers[0].model_key}")
-    again = tools.seen_empty.setdefault(job.id, now) + _LOOK_TWICE
+    if unknown:
+        return hold(job, "conflict", detail=f"project {job.project_id} has a generation of {unknown[0].model_key}")
+    again = tools.seen_empty.setdefault(job.id, now) + LOOK_TWICE
     if asked < again:
         reason = because("not_ready", detail="it is looked at whether the earlier key bought it")
         return Outcome({**park(job, now, reason).changes, "due_at": again}, rest=True)
     return go("nothing was bought with the earlier key", key_print=tools.key_print(), due_at=now)
 
 
-def _strangers(job: Job, tools: Tools, listed: list[GenerationSummary]) -> list[GenerationSummary]:
-    """Generations that no job knows and that are not older than the intent."""
+def strangers(job: Job, tools: Tools, listed: list[GenerationSummary]) -> list[GenerationSummary]:
+    """Generations of a job's project that no job knows and that are not older than the intent."""
     since = (job.intent_at or 0.0) - _CLOCK_SKEW
     return [one for one in listed
             if not tools.journal.knows_generation(one.generation_id)
@@ -178,11 +174,11 @@ def poll_pause(waited: float, first: float, longest: float, *, eta: float | None
 def _lost(job: Job, tools: Tools) -> Outcome:
     """The service does not know the generation: adopt a match of its project, else wait, then say so."""
     try:
-        strangers = _strangers(job, tools, tools.api.list_generations(job.project_id or ""))
+        unknown = strangers(job, tools, tools.api.list_generations(job.project_id or ""))
     except api.NotFound:
-        strangers = []
+        unknown = []
     now = tools.clock.now()
-    found = [one for one in strangers if one.model_key == job.model_key]
+    found = [one for one in unknown if one.model_key == job.model_key]
     if found:
         return _adopt(found[0], tools)
     if job.parks >= _UNKNOWN_TRIES:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from diffio_watch.disk import names
-from diffio_watch.job import OPEN, Job, Settings, State
+from diffio_watch.job import ENDED, OPEN, Job, Settings, State
 from diffio_watch.journal import Answer, Journal, JournalError, Request
 from diffio_watch.journal.records import FolderMemory
 from diffio_watch.pipeline import rulings
@@ -60,15 +60,18 @@ def apply(journal: Journal, config: Config, request: Request, now: float) -> Ans
     command = _COMMANDS.get(request.command)
     if command is None:
         return Answer(2, (f"This daemon does not know `{request.command}`: restart it after an upgrade.",))
-    return command(journal, config, request.args, now)
+    return command(journal, config, {**request.args, "asked_at": request.at}, now)
 
 
 def _retry(journal: Journal, config: Config, args: dict[str, Any], now: float) -> Answer:
     if args.get("fresh"):
         return _fresh(journal, config, args, now)
+    halts = journal.halts()
 
     def rule(job: Job) -> Ruling:
-        ruling = rulings.retry(job, now, as_is=bool(args.get("as_is")), missing=args.get("missing", {}).get(job.id, ()))
+        inbox, stop = _inbox(config, job.inbox), halts.get(f"inbox:{job.inbox}:model")
+        ruling = rulings.retry(job, now, as_is=bool(args.get("as_is")), missing=args.get("missing", {}).get(job.id, ()),
+                               settings=inbox.settings() if inbox else None, stop=stop.because.code if stop else None)
         lost = ruling.changes.get("state") is State.QUEUED and journal.stands(job) is None
         return Ruling(_NO_FILE, done=False) if lost else ruling
 
@@ -79,6 +82,16 @@ def _fresh(journal: Journal, config: Config, args: dict[str, Any], now: float) -
     halts = journal.halts()
     told, made = [], []
     for job in _named(journal, args):
+        newer = _newer(journal, job)
+        if newer is not None and newer.created_at >= args["asked_at"]:
+            made.append(newer.id)
+            told.append((job, Ruling(f"gets the new generation that is asked for already: job {newer.id}, run "
+                                     f"{newer.run}.")))
+            continue
+        if newer is not None and newer.state not in ENDED:
+            told.append((job, Ruling(f"has a newer run, job {newer.id}, that is not at its end ({newer.state}): wait "
+                                     f"for it, or end it first with `diffio-watch cancel {newer.id}`.", done=False)))
+            continue
         stop = halts.get(f"inbox:{job.inbox}:model")
         refusal = rulings.fresh_refusal(job, stop.because.code if stop else None)
         if refusal is not None:
@@ -102,6 +115,12 @@ def _fresh(journal: Journal, config: Config, args: dict[str, Any], now: float) -
         told.append((job, Ruling(f"gets a new generation with {again.settings.model}: job {again.id}, run "
                                  f"{again.run}.")))
     return _sum(told, made)
+
+
+def _newer(journal: Journal, job: Job) -> Job | None:
+    """The newest of the further generations that were asked for of a job's content since."""
+    runs = [one for one in journal.jobs_at(job.inbox, job.path) if one.sha256 == job.sha256 and one.run > job.run]
+    return max(runs, key=lambda one: one.run, default=None)
 
 
 def _settings(job: Job, inbox: Inbox | None, model: str | None) -> Settings:

@@ -5,6 +5,7 @@ None of them spends money but `fresh`, which makes the row of a further generati
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -51,7 +52,8 @@ def way(job: Job) -> State:
     return State.GENERATING if job.paid or (job.uploaded and not job.unproven) else State.QUEUED
 
 
-def retry(job: Job, now: float, *, as_is: bool = False, missing: Collection[str] = ()) -> Ruling:
+def retry(job: Job, now: float, *, as_is: bool = False, missing: Collection[str] = (),
+          settings: Settings | None = None, stop: str | None = None) -> Ruling:
     """Go on from what exists; never pays for a generation that was paid for before.
 
     Args:
@@ -59,6 +61,8 @@ def retry(job: Job, now: float, *, as_is: bool = False, missing: Collection[str]
         now: seconds since the epoch.
         as_is: send what was refused as `truncated` or `not_media`.
         missing: types of a delivered job's outputs that are no longer in the outbox, and `sidecar` if that is not.
+        settings: of its inbox, as it is configured now: what nothing was bought for goes on with them.
+        stop: the code of what stops its inbox, if anything does.
     """
     code = job.because.code if job.because else ""
     if as_is and not (job.state is State.FAILED and code in _BY_LOOK):
@@ -66,7 +70,7 @@ def retry(job: Job, now: float, *, as_is: bool = False, missing: Collection[str]
     if job.state is State.HELD:
         return _no(f"is held. {job.because.action if job.because else ''}".strip())
     if job.state in OPEN:
-        return _hasten(job, now)
+        return _hasten(job, now, settings, stop)
     if job.state is State.DELIVERED:
         return _fetch_again(job, now, missing)
     if job.state is State.FAILED and code in _SPENT:
@@ -83,8 +87,39 @@ def retry(job: Job, now: float, *, as_is: bool = False, missing: Collection[str]
     kept = any(one.state in {"fetched", "published"} for one in job.outputs)
     if not kept:
         changes |= {"outputs": (), "number": None}  # what could not be had is asked for again
-    return Ruling(f"{_GOES_ON[state]}{_first(job, state)}.", detail="a person asked to retry", changes=changes,
+    anew, words = _renewed(job, settings, refused=job.state is State.FAILED and code == "rejected")
+    changes |= anew
+    words = f", with {words}" if words else ""
+    return Ruling(f"{_GOES_ON[state]}{words}{_first(job, state)}.", detail="a person asked to retry", changes=changes,
                   reserve=keys_of(job) if kept and job.number is not None else ())
+
+
+def _renewed(job: Job, settings: Settings | None, *, refused: bool) -> tuple[dict[str, Any], str]:
+    """The settings of now for a job that nothing was bought for, and words for them where they are other ones.
+
+    What the service refused goes on under the key that it was refused with: if an earlier answer to it was lost after
+    all, the same key can't buy a second time.
+    """
+    if settings is None or job.generation_id is not None or (job.paid and not refused):
+        return {}, ""
+    settings = replace(settings, duplicates=job.settings.duplicates)  # a person may have decided that
+    if settings == job.settings:
+        return {}, ""
+    changes: dict[str, Any] = {"settings": settings}
+    if job.paid and job.project_id is not None and job.idempotency_key is not None:
+        changes["body"] = request_body(job.project_id, job.idempotency_key, settings)
+    other = settings.model != job.settings.model
+    return changes, f"the settings of now{f' ({settings.model} for {job.settings.model})' if other else ''}"
+
+
+def request_body(project_id: str, key: str, settings: Settings) -> str:
+    """The paid request, exactly as it is sent."""
+    body: dict[str, Any] = {"apiProjectId": project_id, "idempotencyKey": key}
+    if settings.sampling:
+        body["sampling"] = settings.sampling
+    if settings.params:
+        body["params"] = settings.params
+    return json.dumps(body)
 
 
 def _first(job: Job, state: State) -> str:
@@ -104,7 +139,12 @@ _GOES_ON: Final = {
 }
 
 
-def _hasten(job: Job, now: float) -> Ruling:
+def _hasten(job: Job, now: float, settings: Settings | None, stop: str | None) -> Ruling:
+    # its upload would be broken off by a change of the row; what the model's stop keeps does nothing now
+    anew, words = ({}, "") if job.state is State.UPLOADING else _renewed(job, settings, refused=stop in _MODEL_STOPS)
+    if anew and job.due_at is not None:
+        return Ruling(f"goes on with {words}.", detail=f"goes on with {words}",
+                      changes={**anew, "due_at": now, "parks": 0})
     if job.because is None or REASONS[job.because.code].kind is not Kind.PARKED:
         return Ruling(f"is under way already ({job.state}).")
     if job.due_at is None:

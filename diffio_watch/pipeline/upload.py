@@ -10,17 +10,13 @@ from diffio_watch.api import errors as api
 from diffio_watch.api.shapes import Session
 from diffio_watch.disk.names import show
 from diffio_watch.intake.judge import Place
-from diffio_watch.job import OPEN, Job, Part, State
-from diffio_watch.outbox.recall import buyer
-from diffio_watch.pipeline import guard
+from diffio_watch.job import Job, Part, State
+from diffio_watch.pipeline import guard, twins
 from diffio_watch.pipeline.content import Changed, Original
 from diffio_watch.pipeline.listed import Listed
-from diffio_watch.pipeline.outcome import NO_PROJECT, Outcome, go, hold, new_project, park
+from diffio_watch.pipeline.outcome import NO_PROJECT, Outcome, go, hold, new_project
 from diffio_watch.pipeline.tools import Tools
-from diffio_watch.reasons import because
 
-_TWIN_PAUSE = 2.0
-_LONGEST_TWIN_PAUSE = 15.0
 _CLOCK_SKEW = 3600.0  # seconds; a token that is kept a little too long is of no use to anybody
 
 
@@ -31,98 +27,13 @@ def queued(job: Job, tools: Tools) -> Outcome:
     if over is not None:
         return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
     with _original(job, tools) as original:
-        for look in (_own, _unproven, _twin, _copy):
+        for look in (twins.own, twins.unproven, twins.twin, twins.copy):
             found = look(job, tools, original.sha256)
             if found is not None:
                 return found
     if job.unproven:
         return hold(job, "unproven", detail=Listed(tools.journal, tools.api.list_projects).about(job))
     return go(state=State.UPLOADING, attempts=job.attempts + 1, due_at=now, progress=None, duplicate_of=None)
-
-
-def _unproven(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
-    """Hold what the outbox knows as bought and the journal does not: then the journal has a gap."""
-    if job.rebuy:
-        return None
-    with tools.files.call(job.inbox):
-        told = [found for found in tools.outbox(job).evidence.of(job.path) if found.source.size == job.size]
-    for found in told:
-        bought_by = buyer(found)
-        if bought_by is None or _knows_as_bought(tools, bought_by):
-            continue
-        if job.run > 1 and bought_by != job.id:
-            continue  # a person asked for another generation of this content, but not for this one twice
-        if found.source.sha256 is None or found.source.sha256 == (job.sha256 or sha256()):
-            return hold(job, "unproven", detail="The outbox has a sidecar or error file that tells more of it than the "
-                                                "journal: `diffio-watch journal rebuild` learns from it.")
-    return None
-
-
-def _knows_as_bought(tools: Tools, job_id: str) -> bool:
-    job = tools.journal.job(job_id)
-    return job is not None and (job.paid or job.generation_id is not None
-                                or job.state in {State.DELIVERED, State.SKIPPED})
-
-
-def _own(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
-    """What this program made itself is never bought, by whatever way and under whatever name it comes back."""
-    if job.run > 1:
-        return None  # a person asked for it
-    made_by = tools.journal.maker(job.size, lambda: job.sha256 or sha256())
-    if made_by is None:
-        return None
-    return go(f"it is the restored {show(made_by.path)}", state=State.DOWNLOADING, duplicate_of=made_by.id,
-              sha256=job.sha256 or sha256(), due_at=tools.clock.now())
-
-
-def _twin(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
-    """What becomes of a job whose content an older one has; None where none has it.
-
-    The whole file is read only where the cheap fingerprint allows a copy at all.
-    """
-    if job.run > 1:
-        return None  # a person asked for another generation of this content
-    now = tools.clock.now()
-    mine = job.sha256
-    for twin in tools.journal.twins(job):
-        here = twin.path == job.path
-        if job.settings.duplicates == "process" and not here:
-            continue
-        if twin.state in {State.CANCELLED, State.FAILED} and not (here and twin.paid):
-            continue  # it has no outputs and will have none
-        if twin.sha256 is None:
-            if twin.state in OPEN:
-                return park(job, now, because("twin", other=show(twin.path)), delay=_twin_pause(job))
-            continue
-        mine = mine or sha256()
-        if mine != twin.sha256:
-            continue
-        if here:
-            return Outcome({"state": State.SKIPPED, "because": because("duplicate", other=show(twin.path)),
-                            "duplicate_of": twin.id, "due_at": None}, rest=True)
-        if twin.state in {State.DELIVERED, State.SKIPPED}:
-            source = twin.id if twin.state is State.DELIVERED else twin.duplicate_of or twin.id
-            return go(f"a copy of {show(twin.path)}", state=State.DOWNLOADING, duplicate_of=source, sha256=mine,
-                      due_at=now)
-        waiting = park(job, now, because("twin", other=show(twin.path)), delay=_twin_pause(job))
-        return Outcome({**waiting.changes, "sha256": mine}, rest=True)  # read once is enough
-    return None
-
-
-def _copy(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
-    """A copy that a person has looked at anew is fetched from what was bought, whatever became of the earlier job."""
-    if job.duplicate_of is None or job.run > 1:
-        return None
-    earlier = tools.journal.job(job.duplicate_of)
-    mine = job.sha256 or sha256()
-    if earlier is not None and (not _knows_as_bought(tools, earlier.id) or earlier.sha256 not in {None, mine}):
-        return None  # nothing was bought after all, or it is another content by now
-    return go("a copy of what was restored before", state=State.DOWNLOADING, sha256=mine, due_at=tools.clock.now())
-
-
-def _twin_pause(job: Job) -> float:
-    """Short at first; a hundred copies of one file must not keep the disk busy while it uploads."""
-    return float(min(_TWIN_PAUSE * 2 ** min(job.parks, 4), _LONGEST_TWIN_PAUSE))
 
 
 def uploading(job: Job, tools: Tools) -> Outcome:
@@ -221,7 +132,7 @@ def _arrived(job: Job, tools: Tools, original: Original) -> Outcome:
     sha256 = original.sha256()
     if job.sha256 not in {None, sha256}:
         raise Changed("its content is another one")
-    twin = _own(job, tools, lambda: sha256) or _twin(job, tools, lambda: sha256)
+    twin = twins.own(job, tools, lambda: sha256) or twins.twin(job, tools, lambda: sha256)
     if twin is not None and twin.changes.get("state") is State.SKIPPED:
         return twin
     if twin is not None:  # an older job took this content meanwhile: what was uploaded is of no use
@@ -230,7 +141,7 @@ def _arrived(job: Job, tools: Tools, original: Original) -> Outcome:
     runs = [one.run for one in tools.journal.jobs_at(job.inbox, job.path) if one.id != job.id and one.sha256 == sha256]
     run = max(runs) + 1 if job.run in runs else job.run
     done = go(state=State.GENERATING, run=run, sha256=sha256, uploaded=True, uploaded_at=now, due_at=now, progress=None)
-    held = _unproven(job, tools, lambda: sha256)  # a journal of the past may go on with an upload too
+    held = twins.unproven(job, tools, lambda: sha256)  # a journal of the past may go on with an upload too
     return done if held is None else Outcome({**done.changes, **held.changes}, rest=True)
 
 

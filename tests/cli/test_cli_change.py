@@ -205,15 +205,17 @@ def test_no_fresh_generation_beside_one_that_is_under_way(
     assert (rulings.fresh_refusal(job(state, **facts), stop) is None) is allowed
 
 
-def test_retry_fresh_makes_a_new_run_and_leaves_the_failed_one_in_the_history(place: Place) -> None:
+def test_retry_fresh_makes_one_new_run_and_leaves_the_failed_one_in_the_history(place: Place) -> None:
     old = place.add("a.wav", state=State.FAILED, because=because("gave_up"), sha256="0" * 64, **BOUGHT)
     done = place.run("retry", "--fresh", "--yes", "--model", "diffio-4.6-pro", "podcasts:a.wav")
     assert done.code == 0, done.err
     new, before = place.run("jobs", "--json").json
     assert (before["id"], before["state"]) == (old.id, "failed")
     assert (new["run"], new["state"], new["model"], new["project_id"]) == (2, "generating", "diffio-4.6-pro", "p")
-    assert place.run("retry", "--fresh", "--yes", before["id"]).code == 0
-    assert place.run("jobs", "--json").json[0]["run"] == 3
+    refused = place.run("retry", "--fresh", "--yes", before["id"])
+    assert refused.code == 1
+    assert f"job {new['id']}" in refused.err
+    assert len(place.run("jobs", "--json").json) == 2
 
 
 def test_a_fresh_run_takes_the_model_that_is_configured_now(place: Place) -> None:
