@@ -17,25 +17,27 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-from diffio_watch import __version__
+from diffio_watch import __version__, runs
 from diffio_watch.clock import Clock
-from diffio_watch.config import Config, KeyMissing
+from diffio_watch.config import Config, KeyMissing, Source
 from diffio_watch.disk import lease, marker
 from diffio_watch.intake import media
 from diffio_watch.journal import Journal, JournalCorrupt, JournalError, JournalLocked, JournalTrouble, Lock
 from diffio_watch.logs import open_log
-from diffio_watch.notify import notify
+from diffio_watch.notify import StatusLine, notify, summary
 from diffio_watch.once import finished, named, undone
 from diffio_watch.parts import Maker, Parts
 from diffio_watch.pipeline import requests
 from diffio_watch.pipeline.dispatch import Dispatcher
 from diffio_watch.process import Key, Signals
-from diffio_watch.startup import CannotRun, make_state_dir, refuse_strangers, remember_old_copy
-from diffio_watch.upkeep import LOOK_EVERY, Upkeep
+from diffio_watch.reload import OldCopy, Reload
+from diffio_watch.startup import CannotRun, make_state_dir, refuse_strangers, remember_old_copy, without_effect
+from diffio_watch.upkeep import Upkeep
 
 _TICK: Final = 0.25
 _GRACE: Final = 3.0  # seconds that threads get to end
 _SICK_PAUSE: Final = 5.0
+_LINE_EVERY: Final = 2.0  # seconds between two lines for the service manager
 _STALLED: Final = 60.0  # seconds without a round of the dispatcher
 
 
@@ -47,25 +49,40 @@ class Daemon:
         once: end when everything that is now in the inboxes is at its end.
         log: where events go; made from the configuration by default.
         tell: prints a sentence for a person; to standard error by default.
+        source: what the configuration was read from.
+        reread: reads it again, for SIGHUP; raises `ConfigError`. Without it SIGHUP stops the daemon.
     """
 
     def __init__(self, config: Config, *, once: bool = False, log: FilteringBoundLogger | None = None,
-                 tell: Callable[[str], None] | None = None) -> None:
+                 tell: Callable[[str], None] | None = None, source: Source | None = None,
+                 reread: Callable[[], tuple[Config, Source]] | None = None) -> None:
         self._config = config
+        self._source = source
         self._tell = tell or partial(print, file=sys.stderr)
         self._once = once
         self._key = Key(config)
+        self._own_log = log is None
         self._log = log or open_log(config.log.level, config.log.format, secrets=self._key.known)
         self._stop = threading.Event()
         self._sick = threading.Event()  # the journal can't be written: nothing may be sent
+        self._reload = Reload(reread, self._use, self._log)
+        self._line = StatusLine()
+        self._line_at = 0.0
+        self._why = "It was told to stop."
         self._dead: BaseException | None = None
         self._clock = Clock()
         self._started = self._clock.now()
         self._beat = time.monotonic()  # of the dispatcher
 
-    def stop(self) -> None:
-        """End soon; may be called from any thread and any signal handler."""
+    def stop(self, signal: str = "") -> None:
+        """End soon; may be called from any thread and any signal handler, which gives the signal's name."""
+        if signal:
+            self._why = f"It was told to stop ({signal})."
         self._stop.set()
+
+    def reload(self) -> None:
+        """Read the configuration again soon; may be called as `stop` may."""
+        self._reload.ask()
 
     def run(self) -> int:
         """Work until told to stop.
@@ -77,17 +94,37 @@ class Daemon:
             lease.prepare()
             folder = self._config.state_dir
             make_state_dir(folder)
-            with Lock(folder), Journal.open(folder, self._clock, create=True) as journal:
+            reload = None if self._reload.reread is None else self.reload
+            with Signals(self.stop, self._log, reload) as signals, Lock(folder), \
+                    Journal.open(folder, self._clock, create=True) as journal:
                 journal.ending = self._stop.is_set
-                parts = self._open(journal)
-                with Signals(self.stop, self._log):
-                    return self._supervise(parts)
-        except (CannotRun, JournalLocked, JournalCorrupt) as error:
+                return self._work(journal, signals)
+        except (CannotRun, JournalError) as error:
             self._tell(f"diffio-watch: {error}")
-            return 2
-        except JournalError as error:
-            self._tell(f"diffio-watch: {error}")
-            return 1
+            self._line.tell(str(error))
+            return _code(error)
+
+    def _work(self, journal: Journal, signals: Signals) -> int:
+        """Open everything and work, and remember how that ended."""
+        if not self._once:
+            runs.begin(journal, self._started, self._source)
+        try:
+            self._line.tell("Reads its journal.")
+            parts = self._open(journal)
+            signals.ready()
+            code = self._supervise(parts)
+        except (CannotRun, JournalError) as error:
+            self._remember_end(journal, _code(error), str(error))
+            raise
+        self._remember_end(journal, code, self._why)
+        return code
+
+    def _remember_end(self, journal: Journal, code: int, why: str) -> None:
+        if not self._once:
+            try:
+                runs.end(journal, self._clock.now(), code, why)
+            except JournalError as error:
+                self._log.warning("daemon.end_not_recorded", message=str(error))
 
     def _open(self, journal: Journal) -> Parts:
         journal.must_be_whole()
@@ -104,9 +141,9 @@ class Daemon:
         maker = Maker(journal, owner, self._clock, self._key.read, self._log, self._stop, self._sick, self._trouble)
         parts = maker.make(self._config)
         upkeep = Upkeep(journal, owner, self._log)
-        parts.threads = (
-            threading.Thread(target=lambda: self._dispatch(parts.dispatcher), name="dispatch", daemon=True),
-            threading.Thread(target=lambda: self._keep_up(upkeep), name="upkeep", daemon=True))
+        work = {"dispatch": lambda: self._dispatch(parts.dispatcher),
+                "upkeep": lambda: upkeep.run(self._stop, self._sick, self._trouble)}
+        parts.threads = tuple(threading.Thread(target=target, name=name, daemon=True) for name, target in work.items())
         return parts
 
     def _dispatch(self, dispatcher: Dispatcher) -> None:
@@ -119,15 +156,6 @@ class Daemon:
                     dispatcher.round()
                 except JournalTrouble as error:
                     self._trouble(error)
-
-    def _keep_up(self, upkeep: Upkeep) -> None:
-        while not self._stop.is_set():
-            if not self._sick.is_set():
-                try:
-                    upkeep.once(self._clock.now())
-                except BaseException as error:  # noqa: BLE001 - a thread's end; `_trouble` says what becomes of it
-                    self._trouble(error)
-            self._stop.wait(LOOK_EVERY)
 
     def _trouble(self, error: BaseException) -> None:
         """What a thread could not deal with: a journal that can't be written is waited for, anything else ends it all.
@@ -143,7 +171,11 @@ class Daemon:
             self._dead = self._dead or error
             self._stop.set()
         elif not self._stop.is_set():
-            self._log.error("daemon.broke", error=str(error), exc_info=error)
+            if isinstance(error, JournalError):  # no bug, so no traceback: its sentence says what to do
+                self._log.error("journal.refused", message=str(error), fatal=True)
+            else:
+                self._log.error("daemon.broke", error=str(error), exc_info=error)
+            self._why = f"An error of this program, which is in its log: {type(error).__name__}: {error}"
             self._dead = error
             self._stop.set()
 
@@ -154,7 +186,7 @@ class Daemon:
             thread.start()
         self._log.info("daemon.started", version=__version__, pid=os.getpid(), state_dir=str(self._config.state_dir),
                        inboxes=[inbox.name for inbox in self._config.inboxes], service=self._config.api.base_url)
-        if idle := _without_effect(self._config):
+        if idle := without_effect(self._config):
             self._log.warning("config.without_effect", keys=idle)
         notify("READY=1")
         sick_at = float("-inf")
@@ -165,7 +197,12 @@ class Daemon:
                     self._heal(parts)
                 continue
             try:
+                if self._reload.if_asked(parts):
+                    self._tell_manager(parts)
                 self._tend(parts)
+            except OldCopy as error:
+                self._dead = error
+                self._stop.set()
             except JournalTrouble as error:
                 self._trouble(error)
             if self._once and self._finished(parts):
@@ -188,6 +225,22 @@ class Daemon:
         # threads of a hung share are left out: a restart would not mend the share
         if time.monotonic() - self._beat < _STALLED:
             notify("WATCHDOG=1")
+        if time.monotonic() - self._line_at >= _LINE_EVERY:
+            self._tell_manager(parts)
+
+    def _tell_manager(self, parts: Parts) -> None:
+        """Say in `systemctl status` how everything is."""
+        self._line_at = time.monotonic()
+        words = summary(parts.journal.counts(), parts.halts.all(), parts.journal.pauses())
+        refused = self._reload.refused
+        self._line.tell(f"Its new configuration was refused: {refused} {words}" if refused else words)
+
+    def _use(self, config: Config) -> None:
+        """Another configuration is in force from now on."""
+        self._key.use(config)
+        if self._own_log and config.log != self._config.log:
+            open_log(config.log.level, config.log.format, secrets=self._key.known)
+        self._config = config
 
     def _heal(self, parts: Parts) -> None:
         """Go on as soon as the journal takes what it is told."""
@@ -217,11 +270,9 @@ class Daemon:
         for thread in [*parts.threads, *(thread for room in parts.rooms.values() for thread in room.threads),
                        *(thread for pool in parts.dispatcher.pools for thread in pool.threads)]:
             thread.join(max(0.0, deadline - time.monotonic()))
-        parts.tools.api.close()
-        parts.tools.storage.close()
+        parts.close()
         told = told or self._old_copy(parts.journal)
-        refused = isinstance(self._dead, (marker.OldJournal, JournalCorrupt))
-        code = 0 if self._dead is None else 2 if refused else 1
+        code = 0 if self._dead is None else _code(self._dead)
         if self._once and code == 0:
             left = undone(parts.journal, parts.halts, parts.inboxes(), self._started)
             if left:
@@ -229,8 +280,8 @@ class Daemon:
                     self._log.warning("once.left", **file)
                 self._log.warning("once.undone", **left)
             code = int(bool(left))
-        self._log.info("daemon.stopped", code=code)
-        if isinstance(self._dead, JournalCorrupt):
+        self._log.info("daemon.stopped", code=code, why=self._why)
+        if isinstance(self._dead, (JournalError, CannotRun)):
             raise self._dead
         if told is not None:
             raise told
@@ -243,7 +294,6 @@ class Daemon:
         return remember_old_copy(journal, self._dead)
 
 
-def _without_effect(config: Config) -> list[str]:
-    """Keys that are set and that this version does nothing with: a person should not wait for what they promise."""
-    return [name for name, value in (("web.listen", config.web.listen), ("notify.urls", config.notify.urls),
-                                     ("webhook.secret_file", config.webhook.secret_file)) if value]
+def _code(error: BaseException) -> int:
+    """The exit code: 2 for what no restart cures."""
+    return 2 if isinstance(error, (CannotRun, JournalLocked, JournalCorrupt, marker.OldJournal)) else 1

@@ -64,6 +64,18 @@ class Room:
         """End soon."""
         self.intake.stop()
 
+    def leave(self) -> None:
+        """End soon, and have no more to do with its inbox, which is configured no more."""
+        if not self.hangs:
+            self._abandon(self._clock.monotonic())
+
+    def renew(self, make_intake: Callable[[Callable[[], None]], Intake],
+              make_chores: Callable[[Callable[[], None]], Chores]) -> None:
+        """Go on with another configuration, as soon as the present threads have come to rest."""
+        self._make_intake = make_intake
+        self._make_chores = make_chores
+        self.leave()
+
     def alive(self) -> bool:
         """Whether its threads run, or hang."""
         return self.hangs or all(thread.is_alive() for thread in self.threads)

@@ -212,3 +212,9 @@ def _must_be_known(name: str, path: Path) -> None:
         return  # not there: the marker's check says so
     if first is not None:
         raise UnknownSidecars(f"it holds sidecars (such as {show(first[0])}) that this journal knows nothing of")
+
+
+def without_effect(config: Config) -> list[str]:
+    """Keys that are set and that this version does nothing with: a person should not wait for what they promise."""
+    return [name for name, value in (("web.listen", config.web.listen), ("notify.urls", config.notify.urls),
+                                     ("webhook.secret_file", config.webhook.secret_file)) if value]

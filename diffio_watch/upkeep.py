@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -11,7 +13,7 @@ from diffio_watch.disk.names import show
 from diffio_watch.journal import Journal, JournalCorrupt, JournalError, JournalTrouble
 from diffio_watch.journal.backup import write_daily
 
-LOOK_EVERY: Final = 15.0
+_LOOK_EVERY: Final = 15.0
 _TRY_AGAIN: Final = 3600.0
 
 
@@ -33,6 +35,22 @@ class Upkeep:
         self._log = log
         self._quiet_until = 0.0
         self._bought = journal.bought()
+
+    def run(self, stop: threading.Event, sick: threading.Event, trouble: Callable[[BaseException], None]) -> None:
+        """A thread's body: do it again and again.
+
+        Args:
+            stop: set when the program ends.
+            sick: set while the journal can't be written.
+            trouble: told of what could not be dealt with.
+        """
+        while not stop.is_set():
+            if not sick.is_set():
+                try:
+                    self.once(self._journal.clock.now())
+                except BaseException as error:  # noqa: BLE001 - a thread's end; what becomes of it is the daemon's to say
+                    trouble(error)
+            stop.wait(_LOOK_EVERY)
 
     def once(self, now: float) -> None:
         """Make today's copy if it is missing, and count. A disk that takes no copy is no reason to stop restoring.

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def status(config: Config, facts: shapes.Facts, running: Sequence[Job], failures: Sequence[Job]) -> RenderableType:
     """The whole picture."""
-    parts: list[RenderableType] = [_head(facts), *_halts(facts), Text(""), _inboxes(config, facts), Text(""),
-                                   _counts(facts)]
+    parts: list[RenderableType] = [_head(facts), *_configuration(facts), *_halts(facts), Text(""),
+                                   _inboxes(config, facts), Text(""), _counts(facts)]
     if running:
         parts += [Text(""), *under_way(running, facts.now)]
     settling = [(inbox, entry) for inbox, entries in facts.settling.items() for entry in entries]
@@ -48,6 +48,11 @@ def _head(facts: shapes.Facts) -> Text:
         return text.append("  not running", style="yellow")
     since = f" for {span(facts.now - facts.since)}" if facts.since else ""
     return text.append(f"  running{since}", style="green").append(f"  (process {facts.pid})" if facts.pid else "")
+
+
+def _configuration(facts: shapes.Facts) -> list[RenderableType]:
+    told = shapes.configuration(facts)
+    return [words(told["newer"], "yellow")] if told is not None and told["newer"] else []
 
 
 def _halts(facts: shapes.Facts) -> list[RenderableType]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
-from diffio_watch.cli.base import complain, config_option, workplace
+from diffio_watch.cli.base import become_owner, complain, config_option, given_config, workplace
 
 
 @click.command()
@@ -13,11 +15,15 @@ def run() -> int:
     """Run the daemon in the foreground.
 
     It makes no folders for inboxes and outboxes: a missing one is waited for. SIGTERM and Ctrl-C stop it; what is
-    under way goes on at the next start.
+    under way goes on at the next start. SIGHUP has it read its configuration again.
     """
+    from diffio_watch.config import load_from
     from diffio_watch.daemon import Daemon
 
-    return Daemon(workplace().config, tell=complain).run()
+    given = given_config()
+    config, source = load_from(given, os.environ)
+    become_owner(config.state_dir)
+    return Daemon(config, tell=complain, source=source, reread=lambda: load_from(given, os.environ)).run()
 
 
 @click.command()

@@ -16,6 +16,7 @@ from diffio_watch.journal import Halt
 from diffio_watch.journal.records import InboxReport, SettlingEntry
 from diffio_watch.outbox.sidecar import rfc3339 as when
 from diffio_watch.reasons import because
+from diffio_watch.runs import InForce, Run, newer
 
 if TYPE_CHECKING:
     from diffio_watch.config import Config, Inbox
@@ -79,6 +80,8 @@ class Facts:
     settling: Mapping[str, Sequence[SettlingEntry]]
     counts: Mapping[State, int]
     oldest_open: float | None
+    run: Run | None = None  # the daemon's that runs, else the last one's
+    in_force: InForce | None = None
 
 
 def status(config: Config, facts: Facts) -> Shape:
@@ -86,12 +89,21 @@ def status(config: Config, facts: Facts) -> Shape:
     return {
         "version": __version__,
         "daemon": {"running": facts.pid is not None, "pid": facts.pid or None, "since": when(facts.since)},
+        "config": configuration(facts),
         "halted": halted(facts.halts),
         "paused": paused(config, facts.pauses),
         "inboxes": [_inbox(inbox, facts) for inbox in config.inboxes],
         "jobs": {state.value: facts.counts.get(state, 0) for state in State},
         "oldest_open_seconds": None if facts.oldest_open is None else round(max(0.0, facts.now - facts.oldest_open), 3),
     }
+
+
+def configuration(facts: Facts) -> Shape | None:
+    """The configuration that the daemon has in force, and where the file is not that any more."""
+    known = facts.in_force
+    if known is None or facts.pid is None:
+        return None
+    return {"file": known.file, "read_at": when(known.since), "newer": newer(known, facts.run)}
 
 
 def halted(halts: Mapping[str, Halt]) -> Shape | None:

@@ -68,6 +68,7 @@ class View:
         Raises:
             JournalError: there is a journal, and it can't be read.
         """
+        from diffio_watch import runs
         from diffio_watch.cli.shapes import Facts
         from diffio_watch.journal import holder
 
@@ -79,7 +80,7 @@ class View:
         return Facts(
             time.time(), pid, since, journal.halts(), journal.pauses(), journal.reports(),
             {inbox.name: journal.settling_in(inbox.name) for inbox in self.config.inboxes}, journal.counts(),
-            journal.oldest_open())
+            journal.oldest_open(), runs.last(journal), runs.in_force(journal))
 
     def picture(self) -> RenderableType:
         """What stands there now, drawn."""

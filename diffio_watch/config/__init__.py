@@ -7,7 +7,7 @@ in the program's units, with every default and every path filled in.
 from diffio_watch.config.errors import ConfigError, KeyMissing, Problem, Wrong
 from diffio_watch.config.example import example, render_init
 from diffio_watch.config.key import key_source, read_key
-from diffio_watch.config.load import load, parse
+from diffio_watch.config.load import Source, load, load_from, parse, source_of
 from diffio_watch.config.model import (
     Api,
     Config,
@@ -35,6 +35,7 @@ __all__ = [
     "Notify",
     "Poll",
     "Problem",
+    "Source",
     "Web",
     "Webhook",
     "Wrong",
@@ -44,8 +45,10 @@ __all__ = [
     "json_schema",
     "key_source",
     "load",
+    "load_from",
     "parse",
     "read_key",
     "render_init",
+    "source_of",
     "standard_places",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
@@ -25,20 +27,55 @@ _REMEDIES: Final[dict[type[OSError], str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a configuration was read from: the file, absolute, and the SHA-256 of what stood in it."""
+
+    file: str
+    sha256: str
+
+
 def load(path: Path | str | None = None, env: Mapping[str, str] = os.environ) -> Config:
     """The configuration at `path`, or where `find` finds it. What stands in the file wins over `env`.
 
     Raises:
         ConfigError: there is none, or something is wrong with it; it tells everything at once.
     """
+    return load_from(path, env)[0]
+
+
+def load_from(path: Path | str | None = None, env: Mapping[str, str] = os.environ) -> tuple[Config, Source]:
+    """As `load`, together with what it was read from, so that a later change of the file is noticed.
+
+    Raises:
+        ConfigError: there is none, or something is wrong with it; it tells everything at once.
+    """
     file = paths.find(path, env)
     try:
-        with file.open("rb") as opened:
-            text = opened.read(yaml12.MOST_BYTES + 1)
+        text = _read(file)
     except OSError as error:
         remedy = _REMEDIES.get(type(error), _REMEDIES[OSError])
         raise ConfigError([Problem("", None, f"It can't be read: {error.strerror}.", remedy)], str(file)) from None
-    return parse(text, env, file=str(file))
+    return parse(text, env, file=str(file)), source_of(file, text)
+
+
+def source_of(file: Path, text: bytes | None = None) -> Source:
+    """What stands in a configuration file now.
+
+    Args:
+        file: the file.
+        text: its content, where it was read already.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    content = _read(file) if text is None else text
+    return Source(str(file.absolute()), hashlib.sha256(content).hexdigest())
+
+
+def _read(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(yaml12.MOST_BYTES + 1)
 
 
 def parse(text: bytes, env: Mapping[str, str], *, file: str = "configuration") -> Config:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from diffio_watch.api import ApiError
-from diffio_watch.config import KeyMissing
+from diffio_watch.config import KeyMissing, Limits
 from diffio_watch.job import OPEN, Job, State
 from diffio_watch.journal import Halt
 from diffio_watch.pipeline import guard
@@ -45,6 +45,12 @@ class Pool:
         thread = threading.Thread(target=self._run, name=f"{self.name}-{number}", daemon=True)
         thread.start()
         return thread
+
+    def resize(self, size: int) -> None:
+        """Work on so many jobs at once from now on. Threads that are too many have nothing to do."""
+        self.size = size
+        while len(self.threads) - len(self.written_off) < size:
+            self.threads.append(self._thread(len(self.threads)))
 
     def give(self, work: Drive) -> None:
         """Have a thread do this."""
@@ -119,6 +125,13 @@ class Dispatcher:
 
     def wake(self) -> None:
         """Something may be due sooner than it was."""
+        self._wake.set()
+
+    def resize(self, limits: Limits) -> None:
+        """Move so many files at once as are configured now."""
+        with self._lock:
+            for pool, size in zip(self.pools, (_CALLS, limits.downloads, limits.uploads), strict=True):
+                pool.resize(size)
         self._wake.set()
 
     @property

@@ -96,16 +96,21 @@ class Halts:
             inboxes: names of the configured ones.
             now: seconds since the epoch; by another clock than that of the last run, perhaps.
         """
-        for scope, halt in self.all().items():
+        for halt in self.all().values():
             if halt.next_check_at is not None and halt.next_check_at > now + LONGEST_PAUSE:
                 self._keep(replace(halt, next_check_at=now + LONGEST_PAUSE))
+        self.tidy_inboxes(inboxes)
+        for scope, halt in self.all().items():  # one that stands since an earlier run is told once in this one
+            self._log.warning("work.still_halted", scope=scope, reason=halt.because.code,
+                              message=halt.because.message, action=halt.because.action)
+
+    def tidy_inboxes(self, inboxes: Collection[str]) -> None:
+        """Forget what stopped inboxes that are configured no more, and try each model anew: it may be another one."""
+        for scope in self.all():
             kind, _, rest = scope.partition(":")
             name, _, part = rest.partition(":")
             if kind == "inbox" and (name not in inboxes or part == "model"):
                 self.end(scope)
-        for scope, halt in self.all().items():  # one that stands since an earlier run is told once in this one
-            self._log.warning("work.still_halted", scope=scope, reason=halt.because.code,
-                              message=halt.because.message, action=halt.because.action)
 
     def probing(self, halt: Halt, now: float) -> None:
         """A probe is about to be made: the next one is not due before its pause is over."""

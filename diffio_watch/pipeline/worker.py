@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Collection
 from typing import Final
@@ -54,6 +55,10 @@ class Worker:
             JournalTrouble: what was done can't be recorded; nothing more may be sent.
         """
         self._halts.working_on(job.id, probe)
+        # one configuration, service and outbox from here to where the job rests, whatever is read again meanwhile
+        tools = copy.copy(self._tools)
+        if job.inbox not in tools.outboxes:
+            return  # its inbox was taken out of the configuration just now
         while not (self._tools.stop.is_set() or self._tools.sick.is_set()):
             if self._halts.blocks(job) is not None and (probe is None or not self._halts.blocks_by(probe, job)):
                 return
@@ -63,9 +68,9 @@ class Worker:
                     # what was spent is counted and added to by one thread at a time; the others' journal goes on
                     # meanwhile, for the key is read, and its disk may be slow
                     with self._deciding:
-                        outcome, after = self._step(job)
+                        outcome, after = self._step(job, tools)
                 else:
-                    outcome, after = self._step(job)
+                    outcome, after = self._step(job, tools)
             except Stale:
                 return  # somebody else moved the job; its next step is due to them
             self._after(job, after, outcome)
@@ -77,13 +82,13 @@ class Worker:
                 return
             job = after
 
-    def _step(self, job: Job) -> tuple[Outcome, Job]:
+    def _step(self, job: Job, tools: Tools) -> tuple[Outcome, Job]:
         try:
-            outcome = STEPS[job.state](job, self._tools)
+            outcome = STEPS[job.state](job, tools)
         except JournalError:
             raise
         except Exception as error:  # noqa: BLE001 - every error of a step gets its one answer, there
-            outcome = self._decide(error, job)
+            outcome = self._decide(error, job, tools)
         if outcome.stop is not None:
             self._halts.begin(outcome.stop, self._tools.clock.now())
         if not outcome.changes:
@@ -94,11 +99,10 @@ class Worker:
         except NameReserved:  # another job was quicker: the same step finds the next number
             return Outcome(), job
         except ValueError as error:  # a row that can't be is a bug, and must not end the work on all the others
-            outcome = self._decide(error, job)
+            outcome = self._decide(error, job, tools)
             return outcome, self._tools.journal.commit(job, detail=outcome.detail, **outcome.changes)
 
-    def _decide(self, error: Exception, job: Job) -> Outcome:
-        tools = self._tools
+    def _decide(self, error: Exception, job: Job, tools: Tools) -> Outcome:
         works = None
         if isinstance(error, Forbidden):
             try:

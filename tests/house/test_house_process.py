@@ -15,7 +15,7 @@ def breaks():
     raise ValueError("no such watch")
 
 log = open_log("info", "json", secrets=list)
-with Signals(lambda: None, log):
+with Signals(lambda _: None, log):
     thread = threading.Thread(target=breaks, name="emitter")
     thread.start()
     thread.join()

@@ -40,7 +40,7 @@ def test_the_unit_keeps_the_program_s_promises() -> None:
     """What no restart cures is exit status 2; the watchdog is fed by sd_notify; a stop takes at most 5 s."""
     settings = dict(line.split("=", 1) for line in UNIT.read_text(encoding="utf-8").splitlines() if "=" in line[1:])
     assert settings["Type"] == "notify"
-    assert settings["Restart"] == "on-failure"
+    assert settings["Restart"] == "always"
     assert settings["RestartPreventExitStatus"] == "2"
     assert settings["StartLimitIntervalSec"] == "0"
     assert settings["StateDirectory"] == "diffio-watch"

@@ -19,7 +19,7 @@ from typing import Any, Final, TextIO
 
 from diffio_watch.cli import main
 from diffio_watch.clock import Clock
-from diffio_watch.config import load
+from diffio_watch.config import load_from
 from diffio_watch.daemon import Daemon
 from diffio_watch.disk import lease
 from diffio_watch.disk.names import parse
@@ -130,7 +130,8 @@ class Studio:
         self._close_log()
         self._stream = self.log_file.open("a")
         log = open_log("debug", "json", secrets=list, stream=self._stream)
-        daemon = self._daemon = Daemon(load(self.config_file, {}), log=log)
+        config, source = load_from(self.config_file, {})
+        daemon = self._daemon = Daemon(config, log=log, source=source, reread=lambda: load_from(self.config_file, {}))
         daemon._clock = self._clock
         self._thread = threading.Thread(target=lambda: self._codes.append(daemon.run()), name="daemon", daemon=True)
         before = {name: report.last_scan_at for name, report in self.reports().items()}
@@ -166,6 +167,22 @@ class Studio:
         self.config.update(config)
         self.start()
 
+    def reload(self, **config: Any) -> None:
+        """Write the configuration anew and have the running daemon read it, as SIGHUP does; wait for its word."""
+        self.config.update(config)
+        for name in self.inboxes:
+            self.inbox(name).mkdir(parents=True, exist_ok=True)
+            self.outbox(name).mkdir(parents=True, exist_ok=True)
+        self.configure()
+        self.reload_as_it_is()
+
+    def reload_as_it_is(self) -> None:
+        """Have the running daemon read its configuration; wait for its word."""
+        assert self._daemon is not None
+        before = len(self.events("config.reloaded") + self.events("config.refused"))
+        self._daemon.reload()
+        until(lambda: len(self.events("config.reloaded") + self.events("config.refused")) > before, what=self.told)
+
     def skip(self, seconds: float) -> None:
         """Let time pass for the daemon of this process and for the service; no more than patience with a hung call."""
         assert seconds < PATIENCE
@@ -179,13 +196,13 @@ class Studio:
 
     # in a process of its own
 
-    def launch(self, command: str = "run") -> subprocess.Popen[bytes]:
-        """Start the daemon as a shell would."""
+    def launch(self, command: str = "run", **env: str) -> subprocess.Popen[bytes]:
+        """Start the daemon as a shell would; `env` comes on top of a clean environment."""
         self.configure()
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "diffio_watch", command, "-c", str(self.config_file)], env=clean_environment(),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.base)
+                [sys.executable, "-m", "diffio_watch", command, "-c", str(self.config_file)],
+                env=clean_environment() | env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.base)
         return self.process
 
     def kill(self) -> None:
