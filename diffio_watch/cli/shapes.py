@@ -89,12 +89,12 @@ def status(config: Config, facts: Facts) -> Shape:
     return {
         "version": __version__,
         "daemon": {"running": facts.pid is not None, "pid": facts.pid or None, "since": when(facts.since)},
-        "config": configuration(facts),
         "halted": halted(facts.halts),
         "paused": paused(config, facts.pauses),
         "inboxes": [_inbox(inbox, facts) for inbox in config.inboxes],
         "jobs": {state.value: facts.counts.get(state, 0) for state in State},
         "oldest_open_seconds": None if facts.oldest_open is None else round(max(0.0, facts.now - facts.oldest_open), 3),
+        "config": configuration(facts),
     }
 
 

@@ -240,16 +240,16 @@ def version_of(db: sqlite3.Connection) -> int:
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Bring an opened journal to `VERSION`, one committed migration at a time."""
-    while (version := version_of(db)) < VERSION:
+    """Bring an opened journal to `VERSION`, all at once: nobody who reads sees one that is half made."""
+    if version_of(db) < VERSION:
         # executescript would commit by itself, so the statements of a migration run one by one
         db.execute("BEGIN IMMEDIATE")
         try:
-            if version_of(db) == version:  # else a command and the daemon came at once, and the other was quicker
-                for statement in _statements(MIGRATIONS[version]):
+            for migration in MIGRATIONS[version_of(db):]:  # asked anew: a command and the daemon may come at once
+                for statement in _statements(migration):
                     db.execute(statement)
-                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                db.execute(f"PRAGMA user_version = {version + 1}")
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {VERSION}")
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:  # Ctrl-C may come right after the commit
