@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from diffio_watch.disk import names
 from diffio_watch.job import OPEN, TRANSITIONS, Event, Job, Part, State
 from diffio_watch.journal.connection import Connection
 from diffio_watch.journal.errors import NameReserved, Stale
@@ -94,7 +95,7 @@ class Jobs(Connection):
 
     def _note(self, db: sqlite3.Connection, job: Job, detail: str) -> None:
         text = detail or (f"{job.because.code}: {job.because.message}" if job.because else "")
-        db.execute("INSERT INTO history VALUES (?, ?, ?, ?)", (job.id, self.clock.now(), job.state, text))
+        db.execute("INSERT INTO history VALUES (?, ?, ?, ?)", (job.id, self.clock.now(), job.state, names.whole(text)))
 
     def job(self, job_id: str) -> Job | None:
         """The job with this id, or with the only id that starts so."""
