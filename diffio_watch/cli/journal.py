@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, inbox_names, print_json_line, say, workplace
+from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, print_json_line, say, workplace
+from diffio_watch.cli.complete import inbox_names
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

@@ -103,19 +103,6 @@ class Jobs(Connection):
                           job_id.upper(), job_id.upper() + "~") if job_id else []
         return to_job(found[0]) if len(found) == 1 else None
 
-    def jobs(self, states: Collection[State] | None = None, inbox: str | None = None,
-             limit: int | None = None) -> list[Job]:
-        """Jobs, newest first."""
-        where, values = ["1"], list[Any]()
-        if states is not None:
-            where.append(f"state IN ({', '.join('?' * len(states))})")
-            values += sorted(states)
-        if inbox is not None:
-            where.append("inbox = ?")
-            values.append(inbox)
-        query = f"SELECT {_ALL} FROM jobs WHERE {' AND '.join(where)} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - placeholders only
-        return [to_job(row) for row in self._all(query, *values, -1 if limit is None else limit)]
-
     def jobs_at(self, inbox: str, path: str) -> list[Job]:
         """All jobs of one path, newest first."""
         return self._jobs("inbox = ? AND path = ? ORDER BY seq DESC", inbox, os.fsencode(path))
@@ -229,11 +216,6 @@ class Jobs(Connection):
                         "FROM jobs WHERE intent_at >= ?", at)
         assert row is not None
         return int(row["n"]), float(row["minutes"])
-
-    def oldest_open(self) -> float | None:
-        """When the oldest open job was detected."""
-        row = self._one(f"SELECT min(detected_at) AS at FROM jobs WHERE state IN ({_OPEN})")  # noqa: S608 - our states
-        return None if row is None else row["at"]
 
     def history(self, job_id: str) -> list[Event]:
         """What happened to a job, oldest first."""
