@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeVar
 
 from diffio_watch.api import models, urls, words
-from diffio_watch.api.answers import Fields
+from diffio_watch.api.answers import LIMIT, LIST_LIMIT
 from diffio_watch.api.errors import RateLimited, TooLarge, Unauthorized, UnsafeUrl
+from diffio_watch.api.fields import Fields
 from diffio_watch.api.retry import Pace, Tries
 from diffio_watch.api.shapes import (
     DownloadLink,
@@ -179,17 +180,23 @@ class Api:
 
     def list_projects(self) -> list[ProjectSummary]:
         """All projects that the key sees."""
-        return self._ask("list_projects", {}, lambda fields: [
-            ProjectSummary.read(row) for row in fields.rows("projects")
-        ])
+        return self._ask("list_projects", {}, lambda fields: fields.rows("projects", ProjectSummary.read),
+                         limit=LIST_LIMIT)
 
-    def list_generations(self, project_id: str) -> list[GenerationSummary]:
-        """All generations of a project."""
+    def list_generations(self, project_id: str, *, every: bool = False) -> list[GenerationSummary]:
+        """All generations of a project.
+
+        Args:
+            project_id: the project.
+            every: money depends on it: a list of which a row can't be read is an unreadable answer.
+        """
         def read(fields: Fields) -> list[GenerationSummary]:
-            fields.same_id("apiProjectId", project_id)
-            return [GenerationSummary.read(row) for row in fields.rows("generations")]
+            if fields.has("apiProjectId"):
+                fields.same_id("apiProjectId", project_id)
+            return fields.rows("generations", GenerationSummary.read, every=every)
 
-        return self._ask("list_project_generations", {"apiProjectId": project_id}, read, call="list_generations")
+        return self._ask("list_project_generations", {"apiProjectId": project_id}, read, call="list_generations",
+                         limit=LIST_LIMIT)
 
     def usage(self) -> Usage:
         """What was used and is billed.
@@ -223,7 +230,8 @@ class Api:
         """End every connection."""
         self._wire.close()
 
-    def _ask(self, path: str, body: Mapping[str, Any] | str, read: Callable[[Fields], T], call: str = "") -> T:
+    def _ask(self, path: str, body: Mapping[str, Any] | str, read: Callable[[Fields], T], call: str = "",
+             limit: int = LIMIT) -> T:
         key = self._key()
         if not key or not all("!" <= char <= "~" for char in key):
             raise Unauthorized("the API key is empty or holds characters that no key has", call=call or path,
@@ -239,7 +247,7 @@ class Api:
             try:
                 self._pace.enter()
                 with self._wire.open(request) as answer:
-                    return read(answer.fields())
+                    return read(answer.fields(limit))
             except RateLimited as error:
                 error.call, error.origin = request.call, self.origin  # its own pause raises it unsent
                 self._pace.close(error.retry_after or 0.0)

@@ -6,12 +6,14 @@ A connection that breaks is gone on from by a range, and only if the object is p
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from diffio_watch.api import urls
-from diffio_watch.api.answers import Answer, http_date
+from diffio_watch.api import unpack, urls
+from diffio_watch.api.answers import Answer
 from diffio_watch.api.errors import Ambiguous, ApiError, BadDownload
+from diffio_watch.api.fields import http_date
 from diffio_watch.api.retry import PATIENCE
 from diffio_watch.api.shapes import DownloadLink
 from diffio_watch.api.streams import CHUNK, Sink
@@ -31,10 +33,23 @@ _SNIFFED: Final = 512  # bytes looked at
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A whole download. `mime_type` is the storage's word for it, lower case, without parameters."""
+    """A download that came to its end.
+
+    Attributes:
+        size: bytes.
+        mime_type: the storage's word for it, lower case, without parameters.
+        proven: a length, an end mark or a checksum showed that it is whole; else only a closed connection did.
+    """
 
     size: int
     mime_type: str | None
+    proven: bool = True
+
+    @property
+    def document(self) -> bool:
+        """Whether its type is a page's or a document's. Storage says so of media too, so it is a doubt, no proof."""
+        kind = self.mime_type or ""
+        return "html" in kind or "json" in kind or kind.endswith(("/xml", "+xml"))
 
 
 class Downloads:
@@ -76,6 +91,7 @@ class _Fetch:
         self._sink = sink
         self._restarts = 0
         self._total: int | None = None  # bytes of the object, once an answer told
+        self._proven = True
 
     def once(self) -> Received:
         """One try: the whole file, or the rest of it."""
@@ -87,32 +103,38 @@ class _Fetch:
             else:
                 self._restart()
         with self._wire.open(replace(self._request, headers=headers)) as answer:
-            self._check_kind(answer)
-            end = self._begin(answer)
-            self._move(answer, end)
+            chunks, packed = self._chunks(answer)
+            end = self._begin(answer, packed=packed)
+            self._move(chunks, end)
             whole = end if self._total is None else self._total
             if whole is not None and sink.size < whole:
                 raise Ambiguous(f"the download ended at {sink.size} of {whole} bytes")
             if not sink.size:
                 raise BadDownload("the download is empty")
-            return Received(sink.size, _media_type(answer))
+            return Received(sink.size, _media_type(answer), self._proven or self._total is not None)
 
-    def _begin(self, answer: Answer) -> int | None:
+    def _chunks(self, answer: Answer) -> tuple[Iterator[bytes], bool]:
+        try:
+            return unpack.plain(answer.chunks, answer.headers.get("content-encoding", ""))
+        except unpack.Foreign as error:
+            raise BadDownload(f"the download is encoded as {error}, which was not asked for",
+                              status=answer.status) from None
+
+    def _begin(self, answer: Answer, *, packed: bool) -> int | None:
         """Make the sink ready for this answer's body; the size it is to have after it, if that is told."""
         sink = self._sink
         match answer.status:
             case 200:
-                total = _length(answer)
-                if total is None and "chunked" not in answer.headers.get("transfer-encoding", "").lower():
-                    raise BadDownload("the storage does not tell the file's length, so a cut could not be seen")
+                total = None if packed else _length(answer)  # which is the packed one's
                 if sink.size:
                     self._restart()  # the object has changed, or ranges are unknown there
-                sink.validator = _validator(answer)
+                sink.validator = None if packed else _validator(answer)  # a range of what is packed is of no use
+                self._proven = packed or "chunked" in answer.headers.get("transfer-encoding", "").lower()
                 self._total = total
                 return total
             case 206 | 416:
                 span = _RANGE.fullmatch(answer.headers.get("content-range", "").strip())
-                if answer.status == 206 and sink.size and span:
+                if answer.status == 206 and sink.size and span and not packed:
                     start, last, total = (int(number) for number in span.groups())
                     if (
                         start == sink.size and start <= last < total and self._total in (None, total)
@@ -132,14 +154,6 @@ class _Fetch:
         if self._restarts > _RESTARTS:
             raise BadDownload("the file changes while it is fetched")
 
-    def _check_kind(self, answer: Answer) -> None:
-        if answer.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-            raise BadDownload("the download is encoded, which was not asked for", status=answer.status)
-        kind = _media_type(answer) or ""
-        page = "html" in kind or kind.endswith(("/xml", "+xml"))
-        if answer.status != 416 and (page or (self._link.type != "transcript" and "json" in kind)):
-            raise BadDownload(f"{kind} came in place of the {self._link.type}", status=answer.status)
-
     def _check_start(self, data: bytes) -> None:
         wrong = _PAGE.match(data) or (
             not _JSON.match(data) if self._link.type == "transcript" else _OBJECT.match(data)
@@ -147,12 +161,12 @@ class _Fetch:
         if wrong:
             raise BadDownload(f"what came is no {self._link.type}, going by its first bytes")
 
-    def _move(self, answer: Answer, end: int | None) -> None:
+    def _move(self, chunks: Iterator[bytes], end: int | None) -> None:
         """Bring the body into the sink in large pieces, and what came before a break too."""
         held: list[bytes] = []
         size = 0
         try:
-            for chunk in answer.chunks:
+            for chunk in chunks:
                 held.append(chunk)
                 size += len(chunk)
                 if size >= CHUNK:

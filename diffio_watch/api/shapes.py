@@ -6,13 +6,14 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from diffio_watch.api.answers import Fields
 from diffio_watch.api.errors import Ambiguous
+from diffio_watch.api.fields import Fields
 
 DownloadType = Literal["audio", "video", "transcript"]
 
 _PART_LEAST: Final = 1
 _PART_MOST: Final = 5 << 30  # what object stores take as one part at most
+_PART_USUAL: Final = 32 << 20  # where nobody tells (public documentation)
 _FILE_MOST: Final = 1 << 50
 
 
@@ -54,7 +55,8 @@ class Session:
         fields = Fields(value if isinstance(value, dict) else {})
         try:
             return cls(
-                edge=fields.url("edge"), token=fields.id("token"), part_size=part_size(fields, "part_size"),
+                edge=fields.url("edge"), token=fields.secret("token"),
+                part_size=fields.whole("part_size", _PART_LEAST, _PART_MOST),
                 max_bytes=fields.maybe_whole("max_bytes", 0, _FILE_MOST),
                 expires_at=fields.maybe_number("expires_at"),
             )
@@ -62,13 +64,9 @@ class Session:
             raise ValueError(error.message) from None
 
 
-def part_size(fields: Fields, name: str) -> int:
-    """The size of an upload's parts in bytes, within reason.
-
-    Raises:
-        Ambiguous: there is none, or it makes no sense.
-    """
-    return fields.whole(name, _PART_LEAST, _PART_MOST)
+def part_size(fields: Fields, other: int = _PART_USUAL) -> int:
+    """The size of an upload's parts in bytes; `other` where it is not told or makes no sense."""
+    return fields.maybe_whole("partSizeBytes", _PART_LEAST, _PART_MOST) or other
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +83,10 @@ class Project:
         project_id = fields.id("apiProjectId")
         upload = fields.inner("upload")
         expires_at = fields.maybe_time("expiresAt")
-        if upload.values:
+        if upload.has("edgeBaseUrl") or not fields.has("uploadUrl"):
             session = Session(
-                edge=upload.url("edgeBaseUrl").rstrip("/"), token=upload.id("uploadToken"),
-                part_size=part_size(upload, "partSizeBytes"),
+                edge=upload.url("edgeBaseUrl").rstrip("/"), token=upload.secret("uploadToken"),
+                part_size=part_size(upload),
                 max_bytes=upload.maybe_whole("maxBytes", 0, _FILE_MOST),
                 expires_at=upload.maybe_time("expiresAt") or expires_at,
             )
@@ -129,13 +127,14 @@ class Generation:
         """From the answer of a generation endpoint."""
         return cls(
             fields.id("generationId"), fields.id("apiProjectId"), fields.maybe_text("modelKey"),
-            status(fields.maybe_text("status") or "queued"), fields.values.get("idempotentReplay") is True,
+            status(fields.maybe_text("status") or "queued"), fields.flag("idempotentReplay"),
         )
 
 
 def status(word: str) -> str:
     """The overall status in one spelling: webhooks say "error" for what the API calls "failed"."""
-    return "failed" if word == "error" else word
+    plain = word.lower()
+    return "failed" if plain == "error" else plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +153,16 @@ class Progress:
     @classmethod
     def read(cls, fields: Fields, generation_id: str) -> Progress:
         """From the answer of get_generation_progress."""
-        fields.same_id("generationId", generation_id)
         overall = status(fields.text("status"))
+        if fields.has("generationId") or overall == "failed":  # a gateway's own "error" is no word on a generation
+            fields.same_id("generationId", generation_id)
         error = fields.maybe_text("error", 300) or fields.inner("error").maybe_text("message", 300)
         details = fields.maybe_text("errorDetails", 300)
         queue, stage = fields.inner("queue"), fields.inner("stageProgress")
         position = queue.maybe_number("position")
         return cls(
             status=overall,
-            has_video=fields.values.get("hasVideo") is True,
+            has_video=fields.flag("hasVideo"),
             percent=100.0 if overall == "complete" else _percent(fields),
             stage=fields.maybe_text("stage") or stage.maybe_text("stage"),
             queue_position=int(position) if position is not None and 0 <= position < 1e9 else None,
@@ -193,6 +193,11 @@ def _remaining(fields: Fields) -> float | None:
     return next((number for number in numbers if number is not None and number >= 0), None)
 
 
+_KINDS: Final[dict[str, DownloadType]] = {
+    "audio": "audio", "mp3": "audio", "video": "video", "mp4": "video", "transcript": "transcript",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class DownloadLink:
     """Where a result can be fetched for some hours. The service's file name is a word, never a path."""
@@ -205,15 +210,14 @@ class DownloadLink:
     @classmethod
     def read(cls, fields: Fields, generation_id: str, asked: DownloadType | None) -> DownloadLink:
         """From the answer of get_generation_download."""
-        fields.same_id("generationId", generation_id)
-        told = fields.maybe_text("downloadType") or asked
-        kinds: dict[str | None, DownloadType] = {
-            "audio": "audio", "mp3": "audio", "video": "video", "transcript": "transcript",
-        }
-        kind = kinds.get(told)
-        if kind is None or (asked is not None and kind != asked):
+        if fields.has("generationId"):
+            fields.same_id("generationId", generation_id)
+        mime_type = fields.maybe_text("mimeType")
+        told = _KINDS.get((fields.maybe_text("downloadType") or "").lower())
+        if asked is not None and told not in {None, asked}:
             raise Ambiguous("the answer is about another downloadType")
-        return cls(fields.url("downloadUrl"), kind, fields.maybe_text("mimeType"), fields.maybe_text("fileName", 255))
+        guess: DownloadType = "video" if (mime_type or "").lower().startswith("video/") else "audio"
+        return cls(fields.url("downloadUrl"), asked or told or guess, mime_type, fields.maybe_text("fileName", 255))
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +236,11 @@ class ProjectSummary:
     @classmethod
     def read(cls, fields: Fields) -> ProjectSummary:
         """From a row of list_projects."""
-        count = fields.maybe_number("generationCount")
         return cls(
             fields.id("apiProjectId"), fields.maybe_text("status"), fields.maybe_raw("originalFileName"),
-            fields.maybe_text("contentType"), fields.values.get("hasVideo") is True,
-            None if count is None else int(count), fields.maybe_time("createdAt"), fields.maybe_time("updatedAt"),
+            fields.maybe_text("contentType"), fields.flag("hasVideo"),
+            fields.maybe_whole("generationCount", 0, _FILE_MOST), fields.maybe_time("createdAt"),
+            fields.maybe_time("updatedAt"),
         )
 
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from diffio_watch.api import urls
-from diffio_watch.api.answers import Answer, Fields
-from diffio_watch.api.errors import Ambiguous, SessionLost
+from diffio_watch.api.answers import Answer
+from diffio_watch.api.errors import SessionLost
+from diffio_watch.api.fields import Fields, json_of
 from diffio_watch.api.shapes import Session, SignedPut, part_size
 from diffio_watch.api.streams import Body
 from diffio_watch.api.verdicts import judge_upload
@@ -27,13 +28,12 @@ class Uploads:
         self._wire.ask(Request(
             "put", "storage", to.method, urls.safe(to.url, loopback=self._loopback), judge_upload,
             {"Content-Type": to.content_type}, body, (to.url,),
-        ), _stored)
+        ), Answer.taken)
 
     def start(self, session: Session) -> tuple[str, int]:
         """Begin an upload in parts; its id, and the size of every part but the last in bytes."""
         def read(fields: Fields) -> tuple[str, int]:
-            told = fields.values.get("partSizeBytes")
-            return fields.id("uploadId"), session.part_size if told is None else part_size(fields, "partSizeBytes")
+            return fields.id("uploadId"), part_size(fields, session.part_size)
 
         return self._wire.ask(self._post(session, "start", {}), lambda answer: read(answer.fields()))
 
@@ -43,17 +43,17 @@ class Uploads:
             session, "send_part", "PUT", f"parts/{number}?uploadId={quote(upload_id, safe='')}",
             "application/octet-stream", body,
         )
-        return self._wire.ask(request, lambda answer: answer.fields().tag("etag"))
+        return self._wire.ask(request, _tag)
 
     def complete(self, session: Session, upload_id: str, parts: Sequence[tuple[int, str]]) -> None:
         """Put the parts together: their numbers and ETags, in order."""
         rows = [{"partNumber": number, "etag": etag} for number, etag in parts]
-        self._wire.ask(self._post(session, "complete", {"uploadId": upload_id, "parts": rows}), Answer.done)
+        self._wire.ask(self._post(session, "complete", {"uploadId": upload_id, "parts": rows}), Answer.taken)
 
     def abort(self, session: Session, upload_id: str) -> None:
         """Give a partial upload up; that it is gone already is fine."""
         try:
-            self._wire.ask(self._post(session, "abort", {"uploadId": upload_id}), Answer.done)
+            self._wire.ask(self._post(session, "abort", {"uploadId": upload_id}), Answer.taken)
         except SessionLost:
             return
 
@@ -68,8 +68,8 @@ class Uploads:
         return Request(call, "upload", method, target, judge_upload, headers, body, (session.token,))
 
 
-def _stored(answer: Answer) -> None:
-    """Storage answers an upload with nothing, or something of its own; a page is a proxy's word, not storage's."""
-    start = answer.body().removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start[:14].lower().startswith((b"<!doctype html", b"<html")):
-        raise Ambiguous("a web page answered in place of the storage", status=answer.status)
+def _tag(answer: Answer) -> str:
+    """A part's ETag: in the JSON, or as object stores have it, in the header of an answer without a body."""
+    body = answer.body()
+    value = json_of(body) if body.strip() else {"etag": answer.headers.get("etag")}
+    return Fields(value if isinstance(value, dict) else {}, answer.status).tag("etag")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from diffio_watch.api import words
-from diffio_watch.api.answers import Answer, Fields, json_of
+from diffio_watch.api.answers import Answer
 from diffio_watch.api.errors import (
     Ambiguous,
     ApiError,
@@ -29,6 +29,7 @@ from diffio_watch.api.errors import (
     Unauthorized,
     Unavailable,
 )
+from diffio_watch.api.fields import Fields, json_of
 
 _BUSY: Final = frozenset({407, 408, 421, 425})  # 407 and 421: a proxy's or balancer's trouble, not the request's
 _ABOUT_THE_FILE: Final = frozenset({413, 415, 422})  # too large, of a wrong kind, not to be processed

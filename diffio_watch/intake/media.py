@@ -37,7 +37,7 @@ class _Stream:
     duration: str  # milliseconds, "" where MediaInfo can't tell
 
 
-def probe(descriptor: int, going: Callable[[], bool] = always) -> Media | None:
+def probe(descriptor: int, going: Callable[[], bool] = always, name: str = "") -> Media | None:
     """Read a file's facts; None if there is neither sound nor picture in it.
 
     Cover art is no video. MediaInfo gets the opened file, never a name: it fails on odd ones.
@@ -45,6 +45,7 @@ def probe(descriptor: int, going: Callable[[], bool] = always) -> Media | None:
     Args:
         descriptor: the file, opened for reading; its position is left alone, and it stays open.
         going: asked before each read; False, or what it raises, ends the look.
+        name: what a crash is remembered by, where the file's own inode will be another the next time.
 
     Raises:
         Interrupted: `going` said False.
@@ -52,7 +53,7 @@ def probe(descriptor: int, going: Callable[[], bool] = always) -> Media | None:
         OSError: the file can't be read.
     """
     file = _File(Reading(descriptor, going))
-    with _crumb(descriptor):
+    with _crumb(descriptor, name):
         streams = _parse(file)
     sound = [stream for stream in streams if stream.kind == "Audio"]
     video = [stream for stream in streams if stream.kind == "Video"]
@@ -114,12 +115,12 @@ _crumbs: Path | None = None
 
 
 @contextlib.contextmanager
-def _crumb(descriptor: int) -> Iterator[None]:
+def _crumb(descriptor: int, name: str) -> Iterator[None]:
     if _crumbs is None:
         yield
         return
     status = os.fstat(descriptor)
-    crumb = _crumbs / f"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}"
+    crumb = _crumbs / (name or f"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}")
     try:
         crashes = crumb.stat().st_size
     except FileNotFoundError:

@@ -9,16 +9,12 @@ from diffio_watch.api import errors as api
 from diffio_watch.disk.names import show
 from diffio_watch.job import DownloadType, Job, Original, Output, State
 from diffio_watch.outbox.errors import ContentLost, NameTaken
+from diffio_watch.pipeline.fetch import fetch, missing, swap
 from diffio_watch.pipeline.hangs import SYNC_PATIENCE
 from diffio_watch.pipeline.outcome import Outcome, fail, go, hold, park
-from diffio_watch.pipeline.sink import Sink, look
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
 
-# how long a file of a complete generation may lag, in seconds, before it counts as not to be had
-_LAG_NOT_READY: Final = 3600.0  # 409: it is being made
-_LAG_NOT_FOUND: Final = 900.0  # 404
-_BAD_TRIES: Final = 8
 _OTHER_SERVICE_PAUSE: Final = 300.0
 
 
@@ -38,7 +34,7 @@ def downloading(job: Job, tools: Tools) -> Outcome:
         return _survey(job, tools)
     for output in job.outputs:
         if output.state == "wanted":
-            return _fetch(job, output, tools)
+            return fetch(job, output, tools)
     if not any(output.state in {"fetched", "published"} and output.type != "transcript" for output in job.outputs):
         return _nothing_had(job, tools)
     for output in job.outputs:
@@ -65,7 +61,7 @@ def _survey(job: Job, tools: Tools) -> Outcome:
             link = tools.api.download_link(job.generation_id or "", job.project_id or "", kind)
         except (api.NotReady, api.NotFound, api.Rejected) as error:
             assumed = kind or ("video" if job.media is not None and job.media.has_video else "audio")
-            output = _missing(outputs.get(assumed) or Output(assumed), error, now)
+            output = missing(outputs.get(assumed) or Output(assumed), error, now)
             outputs[assumed] = output
             if output.state == "wanted":
                 lagging.append(f"{assumed}: {error.message}")
@@ -80,16 +76,6 @@ def _survey(job: Job, tools: Tools) -> Outcome:
     if not any(output.state == "wanted" for output in wanted):
         return _nothing_had(replace(job, outputs=wanted), tools)
     return _reserve(replace(job, outputs=wanted), tools)
-
-
-def _missing(output: Output, error: api.ApiError, now: float) -> Output:
-    """An output that is not to be had, for now or for good."""
-    since = output.missing_since or now
-    final = isinstance(error, api.TranscriptUnavailable | api.Rejected)
-    patience = _LAG_NOT_READY if isinstance(error, api.NotReady) else _LAG_NOT_FOUND
-    if final or now - since > patience:
-        return replace(output, state="unavailable", missing_since=since, note=error.message)
-    return replace(output, missing_since=since)
 
 
 def _nothing_had(job: Job, tools: Tools) -> Outcome:
@@ -113,65 +99,15 @@ def _reserve(job: Job, tools: Tools) -> Outcome:
     return go(outputs=outputs, number=plan.number, reserve=plan.keys, due_at=tools.clock.now())
 
 
-def _fetch(job: Job, output: Output, tools: Tools) -> Outcome:
-    """One output into its hidden temporary file, whole and on disk, with its facts."""
-    now = tools.clock.now()
-    try:
-        link = tools.links.pop((job.id, output.type), None) or tools.api.download_link(
-            job.generation_id or "", job.project_id or "", output.type)
-        with tools.files.call(job.inbox):
-            opened = tools.outbox(job).temp(job, output, resume=(job.id, output.type) in tools.partly)
-        with opened as temp:
-            sink = Sink(temp, tools, job, output.type)
-            received = tools.storage.download(link, sink)
-            with tools.files.call(job.inbox):
-                media = look(output.type, temp.fileno(), tools.files.going)
-            if output.type != "transcript" and media is None:
-                sink.restart()
-                raise api.BadDownload("it holds neither sound nor picture", call="download")
-            with tools.files.call(job.inbox, SYNC_PATIENCE):
-                fetched = temp.finish()
-    except (api.NotReady, api.NotFound, api.Rejected) as error:
-        missing = _missing(output, error, now)
-        if missing.state == "unavailable":
-            return go(outputs=_swap(job, missing), due_at=now)
-        waiting = park(job, now, because("not_ready", detail=f"{output.type}: {error.message}"))
-        return Outcome({**waiting.changes, "outputs": _swap(job, missing)}, rest=True)
-    except (api.BadDownload, api.LinkExpired) as error:
-        if job.parks < _BAD_TRIES:
-            raise
-        return go(outputs=_swap(job, replace(output, state="unavailable", note=error.message)), due_at=now)
-    done = replace(output, state="fetched", size=fetched.size, sha256=fetched.sha256, media=media, missing_since=None,
-                   mime_type=output.mime_type or received.mime_type)
-    return go(outputs=_swap(job, done), notes=(*job.notes, *_notes(job, done, received.mime_type)), due_at=now,
-              progress=None)
-
-
-def _notes(job: Job, output: Output, received: str | None) -> list[str]:
-    notes = []
-    told = (output.mime_type or "").partition(";")[0].strip().lower()
-    if received and told and received != told and not received.startswith("application/octet-stream"):
-        notes.append(f"The {output.type} was announced as {told} and came as {received}.")
-    before = job.media.duration_s if job.media is not None else None
-    after = output.media.duration_s if output.media is not None else None
-    if before is not None and after is not None and abs(after - before) > max(1.0, before / 100):
-        notes.append(f"The {output.type} lasts {after:.1f} s, the original {before:.1f} s.")
-    return notes
-
-
-def _swap(job: Job, output: Output) -> tuple[Output, ...]:
-    return tuple(output if old.type == output.type else old for old in job.outputs)
-
-
 def _publish(job: Job, output: Output, tools: Tools) -> Outcome:
     try:
         tools.outbox(job).publish(job, output)
     except NameTaken:
         return _renumber(job, tools)
     except ContentLost:
-        return go("a fetched output was lost", outputs=_swap(job, replace(output, state="wanted")),
+        return go("a fetched output was lost", outputs=swap(job, replace(output, state="wanted")),
                   due_at=tools.clock.now())
-    return go(outputs=_swap(job, replace(output, state="published")), due_at=tools.clock.now())
+    return go(outputs=swap(job, replace(output, state="published")), due_at=tools.clock.now())
 
 
 def _renumber(job: Job, tools: Tools) -> Outcome:

@@ -86,7 +86,7 @@ def _look_before_sending(job: Job, tools: Tools) -> Outcome:
     """
     asked = tools.clock.now()
     try:
-        listed = tools.api.list_generations(job.project_id or "")
+        listed = tools.api.list_generations(job.project_id or "", every=True)
     except (api.Forbidden, api.NotFound):
         return hold(job, "account_changed")
     now = tools.clock.now()

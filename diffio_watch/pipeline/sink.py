@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from typing import Final
 
 from diffio_watch.api import errors as api
 from diffio_watch.intake.media import probe
@@ -52,12 +53,26 @@ class Sink:
         self.validator = None
 
 
-def look(kind: DownloadType, descriptor: int, going: Callable[[], bool] = always) -> Media | None:
-    """What the fetched file is; for a transcript only that it can be read. `going` is asked before each read."""
+_TRANSCRIPT_MOST: Final = 256 << 20  # bytes that are read to see that it is whole; ten hours of words take some 20 MB
+
+
+def look(kind: DownloadType, descriptor: int, name: str, going: Callable[[], bool] = always) -> Media | None:
+    """What the fetched file is; for a transcript only that it can be read.
+
+    Args:
+        kind: what it is to be.
+        descriptor: the file.
+        name: what MediaInfo is to know it by, should it crash over it: fetched again it is another file.
+        going: asked before each read.
+
+    Raises:
+        BadDownload: it is no transcript.
+        ProbeFailed: MediaInfo broke down.
+    """
     if kind != "transcript":
-        return probe(descriptor, going)
+        return probe(descriptor, going, name)
     try:
-        json.loads(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
-    except ValueError as error:
+        json.loads(os.pread(descriptor, min(os.fstat(descriptor).st_size, _TRANSCRIPT_MOST), 0))
+    except (ValueError, RecursionError) as error:
         raise api.BadDownload(f"the transcript can't be read: {error}", call="download") from error
     return None

@@ -21,6 +21,9 @@ Kind = Literal[
     "stall",  # no answer, ever; with `at`, none after so many bytes of the answer's body
     "throttle",  # `rate` bytes a second in both directions
     "truncate",  # the answer's body ends after `at` bytes; `honest`: and its Content-Length says so
+    "gzip",  # the answer comes packed, whatever was asked for
+    "unsized",  # the answer tells no length; only the closed connection ends it
+    "informational",  # "102 Processing" over and over for `seconds`, or for ever, before anything happens
     "expired",  # a signed URL or upload token counts as expired; a link is born so
     "swap",  # a download's object turns into another one, with another ETag, before this call
     "ignore_range",  # a download answers 200 with everything whatever range was asked
@@ -66,6 +69,11 @@ class Fault:
             raise ValueError("truncate needs `at`, the bytes to let through")
         if self.kind == "status" and self.status is None:
             raise ValueError("status needs a status")
+
+    @property
+    def cuts_the_answer(self) -> bool:
+        """Whether the answer's body begins truly, and ends or stalls at `at`."""
+        return self.at is not None and (self.after or self.kind in ("truncate", "stall"))
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Fault:

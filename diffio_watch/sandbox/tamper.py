@@ -10,6 +10,7 @@ import asyncio
 import json
 import socket
 import struct
+import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from diffio_watch.sandbox.settings import MIB
 
 FLAGS: Final = frozenset({"expired", "swap", "ignore_range", "wrong_range"})  # done by the handlers
 HTML: Final = "<html><head><title>Gateway</title></head><body><h1>Please wait</h1></body></html>"
+HASTE: Final = 0.02  # seconds between two informational answers
 SLICES: Final = 20  # a second's worth of throttled bytes goes out in so many pieces
 
 
@@ -145,6 +147,46 @@ def _throttled(rate: float, receive: Receive, send: Send) -> tuple[Receive, Send
     return slow_receive, slow_send
 
 
+def _packed(send: Send) -> Send:
+    """A send that packs the body on its way."""
+    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+
+    async def packed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [(name, value) for name, value in message["headers"] if name != b"content-length"]
+            await send({**message, "headers": [*headers, (b"content-encoding", b"gzip")]})
+            return
+        more = message.get("more_body", False)
+        body = packer.compress(message.get("body", b""))
+        await send({**message, "body": body if more else body + packer.flush()})
+
+    return packed
+
+
+def _unsized(wire: Wire) -> Send:
+    """A send that goes past the server to the wire, for it would tell the length or mark the end."""
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            lines = [b"HTTP/1.1 %d Whatever" % message["status"], b"connection: close"]
+            lines += [name + b": " + value for name, value in message["headers"] if name != b"content-length"]
+            wire.transport.write(b"\r\n".join(lines) + b"\r\n\r\n")
+            return
+        wire.transport.write(message.get("body", b""))
+        if not message.get("more_body", False):
+            await wire.close()
+
+    return send
+
+
+async def _keep_informing(wire: Wire, seconds: float) -> None:
+    """Say that it is being worked on, for so long; 0: until nobody listens any more."""
+    left = seconds or float("inf")
+    while left > 0 and not wire.gone.is_set():
+        wire.transport.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+        await asyncio.sleep(HASTE)
+        left -= HASTE
+
+
 async def _edited(fault: Fault, inner: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """The true answer with some fields changed; one that is no JSON object stays as it is."""
     messages: list[Message] = []
@@ -191,9 +233,14 @@ def wrap(fault: Fault, inner: ASGIApp, wire: Wire, trap: str) -> ASGIApp:
                 await inner(scope, receive, send)
             case "throttle":
                 await inner(scope, *_throttled(fault.rate, receive, send))
-            case "truncate":
-                await inner(scope, receive, _Cut(fault, wire, send))
-            case "stall" | "reset" | "close" if fault.at is not None and (fault.after or fault.kind == "stall"):
+            case "gzip":
+                await inner(scope, receive, _packed(send))
+            case "unsized":
+                await inner(scope, receive, _unsized(wire))
+            case "informational":
+                await _keep_informing(wire, fault.seconds)
+                await inner(scope, receive, send)
+            case "truncate" | "stall" | "reset" | "close" if fault.cuts_the_answer:
                 await inner(scope, receive, _Cut(fault, wire, send))
             case "stall":
                 await instead(scope, receive, wire.gone.wait)

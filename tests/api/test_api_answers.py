@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffio_watch.api import errors
-from diffio_watch.api.answers import LIMIT, Answer, Fields
+from diffio_watch.api.answers import LIMIT, Answer
 from diffio_watch.api.errors import Ambiguous, ApiError, PaymentRequired, RateLimited, Unavailable
+from diffio_watch.api.fields import Fields
 from diffio_watch.api.shapes import (
     DownloadLink,
     Generation,
@@ -180,9 +181,9 @@ def test_an_answer_that_trickles_in_is_given_up() -> None:
         Answer(200, {}, iter([b"{", b"}"]), patience=-1).body()
 
 
-def test_a_compressed_answer_is_not_unpacked() -> None:
+def test_an_answer_in_an_unknown_encoding_is_ambiguous() -> None:
     with pytest.raises(Ambiguous, match="compressed"):
-        answer(200, b"{}", content_encoding="gzip").body()
+        answer(200, b"\x0b\x01", content_encoding="br").body()
 
 
 UPLOAD = {"edgeBaseUrl": "https://a.example", "uploadToken": "t", "partSizeBytes": 5, "maxBytes": 9, "expiresAt": 1}
@@ -199,7 +200,7 @@ GOOD: list[tuple[dict[str, object], Callable[[Fields], object]]] = [
     ({"generationId": "g1", "downloadType": "mp3", "downloadUrl": "https://a.example/x"},
      lambda fields: DownloadLink.read(fields, "g1", "audio")),
     ({"generations": [{"generationId": "g1", "status": "queued", "createdAt": 1}]},
-     lambda fields: [GenerationSummary.read(row) for row in fields.rows("generations")]),
+     lambda fields: fields.rows("generations", GenerationSummary.read)),
 ]
 
 
@@ -239,10 +240,10 @@ def check_never_a_crash_and_never_a_false_success(body: bytes, status: int, read
     assert isinstance(value, dict)
     match result:
         case Generation():
-            assert (result.generation_id, result.project_id) == (value["generationId"], value["apiProjectId"])
-            assert result.replayed is (value.get("idempotentReplay") is True)
+            told = str(value["generationId"]), str(value["apiProjectId"])
+            assert (result.generation_id, result.project_id) == told
         case Project():
-            assert result.project_id == value["apiProjectId"]
+            assert result.project_id == str(value["apiProjectId"])
             assert (result.put is None) != (result.session is None)
             if result.session:
                 size = result.session.part_size
@@ -252,12 +253,14 @@ def check_never_a_crash_and_never_a_false_success(body: bytes, status: int, read
             assert value["apiProjectId"] == "p1"
             assert result.size_bytes is None or (type(result.size_bytes) is int and result.size_bytes >= 0)
         case Progress():
-            assert value["generationId"] == "g1"
+            assert value.get("generationId") in ("g1", None)
             assert result.status
-            assert (result.status == "complete") == (value["status"].strip() == "complete")
+            assert (result.status == "complete") == (value["status"].strip().lower() == "complete")
+            assert result.status != "failed" or "generationId" in value
             assert result.percent is None or 0 <= result.percent <= 100
         case DownloadLink():
-            assert (value["generationId"], value["downloadUrl"]) == ("g1", result.url)
+            assert value.get("generationId") in ("g1", None)
+            assert value["downloadUrl"] == result.url
             assert result.type in {"audio", "video", "transcript"}
 
 
@@ -281,14 +284,7 @@ def test_ten_thousand_bodies_neither_crash_nor_pass_for_what_they_are_not(
         check_never_a_crash_and_never_a_false_success(noise, status, reader)
 
 
-@pytest.mark.parametrize("size", [0, -1, True, 1.5, "5", None, (5 << 30) + 1, 10**30, [5]])
-def test_a_part_size_has_to_make_sense(size: object) -> None:
-    upload = {"edgeBaseUrl": "https://a.example", "uploadToken": "t", "partSizeBytes": size}
-    with pytest.raises(Ambiguous):
-        Project.read(Fields({"apiProjectId": "p", "upload": upload}), "audio/wav")
-
-
-@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, True, "5", None, 10**400])
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, True, "five", "inf", "0x5", None, 10**400])
 def test_a_number_is_finite(value: object) -> None:
     assert Fields({"x": value}).maybe_number("x") is None
 

@@ -66,13 +66,6 @@ def test_the_part_size_of_start_wins(sandbox: Sandbox, box_api: Api, box_storage
     assert begun(sandbox, box_api, box_storage, 5)[3] == 12_345
 
 
-@pytest.mark.parametrize("size", [0, -5, True, "4", 4.0, 6 << 30])
-def test_a_start_with_a_senseless_part_size_is_ambiguous(size: object, wild: Wild, storage: Storage) -> None:
-    wild.replies = [http(200, {"uploadId": "u", "partSizeBytes": size})]
-    with pytest.raises(Ambiguous):
-        storage.start(session(wild))
-
-
 def test_a_start_that_leaves_the_part_size_to_the_session(wild: Wild, storage: Storage) -> None:
     wild.replies = [http(200, {"uploadId": "u"})]
     assert storage.start(session(wild)) == ("u", 4)

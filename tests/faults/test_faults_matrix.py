@@ -149,9 +149,9 @@ stall late    spare     park   park  park     park      park  park      park    
 cut answer    spare     park   park  park     park      -     park      park      park       -
 page          park      park   park  park     park      park  park      park      park       link
 page late     spare     park   park  park     park      park  park      park      park       link
-broken JSON   spare     park   park  park     park      -     park      park      park       link
-a list        spare     park   park  park     park      -     park      park      park       link
-huge          spare     park   park  park     park      -     park      park      park       link
+broken JSON   spare     park   park  -        park      -     park      park      park       link
+a list        spare     park   park  -        park      -     park      park      park       link
+huge          spare     park   park  -        park      -     park      park      park       link
 empty         spare     park   park  -        park      -     park      park      park       link
 """
 

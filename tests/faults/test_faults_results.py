@@ -1,0 +1,161 @@
+"""What was paid for is delivered, also where nobody here can read it or nobody told its length.
+
+It is compared with itself then: the same bytes twice are what was bought.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pipeline_house import DAY, House, sound
+
+from diffio_watch.intake import media
+from diffio_watch.job import State
+from diffio_watch.sandbox import Sandbox
+
+NOISE = bytes(range(1, 256)) * 8
+TEXT = b"Not a sound in this one, only words, and a person wanted it sent all the same.\n" * 30
+
+
+def told(house: House, path: str = "talk.wav.json") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((house.outbox() / path).read_bytes())
+    return found
+
+
+def downloads(house: House) -> int:
+    return house.calls()["download"]
+
+
+@pytest.mark.parametrize("content", [NOISE, TEXT, b"RIFF\0\0\0\0WAVE", b"\0" * 5000], ids=range(4))
+def test_a_result_that_mediainfo_cant_read_is_fetched_twice_and_delivered_with_a_note(
+    house: House, content: bytes,
+) -> None:
+    """So ends `retry --as-is` of a text file too: the service gave what it gave."""
+    job_id = house.drop("talk.wav", content)
+    house.finish(within=60)
+    house.check_delivered(job_id)
+    assert (downloads(house), house.calls()["link"]) == (2, 2), "by a new link"
+    (note,) = told(house)["notes"]
+    assert note == "MediaInfo finds neither sound nor picture in the audio; the service gave the same twice."
+
+
+def test_a_result_that_cant_be_read_the_first_time_only_is_delivered_without_a_note(
+    house: House, service: Sandbox,
+) -> None:
+    service.fault("download", "status", status=200, body=NOISE, headers={"Content-Type": "audio/x-wav"}, first=1)
+    job_id = house.drop("talk.wav")
+    house.finish(within=60)
+    house.check_delivered(job_id)
+    assert [note for note in told(house)["notes"] if "MediaInfo" in note] == []
+
+
+def test_what_comes_in_another_form_each_time_ends_in_words_and_is_had_later(house: House, service: Sandbox) -> None:
+    service.fault("download", "swap")
+    job_id = house.drop("talk.wav", NOISE)
+    house.run(DAY)
+    job = house.job(job_id)
+    assert (job.state, job.because and job.because.code) == (State.FAILED, "output_unavailable")
+    assert "another form each time" in (job.because.message if job.because else "")
+    assert downloads(house) <= 12
+    service.calm()
+    house.ask("retry", jobs=[job_id])
+    house.finish()
+    assert house.job(job_id).state is State.DELIVERED
+    assert service.charges == 1
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/json", "application/xml", "image/svg+xml"])
+def test_media_under_a_pages_type_is_delivered_with_a_note(house: House, service: Sandbox, kind: str) -> None:
+    service.change(mime_types={"audio": kind})
+    service.fault("link", "fields", fields={"mimeType": "audio/x-wav"})
+    job_id = house.drop("talk.wav")
+    house.finish(within=60)
+    house.check_delivered(job_id)
+    assert told(house)["notes"] == [f"The audio was announced as audio/x-wav and came as {kind}."]
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+def test_what_is_no_media_and_says_so_never_appears(house: House, service: Sandbox, kind: str) -> None:
+    """A proxy's words are not what was bought, however often they come."""
+    service.fault("download", "status", status=200, body="please log in first", headers={"Content-Type": kind})
+    job_id = house.drop("talk.wav")
+    house.run(DAY)
+    assert house.visible() == set()
+    assert house.job(job_id).state is State.FAILED
+    service.calm()
+    house.ask("retry", jobs=[job_id])
+    house.finish()
+    house.check_delivered(job_id)
+
+
+def test_a_result_whose_length_nobody_told_is_compared_with_itself(house: House, service: Sandbox) -> None:
+    wav = sound("talk", 0.5)
+    service.fault("download", "unsized")
+    job_id = house.drop("talk.wav", wav)
+    house.finish(within=60)
+    house.check_delivered(job_id)
+    assert downloads(house) == 2
+    assert told(house)["notes"] == ["The storage did not tell how long the audio is; the service gave the same twice."]
+
+
+def test_a_cut_that_nobody_could_see_is_seen_by_comparing(house: House, service: Sandbox) -> None:
+    service.fault("download", "unsized")
+    service.fault("download", "truncate", at=9000, nth=1)
+    job_id = house.drop("talk.wav", sound("talk", 4))
+    house.finish(within=600)
+    house.check_delivered(job_id)
+    assert downloads(house) == 3
+
+
+def test_a_result_that_came_packed_is_delivered_unpacked(house: House, service: Sandbox) -> None:
+    service.fault("download", "gzip")
+    job_id = house.drop("talk.wav", sound("talk"))
+    house.finish(within=60)
+    house.check_delivered(job_id)
+    assert (downloads(house), told(house)["notes"]) == (1, [])
+
+
+def test_the_first_look_is_remembered_over_a_restart(house: House, service: Sandbox) -> None:
+    job_id = house.drop("talk.wav", NOISE)
+    service.fault("download", "status", status=503, nth=2)
+    service.fault("download", "status", status=503, nth=3)
+    house.run(5)
+    assert house.job(job_id).outputs[0].sha256 is not None
+    house.restart()
+    house.finish()
+    house.check_delivered(job_id)
+    assert downloads(house) == 4
+
+
+def test_a_result_over_which_mediainfo_breaks_down_is_delivered(
+    house: House, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A crash takes the process along, and what is fetched again is another file: the crumb has the job's name."""
+    monkeypatch.setattr(media, "_crumbs", None)
+    media.remember_in(house.base / "crumbs")
+    job_id = house.drop("talk.wav")
+    (house.base / "crumbs" / f"{job_id}-audio").write_bytes(b"...")
+    house.finish(within=60)
+    house.check_delivered(job_id)
+    (note,) = told(house)["notes"]
+    assert note.startswith("Whether the audio plays is not known: MediaInfo")
+    assert downloads(house) == 2
+
+
+def test_a_transcript_of_absurd_depth_is_none_and_the_audio_comes(house: House, service: Sandbox) -> None:
+    service.fault("download", "status", status=200, body="[" * 200_000, where="/transcript/")
+    job_id = house.drop("talk.wav", settings={"outputs": ("audio", "transcript")})
+    house.finish()
+    house.check_delivered(job_id)
+    assert [note[:13] for note in told(house)["notes"]] == ["No transcript"]
+
+
+def test_packed_answers_of_every_call_are_understood(house: House, service: Sandbox) -> None:
+    for call in ("create_project", "start", "part", "complete", "complete_project_upload", "generate", "progress",
+                 "link"):
+        service.fault(call, "gzip")
+    job_id = house.drop("talk.wav")
+    house.finish(within=60)
+    house.check_delivered(job_id)
