@@ -31,7 +31,14 @@ from diffio_watch.pipeline import requests
 from diffio_watch.pipeline.dispatch import Dispatcher
 from diffio_watch.process import Key, Signals
 from diffio_watch.reload import OldCopy, Reload
-from diffio_watch.startup import CannotRun, make_state_dir, refuse_strangers, remember_old_copy, without_effect
+from diffio_watch.startup import (
+    CannotRun,
+    make_state_dir,
+    refuse_strangers,
+    remember_old_copy,
+    take_folders,
+    without_effect,
+)
 from diffio_watch.upkeep import Upkeep
 
 _TICK: Final = 0.25
@@ -129,7 +136,8 @@ class Daemon:
     def _open(self, journal: Journal) -> Parts:
         journal.must_be_whole()
         media.remember_in(self._config.state_dir / "probing")
-        owner = marker.Owner(journal.id, int(journal.meta("starts") or 0))
+        owner = marker.Owner(journal.id, int(journal.meta("starts") or 0),
+                             marker.Keeper.here(self._config.state_dir, runs=True))
         refuse_strangers(self._config, journal, owner)
         journal.set_meta("starts", owner.counter + 1)  # before any marker says so
         owner.counter += 1
@@ -141,6 +149,7 @@ class Daemon:
         maker = Maker(journal, owner, self._clock, self._key.read, self._log, self._stop, self._sick, self._trouble)
         parts = maker.make(self._config)
         upkeep = Upkeep(journal, owner, self._log)
+        take_folders(self._config, journal, owner)  # last: a start that fails leaves no marker
         work = {"dispatch": lambda: self._dispatch(parts.dispatcher),
                 "upkeep": lambda: upkeep.run(self._stop, self._sick, self._trouble)}
         parts.threads = tuple(threading.Thread(target=target, name=name, daemon=True) for name, target in work.items())

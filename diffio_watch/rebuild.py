@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Final
 
 from diffio_watch.config import Config, Inbox
-from diffio_watch.disk import marker
+from diffio_watch.disk import marker, marker_file
 from diffio_watch.disk.mounts import expected_but_unmounted
-from diffio_watch.disk.names import show
 from diffio_watch.intake import media
 from diffio_watch.inventory import Inventory, Progress
 from diffio_watch.job import Job, State
-from diffio_watch.journal import Journal, JournalCorrupt, JournalTrouble
+from diffio_watch.journal import Journal
 from diffio_watch.journal.backup import COPIED_AT
 from diffio_watch.journal.folders import OLD_COPY
 from diffio_watch.journal.learning import REBUILDING
@@ -35,6 +33,7 @@ from diffio_watch.startup import folders
 
 _GAPS: Final = (COPIED_AT, REBUILDING, OLD_COPY)  # in the meta of a journal that can't know of everything
 _TOLD: Final = frozenset({State.DELIVERED, State.SKIPPED, State.FAILED, State.HELD})
+_TOO_HIGH: Final = marker_file.HIGHEST // 2  # for a counter: no journal comes to that
 _RANK: Final = {State.DELIVERED: 2, State.SKIPPED: 1}
 
 
@@ -51,7 +50,6 @@ class Tally:
     known: int = 0  # files whose job is known
     skipped: int = 0  # files that are copies of a restored one
     held: int = 0  # jobs that wait for a person's word
-    aside: list[tuple[str, str]] = field(default_factory=list)  # what in the outboxes could not be read, and why
 
 
 def rebuild(config: Config, journal: Journal, projects: Projects, progress: Progress) -> Tally:
@@ -82,10 +80,11 @@ class _Rebuild:
         self._starts = int(journal.meta("starts") or 0)
 
     def run(self) -> Tally:
-        markers = {(inbox.name, role): _marker(inbox, role, str(path)) for inbox, role, path in folders(self._config)}
-        newest = max((one.counter for one in markers.values() if one is not None), default=0)
-        old = any(one is not None and one.journal == self._journal.id
-                  and one.counter > self._journal.folder_count(one.role, one.name) for one in markers.values())
+        markers = {(inbox.name, role): self._meant(_marker(inbox, role, str(path)))
+                   for inbox, role, path in folders(self._config)}
+        ours = [one for one in markers.values() if one is not None and one.journal == self._journal.id]
+        newest = max((one.counter for one in ours if one.counter < _TOO_HIGH), default=0)
+        old = any(one.counter > self._journal.folder_count(one.role, one.name) for one in ours)
         for inbox in self._config.inboxes:
             self._follow_name(inbox, markers[inbox.name, "inbox"])
         doubtful = [inbox.name for inbox in self._config.inboxes if old or not self._vouches(
@@ -105,8 +104,16 @@ class _Rebuild:
             self._tally.known += found.known
             self._tally.skipped += found.skipped
             self._tally.held += found.held
+        if self._starts >= _TOO_HIGH:  # an edited marker was believed once
+            self._starts = 0
+            self._journal.forget_counts()
         self._take_over(max(self._starts, newest) + 1)
         return self._tally
+
+    def _meant(self, found: marker.Marker | None) -> marker.Marker | None:
+        """A marker, but for one of this journal that somebody edited: it is as good as none, and written anew."""
+        edited = found is not None and found.journal == self._journal.id and not marker.is_meant(found, self._journal)
+        return None if edited else found
 
     def _vouches(self, inbox: Inbox, markers: Sequence[marker.Marker]) -> bool:
         """Whether the journal as it is knows of everything that was paid for in this inbox."""
@@ -124,39 +131,23 @@ class _Rebuild:
     def _read_sidecars(self, inbox: Inbox) -> None:
         told: dict[str, Job] = {}
         outbox = Outbox(str(inbox.outbox), inbox=inbox.name, available=lambda: None)
-        now = self._journal.clock.now()
         try:
-            for path, sidecar in outbox.sidecars(partial(self._set_aside, inbox)):
+            for path, sidecar in outbox.sidecars():
                 if sidecar.state not in _TOLD:
                     continue
                 self._tally.sidecars += 1
-                try:
-                    job = recall(sidecar, path, inbox.name, inbox.settings(), now)
-                except Exception as error:  # noqa: BLE001 - anybody can bend a sidecar, and one must not stop the rest
-                    self._set_aside(inbox, path, f"{type(error).__name__}: {error}")
-                    continue
+                job = recall(sidecar, path, inbox.name, inbox.settings())
                 if job.id not in told or _RANK.get(job.state, 0) > _RANK.get(told[job.id].state, 0):
                     told[job.id] = job
         except OutboxError as error:
             raise CannotRebuild(f"The sidecars of {inbox.name} can't be read ({error}): mend it and run the rebuild "
                                 "again. Nothing is spent until then.") from error
         for _, job in sorted(told.items()):  # ids sort by the time they were made in
-            try:
-                self._learn_told(inbox, job)
-            except (JournalTrouble, JournalCorrupt):
-                raise
-            except Exception as error:  # noqa: BLE001 - likewise
-                self._set_aside(inbox, job.path, f"{type(error).__name__}: {error}")
-
-    def _set_aside(self, inbox: Inbox, path: str, why: str) -> None:
-        self._tally.aside.append((show(f"{inbox.outbox}/{path}"), why))
-
-    def _learn_told(self, inbox: Inbox, job: Job) -> None:
-        row = self._journal.job(job.id)
-        if row is None:
-            self._learn(job, "learned from its sidecar")
-        elif row.inbox == inbox.name and (merged := _merged(row, job)) is not None:
-            self._learn(merged, "brought up to date from its sidecar")
+            row = self._journal.job(job.id)
+            if row is None:
+                self._learn(job, "learned from its sidecar")
+            elif row.inbox == inbox.name and (merged := _merged(row, job)) is not None:
+                self._learn(merged, "brought up to date from its sidecar")
 
     def _learn(self, job: Job, detail: str) -> None:
         self._journal.learn(job, detail)
@@ -180,11 +171,12 @@ class _Rebuild:
             self._journal.set_meta("starts", counter)
             for inbox, role, _ in folders(self._config):
                 self._journal.count_folder(role, inbox.name, counter)
-        owner = marker.Owner(self._journal.id, counter)
+        owner = marker.Owner(self._journal.id, counter, marker.Keeper.here(self._journal.state_dir, runs=False))
         memories = []
         for inbox, role, path in folders(self._config):
             try:
-                memories.append(marker.adopt(str(path), role, inbox.name, owner))
+                memories.append(marker.adopt(str(path), role, inbox.name, owner, self._journal,
+                                             caught_up=True))
             except marker.MarkerError as error:
                 raise CannotRebuild(f"The {role} {path} can't be taken over: {error}.") from error
         with self._journal.transaction():

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from diffio_watch.claims import claim, way_back, works_there
 from diffio_watch.config import Config, Inbox
 from diffio_watch.disk import marker
 from diffio_watch.disk.mounts import mount_of
@@ -88,7 +89,8 @@ def available(journal: Journal, owner: marker.Owner, role: Role, name: str, path
     """
     def check() -> None:
         try:
-            _look(journal, owner, role, name, path)
+            _must_be_new(journal, role, name, path)
+            marker.check(str(path), role, name, owner, journal)
         except marker.FolderGone:
             raise
         except marker.MarkerError as error:
@@ -99,10 +101,9 @@ def available(journal: Journal, owner: marker.Owner, role: Role, name: str, path
     return check
 
 
-def _look(journal: Journal, owner: marker.Owner, role: Role, name: str, path: Path) -> None:
+def _must_be_new(journal: Journal, role: Role, name: str, path: Path) -> None:
     if role == "outbox" and journal.folder(role, name) is None:
         _must_be_known(name, path)
-    marker.check(str(path), role, name, owner, journal)
 
 
 def root(journal: Journal, owner: marker.Owner, role: Role, inbox: Inbox,
@@ -116,16 +117,31 @@ def root(journal: Journal, owner: marker.Owner, role: Role, inbox: Inbox,
 def refuse_strangers(config: Config, journal: Journal, owner: marker.Owner) -> None:
     """Refuse a journal with gaps, another journal's folders, and a new journal beside old sidecars.
 
+    Nothing is written into any folder: a start that fails leaves no trace there.
+
     Args:
         config: the configuration.
         journal: opened for writing.
-        owner: the journal and the counter that stands in it, before this start is counted.
+        owner: the journal.
 
     Raises:
         CannotRun: naming what is wrong and what to do.
     """
     _refuse_gaps(journal)
-    wrongs = _look_everywhere(config, journal, owner)
+    _refuse(config, journal, lambda role, name, path: marker.inspect(str(path), role, name, owner.journal, journal))
+
+
+def take_folders(config: Config, journal: Journal, owner: marker.Owner) -> None:
+    """Mark the folders as this journal's, as far as they are there: the daemon starts now.
+
+    Raises:
+        CannotRun: as `refuse_strangers` has it; somebody was quicker.
+    """
+    _refuse(config, journal, lambda role, name, path: marker.check(str(path), role, name, owner, journal))
+
+
+def _refuse(config: Config, journal: Journal, look: Callable[[Role, str, Path], object]) -> None:
+    wrongs = _look_everywhere(config, journal, look)
     for *_, wrong in wrongs:
         if isinstance(wrong, marker.OldJournal):
             raise remember_old_copy(journal, wrong)
@@ -134,16 +150,23 @@ def refuse_strangers(config: Config, journal: Journal, owner: marker.Owner) -> N
             if wrong is not None:
                 raise wrong
         except marker.ForeignMarker as error:
-            raise CannotRun(
-                f"The {role} {path} belongs to another journal ({error.owner}). If that one is gone, "
-                "`diffio-watch journal rebuild` learns from the sidecars what was restored; "
-                f"`diffio-watch journal adopt {inbox.name}` takes the folder over as it is.") from error
+            raise CannotRun(_foreign(config, inbox, role, path, error.found)) from error
         except UnknownSidecars as error:
             raise CannotRun(
-                f"The outbox {path}: {error}. `diffio-watch journal rebuild` learns from them what was restored; "
+                f"The outbox {path}: {error}. {way_back(journal.state_dir, but=journal.id)}"
+                "`diffio-watch journal rebuild` learns from them what was restored; "
                 f"`diffio-watch journal adopt {inbox.name}` goes on without.") from error
         except marker.FolderGone:
             continue  # waited for
+
+
+def _foreign(config: Config, inbox: Inbox, role: Role, path: Path, found: marker.Marker) -> str:
+    whose = f"The {role} {path} belongs to {claim(found, time.time())}."
+    if works_there(found, time.time()):
+        return f"{whose} Use that one, or stop it first: two would pay for everything twice."
+    return (f"{whose} {way_back(config.state_dir, to=found.journal)}If that one is gone, "
+            "`diffio-watch journal rebuild` learns from the sidecars what was restored; "
+            f"`diffio-watch journal adopt {inbox.name}` takes the folder over as it is.")
 
 
 def remember_old_copy(journal: Journal, error: marker.OldJournal) -> CannotRun:
@@ -162,7 +185,7 @@ def remember_old_copy(journal: Journal, error: marker.OldJournal) -> CannotRun:
     return told
 
 
-def _look_everywhere(config: Config, journal: Journal, owner: marker.Owner,
+def _look_everywhere(config: Config, journal: Journal, look_at: Callable[[Role, str, Path], object],
                      ) -> list[tuple[Inbox, Role, Path, Exception | None]]:
     """Every root folder, and what is wrong with it as far as could be told in time."""
     places = list(folders(config))
@@ -171,7 +194,8 @@ def _look_everywhere(config: Config, journal: Journal, owner: marker.Owner,
     def look(number: int) -> None:
         inbox, role, path = places[number]
         try:
-            _look(journal, owner, role, inbox.name, path)
+            _must_be_new(journal, role, inbox.name, path)
+            look_at(role, inbox.name, path)
         except Exception as error:  # noqa: BLE001 - raised again by who asked
             wrong[number] = error
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, print_json_line, say, workplace
-from diffio_watch.cli.complete import inbox_names
+from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, inbox_names, print_json_line, say, workplace
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -89,10 +88,6 @@ def rebuild() -> int:
         raise Trouble(str(error), FAILED) from error
     say(f"Read {done.sidecars} sidecars and error files; {done.learned} told what the journal did not know.")
     say(f"Of the files in the inboxes {done.known} are known, {done.skipped} are copies and skipped.")
-    if done.aside:
-        path, why = done.aside[0]
-        say(f"{len(done.aside)} files or folders in the outboxes could not be read and were set aside, such as {path}: "
-            f"{why}. Recordings that only they tell of are held.")
     if done.held:
         say(f"{done.held} jobs are held as unproven: `diffio-watch jobs --state held` lists them, `approve` pays, "
             "`cancel` leaves them.")
@@ -168,7 +163,8 @@ def _take(opened: Journal, inbox: Inbox, role: Role, path: Path) -> dict[str, An
     if point is not None:
         raise Trouble(f"The {role} of {inbox.name}, {path}, is not mounted: run `mount {point}` first.", FAILED)
     # no more than the journal remembers of this folder: only the daemon may remember more
-    owner = marker.Owner(opened.id, opened.folder_count(role, inbox.name))
+    owner = marker.Owner(opened.id, opened.folder_count(role, inbox.name),
+                         marker.Keeper.here(opened.state_dir, runs=False))
     try:
         return asdict(marker.adopt(str(path), role, inbox.name, owner, opened))
     except marker.MarkerError as gone:

@@ -11,30 +11,34 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from diffio_watch.disk import marker_file
+from diffio_watch.disk.keeper import FRESH, NOBODY, Keeper
 from diffio_watch.disk.marker_file import NAME, PROGRAM, FolderGone, Marker, MarkerError, Role, read
-from diffio_watch.disk.mounts import Mount, expected_but_unmounted, mount_of
+from diffio_watch.disk.mounts import expected_but_unmounted, mount_of
 
-__all__ = ["NAME", "Book", "FolderGone", "FolderMemory", "ForeignMarker", "Marker", "MarkerError", "OldJournal",
-           "Owner", "Role", "adopt", "check", "inspect", "read"]
+__all__ = ["NAME", "Book", "FolderGone", "FolderMemory", "ForeignMarker", "Keeper", "Marker", "MarkerError",
+           "OldJournal", "Owner", "Role", "adopt", "check", "inspect", "is_meant", "read", "whose"]
 
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _swept: Final[set[str]] = set()  # folders that this process has rid of what a crash left of an earlier one
+_touched: Final[dict[str, float]] = {}  # when this process last showed life at a marker, by folder; monotonic
 
 
 class ForeignMarker(MarkerError):
     """Another journal's marker: refused until a person adopts the folder.
 
-    `owner` is that journal's id.
+    `owner` is that journal's id, `found` what the marker says.
     """
 
-    def __init__(self, message: str, owner: str) -> None:
-        super().__init__(message)
-        self.owner = owner
+    def __init__(self, found: Marker) -> None:
+        super().__init__(f"its marker is that of another journal ({whose(found)})")
+        self.owner = found.journal
+        self.found = found
 
 
 class OldJournal(MarkerError):
@@ -52,25 +56,40 @@ class FolderMemory:
     """What a journal remembers of a folder whose marker it wrote or took over.
 
     `source` is the mount source (device or share) at that time. It is how a read-only inbox, which can hold
-    no marker, is known again; `marked` is False for such a one.
+    no marker, is known again; `marked` is False for such a one. `path` is where the folder was then; `sealed` says
+    that its marker has a seal; `former` are names that the inbox had, one of which the marker may say still.
     """
 
     role: Role
     name: str  # of the inbox that the folder belongs to
     source: str
     marked: bool = True
+    path: str = ""
+    sealed: bool = False
+    former: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Owner:
-    """The journal that asks: its id, and its counter, which grows while the daemon runs and which markers get."""
+    """The journal that asks: its id, its keeper, and its counter, which grows while the daemon runs.
+
+    Markers get them all.
+    """
 
     journal: str
     counter: int
+    keeper: Keeper = NOBODY
 
 
 class Book(Protocol):
     """The journal as markers need it. What it is told is on disk when the call returns."""
+
+    @property
+    def secret(self) -> bytes:
+        """What only this journal and its copies have."""
+
+    def could_count(self, counter: int) -> bool:
+        """Whether a newer state of this journal may have come to a counter by now."""
 
     def folder(self, role: Role, name: str) -> FolderMemory | None:
         """What is known of a folder; None: it was never used."""
@@ -105,11 +124,10 @@ def check(root: str, role: Role, name: str, owner: Owner, book: Book, system: Pa
     """
     found, memory = _look(root, role, name, owner.journal, book, system)
     mount = mount_of(root)
-    now = FolderMemory(role, name, mount.source)
-    marker = Marker(PROGRAM, owner.journal, role, name, owner.counter)
-    if found is None:
-        if memory is not None:
-            return  # a read-only inbox
+    before = memory or FolderMemory(role, name, "")
+    now = replace(before, source=mount.source, marked=True, path=root, sealed=True)
+    marker = Marker(PROGRAM, owner.journal, role, name, owner.counter, keeper=owner.keeper).sealed(book.secret)
+    if found is None:  # the first use, or an inbox that was read-only
         book.count_folder(role, name, marker.counter)
         try:
             marker_file.create(root, marker)
@@ -118,17 +136,35 @@ def check(root: str, role: Role, name: str, owner: Owner, book: Book, system: Pa
             if found is None:
                 raise _unwritten(error) from error
         except OSError as error:
-            now = _unmarked(marker, mount, error)
-    if found is not None and found.counter < marker.counter:
+            now = _unmarked(replace(now, marked=False, sealed=False), error)
+    if found is not None and _is_old(found, marker):
+        marker = replace(marker, counter=max(found.counter, marker.counter)).sealed(book.secret)
         book.count_folder(role, name, marker.counter)
-        _raise_counter(root, marker, found)
+        now = replace(now, sealed=_write_over(root, marker, found) or before.sealed)
     if root not in _swept:
         _swept.add(root)
         with contextlib.suppress(OSError):
             marker_file.sweep(root, owner.journal)
+    if now.marked:
+        _show_life(root, owner)
     # a marked folder is known by its marker: another source (a new disk, another address of the NAS) is no news
-    if memory is None or not memory.marked:
+    if memory is None or now != (replace(memory, source=now.source) if memory.marked else memory):
         book.set_folder(now)
+
+
+def _is_old(found: Marker, wanted: Marker) -> bool:
+    """Whether a marker of this journal says less than it is to say."""
+    kept = not wanted.keeper.pid or found.keeper == wanted.keeper
+    return found.counter < wanted.counter or found.name != wanted.name or not found.seal or not kept
+
+
+def _show_life(root: str, owner: Owner) -> None:
+    """Let those who might take the folder over see that a daemon works here."""
+    now = time.monotonic()
+    if owner.keeper.pid and now - _touched.get(root, float("-inf")) >= FRESH / 3:
+        _touched[root] = now
+        with contextlib.suppress(OSError):  # it only tells; the folder may be read-only by now
+            marker_file.touch(root)
 
 
 def inspect(root: str, role: Role, name: str, journal: str, book: Book | None) -> Marker | None:
@@ -157,8 +193,8 @@ def _look(root: str, role: Role, name: str, journal: str, book: Book | None, sys
         found = read(root)  # or another thread has just used it for the first time
     if found is not None:
         if found.journal != journal:
-            raise ForeignMarker(f"its marker is that of another journal ({found.journal})", found.journal)
-        if (found.role, found.name) != (role, name):
+            raise ForeignMarker(found)
+        if found.role != role or found.name not in {name, *(memory.former if memory is not None else ())}:
             raise FolderGone(f"its marker is that of the {found.role} of {found.name}")
         if book is not None:
             _must_be_known(root, found, book)
@@ -173,7 +209,12 @@ def _look(root: str, role: Role, name: str, journal: str, book: Book | None, sys
     return found, memory
 
 
-def adopt(root: str, role: Role, name: str, owner: Owner, book: Book | None = None) -> FolderMemory:
+def whose(found: Marker) -> str:
+    """Who keeps the journal that a marker names."""
+    return f"{found.journal}: {found.keeper}" if str(found.keeper) else found.journal
+
+
+def adopt(root: str, role: Role, name: str, owner: Owner, book: Book, *, caught_up: bool = False) -> FolderMemory:
     """Take a folder over for this journal, whatever its marker says or if it is gone.
 
     Args:
@@ -181,7 +222,8 @@ def adopt(root: str, role: Role, name: str, owner: Owner, book: Book | None = No
         role: what it is used as.
         name: of the inbox it belongs to.
         owner: the journal and what the marker is to say. It must not be more than the journal remembers of this folder.
-        book: what the journal remembers, where an old copy is to be refused.
+        book: what the journal remembers: an old copy is refused.
+        caught_up: it has just learned what it did not know, so that it is none.
 
     Returns:
         What the journal is to remember.
@@ -193,15 +235,16 @@ def adopt(root: str, role: Role, name: str, owner: Owner, book: Book | None = No
     _must_be_folder(root)
     with contextlib.suppress(FolderGone):  # a damaged one is written anew
         found = read(root)
-        if found is not None and found.journal == owner.journal and book is not None:
+        if found is not None and found.journal == owner.journal and not caught_up:
             _must_be_known(root, found, book)
-    marker = Marker(PROGRAM, owner.journal, role, name, owner.counter)
-    mount = mount_of(root)
+    marker = Marker(PROGRAM, owner.journal, role, name, owner.counter, keeper=owner.keeper).sealed(book.secret)
+    before = book.folder(role, name) or FolderMemory(role, name, "")
+    now = replace(before, source=mount_of(root).source, marked=True, path=root, sealed=True)
     try:
         marker_file.replace(root, marker)
     except OSError as error:
-        return _unmarked(marker, mount, error)
-    return FolderMemory(role, name, mount.source)
+        return _unmarked(replace(now, marked=False, sealed=False), error)
+    return now
 
 
 def _must_be_folder(root: str) -> None:
@@ -214,15 +257,27 @@ def _must_be_folder(root: str) -> None:
 
 
 def _must_be_known(root: str, found: Marker, book: Book) -> None:
+    """A counter that the journal never wrote gives it away as an old copy, unless somebody else wrote it."""
     written = book.folder_count(found.role, found.name)
+    if not is_meant(found, book):
+        raise marker_file.damaged()
     if found.counter > written:
         raise OldJournal(root, found, written)
 
 
-def _unmarked(marker: Marker, mount: Mount, error: OSError) -> FolderMemory:
+def is_meant(found: Marker, book: Book) -> bool:
+    """Whether a marker of a journal says what this journal, or a newer state of it, wrote; else somebody edited it."""
+    if found.counter <= book.folder_count(found.role, found.name) or found.genuine(book.secret):
+        return True
+    memory = book.folder(found.role, found.name)
+    # before there were seals only its height could speak against a counter
+    return not found.seal and not (memory is not None and memory.sealed) and book.could_count(found.counter)
+
+
+def _unmarked(memory: FolderMemory, error: OSError) -> FolderMemory:
     """Only an inbox may be read-only."""
-    if marker.role == "inbox" and error.errno in _READ_ONLY:
-        return FolderMemory(marker.role, marker.name, mount.source, marked=False)
+    if memory.role == "inbox" and error.errno in _READ_ONLY:
+        return memory
     raise _unwritten(error) from error
 
 
@@ -230,10 +285,13 @@ def _unwritten(error: OSError) -> FolderGone:
     return FolderGone(f"its marker {NAME} can't be written ({marker_file.words(error)})")
 
 
-def _raise_counter(root: str, marker: Marker, found: Marker) -> None:
+def _write_over(root: str, marker: Marker, found: Marker) -> bool:
+    """Write a marker over the one that was found; whether that could be done."""
     try:
         marker_file.replace(root, marker, over=found)
     except OSError as error:
-        # full or read-only meanwhile: the marker stands and is ours, and the next start raises it further
+        # full or read-only meanwhile: the marker stands and is ours, and the next look tries again
         if error.errno not in _READ_ONLY | {errno.ENOSPC, errno.EDQUOT}:
             raise _unwritten(error) from error
+        return False
+    return True

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
+import hashlib
+import hmac
 import json
 import os
 import secrets
 import stat
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from diffio_watch.disk import durable
+from diffio_watch.disk.keeper import NOBODY, Keeper
 
 Role = Literal["inbox", "outbox", "archive"]
 
 NAME: Final = ".diffio-watch"
 PROGRAM: Final = "diffio-watch"
-_LIMIT: Final = 4096  # bytes; a real one has some 150
-_HIGHEST: Final = 2**62  # that a counter may be; the journal keeps 63 bits
+_LIMIT: Final = 4096  # bytes; a real one has some 500
+_LONGEST: Final = 200  # characters of a name or an id
+HIGHEST: Final = 2**40  # that a counter may be: ten a second for three thousand years
 _RUN: Final = secrets.token_hex(4)  # in the temporary names of this process, beside its number
 
 
@@ -34,13 +39,39 @@ class FolderGone(MarkerError):
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """What a marker says. `counter` is that of the journal when it was last here, and never falls."""
+    """What a marker says.
+
+    Attributes:
+        program: this one's name.
+        journal: id of the journal that the folder belongs to.
+        role: what the folder is used as.
+        name: of the inbox that it belongs to.
+        counter: that of the journal when it was last here; it never falls.
+        seal: shows that this journal, or a copy of it, set the counter; "" where it was written without.
+        keeper: who keeps that journal, for people.
+        seen_at: when the file was last written or touched, in seconds since the epoch.
+    """
 
     program: str
     journal: str
     role: Role
     name: str
     counter: int
+    seal: str = ""
+    keeper: Keeper = NOBODY
+    seen_at: float = field(default=0.0, compare=False)
+
+    def sealed(self, secret: bytes) -> Marker:
+        """With the seal that only who has the journal can make."""
+        return dataclasses.replace(self, seal=self._seal(secret))
+
+    def genuine(self, secret: bytes) -> bool:
+        """Whether who has the journal set the counter."""
+        return hmac.compare_digest(self.seal.encode(), self._seal(secret).encode())
+
+    def _seal(self, secret: bytes) -> str:
+        text = "\0".join((self.journal, self.role, self.name, str(self.counter)))
+        return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
 
 
 def read(root: str) -> Marker | None:
@@ -60,30 +91,41 @@ def _read(path: str, folder: int | None) -> Marker | None:
     except OSError as error:
         raise FolderGone(f"its marker {NAME} can't be read ({words(error)})") from error
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise FolderGone(f"its marker {NAME} is no regular file")
         text = os.read(descriptor, _LIMIT + 1)
     except OSError as error:
         raise FolderGone(f"its marker {NAME} can't be read ({words(error)})") from error
     finally:
         os.close(descriptor)
-    return _parse(text) if text else None  # an empty one: the power went while it was first written
+    return _parse(text, status.st_mtime) if text else None  # an empty one: the power went while it was first written
 
 
-def _parse(text: bytes) -> Marker:
+def _parse(text: bytes, seen_at: float) -> Marker:
     try:
         if len(text) > _LIMIT:
             raise ValueError("too long")
         found = json.loads(text)
-        marker = Marker(**{key: found[key] for key in ("program", "journal", "role", "name", "counter")})
-        texts = (marker.journal, marker.role, marker.name)
-        if marker.program != PROGRAM or any(type(text) is not str for text in texts):
+        facts = {key: found[key] for key in ("program", "journal", "role", "name", "counter")}
+        if facts["program"] != PROGRAM or facts["role"] not in get_args(Role) \
+                or not (_is_word(facts["journal"]) and _is_word(facts["name"])):
             raise ValueError("not of this program")
-        if type(marker.counter) is not int or not 0 <= marker.counter < _HIGHEST:
+        if type(facts["counter"]) is not int or not 0 <= facts["counter"] < HIGHEST:
             raise ValueError("not counted by this program")
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise FolderGone(f"its marker {NAME} is damaged") from error
-    return marker
+        seal = found.get("seal")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise damaged() from error
+    return Marker(**facts, seal=seal if _is_word(seal) else "", keeper=Keeper.of(found.get("keeper")), seen_at=seen_at)
+
+
+def _is_word(found: object) -> bool:
+    return isinstance(found, str) and 0 < len(found) <= _LONGEST and found.isprintable()
+
+
+def damaged() -> FolderGone:
+    """What there is to say of a marker that this program did not write so."""
+    return FolderGone(f"its marker {NAME} is damaged")
 
 
 def create(root: str, marker: Marker) -> None:
@@ -119,11 +161,21 @@ def replace(root: str, marker: Marker, *, over: Marker | None = None) -> None:
     with _opened(root) as folder:
         if over is not None:
             found = _read(NAME, folder)
-            if found is None or (found.journal, found.role, found.name) != (over.journal, over.role, over.name):
+            if found is None or (found.journal, found.role) != (over.journal, over.role) \
+                    or found.name not in {over.name, marker.name}:
                 raise FolderGone("it was unmounted or replaced just now")
         with _fresh(folder, marker) as fresh:
             os.rename(fresh, NAME, src_dir_fd=folder, dst_dir_fd=folder)
             _sync(folder)
+
+
+def touch(root: str) -> None:
+    """Show that the daemon is at work here: the marker's time is when it was last seen.
+
+    Raises:
+        OSError: the folder can't be written.
+    """
+    os.utime(f"{root}/{NAME}", follow_symlinks=False)
 
 
 def sweep(root: str, journal: str) -> None:
@@ -164,7 +216,8 @@ def _fresh(folder: int, marker: Marker) -> Iterator[str]:
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=folder)
     try:
         try:
-            durable.write_all(descriptor, json.dumps(asdict(marker)).encode() + b"\n")
+            told = {name: value for name, value in asdict(marker).items() if name != "seen_at"}
+            durable.write_all(descriptor, json.dumps(told, ensure_ascii=False).encode() + b"\n")
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

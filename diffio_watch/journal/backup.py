@@ -10,6 +10,7 @@ import os
 import re
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
@@ -110,6 +111,28 @@ def write_daily(state_dir: Path, now: float) -> Path | None:
     except OSError as error:
         raise CopyFailed(f"The daily copies in {folder} can't be kept: {error.strerror}.") from error
     return target
+
+
+def newest(state_dir: Path, wanted: Callable[[str], bool]) -> Path | None:
+    """The newest daily copy of a journal.
+
+    Args:
+        state_dir: where the copies are.
+        wanted: told a copy's journal's id; whether that is meant.
+    """
+    try:
+        found = [path for path in (state_dir / FOLDER).iterdir() if _DAILY.fullmatch(path.name)]
+    except OSError:
+        return None
+    for path in sorted(found, reverse=True):
+        try:
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as copy:
+                row = copy.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()
+        except sqlite3.Error:
+            continue  # no copy that helps anybody
+        if row is not None and wanted(str(row[0])):
+            return path
+    return None
 
 
 def _remove(folder: Path, pattern: re.Pattern[str], keep: int) -> None:

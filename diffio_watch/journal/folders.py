@@ -13,6 +13,8 @@ from diffio_watch.journal.rows import dump
 
 # in the meta of a journal that a marker has given away as an old copy: the sentence about it
 OLD_COPY: Final = "old_copy"
+_MOST_A_SECOND: Final = 10  # counts; really one a start, a day and a purchase
+_SLACK: Final = 1000
 
 
 class Folders(Jobs):
@@ -21,7 +23,10 @@ class Folders(Jobs):
     def folder(self, role: Role, name: str) -> FolderMemory | None:
         """What this journal knows of a folder it has used; None: it has never used it."""
         row = self._one("SELECT facts FROM folders WHERE role = ? AND name = ?", role, name)
-        return None if row is None else FolderMemory(**json.loads(row["facts"]))
+        if row is None:
+            return None
+        facts = json.loads(row["facts"])
+        return FolderMemory(**{**facts, "former": tuple(facts.get("former", ()))})
 
     def set_folder(self, memory: FolderMemory) -> None:
         """Remember a folder."""
@@ -46,6 +51,16 @@ class Folders(Jobs):
         with self.transaction() as db:
             db.execute("INSERT INTO folder_counts VALUES (?, ?, ?) "
                        "ON CONFLICT DO UPDATE SET counter = max(counter, excluded.counter)", (role, name, counter))
+
+    def forget_counts(self) -> None:
+        """Begin to count anew; every marker is about to be written anew too."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM folder_counts")
+
+    def could_count(self, counter: int) -> bool:
+        """Whether a newer state of this journal, restored as an older one, may have come to a counter by now."""
+        age = max(0.0, self.clock.now() - float(self.meta("created_at") or 0.0))
+        return counter <= _SLACK + _MOST_A_SECOND * age
 
     def _rename_folders(self, db: sqlite3.Connection, old: str, new: str) -> None:
         roles: tuple[Role, ...] = ("inbox", "outbox", "archive")

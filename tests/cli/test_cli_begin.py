@@ -13,7 +13,7 @@ import pytest
 from cli_place import Done, Place, another_user, command
 
 from diffio_watch.config import load
-from diffio_watch.disk import lease, marker
+from diffio_watch.disk import lease, marker, marker_file
 from diffio_watch.disk.mounts import mount_of
 from diffio_watch.sandbox import Sandbox
 
@@ -171,7 +171,7 @@ def test_check_tells_a_missing_key_and_one_that_everybody_can_read(place: Place,
 @pytest.mark.usefixtures("key")
 def test_check_tells_folders_that_are_missing_or_somebody_elses(place: Place) -> None:
     place.outbox.rmdir()
-    marker.adopt(str(place.inbox), "inbox", "podcasts", marker.Owner("another", 1))
+    marker_file.replace(str(place.inbox), marker.Marker("diffio-watch", "another", "inbox", "podcasts", 1))
     done = place.run("check", "--offline")
     assert done.code == 1
     assert "is not there" in done.out
@@ -183,7 +183,7 @@ def test_check_tells_folders_that_are_missing_or_somebody_elses(place: Place) ->
 @pytest.mark.usefixtures("key")
 def test_check_tells_a_folder_whose_marker_is_gone(place: Place) -> None:
     with place.journal() as journal:
-        journal.set_folder(marker.adopt(str(place.inbox), "inbox", "podcasts", marker.Owner(journal.id, 0)))
+        journal.set_folder(marker.adopt(str(place.inbox), "inbox", "podcasts", marker.Owner(journal.id, 0), journal))
     assert levels(place.run("check", "--offline", "--json"))["inbox podcasts"] & {"error"} == set()
     (place.inbox / marker.NAME).unlink()
     done = place.run("check", "--offline")

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from cli_place import Place, at_a_terminal, command
 
-from diffio_watch.disk import marker
+from diffio_watch.disk import marker_file
 from diffio_watch.job import State
 from diffio_watch.reasons import because
 
@@ -28,7 +28,7 @@ def test_hints_name_the_configuration_that_the_command_was_given(place: Place) -
 
 
 def test_the_daemons_own_hints_name_its_configuration(place: Place) -> None:
-    marker.adopt(str(place.inbox), "inbox", "podcasts", marker.Owner("another", 1))
+    marker_file.replace(str(place.inbox), marker_file.Marker("diffio-watch", "another", "inbox", "podcasts", 1))
     done = subprocess.run(command("run", "-c", str(place.config_file)), env=place.env, capture_output=True, text=True,
                           check=False, timeout=60)
     assert done.returncode == 2

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -80,7 +81,7 @@ def test_the_first_use_writes_the_marker_and_remembers_the_folder(house: House, 
     memory = house.memory()
     assert memory.marked
     assert memory.source
-    assert on_disk(root) == Marker("diffio-watch", house.book.id, "inbox", "podcasts", 1)
+    assert replace(on_disk(root), seal="") == Marker("diffio-watch", house.book.id, "inbox", "podcasts", 1)
     house.use(root)
     assert house.memory() == memory
     assert [path.name for path in root.iterdir()] == [".diffio-watch"]
@@ -431,3 +432,145 @@ def test_adopting_does_not_help_an_old_copy_over_its_marker(
     (root / marker.NAME).write_text("damaged")
     adopt(house)
     assert on_disk(root).counter == 1
+
+
+@pytest.mark.parametrize("counter", [2, 500, 10**9, 2**39, 2**40 - 1])
+@pytest.mark.parametrize("strip", [True, False])
+def test_a_counter_that_others_edited_is_a_damaged_marker_and_not_an_old_copy(
+    house: House, root: Path, counter: int, *, strip: bool,
+) -> None:
+    """Whoever may write into the share must not stop the whole service, nor take the folder away for good."""
+    house.use(root)
+    edited = json.loads((root / marker.NAME).read_bytes()) | {"counter": counter} | ({"seal": ""} if strip else {})
+    (root / marker.NAME).write_text(json.dumps(edited))
+    for _ in range(2):
+        with pytest.raises(FolderGone, match="damaged"):
+            house.use(root)
+    house.book.set_folder(marker.adopt(str(root), "inbox", "podcasts", Owner(house.book.id, 1), house.book))
+    house.use(root)
+    assert on_disk(root).counter == 1
+
+
+def test_a_seal_is_of_one_folder_and_one_counter(house: House, root: Path, tmp_path: Path) -> None:
+    """A true marker of another folder of this journal says nothing here."""
+    other = tmp_path / "other"
+    other.mkdir()
+    house.use(root)
+    house.me.counter = 7
+    house.use(other, name="radio")
+    moved = replace(on_disk(other), name="podcasts")
+    marker_file.replace(str(root), moved)
+    with pytest.raises(FolderGone, match="damaged"):
+        house.use(root)
+
+
+@pytest.mark.parametrize(("counter", "old"), [(900, True), (10**9, False)])
+def test_a_counter_from_before_there_were_seals_is_judged_by_its_height(
+    house: House, root: Path, *, counter: int, old: bool,
+) -> None:
+    """A copy of a journal of the first version is an old one still; no young one has come to a thousand million."""
+    (root / marker.NAME).write_text(json.dumps({
+        "program": "diffio-watch", "journal": house.book.id, "role": "inbox", "name": "podcasts", "counter": counter}))
+    with pytest.raises(OldJournal if old else FolderGone):
+        house.use(root)
+
+
+def test_a_marker_without_a_seal_gets_one(house: House, root: Path) -> None:
+    house.use(root)
+    (root / marker.NAME).write_text(json.dumps({
+        "program": "diffio-watch", "journal": house.book.id, "role": "inbox", "name": "podcasts", "counter": 1}))
+    house.use(root)
+    assert on_disk(root).genuine(house.book.secret)
+
+
+@pytest.mark.parametrize("change", [
+    {"name": "a\0b"}, {"name": "x" * 300}, {"journal": "\ud800"}, {"role": "innbox"}, {"name": ""}, {"journal": 7},
+    {"counter": True}, {"counter": -1}, {"counter": 1.5}, {"counter": 2**40}, {"counter": float("nan")},
+])
+def test_words_and_numbers_that_this_program_never_wrote_are_damage(
+    house: House, root: Path, change: dict[str, object],
+) -> None:
+    house.use(root)
+    told = json.loads((root / marker.NAME).read_bytes())
+    (root / marker.NAME).write_text(json.dumps(told | change))
+    with pytest.raises(FolderGone, match="damaged"):
+        house.use(root)
+
+
+@pytest.mark.parametrize("keeper", [None, [], "x", {"user": 7, "pid": "1"}, {"user": "\x1b[31m", "pid": 2**70},
+                                    {"host": "h" * 5000, "pid": True}, {"state_dir": "a\nb", "pid": -1}])
+def test_what_a_marker_says_of_its_keeper_is_only_ever_told(house: House, root: Path, keeper: object) -> None:
+    house.use(root)
+    told = json.loads((root / marker.NAME).read_bytes()) | {"keeper": keeper, "seal": [1]}
+    (root / marker.NAME).write_text(json.dumps(told)[:4000] if len(json.dumps(told)) < 4000 else json.dumps(
+        told | {"keeper": {"host": "h" * 900}}))
+    found = on_disk(root)
+    assert found.keeper.pid == 0
+    assert len(found.keeper.host) <= 64
+    assert str(found.keeper).isprintable()
+    house.use(root)
+
+
+def test_a_marker_tells_who_keeps_the_journal(house: House, root: Path) -> None:
+    house.me.keeper = marker.Keeper.here(house.state, runs=True)
+    house.use(root)
+    keeper = on_disk(root).keeper
+    assert keeper == house.me.keeper
+    assert str(house.state) in str(keeper)
+    assert keeper.pid == os.getpid()
+
+
+def test_a_marker_that_a_command_wrote_gets_the_daemons_name_again(house: House, root: Path) -> None:
+    house.me.keeper = marker.Keeper.here(house.state, runs=True)
+    house.use(root)
+    house.book.set_folder(marker.adopt(str(root), "inbox", "podcasts", Owner(house.book.id, 1), house.book))
+    assert on_disk(root).keeper == marker.Keeper()
+    house.use(root)
+    assert on_disk(root).keeper == house.me.keeper
+
+
+def test_a_daemon_that_works_shows_life_at_its_markers(
+    house: House, root: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house.me.keeper = marker.Keeper.here(house.state, runs=True)
+    house.use(root)
+    os.utime(root / marker.NAME, (1, 1))
+    house.use(root)
+    assert on_disk(root).seen_at == 1  # not at each look
+    monkeypatch.setattr(marker, "_touched", {})  # some minutes later
+    house.use(root)
+    assert abs(on_disk(root).seen_at - time.time()) < 60
+
+
+def test_who_works_at_a_folder_is_told_by_its_process_and_elsewhere_by_its_last_sign() -> None:
+    here = marker.Keeper.here(Path("/state"), runs=True)
+    with subprocess.Popen(["sleep", "60"]) as other:
+        running = replace(here, pid=other.pid)
+        assert running.works(1000.0, 1100.0)
+        assert not running.works(1000.0, 1000.0 + 901)  # another program has its number by now
+        other.kill()
+    assert not running.works(1000.0, 1100.0)
+    assert not here.works(1000.0, 1100.0)  # this very process
+    far = replace(running, machine="0" * 16)
+    assert far.works(1000.0, 1100.0)
+    assert far.works(1100.0, 1000.0)  # its clock is ahead
+    assert not far.works(1000.0, 2000.0)
+    assert not replace(far, pid=0).works(1000.0, 1100.0)  # a command wrote it
+
+
+def test_a_read_only_inbox_gets_its_marker_as_soon_as_it_can_be_written(house: House, read_only: Path) -> None:
+    try:
+        house.use(read_only)
+        assert not house.memory().marked
+        if os.geteuid() == 0:
+            subprocess.run(["mount", "-o", "remount,rw", str(read_only)], check=True)
+        else:
+            read_only.chmod(0o755)
+        house.use(read_only)
+        assert on_disk(read_only).journal == house.book.id
+        assert house.memory().marked
+        (read_only / marker.NAME).unlink()
+        with pytest.raises(FolderGone, match="missing"):
+            house.use(read_only)
+    finally:
+        subprocess.run(["umount", read_only], check=False, capture_output=True)

@@ -12,6 +12,7 @@ from intake_media import tone
 
 from diffio_watch.clock import Clock
 from diffio_watch.config import Config
+from diffio_watch.disk import marker_file
 from diffio_watch.disk.marker import Owner
 from diffio_watch.intake.room import Intake
 from diffio_watch.job import Job
@@ -107,3 +108,8 @@ def age(path: Path, seconds: float) -> None:
     """Move a file's time."""
     status = path.stat()
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + int(seconds * 10**9)))
+
+
+def foreign(folder: Path) -> None:
+    """Put another journal's marker into a folder."""
+    marker_file.replace(str(folder), marker_file.Marker("diffio-watch", "01ANOTHERJOURNAL", "outbox", "other", 7))

@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pytest
 from intake_media import TONE, riff
-from intake_room import Room, age
+from intake_room import Room, age, foreign
 
 from diffio_watch.disk import lease
-from diffio_watch.disk.marker import Owner, adopt
 from diffio_watch.disk.mounts import Mount, mount_of
 from diffio_watch.job import State
 from diffio_watch.reasons import because
@@ -838,7 +837,7 @@ def test_an_outbox_that_shows_in_the_inbox_is_not_taken_in_by_hints_either(room:
     room.drop("x/out/a.wav")
     room.pass_time(1)
     assert room.settling() == {"x/out/a.wav": "settling"}
-    adopt(str(room.inbox / "x/out"), "outbox", "other", Owner("01ANOTHERJOURNAL", 7))
+    foreign(room.inbox / "x/out")
     room.pass_time(3)
     assert (room.settling(), room.states()) == ({}, {})
     room.drop("x/out/b.wav")
@@ -851,6 +850,6 @@ def test_an_outbox_that_shows_in_the_inbox_is_not_taken_in_by_hints_either(room:
 def test_what_was_journalled_of_a_folder_before_it_had_a_marker_is_not_taken_for_gone(room: Room) -> None:
     room.drop("x/a.wav")
     room.pass_time(4)
-    adopt(str(room.inbox / "x"), "outbox", "other", Owner("01ANOTHERJOURNAL", 7))
+    foreign(room.inbox / "x")
     room.pass_time(5)
     assert room.states() == {"x/a.wav": "queued"}

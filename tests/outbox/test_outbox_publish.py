@@ -398,7 +398,7 @@ def test_a_root_that_changes_while_it_is_checked_is_not_written_to(studio: Studi
 
 def test_another_error_of_the_check_comes_through(studio: Studio) -> None:
     def available() -> None:
-        raise marker.ForeignMarker("another journal's", "x")
+        raise marker.ForeignMarker(marker.Marker("diffio-watch", "x", "outbox", "a", 1))
 
     with pytest.raises(marker.ForeignMarker):
         studio.outbox(available).free()

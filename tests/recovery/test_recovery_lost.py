@@ -339,16 +339,16 @@ def test_a_rebuild_runs_without_a_daemon_only(house: House) -> None:
     assert "stop it first" in done.err
 
 
-def test_the_markers_are_taken_over_and_the_counter_is_above_every_one(house: House) -> None:
+def test_the_markers_are_taken_over_and_count_as_the_new_journal_does(house: House) -> None:
     inbox_b, outbox_b = house.second_inbox()
     restored(house)
     for _ in range(3):
         house.once()
-    old = max(map(house.counter, (house.inbox, house.outbox, inbox_b, outbox_b)))
+    assert min(map(house.counter, (house.inbox, house.outbox, inbox_b, outbox_b))) > 1
     house.lose_journal()
     house.rebuild()
     with Journal.open(house.state, read_only=True) as journal:
-        assert journal.meta("starts") == house.counter(house.inbox) == house.counter(outbox_b) == old + 1
+        assert journal.meta("starts") == house.counter(house.inbox) == house.counter(outbox_b) == 1
         found = marker.read(str(house.outbox))
         assert found is not None
         assert found.journal == journal.id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from contextlib import closing
@@ -9,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import structlog
-from recovery_house import House
+from recovery_house import KEY, House
 
-from diffio_watch.disk import marker
+from diffio_watch.disk import marker, marker_file
 from diffio_watch.job import State
 from diffio_watch.journal import CopyFailed, Journal
 from diffio_watch.journal.backup import write_copy
@@ -236,7 +237,7 @@ def test_a_foreign_folder_mounted_while_the_daemon_runs_stops_its_inbox_alone(ho
             folder.rename(house.base / f"ours {folder.name}")
             folder.mkdir()
             role: marker.Role = "inbox" if folder == house.inbox else "outbox"
-            marker.adopt(str(folder), role, "a", marker.Owner("01ANOTHERJOURNAL", 99))
+            marker_file.replace(str(folder), marker.Marker("diffio-watch", "01ANOTHERJOURNAL", role, "a", 99))
         house.drop("foreign.wav", 40)
         house.drop("fine.wav", 41, inbox_b)
         house.wait(lambda: house.states().get("b:fine.wav") is State.DELIVERED)
@@ -273,3 +274,50 @@ def test_a_copy_never_overwrites_and_leaves_nothing_behind(house: House, tmp_pat
     with pytest.raises(CopyFailed):
         write_copy(house.state, tmp_path / ("n" * 300))
     assert list(tmp_path.glob(".journal*")) == []
+
+
+@pytest.mark.parametrize("heal", ["adopt", "rebuild"])
+@pytest.mark.parametrize("counter", [50, 2**40 - 1, 2**61])
+def test_an_edited_counter_stops_that_inbox_alone_until_it_is_healed(house: House, heal: str, counter: int) -> None:
+    inbox_b, _ = house.second_inbox()
+    restored(house, 0)
+    told = json.loads((house.inbox / marker.NAME).read_bytes()) | {"counter": counter}
+    (house.inbox / marker.NAME).write_text(json.dumps(told))
+    house.drop("fine.wav", 41, inbox_b)
+    assert house.once() == 1
+    assert house.states()["b:fine.wav"] is State.DELIVERED
+    assert "is damaged" in house.cmd("status").out
+    assert house.cmd("journal", *(["adopt", "a"] if heal == "adopt" else ["rebuild"])).code == 0
+    house.drop("a.wav", 42)
+    assert house.once() == 0
+    assert house.states()["a.wav"] is State.DELIVERED
+    assert house.counter(house.inbox) < 50
+    house.check(4)
+
+
+def test_a_journal_that_believed_an_edited_counter_once_is_healed_by_a_rebuild(house: House) -> None:
+    restored(house, 0)
+    with Journal.open(house.state) as journal:
+        journal.set_meta("starts", 2**61)
+        journal.count_folder("inbox", "a", 2**61)
+    (house.inbox / marker.NAME).write_text("damaged")
+    house.rebuild()
+    assert house.once() == 0
+    assert house.counter(house.inbox) < 50
+    house.check(2)
+
+
+def test_a_start_that_fails_leaves_no_marker(house: House) -> None:
+    house.use_key(None)
+    assert house.cmd("run").code == 2
+    assert [path.name for folder in (house.inbox, house.outbox) for path in folder.iterdir()] == []
+    house.use_key(KEY)
+    assert house.once() == 0
+    assert house.counter(house.inbox) == house.counter(house.outbox)
+
+
+def test_a_start_that_fails_takes_no_other_folder_either(house: House) -> None:
+    """One folder is another journal's: the others stay as they were."""
+    marker_file.replace(str(house.outbox), marker.Marker("diffio-watch", "01ANOTHERJOURNAL", "outbox", "a", 1))
+    assert house.cmd("run").code == 2
+    assert not (house.inbox / marker.NAME).exists()
