@@ -156,6 +156,9 @@ _CASES: Final[dict[str, tuple[str, Reason]]] = {
     "bad_name": ("in_the_way", Reason(
         Kind.PARKED, "The outbox's filesystem takes no such name: {detail}.",
         "Rename the original; it goes on by itself, and nothing is bought again.")),
+    "upload_forbidden": ("forbidden", Reason(
+        Kind.INBOX, "The service forbids this key to upload anything: {detail}.",
+        "Check the key's permissions; it goes on by itself.")),
     "outbox_refused": ("outbox_unavailable", Reason(
         Kind.INBOX, "The outbox {path} can't be written by this user.",
         "Give the service's user the right to write it; it goes on by itself.")),

@@ -26,7 +26,7 @@ class Uploads:
     def put(self, to: SignedPut, body: Body) -> None:
         """Send a whole file to its signed URL; every try starts it over."""
         self._wire.ask(Request(
-            "put", "storage", to.method, urls.safe(to.url, loopback=self._loopback), judge_upload,
+            "put", "upload", to.method, urls.safe(to.url, loopback=self._loopback), judge_upload,
             {"Content-Type": to.content_type}, body, (to.url,),
         ), Answer.taken)
 

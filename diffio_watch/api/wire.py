@@ -38,12 +38,14 @@ class Observation:
         role: what the host is to us.
         ok: the origin answered as one that works; a clear refusal (4xx) is such an answer, a 429 or 5xx is not.
         error: why not, or what it refused.
+        call: its name, such as "progress".
     """
 
     origin: str
     role: Role
     ok: bool
     error: ApiError | None
+    call: str = ""
 
 
 Observe = Callable[[Observation], None]
@@ -125,12 +127,13 @@ class Wire:
             error.message = words.clean(error.message, request.secrets)
             error.args = (error.message,)
             if not isinstance(error, Stopped):
-                self._observe(Observation(error.origin, request.role, not error.transient, error))
+                self._observe(Observation(error.origin, request.role, not error.transient, error, request.call))
             raise
         except _FromCaller as wrapped:
             callers = wrapped.error
         else:
-            self._observe(Observation(request.target.origin, request.role, ok=True, error=None))
+            self._observe(Observation(request.target.origin, request.role, ok=True, error=None,
+                                      call=request.call))
             return
         raise callers
 

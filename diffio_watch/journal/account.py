@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from diffio_watch.job import Because, Job
+from diffio_watch.job import Because, Job, State
 from diffio_watch.journal.files import Files
 from diffio_watch.journal.rows import dump, dump_because, load_because
 
@@ -78,6 +78,25 @@ class Account(Files):
         """End the pause of an inbox; `*` ends them all."""
         with self.transaction() as db:
             db.execute("DELETE FROM pauses WHERE inbox = ? OR ? = '*'", (inbox, inbox))
+
+    def under_way(self, states: Collection[State], inboxes: Collection[str], base_url: str, *,
+                  parks: int | None = None) -> int:
+        """How many jobs are in these states and go on by themselves.
+
+        Args:
+            states: theirs.
+            inboxes: names of those that count.
+            base_url: of the service; jobs that belong to another one do not count.
+            parks: jobs that were parked so often in a row, and are so now, do not count either.
+        """
+        marks, names = ", ".join("?" * len(states)), ", ".join("?" * len(inboxes))
+        row = self._one(
+            f"SELECT count(*) AS n FROM jobs WHERE state IN ({marks}) AND inbox IN ({names}) "  # noqa: S608 - placeholders only
+            "AND due_at IS NOT NULL AND (base_url IS NULL OR base_url = ?) "
+            "AND (? IS NULL OR parks < ? OR because IS NULL)",
+            *sorted(states), *inboxes, base_url, parks, parks)
+        assert row is not None
+        return int(row["n"])
 
     def bought(self) -> int:
         """Generations ever intended: it grows with each, whatever the clock says."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from diffio_watch.job import OPEN, TRANSITIONS, Event, Job, Part, State
 from diffio_watch.journal.connection import Connection
 from diffio_watch.journal.errors import NameReserved, Stale
-from diffio_watch.journal.rows import COLUMNS, job_row, to_job, to_row
+from diffio_watch.journal.rows import COLUMNS, dump, job_row, to_job, to_row
 
 _ALL: Final = ", ".join(COLUMNS)
 _INSERT: Final = f"INSERT INTO jobs ({_ALL}) VALUES ({', '.join(':' + name for name in COLUMNS)})"  # noqa: S608 - our own column names
@@ -152,19 +152,21 @@ class Jobs(Connection):
             f"state IN ({marks}) AND inbox = ? AND due_at <= ? {only} ORDER BY {order} LIMIT ?",
             *sorted(states), inbox, now, limit, index="jobs_due")
 
-    def oldest(self, state: State, of: Collection[tuple[str, bool]], limit: int) -> list[Job]:
+    def oldest(self, state: State, of: Collection[tuple[str, bool]], limit: int, base_url: str) -> list[Job]:
         """Jobs in a state that go on by themselves some time, oldest first.
 
         Args:
             state: theirs.
             of: names of inboxes, each with whether the jobs are paid for.
             limit: no more of them.
+            base_url: of the service; those that belong to another one are left out.
         """
         if not of:
             return []
         groups = ", ".join("(?, ?)" for _ in of)
         return self._jobs(f"state = ? AND due_at IS NOT NULL AND (inbox, intent_at IS NOT NULL) IN (VALUES {groups}) "
-                          "ORDER BY seq LIMIT ?", state, *[value for group in of for value in group], limit)
+                          "AND (base_url IS NULL OR base_url = ?) ORDER BY seq LIMIT ?",
+                          state, *[value for group in of for value in group], base_url, limit)
 
     def goes_on(self, state: State, inbox: str, until: float, *, paid: bool) -> bool:
         """Whether any job in a state, paid for or not, is due until then, in seconds since the epoch."""
@@ -190,7 +192,7 @@ class Jobs(Connection):
                        (held_until, held_until))
 
     def bring_forward(self, codes: Collection[str], now: float, origin: str | None = None, *,
-                      floor: float = 0.0) -> int:
+                      floor: float = 0.0, but: Collection[str] = ()) -> int:
         """Make every open job that is parked for one of these reasons due now.
 
         Args:
@@ -198,6 +200,7 @@ class Jobs(Connection):
             now: seconds since the epoch.
             origin: only those whose sentence names this origin.
             floor: seconds that a job waits at least after it was parked.
+            but: ids of jobs that are left as they are.
         """
         marks = ", ".join("?" * len(codes))
         with self.transaction() as db:
@@ -205,8 +208,9 @@ class Jobs(Connection):
                 f"UPDATE jobs SET due_at = max(?, updated_at + ?), version = version + 1 "  # noqa: S608 - our states and marks; values are bound
                 f"WHERE state IN ({_OPEN}) AND due_at > max(?, updated_at + ?) "
                 f"AND json_extract(because, '$.code') IN ({marks}) "
-                "AND (? IS NULL OR instr(json_extract(because, '$.message'), ?))",
-                (now, floor, now, floor, *sorted(codes), origin, origin)).rowcount
+                "AND (? IS NULL OR instr(json_extract(because, '$.message'), ?)) "
+                "AND id NOT IN (SELECT value FROM json_each(?))",
+                (now, floor, now, floor, *sorted(codes), origin, origin, dump(sorted(but)))).rowcount
 
     def counts(self, inbox: str | None = None) -> dict[State, int]:
         """How many jobs are in each state."""

@@ -15,13 +15,14 @@ from diffio_watch.disk.trouble import Trouble, trouble
 from diffio_watch.job import Job, State
 from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
 from diffio_watch.pipeline.content import Changed
-from diffio_watch.pipeline.outcome import Outcome, Stop, changed, fail, hold, new_project, park
+from diffio_watch.pipeline.outcome import Outcome, Stop, changed, fail, hold, new_project, park, pause
 from diffio_watch.reasons import because
 
 # an unexpected error of this program is tried this many times
 INTERNAL_TRIES: Final = 5
 # a paid job that the key may not read waits this long: money was spent, so it must not fail for a permission
 _FORBIDDEN_PAUSE: Final = 900.0
+_FORBIDDEN_TRIES: Final = 2  # and so often, before an upload starts over
 # codes and cases of reasons, by what an error of the system is about
 _OF_OUTBOX: Final = {
     Trouble.NO_RIGHT: "no_right", Trouble.IN_USE: "in_use", Trouble.IN_THE_WAY: "in_the_way",
@@ -39,7 +40,7 @@ class ProjectGone(Exception):
 
 def decide(  # noqa: PLR0912 - a decision table has as many rows as there are cases
     error: Exception, job: Job, now: float, *, key_works: bool | None = None, same_key: bool = True,
-    current_model: str | None = None,
+    sees_project: bool = True, current_model: str | None = None,
 ) -> Outcome:
     """The one answer to each error of a step.
 
@@ -49,6 +50,7 @@ def decide(  # noqa: PLR0912 - a decision table has as many rows as there are ca
         now: seconds since the epoch.
         key_works: for `Forbidden`: whether a free call accepts the key.
         same_key: whether the key is the one that the job's project or intent was sent with.
+        sees_project: for a forbidden generation: whether the key may look at the job's project.
         current_model: the model that the inbox is configured with now.
     """
     match error:
@@ -71,7 +73,7 @@ def decide(  # noqa: PLR0912 - a decision table has as many rows as there are ca
             # such a stop lets what is bought be fetched, so the job itself has to wait
             return replace(park(job, now, because("service_error", detail=error)), stop=halted.stop)
         case api.Forbidden():
-            return _forbidden(error, job, now, key_works=key_works, same_key=same_key)
+            return _forbidden(error, job, now, key_works=key_works, same_key=same_key, sees_project=sees_project)
         case api.ModelRetired() | ModelUnknown() if job.state is State.GENERATING:
             return _model(error, job, now, current_model)
         case api.IdempotencyConflict():
@@ -105,17 +107,27 @@ def _halt(now: float, code: str, *, next_check_at: float | None = None, detail: 
     return Outcome({"due_at": now}, stop=Stop("account", because(code, detail=detail), next_check_at), rest=True)
 
 
-def _forbidden(error: api.Forbidden, job: Job, now: float, *, key_works: bool | None, same_key: bool) -> Outcome:
+def _forbidden(error: api.Forbidden, job: Job, now: float, *, key_works: bool | None, same_key: bool,
+               sees_project: bool) -> Outcome:
     if key_works is False:
         return _halt(now, "auth", detail=error.message)
     if (job.paid or job.generation_id is not None) and not same_key:
         return hold(job, "account_changed")
     if not same_key:
         return new_project(job, now, "the project was made with another API key")
-    if job.state in {State.UPLOADING, State.GENERATING}:
-        reason = because("forbidden", model=job.settings.model, inbox=job.inbox, detail=error.message)
-        return Outcome({"due_at": now}, stop=Stop(f"inbox:{job.inbox}:model", reason), rest=True)
-    return park(job, now, because("service_error", detail=error), delay=_FORBIDDEN_PAUSE)
+    scope = f"inbox:{job.inbox}:model"
+    facts = {"model": job.settings.model, "inbox": job.inbox, "detail": error.message}
+    if job.state is State.GENERATING and sees_project:
+        return Outcome({"due_at": now}, stop=Stop(scope, because("forbidden", **facts)), rest=True)
+    if job.state is State.UPLOADING and job.project_id is None:
+        return Outcome({"due_at": now}, stop=Stop(scope, because("upload_forbidden", **facts)), rest=True)
+    if job.state is State.UPLOADING and job.parks >= _FORBIDDEN_TRIES:
+        return new_project(job, now, str(error))  # nothing is paid, and another project may be this key's
+    return park(job, now, because("service_error", detail=error), delay=_forbidden_pause(job))
+
+
+def _forbidden_pause(job: Job) -> float:
+    return max(_FORBIDDEN_PAUSE, pause(job.parks))
 
 
 def _model(error: Exception, job: Job, now: float, current_model: str | None) -> Outcome:

@@ -2,94 +2,28 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Collection
 from typing import Final
 
-from diffio_watch.api import ApiError
-from diffio_watch.config import KeyMissing, Limits
+from diffio_watch.config import Limits
 from diffio_watch.job import OPEN, Job, State
 from diffio_watch.journal import Halt
 from diffio_watch.pipeline import guard
-from diffio_watch.pipeline.halts import ACCOUNT, LONGEST_PAUSE, Halts
+from diffio_watch.pipeline.halts import LONGEST_PAUSE, Halts
+from diffio_watch.pipeline.pool import Pool
+from diffio_watch.pipeline.probes import BEGUN, Probes
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.pipeline.upload import release
-from diffio_watch.pipeline.worker import Worker, key_works
+from diffio_watch.pipeline.worker import Worker
 
 _CALLS: Final = 4
 _TIDY_EVERY: Final = 10.0  # seconds between two looks for uploads that nobody goes on with
 _WRITTEN_OFF: Final = 8
 _LONGEST: Final = 0.5  # seconds between two looks into the journal
-_SPENDING_STOPS: Final = frozenset({"billing", "spend_limit"})
-Drive = Callable[[], None]
-
-
-class Pool:
-    """Threads for jobs in certain states. They are plain and daemonic: a hung share must not hang the exit."""
-
-    def __init__(self, name: str, states: frozenset[State], size: int,
-                 trouble: Callable[[BaseException], None]) -> None:
-        self.name = name
-        self.states = states
-        self.size = size
-        self.busy: dict[str, str] = {}  # job id → inbox
-        self.lost: set[str] = set()  # jobs whose thread hangs in a file call
-        self._at: dict[threading.Thread, str] = {}  # thread → job id
-        self._trouble = trouble
-        self._work: queue.SimpleQueue[Drive | None] = queue.SimpleQueue()
-        self.threads = [self._thread(number) for number in range(size)]
-        self.written_off: set[threading.Thread] = set()
-
-    def _thread(self, number: int) -> threading.Thread:
-        thread = threading.Thread(target=self._run, name=f"{self.name}-{number}", daemon=True)
-        thread.start()
-        return thread
-
-    def resize(self, size: int) -> None:
-        """Work on so many jobs at once from now on. Threads that are too many have nothing to do."""
-        self.size = size
-        while len(self.threads) - len(self.written_off) < size:
-            self.threads.append(self._thread(len(self.threads)))
-
-    def give(self, work: Drive) -> None:
-        """Have a thread do this."""
-        self._work.put(work)
-
-    def write_off(self, thread: threading.Thread) -> bool:
-        """Another thread takes the place of one that hangs; whether it was one of this pool's and is so newly."""
-        if thread not in self.threads or thread in self.written_off:
-            return False
-        self.written_off.add(thread)
-        job = self._at.get(thread)
-        if job is not None and self.busy.pop(job, None) is not None:
-            self.lost.add(job)
-        self.threads.append(self._thread(len(self.threads)))
-        return True
-
-    def begin(self, job: Job) -> None:
-        """This thread works on this job."""
-        self._at[threading.current_thread()] = job.id
-
-    def done(self, job: Job) -> None:
-        """This thread does no longer."""
-        self._at.pop(threading.current_thread(), None)
-        self.busy.pop(job.id, None)
-        self.lost.discard(job.id)
-
-    def stop(self) -> None:
-        """Let every thread end after what it does."""
-        for _ in self.threads:
-            self._work.put(None)
-
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            try:
-                work()
-            except BaseException as error:  # noqa: BLE001 - a thread's end; what becomes of it is the daemon's to say
-                self._trouble(error)
-            if threading.current_thread() in self.written_off:
-                return  # it came back after all, and another one has its place
+# what counts for `limits.in_flight`: what is at the service, or on its way there
+_IN_FLIGHT: Final = frozenset({State.UPLOADING, State.GENERATING, State.WAITING})
+_PARKS_OUT: Final = 3  # a job that was parked so often in a row keeps no other from its turn
 
 
 class Dispatcher:
@@ -117,10 +51,11 @@ class Dispatcher:
         self._wake = threading.Event()
         self._served: dict[str, int] = {}  # inbox → when it had its last turn
         self._turn = 0
-        self._probing: set[str] = set()
         self._tidy_at = 0.0
+        self.probes = Probes(tools, halts, holds=self.holds, held=lambda: self._held, let_through=self._let_through,
+                             call=self._call)
         now = tools.clock.now()
-        halts.tidy([inbox.name for inbox in tools.config.inboxes], now)
+        halts.tidy([inbox.name for inbox in tools.config.inboxes], now, self._under_way)
         tools.journal.pull_in(now + LONGEST_PAUSE, guard.midnight(now, 1))
 
     def wake(self) -> None:
@@ -144,6 +79,10 @@ class Dispatcher:
         """Whether a thread works on this job now."""
         with self._lock:
             return any(job_id in pool.busy or job_id in pool.lost for pool in self.pools)
+
+    @property
+    def _held(self) -> int:
+        return sum(len(pool.busy) + len(pool.lost) for pool in self.pools)
 
     def write_off(self, threads: Collection[threading.Thread]) -> None:
         """Replace threads that hang in a file call: eight at most, for each one costs memory as long as it hangs."""
@@ -171,7 +110,7 @@ class Dispatcher:
 
     def give_out(self, now: float) -> int:
         """Give what is due at `now`, in seconds since the epoch, to threads that are free; how much it was."""
-        given = self._probe(now)
+        given = self.probes.round(now)
         room = self._room()
         for pool in self.pools:
             while len(pool.busy) < pool.size:
@@ -191,14 +130,18 @@ class Dispatcher:
 
     def _room(self) -> int:
         """How many more generations may be on their way."""
-        counts = self._tools.journal.counts()
-        under_way = counts[State.UPLOADING] + counts[State.GENERATING] + counts[State.WAITING]
-        room = self._tools.config.limits.in_flight - under_way
+        room = self._tools.config.limits.in_flight - self._under_way(_IN_FLIGHT, parks=_PARKS_OUT)
         for pool in self.pools:
             if State.QUEUED in pool.states and 0 < room <= pool.size:  # some may be let in just now
                 let_in = [self._tools.journal.job(job_id) for job_id in list(pool.busy)]
                 room -= sum(1 for job in let_in if job is not None and job.state is State.QUEUED)
         return room
+
+    def _under_way(self, states: Collection[State] = OPEN, parks: int | None = None) -> int:
+        """Jobs in these states, of the inboxes and the service in force."""
+        config = self._tools.config
+        return self._tools.journal.under_way(states, [inbox.name for inbox in config.inboxes], self._tools.base_url,
+                                             parks=parks)
 
     def _choose(self, pool: Pool, now: float, room: int) -> Job | None:
         """The next job of a pool: bumped first, then by priority, then the inbox that waited longest for a turn.
@@ -224,7 +167,7 @@ class Dispatcher:
 
     def _first(self, pool: Pool, inbox: str, now: float, room: int) -> Job | None:
         # what was begun is finished before anything new is
-        for state in sorted(pool.states, key=_BEGUN.index):
+        for state in sorted(pool.states, key=BEGUN.index):
             if state is State.QUEUED and room <= 0:
                 continue
             if self._halts.blocked(inbox, state, paid=True) is not None:
@@ -246,6 +189,8 @@ class Dispatcher:
             pool.begin(job)
             try:
                 self._worker.drive(job, pool.states, probe=probe)
+                if probe is not None:
+                    self.probes.follow(job, probe)
             finally:
                 with self._lock:
                     pool.done(job)
@@ -253,47 +198,14 @@ class Dispatcher:
 
         pool.give(work)
 
-    def _probe(self, now: float) -> int:
-        """Let one through for each stop whose time has come; how many were."""
-        due = [halt for halt in self._halts.due(now) if halt.scope not in self._probing]
-        for halt in due:
-            self._halts.probing(halt, now)
-            job = None if halt.because.code == "auth" else self._prober(halt)
-            if job is not None:
-                pool = next(pool for pool in self.pools if job.state in pool.states)
-                self._give(pool, job, halt)
-            elif halt.because.code == "auth" or halt.scope.startswith("origin:api:"):
-                self._probing.add(halt.scope)
-                self._calls.give(lambda halt=halt: self._ask(halt))  # type: ignore[misc]  # bound now, on purpose
-            else:  # nobody is left to find out with: the next new file does
-                self._halts.end(halt.scope)
-        return len(due)
+    def _let_through(self, job: Job, halt: Halt) -> None:
+        self._give(next(pool for pool in self.pools if job.state in pool.states), job, halt)
 
-    def _prober(self, halt: Halt) -> Job | None:
-        """The oldest job that the stop keeps from its next step, of those that came furthest; parked ones are due."""
-        states = {State.GENERATING, State.UPLOADING} if halt.scope == ACCOUNT else OPEN
-        inboxes = [inbox.name for inbox in self._tools.config.inboxes
-                   if not halt.scope.startswith("inbox:") or halt.scope == f"inbox:{inbox.name}:model"]
-        held = sum(len(pool.busy) + len(pool.lost) for pool in self.pools)
-        for state in (one for one in _BEGUN if one in states):
-            kept = [(inbox, paid) for inbox in inboxes for paid in (False, True)
-                    if self._halts.blocked_by(halt, inbox, state, paid=paid)]
-            for job in self._tools.journal.oldest(state, kept, held + 1):
-                if not self.holds(job.id):
-                    return job
-        return None
+    def _call(self, work: Callable[[], None]) -> None:
+        def call() -> None:
+            try:
+                work()
+            finally:
+                self._wake.set()
 
-    def _ask(self, halt: Halt) -> None:
-        """Probe with a call that costs nothing."""
-        try:
-            # of an origin, any answer shows that it is there again
-            if key_works(self._tools) or halt.because.code != "auth":
-                self._halts.end(halt.scope)
-        except (ApiError, KeyMissing) as error:
-            self._tools.log.info("probe.failed", scope=halt.scope, error=str(error))
-        finally:
-            self._probing.discard(halt.scope)
-            self._wake.set()
-
-
-_BEGUN: Final = [State.DOWNLOADING, State.GENERATING, State.WAITING, State.UPLOADING, State.QUEUED]
+        self._calls.give(call)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -18,8 +19,9 @@ from structlog.typing import FilteringBoundLogger
 from diffio_watch.api import Observation, RateLimited
 from diffio_watch.job import OPEN, Because, Job, State
 from diffio_watch.journal import Halt, Journal
-from diffio_watch.pipeline.health import Health, account_pause, origin_pause
+from diffio_watch.pipeline.health import JOBS, Health, account_pause, origin_pause
 from diffio_watch.pipeline.outcome import Stop
+from diffio_watch.pipeline.suspects import Suspects
 from diffio_watch.reasons import because
 
 ACCOUNT: Final = "account"
@@ -35,7 +37,7 @@ STEPS_BEFORE_PAID: Final = OPEN - _FETCHING
 _ROLES: Final = {  # the states whose steps need an origin of this role
     "api": OPEN,
     "upload": frozenset({State.QUEUED, State.UPLOADING}),
-    "storage": frozenset({State.UPLOADING, State.DOWNLOADING}),
+    "storage": frozenset({State.DOWNLOADING}),
 }
 
 
@@ -46,6 +48,8 @@ class Halts:
         self._journal = journal
         self._log = log
         self._health = Health()
+        self.suspects = Suspects()
+        self._count: Callable[[], int] = lambda: 0  # how many jobs are under way
         self._halts: Mapping[str, Halt] = journal.halts()
         self._pauses: Mapping[str, float] = journal.pauses()
         self._parked: set[str] = set()  # origins that jobs are parked for
@@ -61,15 +65,26 @@ class Halts:
         """The halts by scope."""
         return dict(self._halts)
 
-    def begin(self, stop: Stop, now: float) -> None:
-        """Stop what a step met, or note that it is still so. The first time is told, once."""
+    def begin(self, stop: Stop, now: float, job: str = "") -> bool:
+        """Stop what a step met, or note that it is still so. The first time is told, once.
+
+        Args:
+            stop: what.
+            now: seconds since the epoch.
+            job: whose step it was.
+
+        Returns:
+            Whether it is stopped. Not where others got through since this job met it first: the trouble is its own.
+        """
+        if job and self.suspects.met(stop.scope, job):
+            return False
         with self._journal.alone():
             known = self._halts.get(stop.scope)
             if known is not None and known.because.code == stop.because.code:
                 at = _sooner(known.next_check_at, stop, now)
                 if (known.because.message, known.next_check_at) != (stop.because.message, at):
                     self._keep(replace(known, because=stop.because, next_check_at=at))
-                return
+                return True
             if stop.scope.endswith(_FOLDERS):
                 pause = _FOLDER_PAUSE
             else:
@@ -77,6 +92,12 @@ class Halts:
             self._keep(Halt(stop.scope, stop.because, now, _sooner(now + pause, stop, now)))
         self._log.error("work.halted", scope=stop.scope, reason=stop.because.code, message=stop.because.message,
                         action=stop.because.action)
+        return True
+
+    def passed(self, scope: str, job: str, codes: frozenset[str] | None = None) -> None:
+        """A job got through where this stop stands, or with "" a call that is nobody's: it is over."""
+        self.suspects.passed(scope, job)
+        self.end(scope, codes)
 
     def end(self, scope: str, codes: frozenset[str] | None = None) -> bool:
         """A stop is over; whether it was there (and for one of `codes`)."""
@@ -86,16 +107,19 @@ class Halts:
                 return False
             self._journal.clear_halt(scope)
             self._halts = {other: halt for other, halt in self._halts.items() if other != scope}
+        self.suspects.over(scope)
         self._log.warning("work.resumed", scope=scope, reason=known.because.code)
         return True
 
-    def tidy(self, inboxes: Collection[str], now: float) -> None:
+    def tidy(self, inboxes: Collection[str], now: float, count: Callable[[], int]) -> None:
         """At a start: what a changed configuration may have mended is tried anew, and what it has no more is forgotten.
 
         Args:
             inboxes: names of the configured ones.
             now: seconds since the epoch; by another clock than that of the last run, perhaps.
+            count: tells how many jobs are under way.
         """
+        self._count = count
         for halt in self.all().values():
             if halt.next_check_at is not None and halt.next_check_at > now + LONGEST_PAUSE:
                 self._keep(replace(halt, next_check_at=now + LONGEST_PAUSE))
@@ -125,6 +149,21 @@ class Halts:
                 if halt.next_check_at is not None and halt.next_check_at <= now
                 and not halt.scope.endswith(_FOLDERS)]
 
+    def doubted(self, now: float) -> list[Halt]:
+        """Outages that no three jobs have shown, for there were no more: whoever has come since may show otherwise."""
+        return [halt for halt in self._halts.values()
+                if halt.scope.startswith("origin:") and halt.next_check_at is not None
+                and now >= halt.next_check_at - origin_pause(halt.probes) + origin_pause(0)
+                and len(self.suspects.showed(halt.scope)) < JOBS]
+
+    def go_on(self, scope: str, job: str) -> None:
+        """A probe has moved on and not come to what is stopped yet: it is let through again, at once."""
+        with self._journal.alone():
+            halt = self._halts.get(scope)
+            if halt is not None and job not in self.suspects.showed(scope):
+                self.suspects.ask_again(scope, job)
+                self._keep(replace(halt, next_check_at=self._journal.clock.now()))
+
     def blocks(self, job: Job) -> str | None:
         """The code of what keeps a job from its next step; None where it may go on."""
         return self.blocked(job.inbox, job.state, paid=job.paid)
@@ -151,14 +190,31 @@ class Halts:
         self._current.job = job_id
         self._current.probe = probe.scope if probe is not None else ""
 
+    @contextmanager
+    def nobodys(self) -> Iterator[None]:
+        """This thread's requests are no job's: what they meet is nobody's own trouble."""
+        before = {name: getattr(self._current, name, "") for name in ("job", "probe")}
+        self.working_on("")
+        try:
+            yield
+        finally:
+            self._current.job, self._current.probe = before["job"], before["probe"]
+
     def observe(self, seen: Observation) -> None:
         """What one request showed of its origin; called by the API package in the thread of the job."""
         if isinstance(seen.error, RateLimited):
             return  # it is there, and asks for a pause: neither trouble nor a sign that all is well
         scope = f"origin:{seen.role}:{seen.origin}"
         now = self._journal.clock.now()
-        down = self._health.seen(scope, getattr(self._current, "job", ""), now, ok=seen.ok, open_jobs=self._open_jobs)
-        recovered = seen.ok and scope in self._halts
+        job: str = getattr(self._current, "job", "")
+        shows = seen.ok and self._shows_end(scope, seen.call)
+        own = False
+        if seen.ok:
+            self.suspects.passed(scope, job, seen.call)
+        elif job:
+            own = self.suspects.met(scope, job, seen.call)
+        down = not own and self._health.seen(scope, job, now, ok=seen.ok, open_jobs=lambda: self._may_show(scope))
+        recovered = shows and scope in self._halts
         parked = seen.ok and scope in self._parked
         if parked:
             self._parked.discard(scope)
@@ -170,13 +226,21 @@ class Halts:
         if recovered:
             self.end(scope)
         probed: str = getattr(self._current, "probe", "")
-        if seen.ok and probed.startswith(f"origin:{seen.role}:"):
+        if seen.ok and probed.startswith(f"origin:{seen.role}:") and self._shows_end(probed, seen.call):
             self.end(probed)  # perhaps another host now does what that one did
         if recovered or parked:
-            self._journal.bring_forward(ORIGIN_CODES, now, seen.origin, floor=0.0 if recovered else _FLOOR)
+            self._journal.bring_forward(ORIGIN_CODES, now, seen.origin, floor=0.0 if recovered else _FLOOR,
+                                        but=self.suspects.owners(scope))
 
-    def _open_jobs(self) -> int:
-        return sum(count for state, count in self._journal.counts().items() if state in OPEN)
+    def _shows_end(self, scope: str, call: str) -> bool:
+        """Whether this call's success ends an outage: of many jobs' calls, only such a one."""
+        calls = self.suspects.calls(scope)
+        return not calls or call in calls or len(self.suspects.showed(scope)) < JOBS
+
+    def _may_show(self, scope: str) -> int:
+        """How many jobs there are that could fail at an origin, and not for a trouble of their own."""
+        own = [self._journal.job(one) for one in self.suspects.owners(scope)]
+        return self._count() - sum(one is not None and one.state in OPEN for one in own)
 
     def _keep(self, halt: Halt) -> None:
         with self._journal.alone():

@@ -9,7 +9,7 @@ from typing import Final
 
 # an outage: so many failures in a row, from so many jobs or all there are, over so many seconds
 _FAILURES: Final = 5
-_JOBS: Final = 3
+JOBS: Final = 3
 _SPAN: Final = 2.0
 _PROBES: Final = (5.0, 15.0, 60.0, 120.0, 300.0)  # seconds between probes of an origin that is down
 _ACCOUNT_PROBES: Final = tuple(60.0 * minutes for minutes in (1, 2, 5, 10, 20, 40, 60))
@@ -46,7 +46,7 @@ class Health:
 
         Args:
             origin: scheme and host.
-            job: whose request it was.
+            job: whose request it was; "" of nobody's.
             now: seconds, monotonic or not, but of one clock.
             ok: it was answered as one answers who works.
             open_jobs: how many jobs there are that could fail; asked only when it matters.
@@ -57,8 +57,9 @@ class Health:
                 return False
             run = self._runs.setdefault(origin, _Run(now))
             run.count += 1
-            run.jobs.add(job)
+            if job:
+                run.jobs.add(job)
             if run.count < _FAILURES or now - run.since < _SPAN:
                 return False
             jobs = len(run.jobs)
-        return jobs >= _JOBS or jobs >= open_jobs()
+        return jobs >= JOBS or jobs >= open_jobs()

@@ -7,15 +7,16 @@ import threading
 from collections.abc import Callable, Collection
 from typing import Final
 
-from diffio_watch.api import ApiError, Forbidden, NotFound, Rejected, Unauthorized
+from diffio_watch.api import ApiError, Forbidden, NotFound, Rejected, Stopped, Unauthorized
 from diffio_watch.config import KeyMissing
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Halt, JournalError, NameReserved, Stale
 from diffio_watch.pipeline import deliver, generate, upload
 from diffio_watch.pipeline.decide import decide
 from diffio_watch.pipeline.halts import ACCOUNT, Halts
-from diffio_watch.pipeline.outcome import Outcome
+from diffio_watch.pipeline.outcome import Outcome, park
 from diffio_watch.pipeline.tools import Tools
+from diffio_watch.reasons import because
 
 STEPS: Final[dict[State, Callable[[Job, Tools], Outcome]]] = {
     State.QUEUED: upload.queued,
@@ -74,9 +75,6 @@ class Worker:
             except Stale:
                 return  # somebody else moved the job; its next step is due to them
             self._after(job, after, outcome)
-            if probe is not None and (job.state, after.state) == (State.UPLOADING, State.GENERATING):
-                # no generation was there to probe with; what it stopped for an upload is over
-                self._halts.end(probe.scope)
             due = after.due_at is not None and after.due_at <= self._tools.clock.now()
             if outcome.rest or not due or after.state not in states:
                 return
@@ -89,8 +87,10 @@ class Worker:
             raise
         except Exception as error:  # noqa: BLE001 - every error of a step gets its one answer, there
             outcome = self._decide(error, job, tools)
-        if outcome.stop is not None:
-            self._halts.begin(outcome.stop, self._tools.clock.now())
+        now = self._tools.clock.now()
+        if outcome.stop is not None and not self._halts.begin(outcome.stop, now, job.id):
+            # others got through: this job alone waits
+            outcome = park(job, now, because("service_error", detail=outcome.stop.because.message))
         if not outcome.changes:
             return outcome, job
         try:
@@ -103,14 +103,17 @@ class Worker:
             return outcome, self._tools.journal.commit(job, detail=outcome.detail, **outcome.changes)
 
     def _decide(self, error: Exception, job: Job, tools: Tools) -> Outcome:
-        works = None
+        works, sees = None, True
         if isinstance(error, Forbidden):
             try:
-                works = key_works(tools)
+                with self._halts.nobodys():
+                    works = key_works(tools, but=job.id)
+                if works and job.state is State.GENERATING:
+                    sees = _sees_project(job, tools)
             except (ApiError, KeyMissing) as other:
                 error = other
         outcome = decide(error, job, tools.clock.now(), key_works=works, same_key=self._same_key(job),
-                         current_model=tools.inbox(job).model)
+                         sees_project=sees, current_model=tools.inbox(job).model)
         reason = outcome.changes.get("because")
         if reason is not None and reason.code == "internal":
             tools.log.error("job.step_failed", job=job.id, state=str(job.state), exc_info=error)
@@ -125,8 +128,8 @@ class Worker:
     def _after(self, before: Job, job: Job, outcome: Outcome) -> None:
         tools = self._tools
         if before.state is State.GENERATING and job.state is State.WAITING:
-            self._halts.end(ACCOUNT, _SPENDING_STOPS)
-            self._halts.end(f"inbox:{job.inbox}:model")
+            self._halts.passed(ACCOUNT, job.id, _SPENDING_STOPS)
+            self._halts.passed(f"inbox:{job.inbox}:model", job.id)
         if before.state is State.UPLOADING and (job.state is not State.UPLOADING or job.project_id is None):
             tools.sessions.remove(job.id)
             tools.forget(job)
@@ -150,21 +153,42 @@ class Worker:
         getattr(self._tools.log, level)(f"job.{job.state}", **fields)
 
 
-def key_works(tools: Tools) -> bool:
-    """Whether the service accepts the key, by a call that costs nothing and is about nobody's work.
+def key_works(tools: Tools, but: str = "") -> bool:
+    """Whether the service accepts the key, by calls that cost nothing and are about nobody's work.
 
-    200, 400 and 404 mean that it does.
+    200, 400 and 404 mean that it does. A generation that waits is asked for first, and what no generation can be next:
+    one may have a trouble of its own.
+
+    Args:
+        tools: the daemon's parts.
+        but: id of a job that is not to be asked for.
 
     Raises:
         ApiError: the service gave no answer to go by.
         KeyMissing: there is no key.
     """
-    waiting = tools.journal.jobs({State.WAITING}, limit=1)
-    generation = waiting[0].generation_id if waiting and waiting[0].key_print == tools.key_print() else None
+    mine = tools.key_print()
+    waiting = [job.generation_id for job in tools.journal.jobs({State.WAITING}, limit=5)
+               if job.id != but and job.key_print == mine and job.base_url == tools.base_url and job.generation_id]
+    for generation in (*waiting[:1], _IMPOSSIBLE):
+        try:
+            tools.api.progress(generation)
+        except (NotFound, Rejected):
+            return True
+        except (Unauthorized, Forbidden):
+            continue
+        except ApiError as error:
+            if generation == _IMPOSSIBLE or isinstance(error, Stopped):
+                raise
+        else:
+            return True
+    return False
+
+
+def _sees_project(job: Job, tools: Tools) -> bool:
+    """Whether the key may see a job's project: else its refusal says nothing about the model."""
     try:
-        tools.api.progress(generation or _IMPOSSIBLE)
-    except (Unauthorized, Forbidden):
+        tools.api.list_generations(job.project_id or "")
+    except (Forbidden, NotFound):
         return False
-    except (NotFound, Rejected):
-        return True
     return True

@@ -78,7 +78,7 @@ def test_the_whole_way_leaves_no_violation_and_one_charge(
     assert sandbox.charges == 1
     assert (sandbox.violations, sandbox.leaks) == ([], [])
     assert all(one.ok for one in observed)
-    assert {one.role for one in observed} == {"api", "storage" if form == "put" else "upload"}
+    assert {one.role for one in observed} == {"api", "upload"}
 
 
 def test_an_answer_tells_the_queue_and_the_stage(sandbox: Sandbox, box_api: Api, box_storage: Storage) -> None:

@@ -304,7 +304,7 @@ def test_a_host_that_is_not_there_is_unreachable(stop: threading.Event, observed
                       tries=Tries(attempts=2, first=0.001))
     with pytest.raises(Unreachable, match="refused"):
         storage.put(put_to(f"http://127.0.0.1:{port}/x"), Bytes(b"x"))
-    assert [(one.origin, one.role, one.ok) for one in observed] == [(f"http://127.0.0.1:{port}", "storage", False)] * 2
+    assert [(one.origin, one.role, one.ok) for one in observed] == [(f"http://127.0.0.1:{port}", "upload", False)] * 2
     storage.close()
 
 

@@ -119,7 +119,7 @@ fault         create    start  part  complete confirm   put   generate  progress
 401           auth      new    new   new      auth      new   auth      auth      auth       link
 402 billing   bill      new    new   new      bill      new   bill      bill+     bill+      link
 402 spend     spend     new    new   new      spend     new   spend     spend+    spend+     link
-403           forbid    new    new   new      forbid    new   forbid    auth      15min      link
+403           forbid    new    new   new      15min     new   forbid    auth      15min      link
 404           park      new    new   new      new       new   unknown   wait      wait       link
 405           rejected  new    new   new      refused   new   rejected  rejected  no-output  link
 408           park      park   park  park     park      park  park      park      park       park

@@ -43,13 +43,14 @@ def test_no_walk_through_all_jobs_and_no_sort_of_them(journal: Journal, ask: Ask
 
 
 def test_the_oldest_are_asked_for_by_inbox_and_whether_they_are_paid_for(journal: Journal, clock: HandClock) -> None:
-    one, two, other, paid, parked, stuck = (
+    one, two, other, paid, parked, stuck, elsewhere = (
         job("1.wav"), job("2.wav", bumped=1), job("3.wav", inbox="other"), job("4.wav", intent_at=1.0),
-        job("5.wav", due_at=clock.at + 900), job("6.wav", due_at=None))
-    journal.add([one, two, other, paid, parked, stuck])
+        job("5.wav", due_at=clock.at + 900), job("6.wav", due_at=None),
+        job("7.wav", base_url="https://elsewhere.example"))
+    journal.add([one, two, other, paid, parked, stuck, elsewhere])
 
     def ids(*of: tuple[str, bool], limit: int = 9, state: State = State.QUEUED) -> list[str]:
-        return [found.id for found in journal.oldest(state, of, limit)]
+        return [found.id for found in journal.oldest(state, of, limit, "https://here.example")]
 
     assert ids(("in", False)) == [one.id, two.id, parked.id]
     assert ids(("in", True), ("other", False)) == [other.id, paid.id]

@@ -224,7 +224,7 @@ class House:
     def work_once(self) -> int:
         """Give out what is due and wait until it is done; how much it was."""
         given = self.dispatcher.give_out(self.clock.now())
-        while self.dispatcher.busy or self.dispatcher._probing:
+        while self.dispatcher.busy or self.dispatcher.probes.asking:
             assert self.dispatcher._wake.wait(20), f"a step hangs: {self.service.calls}"
             self.dispatcher._wake.clear()
         return given

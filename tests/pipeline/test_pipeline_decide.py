@@ -90,7 +90,7 @@ Unauthorized  =auth          =auth          =auth          =auth          =auth 
 KeyMissing    =auth          =auth          =auth          =auth          =auth          =auth
 Billing       =billing       =billing       =billing       =billing       +billing       +billing
 SpendLimit    =spend_limit   =spend_limit   =spend_limit   =spend_limit   +spend_limit   +spend_limit
-Forbidden     service_error  =forbidden     =forbidden     =forbidden     service_error  service_error
+Forbidden     service_error  =forbidden     service_error  =forbidden     service_error  service_error
 NotFound      service_error  service_error  new-project    service_error  service_error  service_error
 NotReady      not_ready      not_ready      not_ready      not_ready      not_ready      not_ready
 Conflict      -              -              -              !conflict      -              -
@@ -345,3 +345,20 @@ def test_what_the_system_says_is_never_an_error_of_this_program_and_has_its_own_
             assert reason.code != "internal"
             room = reason.action.startswith("Make room")
             assert not room or number not in {errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EBUSY}
+
+
+def test_a_forbidden_generation_blames_the_model_only_where_the_key_sees_the_project() -> None:
+    forbidden = api.Forbidden("x", status=403)
+    assert decide(forbidden, PAID, NOW, key_works=True, sees_project=True).stop is not None
+    alone = decide(forbidden, PAID, NOW, key_works=True, sees_project=False)
+    assert alone.stop is None
+    assert alone.changes["because"].code == "service_error"
+
+
+def test_a_forbidden_upload_is_tried_again_and_then_starts_over() -> None:
+    sending = JOBS["sending"]
+    first = decide(api.Forbidden("x", status=403), sending, NOW, key_works=True)
+    assert "project_id" not in first.changes
+    later = decide(api.Forbidden("x", status=403), replace(sending, parks=2), NOW, key_works=True)
+    assert later.changes["project_id"] is None
+    assert later.changes["due_at"] > NOW

@@ -31,7 +31,7 @@ MATRIX: Final = {
     ("account", "spend_limit"): BEFORE_PAID,
     ("origin:api:https://x", "service_down"): ALL,
     ("origin:upload:https://x", "service_down"): {"queued", "uploading"},
-    ("origin:storage:https://x", "service_down"): {"uploading", "fetching"},
+    ("origin:storage:https://x", "service_down"): {"fetching"},
     ("inbox:podcasts:model", "model_retired"): BEFORE_PAID,
     ("inbox:podcasts:model", "model_unknown"): BEFORE_PAID,
     ("inbox:podcasts:model", "forbidden"): BEFORE_PAID,
