@@ -6,11 +6,12 @@ filled from the facts. The README's "When things go wrong" tells the same codes,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from diffio_watch.job import Because
+from diffio_watch.job import Because, Job, State
 
 
 class Kind(StrEnum):
@@ -128,7 +129,8 @@ REASONS: Final[dict[str, Reason]] = {
                                "Close it in that program; it goes on by itself."),
     "cut_short": Reason(Kind.SETTLING, "The file is cut short, so its copy may be under way: {detail}.",
                         "Nothing to do while it is copied; where nothing comes for 15 minutes it fails as `truncated`."),
-    "empty_yet": Reason(Kind.SETTLING, "The file is still empty.", _BY_ITSELF),
+    "empty_yet": Reason(Kind.SETTLING, "The file is still empty, so its copy may be under way.",
+                        "Nothing to do while it is copied; where nothing comes for 5 minutes it is told as `empty`."),
     # ignored
     "junk": Reason(Kind.IGNORED, "Its name is on the built-in junk list ({detail}).", "Rename it if it is a recording."),
     "excluded": Reason(Kind.IGNORED, "`exclude` names it ({detail}).", "Change `exclude` of inbox {inbox}, and restart."),
@@ -188,3 +190,40 @@ def because(code: str, **facts: object) -> Because:
     # what others said often ends with a full stop, and ours follows it
     table = _Facts({name: str(value).rstrip(". ") if name == "detail" else value for name, value in facts.items()})
     return Because(code, reason.message.format_map(table), reason.action.format_map(table))
+
+
+_ENDS: Final = frozenset({Kind.FAILED, Kind.SKIPPED, Kind.CANCELLED, Kind.IGNORED})
+_BY_THEMSELVES: Final = re.compile(r"\bby (?:itself|themselves)\b")
+_ASLEEP: Final = "No daemon runs: nothing of this goes on before one is started."
+
+
+def told(reason: Because, *, running: bool) -> Because:
+    """The reason as it is true now: while no daemon runs, nothing goes on by itself.
+
+    Args:
+        reason: as it was given.
+        running: whether a daemon runs.
+    """
+    if running:
+        return reason
+    if reason.action == _BY_ITSELF:
+        return replace(reason, action="No daemon runs: start it, and it goes on.")
+    action = _BY_THEMSELVES.sub("once a daemon runs", reason.action)
+    row = REASONS.get(reason.code)
+    if action == reason.action and row is not None and row.kind not in _ENDS and not _decided(reason.code):
+        action = f"{action} {_ASLEEP}"
+    return replace(reason, action=action)
+
+
+def _decided(code: str) -> bool:
+    """Whether a hold ends by a person's word alone, whatever runs."""
+    return REASONS[code].kind is Kind.HELD and code != "daily_limit"
+
+
+def still_empty(job: Job, now: float) -> bool:
+    """Whether a file that failed as empty may yet be filled: many programs make a file first and copy into it later.
+
+    It fails at once, and is told only when its error file is due.
+    """
+    return (job.state is State.FAILED and job.because is not None and job.because.code == "empty"
+            and not job.error_file and job.due_at is not None and job.due_at > now)

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from diffio_watch.config import Config, Inbox
 from diffio_watch.disk import marker, marker_file
 from diffio_watch.disk.mounts import expected_but_unmounted
+from diffio_watch.disk.names import show
 from diffio_watch.intake import media
 from diffio_watch.inventory import Inventory, Progress
 from diffio_watch.job import Job, State
-from diffio_watch.journal import Journal
+from diffio_watch.journal import Journal, JournalCorrupt, JournalTrouble
 from diffio_watch.journal.backup import COPIED_AT
 from diffio_watch.journal.folders import OLD_COPY
 from diffio_watch.journal.learning import REBUILDING
@@ -50,6 +52,7 @@ class Tally:
     known: int = 0  # files whose job is known
     skipped: int = 0  # files that are copies of a restored one
     held: int = 0  # jobs that wait for a person's word
+    aside: list[tuple[str, str]] = field(default_factory=list)  # what in the outboxes could not be read, and why
 
 
 def rebuild(config: Config, journal: Journal, projects: Projects, progress: Progress) -> Tally:
@@ -131,23 +134,39 @@ class _Rebuild:
     def _read_sidecars(self, inbox: Inbox) -> None:
         told: dict[str, Job] = {}
         outbox = Outbox(str(inbox.outbox), inbox=inbox.name, available=lambda: None)
+        now = self._journal.clock.now()
         try:
-            for path, sidecar in outbox.sidecars():
+            for path, sidecar in outbox.sidecars(partial(self._set_aside, inbox)):
                 if sidecar.state not in _TOLD:
                     continue
                 self._tally.sidecars += 1
-                job = recall(sidecar, path, inbox.name, inbox.settings())
+                try:
+                    job = recall(sidecar, path, inbox.name, inbox.settings(), now)
+                except Exception as error:  # noqa: BLE001 - anybody can bend a sidecar, and one must not stop the rest
+                    self._set_aside(inbox, path, f"{type(error).__name__}: {error}")
+                    continue
                 if job.id not in told or _RANK.get(job.state, 0) > _RANK.get(told[job.id].state, 0):
                     told[job.id] = job
         except OutboxError as error:
             raise CannotRebuild(f"The sidecars of {inbox.name} can't be read ({error}): mend it and run the rebuild "
                                 "again. Nothing is spent until then.") from error
         for _, job in sorted(told.items()):  # ids sort by the time they were made in
-            row = self._journal.job(job.id)
-            if row is None:
-                self._learn(job, "learned from its sidecar")
-            elif row.inbox == inbox.name and (merged := _merged(row, job)) is not None:
-                self._learn(merged, "brought up to date from its sidecar")
+            try:
+                self._learn_told(inbox, job)
+            except (JournalTrouble, JournalCorrupt):
+                raise
+            except Exception as error:  # noqa: BLE001 - likewise
+                self._set_aside(inbox, job.path, f"{type(error).__name__}: {error}")
+
+    def _set_aside(self, inbox: Inbox, path: str, why: str) -> None:
+        self._tally.aside.append((show(f"{inbox.outbox}/{path}"), why))
+
+    def _learn_told(self, inbox: Inbox, job: Job) -> None:
+        row = self._journal.job(job.id)
+        if row is None:
+            self._learn(job, "learned from its sidecar")
+        elif row.inbox == inbox.name and (merged := _merged(row, job)) is not None:
+            self._learn(merged, "brought up to date from its sidecar")
 
     def _learn(self, job: Job, detail: str) -> None:
         self._journal.learn(job, detail)

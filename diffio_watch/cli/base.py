@@ -59,7 +59,7 @@ def _remember_config(context: click.Context, _: click.Parameter, value: str | No
 
 
 config_option = click.option(
-    "-c", "--config", metavar="FILE", expose_value=False, is_eager=True, callback=_remember_config,
+    "-c", "--config", metavar="FILE", type=click.Path(), expose_value=False, is_eager=True, callback=_remember_config,
     help="The configuration, instead of the one in its usual places.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
@@ -98,9 +98,9 @@ class Workplace:
         return Journal.open(self.config.state_dir)
 
 
-def given_config() -> Path | None:
+def given_config(context: click.Context | None = None) -> Path | None:
     """The path given with `--config`, before or after the command's name."""
-    found = click.get_current_context().meta.get(_CONFIG)
+    found = (context or click.get_current_context()).meta.get(_CONFIG)
     return found if isinstance(found, Path) else None
 
 
@@ -147,17 +147,6 @@ def become_owner(state_dir: Path) -> None:
     except OSError as error:
         raise Trouble(f"Can't become the owner of {state_dir} (user {owner.st_uid}): {error.strerror}. "
                       "Run it as that user.", REFUSED) from error
-
-
-def inbox_names(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Names of inboxes, for the shell to complete; none where the configuration can't be read."""
-    from diffio_watch.config import ConfigError, load
-
-    try:
-        config = load(context.meta.get(_CONFIG), os.environ)
-    except ConfigError:
-        return []
-    return [inbox.name for inbox in config.inboxes if inbox.name.startswith(incomplete)]
 
 
 def print_json(value: object) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, inbox_names, workplace
+from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, workplace
+from diffio_watch.cli.complete import files_and_jobs, inbox_names
 
 if TYPE_CHECKING:
     from diffio_watch.cli.base import Workplace
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("jobs", metavar="JOB|FILE...", nargs=-1)
+@click.argument("jobs", metavar="JOB|FILE...", nargs=-1, shell_complete=files_and_jobs)
 @click.option("--failed", is_flag=True, help="All files whose newest job failed.")
 @click.option("--since", metavar="T", help="With --failed: only those that failed since then (2h, 7d, 2026-01-31).")
 @click.option("--fresh", is_flag=True, help="Buy a new generation on the project already uploaded.")
@@ -45,12 +44,12 @@ def retry(jobs: Sequence[str], *, failed: bool, since: str | None, fresh: bool, 
     if fresh and as_is:
         raise click.UsageError("--as-is sends a file that was never sent; --fresh buys again what was. Choose one.")
     from diffio_watch.cli.ask import ask, tell
-    from diffio_watch.cli.resolve import many_jobs
+    from diffio_watch.cli.resolve import many_jobs, moment
 
-    after = _since(since)
+    after = moment(since)
     work = workplace()
     with work.write() as journal:
-        found, missed = (_failed(journal, after), []) if failed else many_jobs(journal, work.config, jobs)
+        found, missed = (journal.failures(after), []) if failed else many_jobs(journal, work.config, jobs)
         if failed and not found:
             click.echo("Nothing has failed.")
             return 0
@@ -80,30 +79,6 @@ def _missing(job: Job, config: Config) -> list[str]:
     return [kind for kind, path in paths.items() if not os.path.lexists(os.path.join(inbox.outbox, path))]
 
 
-def _failed(journal: Journal, since: float) -> list[Job]:
-    """Failed jobs that no newer job at their path has replaced."""
-    from diffio_watch.job import State
-
-    return [job for job in journal.jobs({State.FAILED})
-            if job.updated_at >= since and journal.jobs_at(job.inbox, job.path)[0].id == job.id]
-
-
-def _since(text: str | None) -> float:
-    """A moment: so long ago, or a date."""
-    if text is None:
-        return 0.0
-    from diffio_watch.config.units import duration
-
-    try:
-        return time.time() - duration(text)
-    except ValueError:
-        pass
-    try:
-        return datetime.fromisoformat(text).astimezone().timestamp()
-    except ValueError:
-        raise click.UsageError("--since takes a time like 2h, 7d, 2026-01-31 or 2026-01-31T08:00:00Z.") from None
-
-
 def _ask_first(work: Workplace, found: Sequence[Job], model: str | None) -> None:
     configured = {inbox.name: inbox.model for inbox in work.config.inboxes}
     models = sorted({model or configured.get(job.inbox, job.settings.model) for job in found})
@@ -115,7 +90,7 @@ def _ask_first(work: Workplace, found: Sequence[Job], model: str | None) -> None
 
 
 @click.command()
-@click.argument("jobs", metavar="JOB|FILE...", nargs=-1, required=True)
+@click.argument("jobs", metavar="JOB|FILE...", nargs=-1, required=True, shell_complete=files_and_jobs)
 @click.option("--discard", is_flag=True, help="Also what is paid for already: its result is lost.")
 @config_option
 def cancel(jobs: Sequence[str], *, discard: bool) -> int:
@@ -124,7 +99,7 @@ def cancel(jobs: Sequence[str], *, discard: bool) -> int:
 
 
 @click.command()
-@click.argument("jobs", metavar="JOB|FILE...", nargs=-1)
+@click.argument("jobs", metavar="JOB|FILE...", nargs=-1, shell_complete=files_and_jobs)
 @click.option("--inbox", metavar="N", shell_complete=inbox_names, help="All that is held in this inbox.")
 @click.option("--all", "everything", is_flag=True, help="All that is held.")
 @config_option
@@ -136,7 +111,7 @@ def approve(jobs: Sequence[str], *, inbox: str | None, everything: bool) -> int:
 
 
 @click.command()
-@click.argument("jobs", metavar="JOB|FILE...", nargs=-1, required=True)
+@click.argument("jobs", metavar="JOB|FILE...", nargs=-1, required=True, shell_complete=files_and_jobs)
 @config_option
 def bump(jobs: Sequence[str]) -> int:
     """Put jobs next in line."""

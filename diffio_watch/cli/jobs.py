@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from diffio_watch.cli.base import FAILED, Trouble, config_option, inbox_names, json_option, print_json, workplace
+from diffio_watch.cli.base import FAILED, Trouble, config_option, json_option, print_json, workplace
+from diffio_watch.cli.complete import files_and_jobs, inbox_names, reason_codes
 from diffio_watch.job import State
 
 if TYPE_CHECKING:
@@ -25,16 +26,25 @@ if TYPE_CHECKING:
 @click.option("--state", metavar="S", multiple=True, type=click.Choice([state.value for state in State]),
               help="Only jobs in this state; may stand several times.")
 @click.option("--inbox", metavar="N", shell_complete=inbox_names, help="Only this inbox.")
+@click.option("--reason", metavar="CODE", multiple=True, shell_complete=reason_codes,
+              help="Only for this reason, such as truncated; may stand several times.")
+@click.option("--since", metavar="T", help="Only what changed since then (2h, 7d, 2026-01-31).")
+@click.option("--original", metavar="O", type=click.Choice(["kept", "pending", "archived", "deleted", "stuck"]),
+              help="Only where this became of the original.")
 @click.option("--limit", type=click.IntRange(min=0), default=100, show_default=True, help="The newest; 0: all.")
 @json_option
 @config_option
-def jobs(state: tuple[str, ...], *, inbox: str | None, limit: int, as_json: bool) -> int:
+def jobs(state: tuple[str, ...], *, inbox: str | None, reason: tuple[str, ...], since: str | None,
+         original: str | None, limit: int, as_json: bool) -> int:
     """One line a job, newest first."""
     from diffio_watch.cli import shapes
+    from diffio_watch.cli.resolve import moment, reason_named
 
+    after, reasons = moment(since), [reason_named(code) for code in reason]
     work = workplace()
     with work.read() as journal:
-        found = journal.jobs({State(one) for one in state} or None, inbox, limit or None) if journal else []
+        found = journal.jobs({State(one) for one in state} or None, inbox, limit or None, reasons=reasons, since=after,
+                             original=original) if journal else []
     if not found and not as_json:
         from diffio_watch.cli.resolve import inbox_named
 
@@ -49,7 +59,7 @@ def jobs(state: tuple[str, ...], *, inbox: str | None, limit: int, as_json: bool
 
 
 @click.command()
-@click.argument("job", metavar="JOB|FILE")
+@click.argument("job", metavar="JOB|FILE", shell_complete=files_and_jobs)
 @json_option
 @config_option
 def show(job: str, *, as_json: bool) -> int:
@@ -72,7 +82,7 @@ def show(job: str, *, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("file")
+@click.argument("file", shell_complete=files_and_jobs)
 @json_option
 @config_option
 def explain(file: str, *, as_json: bool) -> int:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, inbox_names, print_json_line, say, workplace
+from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, print_json_line, say, workplace
+from diffio_watch.cli.complete import inbox_names
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -88,6 +89,10 @@ def rebuild() -> int:
         raise Trouble(str(error), FAILED) from error
     say(f"Read {done.sidecars} sidecars and error files; {done.learned} told what the journal did not know.")
     say(f"Of the files in the inboxes {done.known} are known, {done.skipped} are copies and skipped.")
+    if done.aside:
+        path, why = done.aside[0]
+        say(f"{len(done.aside)} files or folders in the outboxes could not be read and were set aside, such as {path}: "
+            f"{why}. Recordings that only they tell of are held.")
     if done.held:
         say(f"{done.held} jobs are held as unproven: `diffio-watch jobs --state held` lists them, `approve` pays, "
             "`cancel` leaves them.")

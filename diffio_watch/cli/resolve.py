@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -126,6 +129,21 @@ def inbox_named(config: Config, name: str | None) -> str | None:
     return name
 
 
+def reason_named(code: str) -> str:
+    """The code, if there is such a reason.
+
+    Raises:
+        click.UsageError: there is none.
+    """
+    from diffio_watch.reasons import REASONS
+
+    if code not in REASONS:
+        near = difflib.get_close_matches(code, REASONS, 1)
+        hint = f"did you mean {near[0]}?" if near else "the README tells them all."
+        raise click.UsageError(f"There is no reason {names.terminal(code)}: {hint}")
+    return code
+
+
 def mistyped(config: Config, argument: str) -> str | None:
     """The sentence about an `inbox:path` whose inbox there is not; None for every other argument."""
     name, colon, _ = argument.partition(":")
@@ -137,3 +155,23 @@ def mistyped(config: Config, argument: str) -> str | None:
 def _no_inbox(config: Config, name: str) -> str:
     there = ", ".join(inbox.name for inbox in config.inboxes)
     return f"There is no inbox {names.terminal(name)}: the configuration has {there}."
+
+
+def moment(text: str | None) -> float:
+    """The moment that `--since` means, so long ago or a date, in seconds since the epoch; 0 where it is not given.
+
+    Raises:
+        click.UsageError: it means none.
+    """
+    if text is None:
+        return 0.0
+    from diffio_watch.config.units import duration
+
+    try:
+        return time.time() - duration(text)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except ValueError:
+        raise click.UsageError("--since takes a time like 2h, 7d, 2026-01-31 or 2026-01-31T08:00:00Z.") from None

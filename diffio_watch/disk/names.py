@@ -8,9 +8,11 @@ not, each bad byte becomes `\xNN` and each backslash `\\`, with a field `path_he
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 _ESCAPE: Final = re.compile(rb"\\(?:\\|x(?!00)([0-9A-Fa-f]{2}))")  # no name holds a NUL
@@ -95,3 +97,19 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
     text = _IN_JSON.sub(lambda found: json.dumps(found.group())[1:-1], text)
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def whole(text: str) -> str:
+    r"""Foreign words as UTF-8 can hold them: half a character, as JSON may have it, becomes `\udNNN`."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def plain(value: Any) -> Any:
+    """What JSON can hold of a value: no number that is none, every key a string. Its strings stay as they are."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(item) for item in value]
+    return value

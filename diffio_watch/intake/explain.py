@@ -13,16 +13,21 @@ from diffio_watch.disk.names import show
 from diffio_watch.intake.junk import Rule, Rules
 from diffio_watch.intake.presence import SETTLE_EVENTS, pause_between_scans
 from diffio_watch.intake.scan import inside, somebodys
-from diffio_watch.job import Because, Job
+from diffio_watch.job import OPEN, Because, Job, State
 from diffio_watch.journal.records import InboxReport, Known, SettlingEntry
-from diffio_watch.reasons import because
+from diffio_watch.reasons import because, still_empty, told
 
 VerdictWord = Literal["job", "waiting", "ignored", "unavailable", "outside", "missing"]
 # what a file waits for, and the rule that it is
-_WAITS: Final = {"settling": "unchanged", "empty_yet": "unchanged", "open_for_writing": "closed", "cut_short": "whole",
+_WAITS: Final = {"settling": "unchanged", "open_for_writing": "closed", "empty_yet": "not_empty", "cut_short": "whole",
                  "unreadable": "readable", "in_use": "readable", "disk": "readable", "internal": "readable"}
+# what a job has against its file, likewise; what it has against the world breaks no rule of the file's
+_FAULTS: Final = {"changed": "unchanged", "unreadable": "readable", "in_use": "readable", "empty": "not_empty",
+                  "empty_yet": "not_empty", "truncated": "whole", "not_media": "medium", "no_sound": "medium"}
+# in the order in which they are asked
 _WAIT_RULES: Final = {"unchanged": "it was unchanged for the quiet time", "readable": "it can be read",
-                      "closed": "no program holds it open for writing", "whole": "it is not cut short"}
+                      "closed": "no program holds it open for writing", "not_empty": "something is in it",
+                      "whole": "it is not cut short", "medium": "there is sound in it"}
 _KINDS: Final = ((stat.S_ISREG, "regular file"), (stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "FIFO"),
                  (stat.S_ISSOCK, "socket"), (stat.S_ISCHR, "device"), (stat.S_ISBLK, "device"))
 
@@ -59,7 +64,7 @@ class Records:
     Attributes:
         known: what stands at the path, or stood there.
         job: its newest job.
-        settling: the running daemon's word on why it waits.
+        settling: the daemon's last word on why it waits.
         report: how the inbox is.
         running: whether a daemon runs.
     """
@@ -124,43 +129,81 @@ def explain(inbox: Inbox, path: str, seen: Sight, records: Records, now: float) 
         records: what the journal tells.
         now: seconds since the epoch.
     """
-    known, job, settling = records.known, records.job, records.settling
-    stands = known is not None and not known.changed and (known.size, known.mtime_ns) == (seen.size, seen.mtime_ns)
-    if seen.unavailable is not None:
-        rules = [Rule("available", holds=False, detail=seen.unavailable.message)]
-        next_look = records.report.next_check_at if records.report is not None and records.running else None
-        return Explanation(path, "unavailable", seen.unavailable, tuple(rules), next_look, job)
-    there = bool(seen.kind) or seen.error is not None
+    known, job, settling, report = records.known, records.job, records.settling, records.report
+    away = seen.unavailable
+    if away is None and records.running and report is not None and not report.available:
+        away = report.stopped  # the daemon knows more: perhaps the share hangs for it
+    if away is not None:
+        rules = [Rule("available", holds=False, detail=away.message)]
+        next_look = report.next_check_at if report is not None and records.running else None
+        return Explanation(path, "unavailable", told(away, running=records.running), tuple(rules), next_look, job)
+    stands = known is not None and not known.changed and not _gone(job) and (
+        seen.error is not None or (known.size, known.mtime_ns) == (seen.size, seen.mtime_ns))
     rules = [Rule("available", holds=True, detail="the inbox is there and this journal's"),
-             Rule("exists", there, seen.error or seen.kind or "nothing stands there")]
-    if not there:
+             Rule("exists", bool(seen.kind), f"whoever asks here can't look: {seen.error}" if seen.error else
+                  seen.kind or "nothing stands there")]
+    if not seen.kind and seen.error is None:
         return Explanation(path, "missing" if job is None else "job", None if job is None else job.because,
                            tuple(rules), None, job)
     names = Rules(inbox.name, inbox.include, inbox.exclude, recursive=inbox.recursive)
     if seen.kind == "folder" and seen.link is None and seen.root is None and job is None:
         return _folder(inbox, path, names, rules)
-    rules += _kind_rules(seen) + names.explain(path)
-    if settling is not None and job is not None and settling.since <= (job.settled_at or 0.0):
-        settling = None  # from before it settled: intake tells its list once a second
+    about_it = ([] if seen.error else _kind_rules(seen)) + names.explain(path)
+    if settling is not None and not _is_news(settling, seen, job, running=records.running):
+        settling = None
     if job is not None and stands and settling is None:
-        rules += [Rule(name, holds=True, detail=words) for name, words in _WAIT_RULES.items()]
-        rules.append(Rule("journalled", holds=True, detail=f"job {job.id} is {job.state}"))
-        return Explanation(path, "job", job.because, tuple(rules), job.due_at or None, job)
+        rules += [one if one.holds else replace(one, detail=f"{one.detail}; it was picked up before that was so")
+                  for one in about_it]
+        return _job(path, job, rules, records, now)
+    rules += about_it
     refusal = next((rule.refusal for rule in rules if not rule.holds), None)
     if refusal is not None:
         return Explanation(path, "ignored", refusal, tuple(rules), None, job)
-    rules += _waiting_rules(settling)
-    unread = settling is None and not seen.readable
+    rules += [_watched(running=records.running), *_waiting_rules(settling)]
+    unread = settling is None and (not seen.readable or seen.error is not None)
     if unread:
         rules.append(Rule("readable", holds=False, detail="whoever asks here may not open it; the service has to"))
-    rules.append(Rule("watched", records.running, "a daemon runs" if records.running else
-                      "no daemon runs: it is looked at once `diffio-watch run` is started"))
     why = (settling.because if settling is not None else
-           because("unreadable", detail="this user may not open it") if unread else
-           because("settling", seconds=f"{_quiet(records.report):g}"))
-    if not records.running and not unread:
-        why = replace(why, action="No daemon runs: start it, and it goes on.")
-    return Explanation(path, "waiting", why, tuple(rules), _next_look(inbox, records, now), job)
+           because("unreadable", detail=seen.error or "this user may not open it") if unread else
+           because("settling", seconds=f"{_quiet(report):g}"))
+    return Explanation(path, "waiting", told(why, running=records.running), tuple(rules),
+                       _next_look(inbox, settling, records, now), job)
+
+
+def _job(path: str, job: Job, rules: list[Rule], records: Records, now: float) -> Explanation:
+    """A file that has its job: what the job has against it is a rule that does not hold."""
+    empty = still_empty(job, now)
+    why = because("empty_yet") if empty else job.because
+    fault = _FAULTS.get(why.code) if why is not None else None
+    if job.state in OPEN or empty:
+        rules.append(_watched(running=records.running))
+    # of what is asked after the one that does not hold, nothing is known
+    for name, words in _WAIT_RULES.items():
+        rules.append(Rule(name, name != fault, words if name != fault or why is None else why.message))
+        if name == fault:
+            break
+    rules.append(Rule("journalled", holds=True, detail=f"job {job.id} is {job.state}"))
+    told_why = None if why is None else told(why, running=records.running)
+    later = (job.due_at or None) if records.running else None
+    return Explanation(path, "waiting" if empty else "job", told_why, tuple(rules), later, job)
+
+
+def _gone(job: Job | None) -> bool:
+    """Whether a job ended for its file was gone: if it is there again, that is not seen yet."""
+    why = job.because if job is not None and job.state is State.CANCELLED else None
+    return why is not None and why.code == "vanished"
+
+
+def _is_news(settling: SettlingEntry, seen: Sight, job: Job | None, *, running: bool) -> bool:
+    """Whether the word on why a file waits is still about what stands there."""
+    if job is not None and settling.since <= (job.settled_at or 0.0):
+        return False  # from before it settled: intake tells its list once a second
+    still = settling.still
+    return running or (still is not None and (still.size, still.mtime_ns) == (seen.size, seen.mtime_ns))
+
+
+def _watched(*, running: bool) -> Rule:
+    return Rule("watched", running, "a daemon runs" if running else "no daemon runs: nothing is looked at")
 
 
 def _folder(inbox: Inbox, path: str, names: Rules, rules: list[Rule]) -> Explanation:
@@ -220,11 +263,11 @@ def _quiet(report: InboxReport | None) -> float:
     return report.settle_seconds if report is not None else SETTLE_EVENTS
 
 
-def _next_look(inbox: Inbox, records: Records, now: float) -> float | None:
+def _next_look(inbox: Inbox, settling: SettlingEntry | None, records: Records, now: float) -> float | None:
     if not records.running:
         return None
-    if records.settling is not None:
-        return records.settling.next_look_at
+    if settling is not None:
+        return settling.next_look_at
     report = records.report
     if report is None or report.last_scan_at is None:
         return None

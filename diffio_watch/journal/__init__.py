@@ -16,11 +16,11 @@ from diffio_watch.journal.errors import (
     NameReserved,
     Stale,
 )
-from diffio_watch.journal.learning import Learning
 from diffio_watch.journal.lock import Lock, holder
+from diffio_watch.journal.overview import Overview
 
 
-class Journal(Learning):
+class Journal(Overview):
     """Jobs, files, halts, pauses and requests in one database."""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from diffio_watch.disk import names
 from diffio_watch.job import OPEN, TRANSITIONS, Event, Job, Part, State
 from diffio_watch.journal.connection import Connection
 from diffio_watch.journal.errors import NameReserved, Stale
@@ -94,26 +95,13 @@ class Jobs(Connection):
 
     def _note(self, db: sqlite3.Connection, job: Job, detail: str) -> None:
         text = detail or (f"{job.because.code}: {job.because.message}" if job.because else "")
-        db.execute("INSERT INTO history VALUES (?, ?, ?, ?)", (job.id, self.clock.now(), job.state, text))
+        db.execute("INSERT INTO history VALUES (?, ?, ?, ?)", (job.id, self.clock.now(), job.state, names.whole(text)))
 
     def job(self, job_id: str) -> Job | None:
         """The job with this id, or with the only id that starts so."""
         found = self._all(f"SELECT {_ALL} FROM jobs WHERE id >= ? AND id < ? LIMIT 2",  # noqa: S608 - our own column names
                           job_id.upper(), job_id.upper() + "~") if job_id else []
         return to_job(found[0]) if len(found) == 1 else None
-
-    def jobs(self, states: Collection[State] | None = None, inbox: str | None = None,
-             limit: int | None = None) -> list[Job]:
-        """Jobs, newest first."""
-        where, values = ["1"], list[Any]()
-        if states is not None:
-            where.append(f"state IN ({', '.join('?' * len(states))})")
-            values += sorted(states)
-        if inbox is not None:
-            where.append("inbox = ?")
-            values.append(inbox)
-        query = f"SELECT {_ALL} FROM jobs WHERE {' AND '.join(where)} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - placeholders only
-        return [to_job(row) for row in self._all(query, *values, -1 if limit is None else limit)]
 
     def jobs_at(self, inbox: str, path: str) -> list[Job]:
         """All jobs of one path, newest first."""
@@ -232,11 +220,6 @@ class Jobs(Connection):
                         "FROM jobs WHERE intent_at >= ?", at)
         assert row is not None
         return int(row["n"]), float(row["minutes"])
-
-    def oldest_open(self) -> float | None:
-        """When the oldest open job was detected."""
-        row = self._one(f"SELECT min(detected_at) AS at FROM jobs WHERE state IN ({_OPEN})")  # noqa: S608 - our states
-        return None if row is None else row["at"]
 
     def history(self, job_id: str) -> list[Event]:
         """What happened to a job, oldest first."""

@@ -9,14 +9,21 @@ from collections.abc import Callable
 from dataclasses import asdict, fields
 from typing import Any, Final
 
+from diffio_watch.disk import names
 from diffio_watch.job import Because, Job, Media, Output, Settings, State
 
 COLUMNS: Final = tuple(field.name for field in fields(Job))
 
 
 def dump(value: object) -> str:
-    """JSON as the journal stores it: compact, non-UTF-8 names as lone surrogates escaped in ASCII."""
-    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+    """JSON as the journal stores it: compact, non-UTF-8 names as lone surrogates escaped in ASCII.
+
+    A number that is none is null: SQLite reads no JSON with NaN in it, in no query.
+    """
+    try:
+        return json.dumps(value, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError):  # numbers beyond all numbers, keys that can't be sorted: a YAML file has such
+        return json.dumps(names.plain(value), separators=(",", ":"), sort_keys=True)
 
 
 def dump_because(because: Because | None) -> str | None:
@@ -68,7 +75,11 @@ _FROM_ROW: Final[dict[str, Callable[[Any], Any]]] = {
 
 def to_row(values: dict[str, Any]) -> dict[str, Any]:
     """Fields of a job as column values."""
-    return {name: _TO_ROW[name](value) if name in _TO_ROW else value for name, value in values.items()}
+    return {name: _TO_ROW[name](value) if name in _TO_ROW else _column(value) for name, value in values.items()}
+
+
+def _column(value: Any) -> Any:
+    return names.whole(value) if isinstance(value, str) else value
 
 
 def job_row(job: Job) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Final
 
 from diffio_watch.outbox import sidecar
-from diffio_watch.outbox.sidecar import NotASidecar, Sidecar
+from diffio_watch.outbox.shape import Sidecar
+from diffio_watch.outbox.sidecar import NotASidecar
 
 _CHUNK: Final = 1 << 20
 READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -62,16 +63,21 @@ def digest(file: int, tick: Callable[[], None]) -> str:
 def peek(name: str, fd: int) -> bytes | None:
     """The content of a small file; None where the name is free, nothing where it is no small file of ours."""
     try:
-        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    if not stat.S_ISREG(status.st_mode) or status.st_size > sidecar.LARGEST:
-        return b""
-    try:
-        with os.fdopen(os.open(name, READ, dir_fd=fd), "rb") as file:
-            return file.read(sidecar.LARGEST)
+        return read_small(name, fd)
     except PermissionError:
         return b""
+
+
+def read_small(name: str, fd: int) -> bytes | None:
+    """Like `peek`, but a file that may not be read is an error."""
+    try:
+        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > sidecar.LARGEST:
+            return b""
+        with os.fdopen(os.open(name, READ, dir_fd=fd), "rb") as file:
+            return file.read(sidecar.LARGEST)
+    except FileNotFoundError:
+        return None
 
 
 def parsed(data: bytes | None) -> Sidecar | None:

@@ -23,11 +23,11 @@ from diffio_watch.outbox import names, sidecar
 from diffio_watch.outbox.errors import ContentLost, NameTaken, translated
 from diffio_watch.outbox.files import holds, parsed, peek, size_of, unlink
 from diffio_watch.outbox.names import Plan
-from diffio_watch.outbox.recall import Evidence
+from diffio_watch.outbox.recall import Evidence, told
 from diffio_watch.outbox.root import Root
-from diffio_watch.outbox.sidecar import Sidecar
+from diffio_watch.outbox.shape import Sidecar
 from diffio_watch.outbox.temp import Temp, reopen
-from diffio_watch.outbox.walk import join, sweep, walk
+from diffio_watch.outbox.walk import Aside, join, nobody, sweep, walk
 from diffio_watch.outbox.withdraw import withdraw_sidecar
 
 _KINDS: Final[tuple[names.TempKind, ...]] = ("audio", "video", "transcript", "sidecar", "error")
@@ -210,11 +210,15 @@ class Outbox:
         """Remove the temporary files of jobs that nobody works on: what crashes left. Tells their paths."""
         return sweep(self.root, working, tick)
 
-    def sidecars(self) -> Iterator[tuple[str, Sidecar]]:
-        """Every sidecar and error file of this program in the outbox, with its path: what a lost journal is made of."""
-        for folder, entries, fd in walk(self.root):
+    def sidecars(self, aside: Aside = nobody) -> Iterator[tuple[str, Sidecar]]:
+        """Every sidecar and error file of this program in the outbox, with its path: what a lost journal is made of.
+
+        Args:
+            aside: told of each folder and file that could not be read, or that somebody bent.
+        """
+        for folder, entries, fd in walk(self.root, aside):
             for name in sorted(entries):
-                if name.endswith(".json") and (found := parsed(peek(name, fd))) is not None:
+                if name.endswith(".json") and (found := told(self.root, join(folder, name), fd, aside)) is not None:
                     yield join(folder, name), found
 
     def free(self) -> int:

@@ -13,17 +13,48 @@ from typing import Any, Final
 from diffio_watch.disk import names as disk_names
 from diffio_watch.job import Because, Job, Media, Output, Settings, State
 from diffio_watch.outbox import names
-from diffio_watch.outbox.files import parsed, peek
+from diffio_watch.outbox.errors import DiskTrouble, translated
+from diffio_watch.outbox.files import parsed, peek, read_small
 from diffio_watch.outbox.root import Root
-from diffio_watch.outbox.sidecar import Sidecar, SidecarOutput, from_rfc3339
+from diffio_watch.outbox.shape import Sidecar, SidecarOutput
+from diffio_watch.outbox.sidecar import MARK, NotASidecar, from_rfc3339, parse
+from diffio_watch.reasons import REASONS, because
 
 _NUMBER: Final = re.compile(r" \(([0-9]{1,9})\)\.json$", re.IGNORECASE)
 _LISTED_FOR: Final = 60.0  # seconds
 _MOST_LISTINGS: Final = 256
+_MOST_ATTEMPTS: Final = 1_000_000
+_LONGEST: Final = 1e8  # seconds of media, three years
 
 
-def recall(found: Sidecar, path: str, inbox: str, settings: Settings) -> Job:
-    """The job of a sidecar or error file.
+def told(root: Root, path: str, fd: int, aside: Callable[[str, str], None]) -> Sidecar | None:
+    """What the file at `path` below the root tells; None where it is nothing of this program.
+
+    Args:
+        root: of the outbox.
+        path: of the file, relative to it.
+        fd: an open descriptor of its folder.
+        aside: told of a file that can't be read, or that is of this program and was bent.
+
+    Raises:
+        OutboxGone: the outbox went away.
+    """
+    try:
+        with translated(root.path, path):
+            data = read_small(path.rpartition("/")[2], fd)
+    except DiskTrouble as trouble:
+        aside(path, trouble.detail)
+        return None
+    try:
+        return parse(data) if data else None
+    except NotASidecar as error:
+        if data and MARK in data:
+            aside(path, f"it is no sidecar any more ({error})")
+        return None
+
+
+def recall(found: Sidecar, path: str, inbox: str, settings: Settings, now: float) -> Job:
+    """The job of a sidecar or error file. What in it can't be is left out, where neither file nor money hang on it.
 
     Args:
         found: what it holds.
@@ -31,20 +62,22 @@ def recall(found: Sidecar, path: str, inbox: str, settings: Settings) -> Job:
         inbox: name of the inbox that the outbox belongs to.
         settings: what a sidecar does not tell is taken from here. Originals of delivered jobs stay where they are:
             what was configured at their time is not known.
+        now: seconds since the epoch; nothing that is told happened later.
     """
     ended = found.state in {State.DELIVERED, State.SKIPPED}
     settings = replace(settings, model=found.request.model, sampling=found.request.sampling,
-                       params=found.request.params, outputs=tuple(found.request.outputs),
+                       params=found.request.params, outputs=tuple(found.request.outputs) or settings.outputs,
                        originals="keep" if ended else settings.originals)
     source, service = found.source, found.service
-    times = {name: _seconds(text) for name, text in found.times.model_dump().items()}
-    because = None if found.because is None else Because(**found.because.model_dump())
-    media = None if source.media is None else Media(**source.media.model_dump())
+    times = {name: _seconds(text, now) for name, text in found.times.model_dump().items()}
+    media = None if source.media is None else Media(
+        source.media.format, _duration(source.media.duration_s), source.media.has_video)
     job = Job(
         id=found.job, inbox=inbox, path=source.name, size=source.size,
-        mtime_ns=-1 if source.modified_at is None else from_rfc3339(source.modified_at),
-        settings=settings, state=found.state, because=because, run=found.run, sha256=source.sha256, media=media,
-        due_at=None, attempts=found.attempts, base_url=service.base_url, project_id=service.project_id,
+        mtime_ns=_mtime_ns(source.modified_at),
+        settings=settings, state=found.state, because=_because(found), run=found.run, sha256=source.sha256,
+        media=media, due_at=None, attempts=min(found.attempts, _MOST_ATTEMPTS), base_url=service.base_url,
+        project_id=service.project_id,
         uploaded=times["uploaded_at"] is not None or service.generation_id is not None,
         generation_id=service.generation_id, model_key=service.model_key, replayed=service.idempotent_replay,
         number=_number(path, source.name) if ended else None,
@@ -61,9 +94,19 @@ def recall(found: Sidecar, path: str, inbox: str, settings: Settings) -> Job:
                    intent_at=job.generated_at or job.uploaded_at or job.detected_at)
 
 
-def _output(told: SidecarOutput) -> Output:
-    media = None if told.media is None else Media(**told.media.model_dump(), has_video=told.type == "video")
-    return Output(told.type, "published", told.name, told.size, told.sha256, told.mime_type, media)
+def _because(found: Sidecar) -> Because | None:
+    """The reason, of those that this program knows: a code is looked up again later."""
+    if found.because is None:
+        return None
+    told = Because(**found.because.model_dump())
+    code = "unproven" if found.state is State.HELD else "internal"
+    return told if told.code in REASONS else replace(because(code, job=found.job), message=told.message)
+
+
+def _output(one: SidecarOutput) -> Output:
+    media = None if one.media is None else Media(one.media.format, _duration(one.media.duration_s),
+                                                 has_video=one.type == "video")
+    return Output(one.type, "published", one.name, one.size, one.sha256, one.mime_type, media)
 
 
 def _body(found: Sidecar, key: str) -> str | None:
@@ -85,8 +128,26 @@ def _number(path: str, source: str) -> int:
     return number if disk_names.fold(wanted) == disk_names.fold(name) else 1
 
 
-def _seconds(text: str | None) -> float | None:
-    return None if text is None else from_rfc3339(text) / 1e9
+def _seconds(text: str | None, now: float) -> float | None:
+    if text is None:
+        return None
+    try:
+        return max(0.0, min(from_rfc3339(text) / 1e9, now))
+    except ValueError:  # a date of no calendar: when it was is not known, that it was is
+        return 0.0
+
+
+def _mtime_ns(text: str | None) -> int:
+    """-1, which no file has, where it is none that a file can have."""
+    try:
+        told = -1 if text is None else from_rfc3339(text)
+    except ValueError:
+        return -1
+    return told if abs(told) < 1 << 63 else -1
+
+
+def _duration(seconds: float | None) -> float | None:
+    return seconds if seconds is not None and 0 <= seconds <= _LONGEST else None  # and not NaN
 
 
 def buyer(found: Sidecar) -> str | None:
@@ -132,8 +193,8 @@ class Evidence:
             if fd is None:
                 return []
             plain = [one.rpartition("/")[2] for one in (names.sidecar_path(path), names.error_path(path))]
-            told = [parsed(peek(name, fd)) for name in (*plain, *self._numbered(path, folder, fd))]
-        return [found for found in told if found is not None and found.source.name == path]
+            read = [parsed(peek(name, fd)) for name in (*plain, *self._numbered(path, folder, fd))]
+        return [found for found in read if found is not None and found.source.name == path]
 
     def _numbered(self, path: str, folder: str, fd: int) -> list[str]:
         """The names of the sidecars of `path` that have a number. Any may be missing: all files of a job share one."""

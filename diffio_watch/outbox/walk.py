@@ -2,31 +2,108 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from diffio_watch.disk import durable
 from diffio_watch.outbox import names
-from diffio_watch.outbox.errors import OutboxGone, translated
+from diffio_watch.outbox.errors import translated
 from diffio_watch.outbox.files import unlink
 from diffio_watch.outbox.root import Root
 
+LONGEST_PATH: Final = 4095  # bytes; deeper than this no program gets by a path, so no inbox has such a file
+_MOST_OPEN: Final = 32  # folders of one walk
+_NOT_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
-def walk(root: Root) -> Iterator[tuple[str, list[str], int]]:
+Aside = Callable[[str, str], None]  # gets the path of what is passed over, and why
+
+
+def nobody(_path: str, _why: str) -> None:
+    """For those who need not know what is passed over."""
+
+
+def walk(root: Root, aside: Aside = nobody) -> Iterator[tuple[str, list[str], int]]:
     """Each folder's path relative to the root, the names of its files, and a descriptor of it.
+
+    Others make these folders: however deep they are, and whatever one of them is like, the walk goes on.
+
+    Args:
+        root: the root.
+        aside: told of each folder that can't be looked into.
 
     Raises:
         OutboxGone: the root is not there, or went away.
-        DiskTrouble: any other error of the system.
+        DiskTrouble: the root itself can't be listed.
     """
-    def passed(error: OSError) -> None:
-        # a folder that went away, or that somebody keeps to himself, holds nothing of ours
-        if durable.is_gone(error):
-            raise OutboxGone(root.path, error.strerror or str(error))
+    with root.open() as top, contextlib.closing(_Way(top)) as way:
+        waiting = [""]
+        while waiting:
+            folder = waiting.pop()
+            with translated(root.path, folder):
+                try:
+                    fd = way.to(folder)
+                    below, files = _listed(fd)
+                except OSError as error:
+                    _pass_over(folder, error, aside)
+                    continue
+                yield folder, files, fd
+            for name in below:
+                path = join(folder, name)
+                if len(os.fsencode(path)) > LONGEST_PATH:
+                    aside(path, "it lies deeper than any path reaches")
+                else:
+                    waiting.append(path)
 
-    with root.open() as top, translated(root.path):
-        for folder, _, files, fd in os.fwalk(".", onerror=passed, dir_fd=top):
-            yield folder.removeprefix(".").removeprefix("/"), files, fd
+
+class _Way:
+    """The folders between a root and where a walk is, the innermost of them open, so that each step is a short one."""
+
+    def __init__(self, top: int) -> None:
+        self._top = top
+        self._open: list[tuple[str, int]] = []  # path and descriptor, outermost first
+
+    def to(self, folder: str) -> int:
+        """A descriptor of a folder, open until the next step.
+
+        Raises:
+            OSError: it can't be entered.
+        """
+        while self._open and not f"{folder}/".startswith(f"{self._open[-1][0]}/"):
+            os.close(self._open.pop()[1])
+        here, fd = self._open[-1] if self._open else ("", self._top)
+        for part in folder[len(here):].strip("/").split("/") if folder != here else ():
+            fd = durable.open_folder([part], dir_fd=fd)
+            here = join(here, part)
+            self._open.append((here, fd))
+            if len(self._open) > _MOST_OPEN:
+                os.close(self._open.pop(0)[1])
+        return fd
+
+    def close(self) -> None:
+        """Close what is open."""
+        while self._open:
+            os.close(self._open.pop()[1])
+
+
+def _listed(fd: int) -> tuple[list[str], list[str]]:
+    """The names of the folders and of everything else in an open folder."""
+    below: list[str] = []
+    files: list[str] = []
+    with os.scandir(fd) as entries:
+        for entry in entries:
+            (below if entry.is_dir(follow_symlinks=False) else files).append(entry.name)
+    return below, files
+
+
+def _pass_over(folder: str, error: OSError, aside: Aside) -> None:
+    """A folder went away meanwhile, or somebody keeps it to himself."""
+    if not folder or durable.is_gone(error):
+        raise error
+    if error.errno not in _NOT_THERE:
+        aside(folder, error.strerror or str(error))
 
 
 def sweep(root: Root, working: Callable[[str], bool], tick: Callable[[], None] = lambda: None) -> list[str]:

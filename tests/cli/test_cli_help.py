@@ -103,3 +103,19 @@ def test_the_shell_is_told_commands_states_and_inboxes(place: Place) -> None:
     assert completed("diffio-watch re") == {"retry", "resume", "remote"}
     assert completed("diffio-watch jobs --state de") == {"delivered"}
     assert completed("diffio-watch pause po") == {"podcasts"}
+    assert completed("diffio-watch jobs --reason trunc") == {"truncated"}
+
+
+@pytest.mark.parametrize("command_line", ["explain x", "show x", "retry x", "cancel x", "approve x", "bump x", "demo x",
+                                          "init x", "status -c x"])
+def test_file_names_are_left_to_the_shell_and_ids_are_offered(place: Place, command_line: str) -> None:
+    job = place.add("a.wav")
+
+    def completed(line: str) -> list[str]:
+        env = place.env | {"_DIFFIO_WATCH_COMPLETE": "bash_complete", "COMP_WORDS": line,
+                           "COMP_CWORD": str(len(line.split(" ")) - 1), "DIFFIO_WATCH_CONFIG": str(place.config_file)}
+        return subprocess.run(command(), env=env, capture_output=True, check=True, text=True).stdout.split()
+
+    assert completed(f"diffio-watch {command_line}")[0].split(",")[0] == "file"
+    if command_line == "show x":
+        assert f"plain,{job.id}" in completed(f"diffio-watch show {job.id[:6]}")

@@ -325,3 +325,21 @@ def test_explain_says_where_the_result_is_and_where_the_original_went(place: Pla
     place.add("b.wav", state=State.WAITING, because=because("service_error", detail="HTTP 500"))
     (place.inbox / "b.wav").write_bytes(b"other than what was journalled")
     assert "HTTP 500" in place.run("explain", "podcasts:b.wav").out
+
+
+def test_jobs_are_chosen_by_reason_and_by_when_they_changed(place: Place) -> None:
+    place.add("cut.wav", state=State.FAILED, because=because("truncated", detail="x"), updated_at=1e9)
+    place.add("text.wav", state=State.FAILED, because=because("not_media"), updated_at=2e9)
+    place.add("held.wav", state=State.HELD, because=because("drop_size", limit=1, inbox="podcasts"), updated_at=2e9)
+    place.add("a.wav", state=State.DELIVERED, original="stuck", updated_at=2e9)
+
+    def paths(*arguments: str) -> set[str]:
+        return {job["path"] for job in place.run("jobs", "--json", *arguments).json}
+
+    assert paths("--reason", "truncated") == {"cut.wav"}
+    assert paths("--reason", "truncated", "--reason", "drop_size") == {"cut.wav", "held.wav"}
+    assert paths("--since", "2020-01-01", "--state", "failed") == {"text.wav"}
+    assert paths("--original", "stuck") == {"a.wav"}
+    slip = place.run("jobs", "--reason", "truncate")
+    assert (slip.code, "did you mean truncated?" in slip.err) == (2, True)
+    assert place.run("jobs", "--since", "yesterday").code == 2

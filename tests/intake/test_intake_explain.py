@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ from intake_room import Room, foreign
 
 from diffio_watch.disk import lease, marker_file
 from diffio_watch.disk.marker_file import Marker
-from diffio_watch.intake.explain import Explanation, Records, explain, outside, sight
+from diffio_watch.intake.explain import Explanation, Records, Sight, explain, outside, sight
+from diffio_watch.job import Because, Job, Settings, State
+from diffio_watch.journal.records import InboxReport, Known, SettlingEntry, Still
+from diffio_watch.reasons import REASONS, Kind, because
 
 
 @pytest.fixture
@@ -177,7 +181,7 @@ def test_an_unseen_file_is_found_by_the_next_scan_if_a_daemon_runs(room: Room) -
     assert (found.verdict, failing(found)) == ("waiting", ["seen"])
     assert found.next_look_at == pytest.approx(room.clock.now() + 1.0, abs=1.0)
     resting = ask(room, "a.wav", running=False)
-    assert failing(resting) == ["seen", "watched"]
+    assert failing(resting) == ["watched", "seen"]
     assert resting.next_look_at is None
 
 
@@ -224,3 +228,100 @@ def test_a_file_in_a_folder_with_a_marker_of_its_own_is_told_whose_place_it_is(r
         assert found.because is not None
         assert found.because.code == "other_root"
         assert "x/out" in found.because.message
+
+
+WAITS = {"settling", "open_for_writing", "cut_short", "empty_yet", "unreadable", "in_use", "disk", "internal"}
+FAULTS = {"empty": "not_empty", "truncated": "whole", "not_media": "medium", "unreadable": "readable",
+          "changed": "unchanged"}
+ASKED = ["unchanged", "readable", "closed", "not_empty", "whole", "medium"]
+SEEN = Sight("regular file", 10, 1)
+
+
+def one(code: str, **facts: object) -> Because:
+    return because(code, detail="x", seconds=2, job="J", limit="5", inbox="a", **facts)
+
+
+def agrees(found: Explanation) -> None:
+    """No rule that is asked after one that does not hold is answered, and what is told below is the one."""
+    answers = [(rule.name, rule.holds) for rule in found.rules if rule.name in ASKED]
+    assert [name for name, _ in answers] == [name for name in ASKED if name in dict(answers)]
+    assert all(holds for _, holds in answers[:-1])
+
+
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("code", sorted(REASONS))
+def test_no_rule_is_answered_yes_and_denied_below(room: Room, code: str, *, running: bool) -> None:
+    """For each reason that a file or a job can have: what is said of it in words is the rule that does not hold."""
+    report = InboxReport("a", available=True, watch="polling", filesystem="", settle_seconds=2.0, last_scan_at=1.0)
+    job = Job("J", "a", "a.wav", 10, 1, Settings(), because=one(code), settled_at=5.0,
+              state={Kind.FAILED: State.FAILED, Kind.HELD: State.HELD, Kind.SKIPPED: State.SKIPPED,
+                     Kind.CANCELLED: State.CANCELLED}.get(REASONS[code].kind, State.UPLOADING))
+    records = Records(Known("J", "a.wav", 10, 1, job.state), job, None, report, running)
+    found = explain(room.config, "a.wav", SEEN, records, 10.0)
+    agrees(found)
+    if code in FAULTS:
+        assert failing(found)[-1] == FAULTS[code]
+    waits = SettlingEntry("a.wav", one(code), 6.0, 12.0, Still(10, 1, 3.0))
+    told = explain(room.config, "a.wav", SEEN, Records(None, None, waits, report, running), 10.0)
+    agrees(told)
+    if code in WAITS:
+        assert (told.verdict, failing(told)[-1] in ASKED) == ("waiting", True)
+    for each in (found, told):
+        assert each.because is None or running or "by itself" not in each.because.action
+        assert each.next_look_at is None or running
+
+
+def test_an_empty_file_is_still_empty_until_that_is_told(room: Room) -> None:
+    """A copy in progress: many programs make the file first."""
+    (room.inbox / "a.wav").touch()
+    room.pass_time(4.0)
+    assert room.states() == {"a.wav": "failed: empty"}
+    assert (ask(room, "a.wav").verdict, code(ask(room, "a.wav"))) == ("waiting", "empty_yet")
+    assert failing(ask(room, "a.wav")) == ["not_empty"]
+    room.pass_time(300.0)
+    assert (ask(room, "a.wav").verdict, code(ask(room, "a.wav"))) == ("job", "empty")
+    assert failing(ask(room, "a.wav")) == ["not_empty"]
+
+
+def test_the_last_word_of_a_daemon_that_ended_counts_while_the_file_looks_so(room: Room) -> None:
+    (room.inbox / "a.wav").write_bytes(riff(TONE.tobytes())[:5000])
+    room.pass_time(4.0)
+    found = ask(room, "a.wav", running=False)
+    assert (found.verdict, code(found), failing(found)) == ("waiting", "cut_short", ["watched", "whole"])
+    assert found.because is not None
+    assert "No daemon runs" in found.because.action
+    room.drop()
+    assert failing(ask(room, "a.wav", running=False)) == ["watched", "seen"]
+
+
+def test_what_only_the_daemon_meets_is_believed(room: Room) -> None:
+    """A share may hang for it and answer whoever asks."""
+    room.drop()
+    room.pass_time(4.0)
+    away = replace(room.report(), available=False, stopped=one("unavailable"), next_check_at=3e9)
+    room.journal.report(away)
+    assert (ask(room, "a.wav").verdict, ask(room, "a.wav").next_look_at) == ("unavailable", 3e9)
+    assert ask(room, "a.wav", running=False).verdict == "job"
+
+
+def test_a_job_that_a_later_rule_would_leave_out_says_which_came_first(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    room.drop()
+    room.pass_time(4.0)
+    room.config = room.config.model_copy(update={"exclude": ("*.wav",)})
+    found = ask(room, "a.wav")
+    assert (found.verdict, failing(found)) == ("job", ["not_excluded"])
+    assert next(rule for rule in found.rules if not rule.holds).detail.endswith("it was picked up before that was so")
+    room.journal.close()
+
+
+def test_where_whoever_asks_can_not_look_the_daemons_word_is_told(room: Room) -> None:
+    room.drop()
+    room.pass_time(4.0)
+    blind = Sight(error="Permission denied")
+    jobs = room.journal.jobs_at("a", "a.wav")
+    known = explain(room.config, "a.wav", blind, Records(room.journal.known_at("a", "a.wav"), jobs[0], None,
+                                                         room.report(), running=True), 1.0)
+    assert (known.verdict, failing(known)) == ("job", ["exists"])
+    other = explain(room.config, "b.wav", blind, Records(report=room.report(), running=True), 1.0)
+    assert (other.verdict, code(other), failing(other)) == ("waiting", "unreadable", ["exists", "seen", "readable"])

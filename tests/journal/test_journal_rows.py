@@ -277,3 +277,23 @@ def test_held_jobs_go_on_when_their_time_comes(journal: Journal) -> None:
     journal.add([job("day.wav", state=State.HELD, due_at=50.0), job("person.wav", state=State.HELD, due_at=None)])
     assert journal.held_until("in", 49.0) == []
     assert [one.path for one in journal.held_until("in", 50.0)] == ["day.wav"]
+
+
+def test_words_and_numbers_that_neither_json_nor_utf8_can_hold_stop_no_commit_and_no_query(
+        journal: Journal, clock: HandClock) -> None:
+    """Half a character from the service's JSON, `.nan` from a YAML file, a length that MediaInfo made up."""
+    half = "half a character \ud83d"
+    sampling: dict[Any, Any] = {"seed": float("inf"), 1: float("nan")}
+    made = job(media=Media("Wave", float("nan"), has_video=False), intent_at=clock.at, model_key=half,
+               settings=Settings(sampling=sampling), notes=(half,))
+    journal.add([made], half)
+    waiting = because("service_error", detail=half)
+    journal.commit(now(journal, made.id), detail=half, because=waiting, due_at=clock.at + 60, stage=half)
+    assert journal.spent_since(0.0) == (1, 1.0)
+    assert journal.bring_forward(["service_error"], clock.at) == 1
+    told = now(journal, made.id)
+    assert told.media == Media("Wave", None, has_video=False)
+    assert told.settings.sampling == {"seed": None, "1": None}
+    assert told.notes == (half,)
+    assert told.stage == told.model_key == "half a character \\ud83d"
+    assert [event.detail for event in journal.history(made.id)] == ["half a character \\ud83d"] * 2

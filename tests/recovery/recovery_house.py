@@ -25,6 +25,7 @@ from diffio_watch.disk import marker
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Journal, JournalMissing
 from diffio_watch.outbox import sidecar
+from diffio_watch.outbox.shape import Sidecar
 from diffio_watch.sandbox import Sandbox
 
 KEY = "recovery-key-1"
@@ -215,7 +216,7 @@ class House:
         assert found is not None
         return found.counter
 
-    def told(self, path: str, root: Path | None = None) -> sidecar.Sidecar:
+    def told(self, path: str, root: Path | None = None) -> Sidecar:
         """A sidecar or error file."""
         return sidecar.parse(((root or self.outbox) / path).read_bytes())
 

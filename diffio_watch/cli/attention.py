@@ -1,0 +1,125 @@
+"""What waits for a person: held jobs, failures, files and originals with trouble, stops; each with what to do.
+
+Pure: records in, rows out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from diffio_watch.job import Because, State
+from diffio_watch.journal import Halt
+from diffio_watch.journal.overview import Group
+from diffio_watch.journal.records import InboxReport, SettlingEntry
+from diffio_watch.reasons import REASONS, Kind, because, told
+
+_NOTHING: Final = "Nothing to do"
+# of many held for one reason: what releases them all; the others' ways differ from job to job
+_RELEASED: Final = {
+    "daily_limit": "They go on by themselves tomorrow, or at once with `diffio-watch approve --inbox {inbox}`.",
+    "unproven": "`diffio-watch approve --inbox {inbox}` pays for all that is held there; {each}.",
+    "duplicate_gone": "`diffio-watch approve --inbox {inbox}` pays for all that is held there; {each}.",
+}
+_EACH: Final = "`diffio-watch jobs --inbox {inbox} --state {state} --reason {code}` names them"
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """One thing that waits for a person.
+
+    Attributes:
+        inbox: where; "" for all of them.
+        what: `stopped`, `held`, `failed`, `waiting` (a job, or a file that is no job yet) or `originals`.
+        code: of the reason; "" where it has none.
+        count: how many files.
+        message: what is the matter.
+        action: what to do.
+        path: of the file, where it is one.
+    """
+
+    inbox: str
+    what: str
+    code: str
+    count: int
+    message: str
+    action: str
+    path: str | None = None
+
+
+def stops(inboxes: Sequence[str], halts: Mapping[str, Halt], pauses: Mapping[str, float],
+          reports: Mapping[str, InboxReport], *, running: bool) -> list[Attention]:
+    """What stops single inboxes, as far as a person has to help."""
+    found = []
+    for name in inboxes:
+        why = stop(name, halts, pauses, reports)
+        if why is not None and not why.because.action.startswith(_NOTHING):
+            reason = told(why.because, running=running)
+            found.append(Attention(name, "stopped", reason.code, 0, reason.message, reason.action))
+    return found
+
+
+def stop(name: str, halts: Mapping[str, Halt], pauses: Mapping[str, float],
+         reports: Mapping[str, InboxReport]) -> Halt | None:
+    """What stops one inbox: it is not there, the service refuses its model, or a person paused it."""
+    report = reports.get(name)
+    if report is not None and report.stopped is not None:
+        return Halt(f"inbox:{name}", report.stopped, report.since or 0.0, report.next_check_at)
+    # "inbox:NAME:outbox" sorts after "inbox:NAME:model"
+    own = [halt for scope, halt in sorted(halts.items()) if scope.split(":")[:2] == ["inbox", name]]
+    if own:
+        return own[-1]
+    since = pauses.get(name, pauses.get("*"))
+    return None if since is None else Halt(f"inbox:{name}", because("paused"), since, None)
+
+
+def files(groups: Iterable[Group], settling: Mapping[str, Sequence[SettlingEntry]], originals: Mapping[str, int], *,
+          running: bool) -> list[Attention]:
+    """What waits for a person among the files: held first, then failed, then what waits for a right or for room."""
+    found = [_group(group, running=running) for group in groups if _is_for_a_person(group)]
+    for inbox, entries in settling.items():
+        troubled: dict[str, list[SettlingEntry]] = {}
+        for entry in entries:
+            row = REASONS.get(entry.because.code)
+            if row is not None and row.kind in {Kind.PARKED, Kind.FAILED}:
+                troubled.setdefault(entry.because.code, []).append(entry)
+        for code, those in troubled.items():
+            reason = told(those[0].because, running=running)
+            found.append(Attention(inbox, "waiting", code, len(those), reason.message, reason.action,
+                                   those[0].path if len(those) == 1 else None))
+    found += [Attention(inbox, "originals", "", count, "The original of a delivered file can't go where it should.",
+                        f"`diffio-watch jobs --inbox {inbox} --original stuck` names them, `diffio-watch show FILE` "
+                        "says why; it is tried again by itself.") for inbox, count in originals.items()]
+    order = {what: number for number, what in enumerate(("held", "failed", "waiting", "originals"))}
+    return sorted(found, key=lambda one: order[one.what])
+
+
+def _is_for_a_person(group: Group) -> bool:
+    if group.state in {State.HELD, State.FAILED}:
+        return True
+    row, why = REASONS.get(group.code), group.newest.because
+    return row is not None and why is not None and row.kind is Kind.PARKED and not why.action.startswith(_NOTHING)
+
+
+def _group(group: Group, *, running: bool) -> Attention:
+    why = group.newest.because or Because("", "", "")
+    reason = told(why, running=running)
+    what = group.state.value if group.state in {State.HELD, State.FAILED} else "waiting"
+    if group.count == 1:
+        return Attention(group.inbox, what, group.code, 1, reason.message, reason.action, group.newest.path)
+    action = reason.action if group.code == "drop_size" else _of_many(group, running=running)
+    return Attention(group.inbox, what, group.code, group.count, reason.message, action)
+
+
+def _of_many(group: Group, *, running: bool) -> str:
+    """What to do about many; the sample's own words would name one job only."""
+    each = _EACH.format(inbox=group.inbox, state=group.state.value, code=group.code)
+    way = _RELEASED.get(group.code)
+    if way is not None:
+        action = way.format(inbox=group.inbox, each=each)
+    elif group.state is State.FAILED:
+        action = f"{each}, and `diffio-watch show JOB` what to do with each."
+    else:
+        action = f"{each}, and `diffio-watch show JOB` what to do."
+    return told(Because(group.code, "", action), running=running).action
