@@ -11,6 +11,7 @@ from typing import Final
 
 import httpx
 
+from diffio_watch.api import patience
 from diffio_watch.api.urls import Target
 
 # their own lines hold whole signed URLs
@@ -44,7 +45,8 @@ class Routes:
             if pool is None:
                 # plain http needs no certificates, so it gets a context that trusts none, and none are read
                 verify = True if target.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-                pool = self._pools[way] = httpx.HTTPTransport(verify=verify, proxy=way[1], limits=_LIMITS)
+                pool = self._pools[way] = patience.bound(
+                    httpx.HTTPTransport(verify=verify, proxy=way[1], limits=_LIMITS))
             return pool
 
     def close(self) -> None:

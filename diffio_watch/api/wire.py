@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeVar
 import httpx
 
 from diffio_watch import __version__
-from diffio_watch.api import words
+from diffio_watch.api import patience, words
 from diffio_watch.api.answers import Answer
 from diffio_watch.api.errors import Ambiguous, ApiError, Stopped, Unreachable
 from diffio_watch.api.retry import Retrier, Tries
@@ -157,7 +157,9 @@ class Wire:
             sent = httpx.Request(request.method, url := _Exact(target), headers=headers, content=content,
                                  extensions={"timeout": self._timeout})
             sent.url = url  # the request made a plain copy of it
-            return transport.handle_request(sent)
+            response = transport.handle_request(sent)
+            patience.head_came(response)
+            return response
 
     def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
         stream = response.stream

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -185,6 +186,8 @@ async def _keep_informing(wire: Wire, seconds: float) -> None:
         wire.transport.write(b"HTTP/1.1 102 Processing\r\n\r\n")
         await asyncio.sleep(HASTE)
         left -= HASTE
+    if wire.gone.is_set():
+        raise ClientDisconnect
 
 
 async def _edited(fault: Fault, inner: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import shutil
@@ -9,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +32,7 @@ from diffio_watch.api import (
     Session,
     Stopped,
     Storage,
+    Tries,
     Unauthorized,
     Unavailable,
     Unreachable,
@@ -194,9 +197,68 @@ def test_no_bytes_from_the_network_crash_or_pass_for_an_answer(
     api._pace._closed_until = 0  # a 429 in the noise would rightly hold back the rest
     with pytest.raises(ApiError):
         api.generate("diffio-4.6-flash", '{"apiProjectId": "p", "idempotencyKey": "k"}')
+    with contextlib.suppress(ApiError):  # without a length any bytes may be a file: whoever asked compares them
+        assert not storage.download(audio(wild.url), Memory()).proven
+
+
+def endless(piece: bytes) -> Callable[[socket.socket, Seen], None]:
+    """Says something over and over that is no answer, until nobody listens."""
+    def reply(conn: socket.socket, _: Seen) -> None:
+        conn.sendall(b"" if piece.startswith(b"HTTP") else b"HTTP/1.1 200 OK\r\n")
+        for _number in range(1000):
+            conn.sendall(piece)
+            time.sleep(0.01)
+
+    return reply
+
+
+@pytest.mark.parametrize("piece", [
+    b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 199 X\r\n\r\n", b"X-More: 1\r\n", b"x",
+])
+def test_what_is_said_before_an_answer_keeps_nobody_for_ever(
+    piece: bytes, wild: Wild, stop: threading.Event, observed: list[Observation]
+) -> None:
+    """Informational answers and trickled headers are no answer: the head has to come while silence may last."""
+    wild.replies = [endless(piece)]
+    once = Tries(attempts=1)
+    api = Api(wild.url, lambda: KEY, connect_timeout=1, read_timeout=0.2, stop=stop, observe=observed.append,
+              tries=once)
+    storage = Storage(wild.url, connect_timeout=1, read_timeout=0.2, stop=stop, observe=observed.append, tries=once)
+    with pytest.raises(Ambiguous):
+        api.usage()
+    with pytest.raises(Ambiguous):
+        storage.put(put_to(wild.url), Bytes(b"x" * 100_000))
+    with pytest.raises(Ambiguous):
+        storage.download(audio(wild.url), Memory())
+    assert [one.ok for one in observed] == [False] * 3
+    api.close()
+    storage.close()
+
+
+def test_an_informational_answer_before_the_true_one_is_passed_over(wild: Wild, api: Api, storage: Storage) -> None:
+    """And the connection serves the next request as well, whose patience begins anew."""
+    wild.replies = [b"HTTP/1.1 102 Processing\r\n\r\n" * 3 + USAGE]
+    for _ in range(3):
+        assert api.usage().usage == {"seconds": 5}
+    wild.replies = [b"HTTP/1.1 100 Continue\r\n\r\n" + http(200)]
+    storage.put(put_to(wild.url), Bytes(b"x" * 100_000))
+
+
+def test_a_body_takes_the_time_it_takes(wild: Wild, stop: threading.Event) -> None:
+    """The head's patience ends with the head: a download may last for hours."""
+    def slowly(conn: socket.socket, _: Seen) -> None:
+        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n")
+        for _number in range(40):
+            conn.sendall(b"I")
+            time.sleep(0.01)
+
+    wild.replies = [slowly]
+    storage = Storage(wild.url, connect_timeout=1, read_timeout=0.2, stop=stop, tries=Tries(attempts=1))
     sink = Memory()
-    with pytest.raises(ApiError):
-        storage.download(audio(wild.url), sink)
+    storage.download(audio(wild.url), sink)
+    assert sink.size == 40
+    storage.close()
 
 
 def test_a_stopped_client_sends_nothing(wild: Wild, api: Api, stop: threading.Event, observed: list[object]) -> None:

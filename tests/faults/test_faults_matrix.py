@@ -101,6 +101,7 @@ FAULTS: Final[dict[str, dict[str, Any]]] = {
     "reset": {"kind": "reset"},
     "close": {"kind": "close"},
     "stall": {"kind": "stall"},
+    "102 stall": {"kind": "informational"},
     "reset late": {"kind": "reset", "after": True},
     "close late": {"kind": "close", "after": True},
     "stall late": {"kind": "stall", "after": True},
@@ -143,6 +144,7 @@ fault         create    start  part  complete confirm   put   generate  progress
 reset         park      park   park  park     park      park  park      park      park       park
 close         park      park   park  park     park      park  park      park      park       park
 stall         park      park   park  park     park      park  park      park      park       park
+102 stall     park      park   park  park     park      park  park      park      park       park
 reset late    spare     park   park  park     park      park  park      park      park       park
 close late    spare     park   park  park     park      park  park      park      park       park
 stall late    spare     park   park  park     park      park  park      park      park       park
