@@ -22,6 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from diffio_watch.cli.service import Service
     from diffio_watch.config import Config
     from diffio_watch.journal import Journal
 
@@ -104,8 +105,11 @@ def given_config(context: click.Context | None = None) -> Path | None:
     return found if isinstance(found, Path) else None
 
 
-def workplace() -> Workplace:
+def workplace(*, key: bool = False) -> Workplace:
     """Load the configuration, and become the owner of its journal where root asks.
+
+    Args:
+        key: the command asks the service something: bring along the key that systemd gives the installed one.
 
     Raises:
         ConfigError: the configuration is missing or wrong.
@@ -113,40 +117,27 @@ def workplace() -> Workplace:
     from diffio_watch.config import load
 
     config = load(given_config(), os.environ)
-    become_owner(config.state_dir)
+    become_owner(config.state_dir, key=key)
     return Workplace(config)
 
 
-def become_owner(state_dir: Path) -> None:
+def become_owner(state_dir: Path, *, key: bool = False, early: bool = False) -> Service | None:
     """Run as root, go on as the user the journal belongs to, so that nothing in it ends up root's.
+
+    Args and what is returned are `service.become_owner`'s.
 
     Raises:
         Trouble: the system does not allow it.
     """
     if os.geteuid() != 0:
-        return
-    try:
-        owner = state_dir.stat()
-    except OSError:
-        return  # the command itself says what is wrong with it
-    if owner.st_uid == 0:
-        return
-    import pwd
+        return None
+    from diffio_watch.cli import service
 
     try:
-        try:
-            person = pwd.getpwuid(owner.st_uid)
-        except KeyError:  # a number without a name, as in containers
-            os.setgroups([owner.st_gid])
-            os.setgid(owner.st_gid)
-        else:
-            os.initgroups(person.pw_name, person.pw_gid)
-            os.setgid(person.pw_gid)
-            os.environ.update(HOME=person.pw_dir, USER=person.pw_name, LOGNAME=person.pw_name)
-        os.setuid(owner.st_uid)
+        return service.become_owner(state_dir, key=key, early=early)
     except OSError as error:
-        raise Trouble(f"Can't become the owner of {state_dir} (user {owner.st_uid}): {error.strerror}. "
-                      "Run it as that user.", REFUSED) from error
+        raise Trouble(f"Can't become the owner of {state_dir}: {error.strerror}. Run it as that user.",
+                      REFUSED) from error
 
 
 def print_json(value: object) -> None:

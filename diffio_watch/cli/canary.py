@@ -18,6 +18,7 @@ from diffio_watch.intake.watch import Hints, Watch, WatchRefused
 from diffio_watch.journal import Journal, JournalError
 
 if TYPE_CHECKING:
+    from diffio_watch.cli.service import Service
     from diffio_watch.config import Config, Inbox
 
 _PATIENCE: Final = 30.0  # seconds until a folder counts as hung, as in the daemon
@@ -27,9 +28,16 @@ _CAP_LEASE: Final = 28  # bit, from capability.h
 _FINE: Final = 1_000_000_123  # nanoseconds: a time that a coarse filesystem can't hold
 
 
-def folders(config: Config, inbox: Inbox) -> list[Finding]:
-    """An inbox with its outbox and archive, each looked at by a thread of its own: one may hang."""
-    found = _in_time(f"inbox {inbox.name}", inbox.path, lambda: _inbox(config, inbox))
+def folders(config: Config, inbox: Inbox, installed: Service | None) -> list[Finding]:
+    """An inbox with its outbox and archive, each looked at by a thread of its own: one may hang.
+
+    Args:
+        config: the configuration.
+        inbox: the one.
+        installed: the service as whose user this looks, if it does.
+    """
+    lease_granted = installed is not None and installed.lease
+    found = _in_time(f"inbox {inbox.name}", inbox.path, lambda: _inbox(config, inbox, lease_granted=lease_granted))
     found += _in_time(f"outbox of {inbox.name}", inbox.outbox, lambda: _target(
         config, inbox, "outbox", inbox.outbox, f"outbox of {inbox.name}"))
     if inbox.archive is not None:
@@ -77,8 +85,8 @@ def _standing(config: Config, subject: str, role: marker.Role, inbox: Inbox, pat
     try:
         with _opened(config) as journal:
             marker.inspect(str(path), role, inbox.name, "" if journal is None else journal.id, journal)
-    except JournalError:
-        return None  # told elsewhere
+    except (JournalError, PermissionError):
+        return None  # told elsewhere; whose folder it is can't be said then
     except marker.ForeignMarker as other:
         return error(subject, f"{path} belongs to another journal ({other.owner}).",
                      f"{adopt}, and `journal rebuild` learns from its sidecars too.")
@@ -105,7 +113,7 @@ def _opened(config: Config) -> Iterator[Journal | None]:
         yield journal
 
 
-def _inbox(config: Config, inbox: Inbox) -> list[Finding]:
+def _inbox(config: Config, inbox: Inbox, *, lease_granted: bool) -> list[Finding]:
     subject = f"inbox {inbox.name}"
     wrong = _standing(config, subject, "inbox", inbox, inbox.path)
     if wrong is not None:
@@ -126,7 +134,7 @@ def _inbox(config: Config, inbox: Inbox) -> list[Finding]:
             found.append(warning(subject, f"On {mount.kind} the changes of other machines make no events here.",
                                  "Set `watch: auto`, so that it is polled."))
         if mount.leases and not polls:
-            found.append(_lease(subject, canary))
+            found.append(_lease(subject, canary, granted=lease_granted))
     return found
 
 
@@ -244,9 +252,9 @@ def _events(subject: str, path: Path, canary: _Canary) -> Finding:
                    "Set `watch: polling` for this inbox, so that files are found sooner.")
 
 
-def _lease(subject: str, canary: _Canary) -> Finding:
+def _lease(subject: str, canary: _Canary, *, granted: bool) -> Finding:
     """Whether the kernel tells us who has a file open, also of files that are not ours."""
-    foreign = os.geteuid() != 0 and not _may_ask_all()
+    foreign = not granted and os.geteuid() != 0 and not _may_ask_all()
     descriptor = canary.reopen()
     try:
         busy = lease.ask(descriptor)

@@ -28,6 +28,7 @@ def check(*, offline: bool, as_json: bool) -> int:
     Writes, renames and removes a hidden file in each folder, and asks the service one free question.
     """
     from diffio_watch.cli import canary, findings, model_findings
+    from diffio_watch.cli.service import find as installed
     from diffio_watch.config import ConfigError, find, load
     from diffio_watch.disk import lease
 
@@ -40,14 +41,17 @@ def check(*, offline: bool, as_json: bool) -> int:
         _print([findings.error("configuration", f"{problem.path}: {problem.message}", problem.remedy)
                 for problem in error.problems], as_json=True)
         return REFUSED
-    become_owner(config.state_dir)
-    lease.prepare()  # here and not where it is asked: signals are the main thread's
     found = [findings.ok("configuration", f"{find(given_config(), os.environ)} is right.")]
-    found += findings.key(config, offline=offline)
+    asked_by_root = os.geteuid() == 0
+    service = become_owner(config.state_dir, key=True, early=True) if asked_by_root else installed(config.state_dir)
+    found += findings.looked_as(service, by_root=asked_by_root)
+    mine = service if asked_by_root else None
+    lease.prepare()  # here and not where it is asked: signals are the main thread's
+    found += findings.key(config, mine, offline=offline)
     found += model_findings.models(config, offline=offline)
-    found += findings.state(config)
+    found += findings.state(config, mine)
     for inbox in config.inboxes:
-        found += canary.folders(config, inbox)
+        found += canary.folders(config, inbox, mine)
     found += findings.inotify(config)
     found += findings.clock(config)
     found += findings.media()

@@ -25,12 +25,14 @@ from diffio_watch.api import (
     Unauthorized,
 )
 from diffio_watch.cli.draw import size
+from diffio_watch.cli.service import myself
 from diffio_watch.config import KeyMissing, key_source, read_key
 from diffio_watch.disk import mounts
 from diffio_watch.intake.media import ProbeFailed, probe
 from diffio_watch.journal import Journal, JournalError, JournalMissing
 
 if TYPE_CHECKING:
+    from diffio_watch.cli.service import Service
     from diffio_watch.config import Config
 
 # an id that no service has given to anything
@@ -66,14 +68,35 @@ def error(subject: str, message: str, action: str) -> Finding:
     return Finding("error", subject, message, action)
 
 
-def key(config: Config, *, offline: bool) -> list[Finding]:
+def looked_as(installed: Service | None, *, by_root: bool) -> list[Finding]:
+    """As whom this looks: what another may and may not says nothing about the service.
+
+    Args:
+        installed: the service of this machine, if there is one to be seen.
+        by_root: root asked, who goes on as the service's user.
+    """
+    if installed is None:
+        return [ok("user", f"This looks as {myself()}.")]
+    where = f"the service {installed.unit}" if installed.unit else "the daemon that runs"
+    if by_root or installed.uid == os.geteuid():
+        rights = ", and CAP_LEASE" if installed.lease and installed.uid else ""
+        if by_root:
+            return [ok("user", f"This looks as {where} does: as {installed.told()}{rights}.")]
+        return [ok("user", f"This looks as {myself()}, the user of {where}.")]
+    return [warning("user", f"This looks as {myself()}; {where} runs as {installed.told()}, who may have other rights.",
+                    "Run `sudo diffio-watch check`, which looks as the service does.")]
+
+
+def key(config: Config, installed: Service | None, *, offline: bool) -> list[Finding]:
     """Whether there is a key that others can't read, and whether the service takes it."""
     try:
         read_key(config, os.environ)
     except KeyMissing as missing:
         return [error("key", missing.message, missing.remedy)]
     source = key_source(config, os.environ)
-    found = [ok("key", f"It is read from {source}." if source else "It is read from $DIFFIO_API_KEY.")]
+    lent = installed.key_from if installed is not None and source is None else ""
+    found = [ok("key", f"It is read from {source}." if source else
+                f"systemd gives it to the service, from {lent}." if lent else "It is read from $DIFFIO_API_KEY.")]
     if source is not None and source.stat().st_mode & 0o007:
         found.append(warning("key", f"Everybody on this machine can read {source}.", f"Run `chmod o= {source}`."))
     return found if offline else [*found, _service(config)]
@@ -109,7 +132,7 @@ def _words(refused: ApiError) -> str:
     return refused.message.rstrip(". ")
 
 
-def state(config: Config) -> list[Finding]:
+def state(config: Config, installed: Service | None) -> list[Finding]:
     """Whether a journal can be kept where it is to be."""
     folder = config.state_dir
     mount = mounts.mount_of(str(folder))
@@ -119,7 +142,12 @@ def state(config: Config) -> list[Finding]:
     there = folder
     while not there.is_dir() and there != there.parent:
         there = there.parent
+    if there != folder and installed is not None and installed.makes(folder):
+        return [ok("state_dir", f"{folder} is made by systemd at the first start.")]
     if not os.access(there, os.W_OK | os.X_OK):
+        if there == folder:
+            return [error("state_dir", f"This account, {myself()}, can't see the journal in {folder}.",
+                          "Run `sudo diffio-watch check`: it looks as the service's user.")]
         return [error("state_dir", f"{folder} can't be written by this user.",
                       "Run this as the service's user, or make the folder for it.")]
     found = [ok("state_dir", f"{folder} is on {mount.kind or 'a local disk'}.")]
@@ -172,7 +200,7 @@ def clock(config: Config) -> list[Finding]:
     try:
         with Journal.open(config.state_dir, read_only=True) as journal:
             newest = journal.jobs(limit=1)
-    except JournalError:
+    except (JournalError, PermissionError):
         newest = []  # told already
     if newest and newest[0].created_at > now + 120:
         return [warning("clock", "It is behind the newest job of the journal.",

@@ -30,7 +30,7 @@ def remote() -> None:
 @config_option
 def projects(*, as_json: bool) -> int:
     """List the projects that the key sees."""
-    with opened_api(workplace().config) as api:
+    with opened_api(workplace(key=True).config) as api:
         found = api.list_projects()
     if as_json:
         print_json([_dated(asdict(one)) for one in found])
@@ -51,7 +51,7 @@ def projects(*, as_json: bool) -> int:
 @config_option
 def generations(project: str, *, as_json: bool) -> int:
     """List the generations of a project."""
-    with opened_api(workplace().config) as api:
+    with opened_api(workplace(key=True).config) as api:
         found = api.list_generations(project)
     if as_json:
         print_json([_dated(asdict(one)) for one in found])
@@ -71,7 +71,7 @@ def generations(project: str, *, as_json: bool) -> int:
 @config_option
 def usage(*, as_json: bool) -> int:
     """Show what was used and is billed."""
-    with opened_api(workplace().config) as api:
+    with opened_api(workplace(key=True).config) as api:
         found = asdict(api.usage())
     if as_json:
         print_json(found)
@@ -90,7 +90,7 @@ def usage(*, as_json: bool) -> int:
 @config_option
 def test_event(event_type: str, mode: str, *, as_json: bool) -> int:
     """Have the service send a webhook event."""
-    with opened_api(workplace().config) as api:
+    with opened_api(workplace(key=True).config) as api:
         event = api.send_test_event(event_type, "live" if mode == "live" else "test")
     if as_json:
         print_json({"event_id": event, "event_type": event_type, "mode": mode})
@@ -112,7 +112,7 @@ def download(generation: str, *, project: str | None, kind: Any, output: Path | 
     """Fetch the result of a generation, however old. Never overwrites."""
     from diffio_watch.outbox.types import extension
 
-    work = workplace()
+    work = workplace(key=True)
     with opened_api(work.config) as api, _storage(work.config) as storage:
         link = api.download_link(generation, project or _project(work, generation), kind)
         target = output or Path(f"{_plain(generation)}{extension(link.type, link.mime_type)}")

@@ -22,7 +22,7 @@ def run() -> int:
 
     given = given_config()
     config, source = load_from(given, os.environ)
-    become_owner(config.state_dir)
+    become_owner(config.state_dir, key=True)
     return Daemon(config, tell=complain, source=source, reread=lambda: load_from(given, os.environ)).run()
 
 
@@ -34,7 +34,7 @@ def once() -> int:
     from diffio_watch.journal import holder
     from diffio_watch.startup import make_state_dir
 
-    work = workplace()
+    work = workplace(key=True)
     make_state_dir(work.config.state_dir)
     if holder(work.config.state_dir) is not None:
         click.echo("A daemon runs already: it does it.")

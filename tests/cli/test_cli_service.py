@@ -1,0 +1,136 @@
+"""A command of root goes on as the service does: its user, and the groups, rights and key that the unit gives it."""
+
+from __future__ import annotations
+
+import grp
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cli_place import NOBODY, REPOSITORY, clean
+
+from diffio_watch.cli import service
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+STATUS = """Name:\tpython3
+Uid:\t997\t998\t997\t997
+Gid:\t1000\t1000\t1000\t1000
+Groups:\t1000 1001
+CapEff:\t{effective}
+"""
+
+
+@pytest.mark.parametrize(("effective", "lease"), [("0000000010000000", True), ("0000000000000000", False),
+                                                  ("000001ffefffffff", False), ("000001ffffffffff", True)])
+def test_what_the_running_daemon_has_is_read_from_the_kernel(effective: str, lease: bool) -> None:  # noqa: FBT001
+    found = service.of_process(STATUS.format(effective=effective), "0::/system.slice/diffio-watch.service\n")
+    assert found == service.Service("diffio-watch.service", 998, 1000, (1000, 1001), lease=lease, running=True)
+
+
+@pytest.mark.parametrize("cgroup", ["", "0::/\n", "0::/user.slice/user-0.slice/session-3.scope\n"])
+def test_a_daemon_that_no_unit_started_has_none(cgroup: str) -> None:
+    assert service.of_process(STATUS.format(effective="0"), cgroup).unit == ""
+
+
+def test_a_unit_s_groups_come_on_top_of_its_user_s_own() -> None:
+    group = grp.getgrall()[-1].gr_name
+    shown = (f"User=nobody\nGroup={group}\nSupplementaryGroups=4242 {group}\nAmbientCapabilities=cap_chown cap_lease\n"
+             "StateDirectory=diffio-watch more\nLoadState=loaded\n")
+    found = service.of_unit("diffio-watch.service", shown)
+    assert found is not None
+    gid = grp.getgrnam(group).gr_gid
+    assert (found.uid, found.gid, found.lease) == (NOBODY, gid, True)
+    assert {gid, 4242} <= set(found.groups)
+    assert found.makes(Path("/var/lib/diffio-watch"))
+    assert not found.makes(Path("/var/lib/other"))
+
+
+@pytest.mark.parametrize("shown", [
+    "", "LoadState=not-found\n", "LoadState=masked\nUser=nobody\n", "User=nobody-knows-him\nLoadState=loaded\n",
+    "User=nobody\nGroup=nobody-knows-it\nLoadState=loaded\n",
+    "User=nobody\nSupplementaryGroups=x-y\nLoadState=loaded\n",
+])
+def test_a_unit_that_can_start_nothing_is_none(shown: str) -> None:
+    assert service.of_unit("diffio-watch.service", shown) is None
+
+
+@pytest.fixture
+def studio() -> Iterator[Path]:
+    """Folders that only groups may use, and a journal of nobody's, where everybody may look: pytest's are closed."""
+    with tempfile.TemporaryDirectory() as made:
+        root = Path(made)
+        root.chmod(0o755)
+        for name, group in (("in", 4242), ("out", 4243)):
+            (root / name).mkdir()
+            os.chown(root / name, 0, group)
+            (root / name).chmod(0o2770)
+        (root / "state").mkdir(0o700)
+        os.chown(root / "state", NOBODY, NOBODY)
+        (root / "config.yaml").write_text(json.dumps({
+            "state_dir": str(root / "state"), "limits": {"min_free": 0},
+            "inboxes": [{"name": "podcasts", "path": str(root / "in"), "outbox": str(root / "out")}]}))
+        (root / "key").touch(0o600)
+        (root / "key").write_text("canary-of-the-unit")
+        (root / "cat").write_text(
+            f"[Service]\n#LoadCredential=diffio-api-key:/no\nLoadCredential=diffio-api-key:{root / 'key'}\n")
+        (root / "systemctl").write_text(_SYSTEMCTL.format(root=root))
+        (root / "systemctl").chmod(0o755)
+        yield root
+
+
+_SYSTEMCTL = """#!/bin/sh
+case "$*" in
+  *list-unit-files*) echo "diffio-watch.service disabled enabled";;
+  *show*) cat {root}/show;;
+  *cat*) cat {root}/cat;;
+esac
+"""
+
+
+@needs_root
+def test_check_of_root_is_green_where_the_unit_s_groups_open_the_folders(studio: Path) -> None:
+    """The user alone is refused; `Group=` and `SupplementaryGroups=` let it in, as they let the service in."""
+    env = clean(os.environ) | {"PATH": f"{studio}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(REPOSITORY)}
+
+    def check(*unit: str) -> tuple[int, dict[str, list[str]]]:
+        (studio / "show").write_text("\n".join(unit))
+        done = subprocess.run(
+            [sys.executable, "-c", _OPEN_TO_ALL, "-c", str(studio / "config.yaml"), "check", "--offline", "--json"],
+            env=env, capture_output=True, text=True, check=False, timeout=60)
+        assert "canary-of-the-unit" not in done.stdout + done.stderr
+        assert done.stdout, done.stderr
+        found: dict[str, list[str]] = {}
+        for one in json.loads(done.stdout)["findings"]:
+            found.setdefault(one["subject"], []).append(f"{one['level']}: {one['message']}")
+        return done.returncode, found
+
+    code, found = check("LoadState=loaded", "User=nobody", "Group=4242", "SupplementaryGroups=4243",
+                        "AmbientCapabilities=cap_lease")
+    assert code == 0, found
+    (told,) = found["user"]
+    assert told.startswith("ok: This looks as the service diffio-watch.service does: as nobody, with the groups #4242")
+    assert told.endswith("#4243, and CAP_LEASE.")
+    assert found["key"][0] == f"ok: systemd gives it to the service, from {studio}/key."
+    assert "ok: The kernel says which files are still open for writing." in found["inbox podcasts"]
+    code, found = check("LoadState=not-found")
+    assert code == 1
+    assert found["inbox podcasts"] == [f"error: {studio}/in can't be read by this user."]
+    assert found["key"] == ["error: There is no API key."]
+
+
+# the package and its libraries may lie where only root looks: they are loaded before root becomes another
+_OPEN_TO_ALL = """
+import pkgutil, sys, importlib
+import diffio_watch
+for module in pkgutil.walk_packages(diffio_watch.__path__, "diffio_watch."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+import rich.table, rich.console, rich.text, rich.live, pymediainfo
+from diffio_watch.cli import main
+main(sys.argv[1:])
+"""
