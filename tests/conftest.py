@@ -1,12 +1,49 @@
-"""What a run of the tests tells at its end beside passed and failed."""
+"""What holds for every test: a run tells its figures, hears Ctrl-C, and leaves nothing behind, however it ends."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Be as easy to end as a program in the foreground is, and get to see what children leave behind."""
+    # a shell without job control starts what is in the background with Ctrl-C ignored, and children inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures clean up then, too
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        if hasattr(config, "workerinput"):
+            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)  # also where the run itself was killed
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Tests wait more than they reckon, for processes, disks and pauses: two for each core use what there is."""
+    return 2 * (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow ones first, so that no worker begins one when the others are through."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_unconfigure() -> None:
+    """Whatever outlived the fixtures of an interrupted run."""
+    _end(_children())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -19,7 +56,61 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A process or mount that a test leaves behind is ended, and told as this test's fault."""
+    children = _children()
+    yield
+    processes = [_end({pid}) for pid in sorted(_children() - children)]
+    mounted = sorted(_mounts(tmp_path_factory.getbasetemp()), reverse=True)
+    for point in mounted:
+        subprocess.run(["umount", "--lazy", point], check=False)
+    assert not processes, f"left running: {processes}"
+    assert not mounted, f"left mounted: {mounted}"
+
+
+@pytest.fixture(autouse=True)
 def _own_log() -> Iterator[None]:
     """A daemon in the test's own process writes to the test's own stderr: the next test must not inherit it."""
     yield
     structlog.reset_defaults()
+
+
+def _children() -> set[int]:
+    """Child processes that still run; empty where the kernel does not tell."""
+    found: set[int] = set()
+    for task in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # that thread has ended meanwhile
+            found |= {int(pid) for pid in task.read_text("ascii").split()}
+    return {pid for pid in found if not _ended(pid)}
+
+
+def _ended(pid: int) -> bool:
+    """Whether a child is a zombie, or there no more; whoever started it reads its exit code."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
+    except OSError:
+        return True
+
+
+def _end(processes: set[int]) -> str:
+    """End processes and what they have started; the command of the first one."""
+    told = ""
+    waiting = set(processes)
+    while waiting:
+        pid = waiting.pop()
+        with contextlib.suppress(OSError):
+            told = told or Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            before = _children()
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            waiting |= _children() - before  # its own children are ours now
+    return told.strip()
+
+
+def _mounts(base: Path) -> set[str]:
+    """Every mount point below the folder that this worker's tests work in; the others have theirs."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return set()
+    return {point for line in lines if (point := line.split()[4]).startswith(f"{base}/")}
