@@ -14,7 +14,7 @@ from diffio_watch.pipeline.halts import LONGEST_PAUSE, Halts
 from diffio_watch.pipeline.pool import Pool
 from diffio_watch.pipeline.probes import BEGUN, Probes
 from diffio_watch.pipeline.tools import Tools
-from diffio_watch.pipeline.upload import release
+from diffio_watch.pipeline.upload import forget, release
 from diffio_watch.pipeline.worker import Worker
 
 _CALLS: Final = 4
@@ -55,6 +55,7 @@ class Dispatcher:
         self.probes = Probes(tools, halts, holds=self.holds, held=lambda: self._held, let_through=self._let_through,
                              call=self._call)
         now = tools.clock.now()
+        forget(tools)
         halts.tidy([inbox.name for inbox in tools.config.inboxes], now, self._under_way)
         tools.journal.pull_in(now + LONGEST_PAUSE, guard.midnight(now, 1))
 

@@ -155,6 +155,14 @@ def abort(job: Job, tools: Tools, session: Session) -> None:
     tools.sessions.remove(job.id)
 
 
+def forget(tools: Tools) -> None:
+    """At a start, before anything else: an upload that was complete when the program died needs its token no more."""
+    for job_id in tools.sessions.jobs():
+        job = tools.journal.job(job_id)
+        if job is None or job.uploaded:
+            tools.sessions.remove(job_id)
+
+
 def release(tools: Tools, holds: Callable[[str], bool]) -> None:
     """End uploads that nobody goes on with: of jobs that were cancelled, or moved on just before a crash.
 

@@ -132,6 +132,16 @@ def test_a_migration_and_its_record_commit_together_or_not_at_all(
     db.close()
 
 
+def test_whoever_looks_while_a_journal_is_made_sees_none_or_a_whole_one(tmp_path: Path) -> None:
+    """A version in between would be refused as another program's."""
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as db:
+        told: list[str] = []
+        db.set_trace_callback(told.append)
+        migrate(db)
+        assert told.count("COMMIT") == 1
+        assert version_of(db) == VERSION > 1
+
+
 def test_a_newer_programs_journal_is_refused(tmp_path: Path) -> None:
     Journal.open(tmp_path, create=True).close()
     with closing(sqlite3.connect(tmp_path / FILE)) as db, db:

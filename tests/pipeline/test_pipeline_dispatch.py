@@ -10,6 +10,7 @@ import pytest
 from pipeline_fixtures import MakeHouse
 from pipeline_house import House
 
+from diffio_watch.api.shapes import Session
 from diffio_watch.job import State
 from diffio_watch.sandbox import Sandbox
 from diffio_watch.sandbox.state import Seen
@@ -34,6 +35,15 @@ def test_the_oldest_goes_first(make_house: MakeHouse) -> None:
         house.drop(f"{n}.wav")
     house.finish()
     assert order(house) == [f"{n}.wav" for n in range(6)]
+
+
+def test_a_token_that_a_crash_kept_past_its_upload_is_gone_before_the_first_step(house: House) -> None:
+    house.drop("a.wav")
+    house.finish()
+    (job,) = house.journal.jobs()
+    house.tools.sessions.save(job.id, Session("https://edge.example", "tok-en", 1024, None, None))
+    house.restart()
+    assert house.tools.sessions.jobs() == []
 
 
 def test_inboxes_take_turns(make_house: MakeHouse) -> None:
