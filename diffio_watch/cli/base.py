@@ -31,7 +31,7 @@ _CONFIG = "diffio_watch.config"  # where the context keeps the path given with -
 # the same as it was typed, for hints: they are also printed when the context is left
 named_config: ContextVar[str | None] = ContextVar("named_config", default=None)
 _COMMAND = re.compile(r"\bdiffio-watch (?=(?:run|once|check|status|jobs|show|explain|retry|cancel|approve|pause|resume|"
-                      r"bump|journal|remote)\b)")
+                      r"bump|journal|remote)\b(?![^`]* (?:-c|--config)\b))")
 _QUOTED = re.compile(r"`[^`]*`")
 _BLANK = "\ue000"  # in place of one that is no place to break
 

@@ -238,7 +238,10 @@ def _follow(view: View, process: subprocess.Popen[bytes], folder: Path, seen: _S
     from rich.live import Live
 
     from diffio_watch.cli import draw, panel
+    from diffio_watch.cli.pace import Pace
+    from diffio_watch.disk import names
 
+    pace = Pace()
     console = Console(highlight=False)
     told: set[str] = set()
     with Live(console=console, auto_refresh=False, transient=True) if sys.stdout.isatty() else nullcontext() as screen:
@@ -249,12 +252,14 @@ def _follow(view: View, process: subprocess.Popen[bytes], folder: Path, seen: _S
             assert journal is not None
             seen.look(journal)
             if screen is not None:
-                screen.update(panel.journey(seen.paths, seen.jobs, seen.waits, console.height - 4), refresh=True)
+                pace.note(seen.jobs.values(), time.monotonic())
+                screen.update(panel.journey(seen.paths, seen.jobs, seen.waits, console.height - 4, pace), refresh=True)
                 continue
             for path in seen.paths:
                 if path not in told and seen.rests(path):
                     told.add(path)
-                    draw.write(draw.name(path) + f": {'cut short' if seen.cut_short(path) else seen.jobs[path].state}")
+                    end = "cut short" if seen.cut_short(path) else seen.jobs[path].state
+                    draw.write(draw.words(f"{names.show(path)}: {end}"))
 
 
 def _tell(folder: Path, seen: _Seen) -> None:

@@ -6,18 +6,23 @@ On a terminal there is colour and the lines are cut to its width; anywhere else 
 from __future__ import annotations
 
 import io
+import math
 import sys
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from diffio_watch.cli.base import hinted
 from diffio_watch.disk import names
 from diffio_watch.job import OPEN, Because, Event, Job, State
+from diffio_watch.reasons import because, still_empty, told
 
 if TYPE_CHECKING:
     from diffio_watch.intake.explain import Explanation
@@ -28,6 +33,7 @@ COLOURS: Final = {
     State.SKIPPED: "bright_black", State.CANCELLED: "bright_black",
 }
 _SHORT: Final = 16  # characters of an id: its millisecond, and chance enough
+_NARROW: Final = 12  # cells that a name keeps, however little room there is
 _UNCUT: Final = 4000  # columns where nobody looks: a line is a line for grep
 
 
@@ -82,9 +88,58 @@ def moment(at: float) -> str:
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def name(path: str) -> Text:
+class Name:
+    """A name on one line. Where there is no room it loses its middle: how it begins and its end tell most of it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        """The name, as wide as it may be."""
+        yield Text(shortened(self.text, options.max_width), no_wrap=True, overflow="ellipsis")
+
+    def __rich_measure__(self, _: Console, options: ConsoleOptions) -> Measurement:
+        """From a few characters to all."""
+        width = min(cell_len(self.text), options.max_width)
+        return Measurement(min(_NARROW, width), width)
+
+
+class Bar:
+    """A progress bar that gives way before words do.
+
+    Args:
+        done: percent.
+    """
+
+    def __init__(self, done: float) -> None:
+        self.done = done
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The bar, as wide as it may be."""
+        yield from ProgressBar(total=100, completed=self.done, width=min(24, options.max_width)).__rich_console__(
+            console, options)
+
+    def __rich_measure__(self, _: Console, options: ConsoleOptions) -> Measurement:
+        """From a third of the usual width to that."""
+        return Measurement(min(8, options.max_width), min(24, options.max_width))
+
+
+def shortened(text: str, cells: int) -> str:
+    """The text in so many cells of a terminal, without its middle where it is longer."""
+    if cell_len(text) <= cells:
+        return text
+    ahead = max(0, cells - 1) // 2
+    begin, end = 0, len(text)
+    while begin < len(text) and cell_len(text[:begin + 1]) <= ahead:
+        begin += 1
+    while end > begin and cell_len(text[end - 1:]) <= cells - 1 - ahead:
+        end -= 1
+    return f"{text[:begin]}…{text[end:]}"
+
+
+def name(path: str) -> Name:
     """A name that does nothing to the terminal."""
-    return Text(names.terminal(names.show(path)), overflow="ellipsis", no_wrap=True)
+    return Name(names.terminal(names.show(path)))
 
 
 def words(text: str, style: str = "") -> Text:
@@ -102,23 +157,32 @@ def line(text: str, style: str = "") -> Text:
     return Text(names.terminal(hinted(text)), style=style, overflow="ellipsis", no_wrap=True)
 
 
-def grid(*headers: str, elastic: Collection[int] = ()) -> Table:
+def grid(*headers: str, elastic: Collection[int] = (), gap: int = 3) -> Table:
     """A table without lines. Where there is no room, the columns in `elastic` give way: `words` take more lines."""
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bright_black",
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bright_black",
                   show_header=any(headers))
     for number, header in enumerate(headers):
         table.add_column(header, no_wrap=number not in elastic, overflow="fold" if number in elastic else "ellipsis")
     return table
 
 
-def jobs(found: Sequence[Job], now: float, *, short: bool = False) -> RenderableType:
-    """One line a job; `short`: with only so much of the ids as tells them apart."""
+def jobs(found: Sequence[Job], now: float, *, short: bool = False, running: bool = True) -> RenderableType:
+    """One line a job.
+
+    Args:
+        found: the jobs.
+        now: seconds since the epoch.
+        short: with only so much of the ids as tells them apart.
+        running: whether a daemon runs.
+    """
     if not found:
         return Text("No jobs.")
     table = grid("Job", "Inbox", "State", "File", "Since", "Why", elastic=(3, 5))
     for job in found:
-        table.add_row(job.id[:_SHORT] if short else job.id, job.inbox, state(job), name(job.path),
-                      span(now - job.updated_at), why(job, now))
+        empty = still_empty(job, now)
+        table.add_row(job.id[:_SHORT] if short else job.id, job.inbox, Text("empty yet") if empty else state(job),
+                      name(job.path), span(now - job.updated_at), line(because("empty_yet").message, "bright_black")
+                      if empty else why(job, now if running else math.inf))
     return table
 
 
@@ -133,9 +197,20 @@ def why(job: Job, now: float, *, whole: bool = False) -> Text:
 
 
 def whole_job(job: Job, history: Sequence[Event], sidecar_path: str | None, now: float,
-              kept: Because | None = None) -> RenderableType:
-    """Everything about one job; `kept`: what stops it along with others."""
+              kept: Because | None = None, *, running: bool = True) -> RenderableType:
+    """Everything about one job.
+
+    Args:
+        job: the job.
+        history: what happened to it.
+        sidecar_path: of its sidecar or error file.
+        now: seconds since the epoch.
+        kept: what stops it along with others.
+        running: whether a daemon runs.
+    """
     why = kept or job.because
+    if why is not None:
+        why = told(why, running=running)
     facts = Table.grid(padding=(0, 3, 0, 0))
     facts.add_column(style="bright_black", no_wrap=True)
     facts.add_column(overflow="fold")
@@ -145,7 +220,7 @@ def whole_job(job: Job, history: Sequence[Event], sidecar_path: str | None, now:
         ("State", state(job)),
         ("Why", words(why.message) if why else None),
         ("What to do", words(why.action) if why else None),
-        ("Next", Text(ahead(job.due_at, now)) if job.state in OPEN and job.due_at and not kept else None),
+        ("Next", Text(ahead(job.due_at, now)) if job.state in OPEN and job.due_at and running and not kept else None),
         ("Size", Text(size(job.size))),
         ("Media", words(_media(job)) if job.media else None),
         ("Content", Text(f"sha256 {job.sha256}") if job.sha256 else None),
@@ -170,6 +245,11 @@ def whole_job(job: Job, history: Sequence[Event], sidecar_path: str | None, now:
     return Group(facts, Text(""), past)
 
 
+def _first(resting: str | None) -> list[RenderableType]:
+    """That no daemon runs, before all else."""
+    return [words(resting, "yellow"), Text("")] if resting is not None else []
+
+
 def _media(job: Job) -> str:
     assert job.media is not None
     parts = [job.media.format, span(job.media.duration_s) if job.media.duration_s is not None else "",
@@ -182,23 +262,32 @@ def _output(kind: str, path: str | None, count: int | None, note: str | None) ->
     return words("  ".join(part for part in parts if part))
 
 
-def explanation(found: Explanation, now: float, whereabouts: Sequence[str] = ()) -> RenderableType:
-    """Each rule in turn, and what follows from them; `whereabouts`: lines about its result and its original."""
+def explanation(found: Explanation, now: float, whereabouts: Sequence[str] = (),
+                resting: str | None = None) -> RenderableType:
+    """Each rule in turn, and what follows from them.
+
+    Args:
+        found: the rules and what follows.
+        now: seconds since the epoch.
+        whereabouts: lines about its result and its original.
+        resting: what is to be said first where no daemon runs.
+    """
     table = grid("", "", "", elastic=(2,))
     for rule in found.rules:
         table.add_row(Text("yes" if rule.holds else "no", style="green" if rule.holds else "yellow"),
                       words(rule.name.replace("_", " ")), words(rule.detail, "bright_black"))
     is_folder = any(rule.name == "regular" and rule.detail in {"folder", "the inbox itself"} for rule in found.rules)
     verdict = "it is a folder" if is_folder else _VERDICTS[found.verdict]
-    lines: list[RenderableType] = [words(f"{names.show(found.path)}: {verdict}", "bold"), table]
+    lines: list[RenderableType] = [*_first(resting), words(f"{names.show(found.path)}: {verdict}", "bold"), table]
     if found.because is not None:
         lines.append(words(f"{found.because.message} {found.because.action}"))
     if found.next_look_at is not None and found.next_look_at > now:
         lines.append(Text(f"It is looked at next at {moment(found.next_look_at)}."))
     if found.job is not None:
         lines.append(Text(f"Its job: {found.job.id} ({found.job.state})."))
-        if found.job.because is not None and found.because != found.job.because:
-            lines.append(words(f"{found.job.because.message} {found.job.because.action}"))
+        own = None if found.job.because is None else told(found.job.because, running=resting is None)
+        if own is not None and found.because != own and not still_empty(found.job, now):
+            lines.append(words(f"{own.message} {own.action}"))
     lines += [Text(names.terminal(told), no_wrap=True, overflow="ignore") for told in whereabouts]
     return Group(*lines)
 

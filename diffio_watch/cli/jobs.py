@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from diffio_watch.cli.base import FAILED, Trouble, config_option, json_option, print_json, workplace
+from diffio_watch.cli.base import FAILED, Trouble, complain, config_option, json_option, print_json, workplace
 from diffio_watch.cli.complete import files_and_jobs, inbox_names, reason_codes
-from diffio_watch.job import State
+from diffio_watch.cli.running import asleep, is_running
+from diffio_watch.disk.names import terminal
+from diffio_watch.job import OPEN, State
+from diffio_watch.reasons import told as qualified
 
 if TYPE_CHECKING:
     from diffio_watch.cli.base import Workplace
@@ -45,6 +48,7 @@ def jobs(state: tuple[str, ...], *, inbox: str | None, reason: tuple[str, ...], 
     with work.read() as journal:
         found = journal.jobs({State(one) for one in state} or None, inbox, limit or None, reasons=reasons, since=after,
                              original=original) if journal else []
+        resting = None if as_json else asleep(work.config, journal)
     if not found and not as_json:
         from diffio_watch.cli.resolve import inbox_named
 
@@ -54,7 +58,9 @@ def jobs(state: tuple[str, ...], *, inbox: str | None, reason: tuple[str, ...], 
         return 0
     from diffio_watch.cli import draw
 
-    draw.write(draw.jobs(found, time.time(), short=sys.stdout.isatty()))
+    if resting is not None:
+        complain(terminal(resting))  # beside the table, which programs read too
+    draw.write(draw.jobs(found, time.time(), short=sys.stdout.isatty(), running=resting is None))
     return 0
 
 
@@ -76,8 +82,11 @@ def show(job: str, *, as_json: bool) -> int:
             return 0
         from diffio_watch.cli import draw
 
+        resting = asleep(work.config, journal) if found.state in OPEN | {State.HELD} else None
+        if resting is not None:
+            complain(terminal(resting))
         draw.write(draw.whole_job(found, journal.history(found.id), sidecar_path(found), time.time(),
-                                  _kept(journal, found)))
+                                  _kept(journal, found), running=resting is None))
     return 0
 
 
@@ -96,7 +105,9 @@ def explain(file: str, *, as_json: bool) -> int:
     else:
         from diffio_watch.cli import draw
 
-        draw.write(draw.explanation(found, time.time(), _whereabouts(work, found.job)))
+        with work.read() as journal:
+            resting = asleep(work.config, journal)
+        draw.write(draw.explanation(found, time.time(), _whereabouts(work, found.job), resting))
     return FAILED if found.verdict == "missing" else 0
 
 
@@ -108,25 +119,25 @@ def _explained(work: Workplace, file: str) -> Explanation:
     """
     from diffio_watch.cli.resolve import mistyped, places, unknown
     from diffio_watch.intake.explain import Records, explain, outside, sight
-    from diffio_watch.journal import holder
 
     found = None
     if not file:
         raise Trouble(unknown(file))
     with work.read() as journal:
-        running = work.config.state_dir.is_dir() and holder(work.config.state_dir) is not None
+        running = is_running(work.config)
         for place in places(work.config, file, os.getcwd()):
             name = place.inbox.name
             records = Records(running=running)
             if journal is not None:
                 jobs = journal.jobs_at(name, place.path)
-                settling = {entry.path: entry for entry in journal.settling_in(name)} if running else {}
+                settling = {entry.path: entry for entry in journal.settling_in(name)}
                 records = Records(journal.known_at(name, place.path), jobs[0] if jobs else None,
                                   settling.get(place.path), journal.reports().get(name), running)
             seen = sight(place.inbox, place.path, journal.id if journal is not None else "", journal)
             told = explain(place.inbox, place.path, seen, records, time.time())
             if told.verdict == "job" and journal is not None and told.job is not None:
-                told = replace(told, because=_kept(journal, told.job) or told.because)
+                kept = _kept(journal, told.job)
+                told = told if kept is None else replace(told, because=qualified(kept, running=running))
             if told.verdict != "missing":
                 return told
             found = found or told

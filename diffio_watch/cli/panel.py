@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Group, RenderableType
-from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from diffio_watch import __version__
 from diffio_watch.cli import shapes
-from diffio_watch.cli.draw import COLOURS, ahead, grid, line, moment, name, span, state, why, words
+from diffio_watch.cli.draw import COLOURS, Bar, ahead, grid, line, moment, name, size, span, state, why, words
+from diffio_watch.cli.pace import Pace
+from diffio_watch.cli.running import resting
+from diffio_watch.disk import names
 from diffio_watch.job import OPEN, Because, Job, State
+from diffio_watch.reasons import told
 
 if TYPE_CHECKING:
     from diffio_watch.config import Config
+    from diffio_watch.journal import Halt
 
 
-def status(config: Config, facts: shapes.Facts, running: Sequence[Job], failures: Sequence[Job]) -> RenderableType:
-    """The whole picture."""
-    parts: list[RenderableType] = [_head(facts), *_configuration(facts), *_halts(facts), Text(""),
-                                   _inboxes(config, facts), Text(""), _counts(facts)]
+_NO_PACE: Final = Pace()
+_MOST: Final = 8  # things that wait for a person; the rest is counted
+
+
+def status(config: Config, facts: shapes.Facts, running: Sequence[Job], failures: Sequence[Job],
+           pace: Pace = _NO_PACE) -> RenderableType:
+    """The whole picture: what needs a person first."""
+    parts: list[RenderableType] = [*_head(config, facts), *_configuration(facts), *_halts(facts),
+                                   *_attention(config, facts), Text(""), _inboxes(config, facts), Text(""),
+                                   _counts(facts)]
     if running:
-        parts += [Text(""), *under_way(running, facts.now)]
+        parts += [Text(""), *under_way(running, facts.now, pace, running=facts.running)]
     settling = [(inbox, entry) for inbox, entries in facts.settling.items() for entry in entries]
-    if settling and facts.pid is not None:
+    if settling and facts.running:
         table = grid("Not finished yet", "", "", elastic=(1, 2))
         for inbox, entry in settling[:10]:
             table.add_row(inbox, name(entry.path), words(entry.because.message, "bright_black"))
@@ -42,12 +53,13 @@ def _more(count: int) -> list[RenderableType]:
     return [Text(f"… and {count} more", style="bright_black")] if count > 0 else []
 
 
-def _head(facts: shapes.Facts) -> Text:
+def _head(config: Config, facts: shapes.Facts) -> list[RenderableType]:
     text = Text(f"diffio-watch {__version__}", style="bold")
-    if facts.pid is None:
-        return text.append("  not running", style="yellow")
+    if not facts.running:
+        return [text.append("  not running", style="yellow"), words(resting(config.state_dir, facts.run), "yellow")]
     since = f" for {span(facts.now - facts.since)}" if facts.since else ""
-    return text.append(f"  running{since}", style="green").append(f"  (process {facts.pid})" if facts.pid else "")
+    text.append(f"  running{since}", style="green")
+    return [text.append(f"  (process {facts.pid})" if facts.pid else "")]
 
 
 def _configuration(facts: shapes.Facts) -> list[RenderableType]:
@@ -59,16 +71,32 @@ def _halts(facts: shapes.Facts) -> list[RenderableType]:
     found: list[RenderableType] = []
     for scope, halt in sorted(facts.halts.items()):
         if not scope.startswith("inbox:"):
-            found += [Text(""), _stopped("Stopped", halt.because, halt.since, halt.next_check_at, facts.now)]
+            found += [Text(""), _stopped(told(halt.because, running=facts.running), halt, facts)]
     return found
 
 
-def _stopped(title: str, reason: Because, since: float | None, check: float | None, now: float) -> Text:
-    text = Text(f"{title}: ", style="bold red").append(words(reason.message, "red"))
+def _stopped(reason: Because, halt: Halt, facts: shapes.Facts) -> Text:
+    text = Text("Stopped: ", style="bold red").append(words(reason.message, "red"))
     text.append("\n  ").append(words(reason.action))
-    facts = [f"since {moment(since)}" if since else "", f"looked at again {ahead(check, now)}" if check else ""]
-    told = ", ".join(fact for fact in facts if fact)
-    return text.append(f"\n  {told}", style="bright_black") if told else text
+    check = halt.next_check_at if facts.running else None
+    dates = [f"since {moment(halt.since)}" if halt.since else "",
+             f"looked at again {ahead(check, facts.now)}" if check else ""]
+    dated = ", ".join(date for date in dates if date)
+    return text.append(f"\n  {dated}", style="bright_black") if dated else text
+
+
+def _attention(config: Config, facts: shapes.Facts) -> list[RenderableType]:
+    """What waits for a person, with number, reason and command."""
+    found = shapes.attention(config, facts)
+    if not found:
+        return []
+    table = grid("Waits for you", "", "", elastic=(2,))
+    for one in found[:_MOST]:
+        what = one.code if one.what == "stopped" else f"{one.count} {one.what}"
+        words_ = [f"{names.show(one.path)}: {one.message}" if one.path is not None else one.message, one.action]
+        table.add_row(Text(what, style="red" if one.what in {"failed", "stopped"} else "yellow"), one.inbox,
+                      words(" ".join(word for word in words_ if word)))
+    return [Text(""), table, *_more(len(found) - _MOST)]
 
 
 def _inboxes(config: Config, facts: shapes.Facts) -> RenderableType:
@@ -76,17 +104,23 @@ def _inboxes(config: Config, facts: shapes.Facts) -> RenderableType:
     notes: list[RenderableType] = []
     for inbox in config.inboxes:
         report = facts.reports.get(inbox.name)
-        stop = shapes.stop(inbox.name, facts)
         how = f"{report.watch} on {report.filesystem}" if report and report.filesystem else ""
-        settling = len(facts.settling.get(inbox.name, ())) if facts.pid is not None else 0
-        told = (Text(stop["reason"], style="yellow") if stop else
-                Text(f"{settling} not finished yet") if settling else Text("ready" if facts.pid is not None else ""))
-        table.add_row(inbox.name, name(str(inbox.path)), how, told)
-        if stop is not None:
-            notes.append(words(f"{inbox.name}: {stop['message']} {stop['action']}", "yellow"))
+        table.add_row(inbox.name, name(str(inbox.path)), how, _state(inbox.name, facts))
         if report and report.note:
             notes.append(words(f"{inbox.name}: {report.note}", "bright_black"))
     return Group(table, *notes)
+
+
+def _state(inbox: str, facts: shapes.Facts) -> Text:
+    """How an inbox is, in a few words: what stops it, else what waits in it."""
+    stop = shapes.stop(inbox, facts)
+    if stop is not None:
+        return Text(stop["reason"], style="yellow")
+    held = sum(one.count for one in facts.groups if (one.inbox, one.state) == (inbox, State.HELD))
+    settling = len(facts.settling.get(inbox, ())) if facts.running else 0
+    facts_ = [f"{held} held" if held else "", f"{settling} not finished yet" if settling else ""]
+    return Text(", ".join(filter(None, facts_)) or ("ready" if facts.running else "not watched"),
+                style="yellow" if held or not facts.running else "")
 
 
 def _counts(facts: shapes.Facts) -> Text:
@@ -97,20 +131,27 @@ def _counts(facts: shapes.Facts) -> Text:
     return text or Text("No jobs yet.", style="bright_black")
 
 
-def under_way(running: Sequence[Job], now: float) -> list[RenderableType]:
+def under_way(jobs: Sequence[Job], now: float, pace: Pace = _NO_PACE, *, running: bool = True) -> list[RenderableType]:
     """What runs, with a bar where it is known how far it is; below it what waits, with the reason in full."""
-    moving = grid("", "", "", "", "", elastic=(1,))
+    moving = grid("", "", "", "", "", "", elastic=(1, 3), gap=2)
     waiting = grid("", "", "", "", elastic=(1, 3))
-    for job in running:
+    for job in jobs:
         row = (Text(job.inbox, style="bright_black"), name(job.path), state(job))
         if job.because is not None:  # what was done before it had to wait says nothing of when it ends
-            waiting.add_row(*row, why(job, now, whole=True))
+            waiting.add_row(*row, why(job, now if running else math.inf, whole=True))
             continue
         part = job.progress if job.state in {State.UPLOADING, State.WAITING, State.DOWNLOADING} else None
         known = part is not None
-        moving.add_row(*row, ProgressBar(total=100, completed=part or 0, width=24) if known else Text(""),
-                       Text(f"{part:.0f} %") if known else Text(""))
+        moving.add_row(*row, Bar(part or 0) if known else Text(""), Text(f"{part:.0f} %") if known else Text(""),
+                       Text(_pace(job, pace), style="bright_black"))
     return [table for table in (moving, waiting) if table.row_count]
+
+
+def _pace(job: Job, pace: Pace) -> str:
+    """How fast, and how long it takes if it goes on so."""
+    speed, left = pace.speed(job), pace.left(job)
+    facts_ = [f"{size(round(speed))}/s" if speed else "", f"{span(left)} left" if left is not None else ""]
+    return ", ".join(filter(None, facts_))
 
 
 # how much of the whole way lies behind a job in each state, in percent, and how much its own progress adds
@@ -121,21 +162,20 @@ _WAY: Final = {
 
 
 def journey(paths: Sequence[str], jobs: Mapping[str, Job], settling: Mapping[str, Because],
-            rows: int) -> RenderableType:
+            rows: int, pace: Pace = _NO_PACE) -> RenderableType:
     """Each file on its whole way from the inbox to the outbox; of more than `rows`, those that are under way."""
-    table = grid("File", "", "", elastic=(0, 2))
+    table = grid("File", "", "", "", "", elastic=(0, 1, 4), gap=2)
     resting = [path for path in paths if path in jobs and jobs[path].state not in OPEN]
     chosen = paths if len(paths) <= rows else [path for path in paths if path not in set(resting)][:rows]
     for path in chosen:
         job = jobs.get(path)
         if job is None:
             waits = settling.get(path)
-            told = "not seen yet" if waits is None else "settling" if waits.code == "settling" else waits.message
-            done, how = 0.0, line(told, "bright_black")
+            done, how = 0.0, line("settling" if waits is not None else "not seen yet", "bright_black")
+            more = line(waits.message if waits is not None and waits.code != "settling" else "", "bright_black")
         else:
             base, share = _WAY.get(job.state, (100, 0))
             done, how = base + share * (job.progress or 0.0) / 100, state(job)
-            if job.because is not None:
-                how.append("  ").append(line(job.because.message, "bright_black"))
-        table.add_row(name(path), ProgressBar(total=100, completed=done, width=32), how)
+            more = line(_pace(job, pace) if job.because is None else job.because.message, "bright_black")
+        table.add_row(name(path), Bar(done), Text(f"{done:.0f} %", justify="right"), how, more)
     return Group(table, Text(f"{len(resting)} of {len(paths)} are at their end", style="bright_black"))

@@ -6,16 +6,19 @@ Pure: records in, plain JSON values out. Fields may be added, never renamed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from diffio_watch import __version__
+from diffio_watch import __version__, runs
+from diffio_watch.cli import attention as waits
+from diffio_watch.cli.attention import Attention
+from diffio_watch.cli.running import how_to_start
 from diffio_watch.disk import names
 from diffio_watch.job import Because, Event, Job, Output, State
 from diffio_watch.journal import Halt
+from diffio_watch.journal.overview import Group
 from diffio_watch.journal.records import InboxReport, SettlingEntry
 from diffio_watch.outbox.sidecar import rfc3339 as when
-from diffio_watch.reasons import because
 from diffio_watch.runs import InForce, Run, newer
 
 if TYPE_CHECKING:
@@ -82,19 +85,28 @@ class Facts:
     oldest_open: float | None
     run: Run | None = None  # the daemon's that runs, else the last one's
     in_force: InForce | None = None
+    groups: Sequence[Group] = ()
+    originals: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def running(self) -> bool:
+        """Whether a daemon runs."""
+        return self.pid is not None
 
 
 def status(config: Config, facts: Facts) -> Shape:
     """How everything is."""
     return {
         "version": __version__,
-        "daemon": {"running": facts.pid is not None, "pid": facts.pid or None, "since": when(facts.since)},
+        "daemon": {"running": facts.running, "pid": facts.pid or None, "since": when(facts.since),
+                   "ended": None if facts.running else _ended(config, facts)},
         "halted": halted(facts.halts),
         "paused": paused(config, facts.pauses),
         "inboxes": [_inbox(inbox, facts) for inbox in config.inboxes],
         "jobs": {state.value: facts.counts.get(state, 0) for state in State},
         "oldest_open_seconds": None if facts.oldest_open is None else round(max(0.0, facts.now - facts.oldest_open), 3),
         "config": configuration(facts),
+        "attention": [_attention(one) for one in attention(config, facts)],
     }
 
 
@@ -119,20 +131,32 @@ def paused(config: Config, pauses: Mapping[str, float]) -> list[str]:
 
 def stop(name: str, facts: Facts) -> Shape | None:
     """What stops one inbox: it is not there, the service refuses its model, or a person paused it."""
-    report = facts.reports.get(name)
-    if report is not None and report.stopped is not None:
-        return _stop(report.stopped, report.since, report.next_check_at)
-    # "inbox:NAME:outbox" sorts after "inbox:NAME:model"
-    halts = [halt for scope, halt in sorted(facts.halts.items()) if scope.split(":")[:2] == ["inbox", name]]
-    if halts:
-        return _halt(halts[-1])
-    since = facts.pauses.get(name, facts.pauses.get("*"))
-    return None if since is None else _stop(because("paused"), since, None)
+    found = waits.stop(name, facts.halts, facts.pauses, facts.reports)
+    return None if found is None else _halt(found)
+
+
+def attention(config: Config, facts: Facts) -> list[Attention]:
+    """What waits for a person, most of all what stops a whole inbox."""
+    inboxes = [inbox.name for inbox in config.inboxes]
+    settling = facts.settling if facts.running else {}
+    return [*waits.stops(inboxes, facts.halts, facts.pauses, facts.reports, running=facts.running),
+            *waits.files(facts.groups, settling, facts.originals, running=facts.running)]
+
+
+def _attention(one: Attention) -> Shape:
+    return {"inbox": one.inbox, "what": one.what, "code": one.code or None, "count": one.count, "message": one.message,
+            "action": one.action, **(named(one.path) if one.path is not None else {"path": None})}
+
+
+def _ended(config: Config, facts: Facts) -> Shape:
+    """How the last daemon ended, and what starts one."""
+    run = facts.run
+    return {"at": when(run.ended_at) if run else None, "code": run.code if run else None,
+            "message": runs.how_it_ended(run) if run else None, "action": how_to_start(config.state_dir, run)}
 
 
 def _inbox(inbox: Inbox, facts: Facts) -> Shape:
     report = facts.reports.get(inbox.name)
-    running = facts.pid is not None
     polls = inbox.watch == "polling"
     return {
         "name": inbox.name, **named(str(inbox.path)), **named(str(inbox.outbox), "outbox"),
@@ -144,7 +168,7 @@ def _inbox(inbox: Inbox, facts: Facts) -> Shape:
         "last_scan_at": when(report.last_scan_at) if report else None,
         "settling": [{**named(entry.path), "because": reason(entry.because), "since": when(entry.since),
                       "next_look_at": when(entry.next_look_at)}
-                     for entry in (facts.settling.get(inbox.name, ()) if running else ())],
+                     for entry in (facts.settling.get(inbox.name, ()) if facts.running else ())],
         "note": report.note if report else "",
     }
 
@@ -154,7 +178,7 @@ def _settle(inbox: Inbox, *, polls: bool) -> float:
 
 
 def _halt(halt: Halt) -> Shape:
-    return _stop(halt.because, halt.since, halt.next_check_at)
+    return _stop(halt.because, halt.since or None, halt.next_check_at)
 
 
 def _stop(why: Because, since: float | None, next_check_at: float | None) -> Shape:

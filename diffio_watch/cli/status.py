@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from diffio_watch.cli.base import config_option, json_option, print_json, print_json_line, workplace
+from diffio_watch.cli.pace import Pace
 from diffio_watch.job import OPEN, State
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _ROWS: Final = 15  # of what runs, and of failures a third of it
 @json_option
 @config_option
 def status(*, follow: bool, as_json: bool) -> int:
-    """Inboxes, queues, what runs and how far, what stops it, the last failures."""
+    """What waits for a person, inboxes, queues, what runs and how far, what stops it, the last failures."""
     config = workplace().config
     with closing(View(config)) as view:
         return _show(view, follow=follow, as_json=as_json)
@@ -60,6 +61,7 @@ class View:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self._pace = Pace()
         self._journal: Journal | None = None
 
     def facts(self) -> Facts:
@@ -77,10 +79,13 @@ class View:
         journal = self.journal()
         if journal is None:
             return Facts(time.time(), pid, since, {}, {}, {}, {}, {}, None)
+        groups = journal.groups()
+        # a path counts by its newest job: what was made good has not failed
+        counts = journal.counts() | {State.FAILED: sum(one.count for one in groups if one.state is State.FAILED)}
         return Facts(
             time.time(), pid, since, journal.halts(), journal.pauses(), journal.reports(),
-            {inbox.name: journal.settling_in(inbox.name) for inbox in self.config.inboxes}, journal.counts(),
-            journal.oldest_open(), runs.last(journal), runs.in_force(journal))
+            {inbox.name: journal.settling_in(inbox.name) for inbox in self.config.inboxes}, counts,
+            journal.oldest_open(), runs.last(journal), runs.in_force(journal), groups, journal.stuck_originals())
 
     def picture(self) -> RenderableType:
         """What stands there now, drawn."""
@@ -89,8 +94,9 @@ class View:
         facts = self.facts()
         journal = self.journal()
         running = journal.jobs(OPEN - {State.QUEUED}, limit=_ROWS) if journal else []
-        failures = journal.jobs({State.FAILED}, limit=_ROWS // 3) if journal else []
-        return panel.status(self.config, facts, running, failures)
+        failures = journal.failures(limit=_ROWS // 3) if journal else []
+        self._pace.note(running, facts.now)
+        return panel.status(self.config, facts, running, failures, self._pace)
 
     def journal(self) -> Journal | None:
         """The journal as soon as there is one."""

@@ -1,0 +1,47 @@
+"""Whether a daemon runs, and what there is to say first where none does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from diffio_watch import runs
+    from diffio_watch.config import Config
+    from diffio_watch.journal import Journal
+
+_SERVICES: Final = Path("/var/lib/diffio-watch")  # the state_dir of the unit
+_UNITS: Final = ("/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
+                 "/lib/systemd/system")
+
+
+def is_running(config: Config) -> bool:
+    """Whether a daemon works with the journal of this configuration."""
+    from diffio_watch.journal import holder
+
+    return config.state_dir.is_dir() and holder(config.state_dir) is not None
+
+
+def asleep(config: Config, journal: Journal | None) -> str | None:
+    """That no daemon runs, how the last one ended, and what starts one; None where one runs."""
+    from diffio_watch import runs
+
+    return None if is_running(config) else resting(config.state_dir, runs.last(journal) if journal else None)
+
+
+def resting(state_dir: Path, run: runs.Run | None) -> str:
+    """The same for a journal that no daemon works with, and its last run, if there was one."""
+    from diffio_watch import runs
+
+    ended = runs.how_it_ended(run) if run is not None else "None has worked with this journal yet."
+    return f"No daemon runs, so nothing goes on. {ended} {how_to_start(state_dir, run)}"
+
+
+def how_to_start(state_dir: Path, run: runs.Run | None) -> str:
+    """What starts a daemon, as a sentence: the way the last one was started, else the service where it is installed."""
+    from diffio_watch import runs
+
+    installed = any(Path(folder, "diffio-watch.service").exists() for folder in _UNITS)
+    if run is None and installed and state_dir == _SERVICES:
+        return "`systemctl start diffio-watch` starts it."
+    return runs.start_hint(run)
