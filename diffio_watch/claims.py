@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import threading
 import time
 from pathlib import Path
+from typing import Final
 
+from diffio_watch.config import Config
 from diffio_watch.disk import marker
-from diffio_watch.journal import backup
+from diffio_watch.journal import Journal, backup
+from diffio_watch.journal.connection import FILE
+
+_PATIENCE: Final = 2.0  # seconds for the markers of all inboxes together: a share may hang
 
 
 def claim(found: marker.Marker, now: float) -> str:
@@ -42,3 +50,70 @@ def way_back(state_dir: Path, *, to: str | None = None, but: str | None = None) 
     return (f"The newest copy of the lost journal is {copy}: stop the daemon, move `{state_dir}/journal.sqlite3*` "
             f"away, copy it to `{state_dir}/journal.sqlite3`, and run `diffio-watch journal rebuild`, which brings it "
             "up to date: so least is paid for again. Without it: ")
+
+
+def hidden(state_dir: Path) -> str | None:
+    """Why this user can't see the journal that the configuration means, as a sentence; None where that is not so."""
+    for path in (state_dir, state_dir / FILE):
+        try:
+            owner = path.stat().st_uid
+        except PermissionError:
+            return _closed(state_dir, None)
+        except OSError:
+            return None  # there is none yet
+        if not os.access(path, os.R_OK | os.X_OK if path == state_dir else os.R_OK, effective_ids=True):
+            return _closed(state_dir, owner)
+    return None
+
+
+def _closed(state_dir: Path, owner: int | None) -> str:
+    try:
+        name = "another user" if owner is None else pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = f"#{owner}"
+    ask = "Ask as that user, or as root." if owner is None else f"Ask as that user (`sudo -u {name} …`), or as root."
+    return (f"This user can't see the journal in {state_dir}: it is kept by {name}. Whether a daemon runs, and what it "
+            f"does, is not known here. {ask}")
+
+
+def elsewhere(config: Config, journal: Journal | None) -> str | None:
+    """Why a journal says nothing of the configured folders, as a sentence: they are another's; None where they are not.
+
+    Args:
+        config: the configuration.
+        journal: the one in its `state_dir`; None: there is none.
+    """
+    if journal is not None and any(journal.folder("inbox", inbox.name) is not None for inbox in config.inboxes):
+        return None
+    found = _markers(config)
+    if not found or (journal is not None and any(one.journal == journal.id for _, one in found)):
+        return None
+    path, one = found[0]
+    there = f"There is no journal in {config.state_dir}" if journal is None else \
+        f"The journal in {config.state_dir} knows nothing of these folders"
+    told = (f"{there}: the inbox {path} belongs to {claim(one, time.time())}. What that one does can't be seen from "
+            "here.")
+    if one.keeper.state_dir == str(config.state_dir):  # the very place: so it was lost
+        return f"{told} {way_back(config.state_dir, to=one.journal)}`diffio-watch journal rebuild` makes a new one."
+    return f"{told} Ask as the user who keeps it, with its configuration."
+
+
+def _markers(config: Config) -> list[tuple[Path, marker.Marker]]:
+    """The markers of the inboxes, as far as they can be had in time."""
+    found: list[tuple[Path, marker.Marker]] = []
+
+    def look(path: Path) -> None:
+        try:
+            one = marker.read(str(path))
+        except marker.FolderGone:
+            return
+        if one is not None:
+            found.append((path, one))
+
+    threads = [threading.Thread(target=look, args=(inbox.path,), daemon=True) for inbox in config.inboxes]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + _PATIENCE
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return list(found)

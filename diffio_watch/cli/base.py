@@ -83,9 +83,11 @@ class Workplace:
         try:
             journal = Journal.open(self.config.state_dir, read_only=True)
         except JournalMissing:
+            must_be_theirs(self.config, None)
             yield None
             return
         with journal:
+            must_be_theirs(self.config, journal)
             yield journal
 
     def write(self) -> Journal:
@@ -105,20 +107,44 @@ def given_config(context: click.Context | None = None) -> Path | None:
     return found if isinstance(found, Path) else None
 
 
-def workplace(*, key: bool = False) -> Workplace:
+def workplace(*, key: bool = False, makes: bool = False) -> Workplace:
     """Load the configuration, and become the owner of its journal where root asks.
 
     Args:
         key: the command asks the service something: bring along the key that systemd gives the installed one.
+        makes: it makes a journal where there is none, and says itself what is in its way.
 
     Raises:
         ConfigError: the configuration is missing or wrong.
+        Trouble: this user can't see the journal: then nothing can be said of what runs, or does not.
     """
+    from diffio_watch import claims
     from diffio_watch.config import load
 
     config = load(given_config(), os.environ)
     become_owner(config.state_dir, key=key)
+    told = claims.hidden(config.state_dir)
+    if told is not None and not makes:
+        raise Trouble(told, REFUSED)
     return Workplace(config)
+
+
+def must_be_theirs(config: Config, journal: Journal | None) -> None:
+    """Make sure that the journal that was found is that of the configured folders, before anything is said of them.
+
+    Args:
+        config: the configuration.
+        journal: it; None where there is none.
+
+    Raises:
+        Trouble: the folders are another journal's.
+    """
+    from diffio_watch import claims
+    from diffio_watch.disk.names import terminal
+
+    told = claims.elsewhere(config, journal)
+    if told is not None:
+        raise Trouble(terminal(told), REFUSED)
 
 
 def become_owner(state_dir: Path, *, key: bool = False, early: bool = False) -> Service | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from diffio_watch import claims
 from diffio_watch.cli.draw import size
 from diffio_watch.cli.findings import Finding, error, ok, warning
 from diffio_watch.disk import durable, lease, marker, mounts
@@ -88,8 +89,13 @@ def _standing(config: Config, subject: str, role: marker.Role, inbox: Inbox, pat
     except (JournalError, PermissionError):
         return None  # told elsewhere; whose folder it is can't be said then
     except marker.ForeignMarker as other:
-        return error(subject, f"{path} belongs to another journal ({other.owner}).",
-                     f"{adopt}, and `journal rebuild` learns from its sidecars too.")
+        if claims.hidden(config.state_dir) is not None:
+            return None  # whose it is can't be known; that the journal can't be seen is told elsewhere
+        now = time.time()
+        back = claims.way_back(config.state_dir, to=other.owner)
+        return error(subject, f"{path} belongs to {claims.claim(other.found, now)}.",
+                     "Use that one, or stop it first." if claims.works_there(other.found, now) else
+                     f"{back}{adopt} if that one is gone, and `journal rebuild` learns from its sidecars too.")
     except marker.OldJournal as old:
         return error(subject, f"{path} refuses: {old}.", "Nothing is spent until then.")
     except marker.FolderGone as gone:
@@ -106,7 +112,7 @@ def _opened(config: Config) -> Iterator[Journal | None]:
     """The journal; None where there is none to be read."""
     try:
         journal = Journal.open(config.state_dir, read_only=True)
-    except JournalError:
+    except (JournalError, PermissionError):
         yield None
         return
     with journal:

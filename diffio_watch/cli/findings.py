@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from diffio_watch import claims
 from diffio_watch.api import (
     Api,
     ApiError,
@@ -139,6 +140,9 @@ def state(config: Config, installed: Service | None) -> list[Finding]:
     if mount.remote:
         return [error("state_dir", f"{folder} is on {mount.kind}, which can't keep a journal.",
                       "Set `state_dir` to a local disk.")]
+    closed = claims.hidden(folder)
+    if closed is not None:
+        return [error("state_dir", closed, "What is said of the folders here is this user's view of them.")]
     there = folder
     while not there.is_dir() and there != there.parent:
         there = there.parent

@@ -72,7 +72,7 @@ def rebuild() -> int:
     from diffio_watch.journal import Journal, Lock
     from diffio_watch.startup import CannotRun, make_state_dir
 
-    config = workplace().config
+    config = workplace(makes=True).config
 
     def projects() -> Sequence[ProjectSummary]:
         with opened_api(config) as api:
@@ -131,7 +131,7 @@ def adopt(inboxes: Sequence[str]) -> int:
     from diffio_watch.cli.resolve import inbox_named
     from diffio_watch.startup import make_state_dir
 
-    work = workplace()
+    work = workplace(makes=True)
     for name in inboxes:
         inbox_named(work.config, name)
     chosen = [inbox for inbox in work.config.inboxes if not inboxes or inbox.name in inboxes]

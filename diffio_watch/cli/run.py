@@ -34,7 +34,7 @@ def once() -> int:
     from diffio_watch.journal import holder
     from diffio_watch.startup import make_state_dir
 
-    work = workplace(key=True)
+    work = workplace(key=True, makes=True)
     make_state_dir(work.config.state_dir)
     if holder(work.config.state_dir) is not None:
         click.echo("A daemon runs already: it does it.")

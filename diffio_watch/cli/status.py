@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from diffio_watch.cli.base import config_option, json_option, print_json, print_json_line, workplace
+from diffio_watch.cli.base import config_option, json_option, must_be_theirs, print_json, print_json_line, workplace
 from diffio_watch.cli.pace import Pace
 from diffio_watch.job import OPEN, State
 
@@ -106,7 +106,9 @@ class View:
             try:
                 self._journal = Journal.open(self.config.state_dir, read_only=True)
             except JournalMissing:
+                must_be_theirs(self.config, None)
                 return None
+            must_be_theirs(self.config, self._journal)
         return self._journal
 
     def close(self) -> None:

@@ -91,7 +91,7 @@ def parse(text: bytes, env: Mapping[str, str], *, file: str = "configuration") -
             wrong = Wrong(what, "Write `inboxes:` and what belongs to it; `diffio-watch init` writes an example.")
             document.faults.append(yaml12.Fault((), None, wrong))
         raise ConfigError([_problem(fault) for fault in document.faults], file)
-    filled = _Filled(document, env)
+    filled = _Filled(document, env, file)
     config: Config | None = None
     try:
         config = Config.model_validate(filled.data, context={"env": env})
@@ -113,8 +113,9 @@ def _problem(fault: yaml12.Fault) -> Problem:
 class _Filled:
     """What the file says together with what the environment and `defaults` add, and whence each came."""
 
-    def __init__(self, document: Document, env: Mapping[str, str]) -> None:
+    def __init__(self, document: Document, env: Mapping[str, str], file: str) -> None:
         self.env = env
+        self.file = file
         self.lines = document.lines
         self.problems: list[Problem] = []
         self.refused: set[Location] = set()  # told already; the models would only complain of the hole
@@ -136,7 +137,7 @@ class _Filled:
                 api["base_url"] = url
             self.data["api"] = api
         if self.data.get("state_dir") is None:
-            self.data["state_dir"] = paths.default_state_dir(self.env)
+            self.data["state_dir"] = paths.default_state_dir(self.env, self.file)
 
     def _merge(self) -> list[dict[str, Any]]:
         shared = self.data.get("defaults")

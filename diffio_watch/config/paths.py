@@ -93,8 +93,15 @@ def find(path: Path | str | None, env: Mapping[str, str]) -> Path:
     )])
 
 
-def default_state_dir(env: Mapping[str, str]) -> Path:
-    """`$STATE_DIRECTORY` (systemd; of several, the one called diffio-watch, else the first), else a fixed place."""
+def default_state_dir(env: Mapping[str, str], file: str = "") -> Path:
+    """`$STATE_DIRECTORY` (systemd; of several, the one called diffio-watch, else the first), else a fixed place.
+
+    A configuration in /etc is the service's, so that whoever reads it means the service's journal.
+
+    Args:
+        env: the environment.
+        file: the configuration's; "" where there is none.
+    """
     given = [folder for folder in env.get("STATE_DIRECTORY", "").split(":") if folder.startswith("/")]
     for folder in given:
         if Path(folder).name == "diffio-watch":
@@ -102,7 +109,8 @@ def default_state_dir(env: Mapping[str, str]) -> Path:
     if given:
         return Path(given[0])
     own = home(env)
-    return Path("/var/lib/diffio-watch") if os.geteuid() == 0 or not own else Path(own, ".local/state/diffio-watch")
+    service = os.geteuid() == 0 or str(Path(file).absolute()).startswith("/etc/") or not own
+    return Path("/var/lib/diffio-watch") if service else Path(own or "/", ".local/state/diffio-watch")
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,9 @@ class Connection:
             JournalTrouble: the disk refuses.
         """
         path = state_dir / FILE
-        if not path.exists() and not create:
+        with _translation(state_dir):  # perhaps another user's
+            there = path.exists()
+        if not there and not create:
             raise _no_journal(state_dir)
         with _translation(state_dir):
             if create:  # with its final mode: SQLite gives the WAL the same

@@ -98,6 +98,10 @@ def test_the_state_s_default_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     for given in ({}, {"STATE_DIRECTORY": "relative"}):
         assert default_state_dir({"HOME": "/home/ed"} | given) == Path("/home/ed/.local/state/diffio-watch")
+        # whoever reads the service's configuration means the service's journal
+        for file in ("/etc/diffio-watch/config.yaml", "/etc/x.yaml"):
+            assert default_state_dir({"HOME": "/home/ed"} | given, file) == Path("/var/lib/diffio-watch")
+    assert default_state_dir({"STATE_DIRECTORY": "/var/lib/x"}, "/etc/x.yaml") == Path("/var/lib/x")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,144 @@
+"""Asked by another account than the service's, a command says that it can't see this journal, and takes nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cli_place import NOBODY, Done, Place, another_user
+
+from diffio_watch.disk import marker, marker_file
+from diffio_watch.disk.keeper import Keeper
+from diffio_watch.journal import Journal
+
+READING = [["status"], ["status", "--json"], ["jobs"], ["jobs", "--json"], ["explain", "podcasts:a.wav"],
+           ["show", "podcasts:a.wav"], ["journal", "export"]]
+CHANGING = [["pause"], ["retry", "podcasts:a.wav"], ["bump", "podcasts:a.wav"], ["journal", "backup", "/tmp/x"]]
+
+
+@pytest.fixture
+def theirs(place: Place) -> Iterator[Callable[..., Done]]:
+    """Runs a command as a user who has the service's configuration, and none of its rights."""
+    written = place.config_file.read_text()
+    with another_user() as folder:
+        for name in ("in", "out"):
+            (folder / name).mkdir()
+        (folder / "in/a.wav").write_bytes(b"x")
+        config, state = folder / "config.yaml", folder / "state"
+        config.write_text(written.replace(str(place.root), str(folder)))
+        os.seteuid(0)
+        state.mkdir(mode=0o700)
+        with Journal.open(state, create=True) as journal:
+            keeper = Keeper("diffio", "nas", str(state), "0" * 16, 17)
+            folders: list[tuple[marker.Role, str]] = [("inbox", "in"), ("outbox", "out")]
+            for role, name in folders:
+                owner = marker.Owner(journal.id, 3, keeper)
+                journal.count_folder(role, "podcasts", 3)
+                marker.check(str(folder / name), role, "podcasts", owner, journal)
+        os.seteuid(NOBODY)
+        yield lambda *words: place.run(*words, "-c", str(config))
+
+
+@pytest.mark.parametrize("words", [*READING, *CHANGING], ids=" ".join)
+def test_what_runs_and_what_there_is_to_do_is_not_known(theirs: Callable[..., Done], words: list[str]) -> None:
+    done = theirs(*words)
+    assert done.code == 2
+    assert done.out == ""
+    assert "can't see the journal" in done.err
+    assert "kept by root" in done.err
+    assert "sudo -u root" in done.err
+
+
+@pytest.mark.parametrize("words", [["run"], ["once"], ["journal", "adopt"], ["journal", "rebuild"]], ids=" ".join)
+def test_nothing_is_begun_and_nothing_taken_over(theirs: Callable[..., Done], words: list[str]) -> None:
+    done = theirs(*words)
+    assert done.code == 2
+    assert "root" in done.err
+
+
+def test_check_says_so_and_advises_nobody_to_take_the_folders(theirs: Callable[..., Done],
+                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIFFIO_API_KEY", "some-key")
+    done = theirs("check", "--offline")
+    assert done.code == 1
+    assert "can't see the journal" in done.out
+    assert "adopt" not in done.out
+
+
+def roots(place: Place) -> list[tuple[marker.Role, Path]]:
+    return [("inbox", place.inbox), ("outbox", place.outbox)]
+
+
+def foreign(place: Place, seen_at: float, keeper: Keeper | None = None) -> None:
+    """The folders are those of a service on another machine, last seen then."""
+    kept = keeper or Keeper("diffio", "nas", "/var/lib/diffio-watch", "0" * 16, 17)
+    for role, folder in roots(place):
+        told = marker_file.Marker("diffio-watch", "01THEIRS", role, "podcasts", 4, keeper=kept)
+        marker_file.replace(str(folder), told)
+        os.utime(folder / marker.NAME, (seen_at, seen_at))
+
+
+@pytest.mark.parametrize("own", ["no journal", "one that a start that failed has made"])
+@pytest.mark.parametrize("words", READING, ids=" ".join)
+def test_a_journal_that_is_not_that_of_the_folders_speaks_for_nobody(place: Place, words: list[str], own: str) -> None:
+    """A configuration without `state_dir`, read by a person: "not running, no jobs" would be a lie."""
+    if own != "no journal":
+        place.journal().close()
+    foreign(place, time.time())
+    done = place.run(*words)
+    assert (done.code, done.out) == (2, "")
+    assert "01THEIRS: user diffio on nas, in /var/lib/diffio-watch" in done.err
+    assert "is at work there" in done.err
+    assert "can't be seen from here" in done.err
+
+
+def test_a_lost_journal_is_told_as_such_with_its_newest_copy(place: Place) -> None:
+    with place.journal() as journal:
+        lost = journal.id
+    (place.state / "backups").mkdir()
+    (place.state / "journal.sqlite3").rename(place.state / "backups" / "journal-2026-01-31.sqlite3")
+    for rest in place.state.glob("journal.sqlite3*"):
+        rest.unlink()
+    keeper = Keeper("me", "here", str(place.state))
+    for role, folder in roots(place):
+        marker_file.replace(str(folder), marker_file.Marker("diffio-watch", lost, role, "podcasts", 4, keeper=keeper))
+    done = place.run("status")
+    assert done.code == 2
+    assert f"{place.state}/backups/journal-2026-01-31.sqlite3" in done.err
+    assert done.err.index("journal-2026-01-31") < done.err.index("makes a new one")
+
+
+def test_a_first_look_before_anything_ran_is_no_case_of_it(place: Place) -> None:
+    done = place.run("status")
+    assert done.code == 0
+    assert "No jobs yet" in done.out
+
+
+def test_an_inbox_of_ones_own_journal_where_another_folder_is_mounted_is_told_as_before(place: Place) -> None:
+    with place.journal() as journal:
+        owner = marker.Owner(journal.id, 0)
+        journal.set_folder(marker.adopt(str(place.inbox), "inbox", "podcasts", owner, journal))
+    foreign(place, time.time())
+    assert place.run("status").code == 0
+
+
+def test_check_says_whose_folders_they_are_and_that_somebody_works_there(
+        place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIFFIO_API_KEY", "some-key")
+    foreign(place, time.time())
+    done = place.run("check", "--offline")
+    assert done.code == 1
+    assert "user diffio on nas" in done.out
+    assert "adopt" not in done.out
+    foreign(place, time.time() - 86400)
+    assert "adopt podcasts" in place.run("check", "--offline").out
+
+
+def test_words_in_a_marker_are_only_words(place: Place) -> None:
+    foreign(place, time.time(), Keeper("x" * 64, "y", "/z", "0", 1))
+    text = (place.inbox / marker.NAME).read_text().replace("x" * 64, "\\u001b[31mred")
+    Path(place.inbox / marker.NAME).write_text(text)
+    assert "\x1b" not in place.run("status").err
