@@ -131,6 +131,8 @@ class _Fetch:
                 sink.validator = None if packed else _validator(answer)  # a range of what is packed is of no use
                 self._proven = packed or "chunked" in answer.headers.get("transfer-encoding", "").lower()
                 self._total = total
+                if total is not None:
+                    sink.expect(total)
                 return total
             case 206 | 416:
                 span = _RANGE.fullmatch(answer.headers.get("content-range", "").strip())
@@ -142,6 +144,7 @@ class _Fetch:
                         and _validator(answer) in (None, sink.validator)
                     ):
                         self._total = total
+                        sink.expect(total)
                         return last + 1
                 self._restart()
         raise BadDownload(f"the storage's answer {answer.status} can't be gone on with", status=answer.status)

@@ -36,6 +36,9 @@ class Sink(Protocol):
     def size(self) -> int:
         """Bytes in it so far."""
 
+    def expect(self, size: int, /) -> object:
+        """So many bytes it is to have in the end, before any of them is asked for. May refuse as `write` does."""
+
     def write(self, data: bytes, /) -> object:
         """Put them at the end. Whatever it raises ends the download and comes out of it unchanged."""
 

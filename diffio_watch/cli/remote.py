@@ -163,6 +163,9 @@ class _Sink:
         """Bytes in it so far."""
         return os.fstat(self._descriptor).st_size
 
+    def expect(self, size: int, /) -> None:
+        """A person sees what the disk says."""
+
     def write(self, data: bytes, /) -> None:
         """Put them at the end."""
         from diffio_watch.disk import durable

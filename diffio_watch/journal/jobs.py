@@ -213,6 +213,21 @@ class Jobs(Connection):
         assert row is not None
         return int(row["n"])
 
+    def undelivered(self, inboxes: Collection[str], but: str) -> int:
+        """Bytes of the originals whose results are bought and still to come into these inboxes' outboxes.
+
+        Args:
+            inboxes: their names.
+            but: the id of a job that does not count.
+        """
+        marks = ", ".join("?" * len(inboxes))
+        row = self._one(
+            "SELECT total(size) AS bytes FROM jobs WHERE state IN ('generating', 'waiting', 'downloading') "  # noqa: S608 - our marks; values are bound
+            f"AND inbox IN ({marks}) AND coalesce(intent_at, generation_id) IS NOT NULL AND id != ?",
+            *sorted(inboxes), but)
+        assert row is not None
+        return int(row["bytes"])
+
     def spent_since(self, at: float) -> tuple[int, float]:
         """Generations intended since then, and their minutes of media, at least one each."""
         row = self._one("SELECT count(*) AS n, "

@@ -13,7 +13,7 @@ Every step finds out what an earlier, interrupted try left and goes on from ther
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from diffio_watch.disk import durable
@@ -51,6 +51,7 @@ class Outbox:
         self.root = Root(root, available)
         self.evidence = Evidence(self.root)
         self.inbox = inbox
+        self.filesystem: int | None = None  # its number, once somebody asked what is free there
         self._tell = tell
         self._told: set[str] = set()
 
@@ -198,12 +199,12 @@ class Outbox:
             self._sync_folder(fd)
             return True
 
-    def clean(self, job: Job) -> None:
-        """Remove the temporary files of this job, and no others."""
+    def clean(self, job: Job, kinds: Collection[names.TempKind] = _KINDS) -> None:
+        """Remove the temporary files of this job, all or those of some kinds, and no others."""
         for folder in {names.split(job.path)[0], *(_home(job, output) for output in job.outputs)}:
             with self.root.existing(folder) as fd:
                 if fd is not None:
-                    for kind in _KINDS:
+                    for kind in kinds:
                         unlink(names.temp_name(job.id, kind), fd)
 
     def sweep(self, working: Callable[[str], bool], tick: Callable[[], None] = lambda: None) -> list[str]:
@@ -225,6 +226,7 @@ class Outbox:
         """Bytes that may still be written here."""
         with self.root.open() as fd, translated(self.root.path):
             room = os.fstatvfs(fd)
+            self.filesystem = room.f_fsid
             return room.f_bavail * room.f_frsize
 
     def _error_of(self, found: Sidecar, path: str) -> bool:

@@ -35,7 +35,7 @@ def downloading(job: Job, tools: Tools) -> Outcome:
     for output in job.outputs:
         if output.state == "wanted":
             return fetch(job, output, tools)
-    if not any(output.state in {"fetched", "published"} and output.type != "transcript" for output in job.outputs):
+    if not any(output.state in {"fetched", "published"} for output in job.outputs):
         return _nothing_had(job, tools)
     for output in job.outputs:
         if output.state == "fetched":
@@ -52,7 +52,7 @@ def _survey(job: Job, tools: Tools) -> Outcome:
     now = tools.clock.now()
     outputs = {output.type: output for output in job.outputs}
     lagging: list[str] = []
-    for wish in job.settings.outputs:
+    for wish in ("audio",) if _falls_back(job) else job.settings.outputs:
         kind: DownloadType | None = None if wish == "auto" else wish
         was = outputs.get(kind) if kind is not None else None
         if was is not None and was.state != "wanted":
@@ -78,7 +78,19 @@ def _survey(job: Job, tools: Tools) -> Outcome:
     return _reserve(replace(job, outputs=wanted), tools)
 
 
+def _falls_back(job: Job) -> bool:
+    """Whether the sound is fetched for nothing of what was asked for could be had."""
+    others = [output for output in job.outputs if output.type != "audio"]
+    return len(others) < len(job.outputs) and bool(others) and all(output.state == "unavailable" for output in others)
+
+
 def _nothing_had(job: Job, tools: Tools) -> Outcome:
+    """No output that was asked for could be had. The sound always is there: it was paid for, too."""
+    if not any(output.type == "audio" for output in job.outputs):
+        asked = ", ".join(output.type for output in job.outputs)
+        note = f"Of what was asked for ({asked}) there is nothing: the sound was fetched in its place."
+        return go("falls back to the sound", outputs=(*job.outputs, Output("audio")), number=None,
+                  notes=(*job.notes, note), due_at=tools.clock.now())
     if job.duplicate_of is not None and not job.paid:  # it goes back to having nothing of its own
         earlier = tools.journal.job(job.duplicate_of)
         held = hold(job, "duplicate_gone", other=show(earlier.path) if earlier else "an unknown file")

@@ -7,8 +7,10 @@ from typing import Final
 
 from diffio_watch.api import errors as api
 from diffio_watch.api.download import Received
+from diffio_watch.disk.trouble import Trouble
 from diffio_watch.intake.media import ProbeFailed
 from diffio_watch.job import DownloadType, Job, Media, Output
+from diffio_watch.outbox.errors import DiskTrouble
 from diffio_watch.outbox.temp import Fetched
 from diffio_watch.pipeline.hangs import SYNC_PATIENCE
 from diffio_watch.pipeline.outcome import Outcome, go, park
@@ -27,6 +29,12 @@ def fetch(job: Job, output: Output, tools: Tools) -> Outcome:
     now = tools.clock.now()
     try:
         received, media, broken, fetched = _download(job, output, tools)
+    except DiskTrouble as trouble:
+        if trouble.kind is Trouble.FULL:  # what came so far must not keep others from the room that is left
+            with tools.files.call(job.inbox):
+                tools.outbox(job).clean(job, {output.type})
+            tools.partly.pop((job.id, output.type), None)
+        raise
     except (api.NotReady, api.NotFound, api.Rejected) as error:
         lacking = missing(output, error, now)
         if lacking.state == "unavailable":

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable
 from typing import Final
 
 from diffio_watch.api import errors as api
+from diffio_watch.disk.names import show
 from diffio_watch.intake.media import probe
 from diffio_watch.intake.reading import always
 from diffio_watch.job import DownloadType, Job, Media
+from diffio_watch.outbox.errors import DiskTrouble
 from diffio_watch.outbox.temp import Temp
+from diffio_watch.pipeline.decide import size as words
 from diffio_watch.pipeline.tools import Tools
+
+SPARE: Final = 1 << 20  # bytes that are always left: for sidecars, and for others who write there
+_LOOK_EVERY: Final = 16 << 20
 
 
 class Sink:
@@ -41,8 +48,27 @@ class Sink:
         """Bytes in it so far."""
         return self._temp.size
 
+    def expect(self, size: int, /) -> None:
+        """Make sure of the room for all of it.
+
+        Raises:
+            DiskTrouble: there is too little.
+        """
+        self._make_sure_of(size - self._temp.size)
+
+    def _make_sure_of(self, size: int) -> None:
+        outbox = self._tools.outbox(self._job)
+        with self._tools.files.call(self._job.inbox):
+            free = outbox.free()
+        if free < size + SPARE:
+            raise DiskTrouble(f"{show(outbox.root.path)}: {words(size)} are to come, and {words(free)} are free",
+                              errno.ENOSPC)
+
     def write(self, data: bytes, /) -> None:
         """Append."""
+        # others take of the same room, and not every storage tells a length
+        if self._temp.size // _LOOK_EVERY != (self._temp.size + len(data)) // _LOOK_EVERY:
+            self._make_sure_of(len(data))
         with self._tools.files.call(self._job.inbox):
             self._temp.write(data)
         self._tools.note_progress(self._job, 100.0 * min(1.0, self._temp.size / max(1, self._job.size)))

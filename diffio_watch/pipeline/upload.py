@@ -15,6 +15,7 @@ from diffio_watch.pipeline import guard, twins
 from diffio_watch.pipeline.content import Changed, Original
 from diffio_watch.pipeline.listed import Listed
 from diffio_watch.pipeline.outcome import NO_PROJECT, Outcome, go, hold, new_project
+from diffio_watch.pipeline.ready import ready
 from diffio_watch.pipeline.tools import Tools
 
 _CLOCK_SKEW = 3600.0  # seconds; a token that is kept a little too long is of no use to anybody
@@ -31,6 +32,9 @@ def queued(job: Job, tools: Tools) -> Outcome:
             found = look(job, tools, original.sha256)
             if found is not None:
                 return found
+    short = ready(job, tools)
+    if short.changes:
+        return short
     if job.unproven:
         return hold(job, "unproven", detail=Listed(tools.journal, tools.api.list_projects).about(job))
     return go(state=State.UPLOADING, attempts=job.attempts + 1, due_at=now, progress=None, duplicate_of=None)

@@ -15,6 +15,7 @@ from diffio_watch.pipeline import deliver, generate, upload
 from diffio_watch.pipeline.decide import decide
 from diffio_watch.pipeline.halts import ACCOUNT, Halts
 from diffio_watch.pipeline.outcome import Outcome, park
+from diffio_watch.pipeline.ready import ready
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
 
@@ -63,15 +64,9 @@ class Worker:
         while not (self._tools.stop.is_set() or self._tools.sick.is_set()):
             if self._halts.blocks(job) is not None and (probe is None or not self._halts.blocks_by(probe, job)):
                 return
-            outcome = Outcome(rest=True)
             try:
-                if job.state is State.GENERATING and not job.paid:
-                    # what was spent is counted and added to by one thread at a time; the others' journal goes on
-                    # meanwhile, for the key is read, and its disk may be slow
-                    with self._deciding:
-                        outcome, after = self._step(job, tools)
-                else:
-                    outcome, after = self._step(job, tools)
+                spends = job.state is State.GENERATING and not job.paid
+                outcome, after = self._spend(job, tools) if spends else self._step(job, tools)
             except Stale:
                 return  # somebody else moved the job; its next step is due to them
             self._after(job, after, outcome)
@@ -80,9 +75,20 @@ class Worker:
                 return
             job = after
 
-    def _step(self, job: Job, tools: Tools) -> tuple[Outcome, Job]:
+    def _spend(self, job: Job, tools: Tools) -> tuple[Outcome, Job]:
+        """Look once more whether the result can be delivered: it may be long since the job was let in."""
+        outcome, after = self._step(job, tools, ready)
+        if outcome != Outcome():
+            return outcome, after
+        # what was spent is counted and added to by one thread at a time; the others' journal goes on meanwhile, for
+        # the key is read, and its disk may be slow
+        with self._deciding:
+            return self._step(job, tools)
+
+    def _step(self, job: Job, tools: Tools,
+              step: Callable[[Job, Tools], Outcome] | None = None) -> tuple[Outcome, Job]:
         try:
-            outcome = STEPS[job.state](job, tools)
+            outcome = (step or STEPS[job.state])(job, tools)
         except JournalError:
             raise
         except Exception as error:  # noqa: BLE001 - every error of a step gets its one answer, there

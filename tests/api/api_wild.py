@@ -137,6 +137,9 @@ class Memory:
         self.data += data
         self.writes.append(len(data))
 
+    def expect(self, size: int, /) -> None:
+        self.expected = size
+
     def restart(self) -> None:
         self.data.clear()
         self.restarts += 1

@@ -391,11 +391,25 @@ class TestDownload:
         house.check_delivered(job_id)
 
     @pytest.mark.parametrize("outputs", [("video",), ("transcript",), ("video", "transcript")])
-    def test_a_job_without_a_single_medium_is_not_delivered(
+    def test_a_wish_that_cannot_be_met_at_all_falls_back_to_the_sound(
         self, house: House, service: Sandbox, outputs: tuple[str, ...],
     ) -> None:
         service.change(transcript="unavailable")
         job_id = house.drop("talk.wav", settings={"outputs": outputs})
+        house.finish()
+        house.check_delivered(job_id)
+        assert f"({', '.join(outputs)}) there is nothing: the sound was fetched" in told(house)["notes"][0]
+        assert house.visible() == {"talk.restored.wav", "talk.wav.json"}
+
+    def test_a_transcript_alone_is_delivered(self, house: House) -> None:
+        job_id = house.drop("talk.wav", settings={"outputs": ("transcript",)})
+        house.finish()
+        house.check_delivered(job_id)
+        assert house.visible() == {"talk.transcript.json", "talk.wav.json"}
+
+    def test_what_the_service_has_nothing_of_at_all_fails(self, house: House, service: Sandbox) -> None:
+        service.fault("link", "status", status=404)
+        job_id = house.drop("talk.wav", settings={"outputs": ("video", "transcript")})
         house.finish()
         assert code(house, job_id) == (State.FAILED, "output_unavailable")
         assert house.visible() == set()
