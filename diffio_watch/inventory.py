@@ -198,7 +198,7 @@ class Inventory:
         # the sidecar first: broken off here, the next rebuild learns the job from it
         plan = self._outbox.number_for(job, {}, lambda key: self._journal.reserved(job.inbox, key, job.id))
         job = replace(job, number=plan.number)
-        self._outbox.write_sidecar(job, (source, earlier.path))
+        self._outbox.write_sidecar(job, self._journal.job(source) or replace(earlier, id=source))
         self._stand(self._journal.learn(job, "a copy of what was restored before"), seen)
         self.skipped += 1
 

@@ -176,7 +176,7 @@ def told(journal: Journal, job: Job) -> Shape:
     from diffio_watch.outbox import sidecar
 
     earlier = journal.job(job.duplicate_of) if job.duplicate_of else None
-    document = sidecar.build(job, (earlier.id, earlier.path) if earlier else None)
+    document = sidecar.build(job, earlier)
     return shapes.whole_job(job, journal.history(job.id), document)
 
 

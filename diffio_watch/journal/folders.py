@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import Final
 
 from diffio_watch.disk.marker import FolderMemory, Role
-from diffio_watch.journal.jobs import Jobs
+from diffio_watch.journal.aftermath import Aftermath
 from diffio_watch.journal.rows import dump
 
 # in the meta of a journal that a marker has given away as an old copy: the sentence about it
@@ -17,7 +17,7 @@ _MOST_A_SECOND: Final = 10  # counts; really one a start, a day and a purchase
 _SLACK: Final = 1000
 
 
-class Folders(Jobs):
+class Folders(Aftermath):
     """What is known of each inbox, outbox and archive, and how far its marker was counted."""
 
     def folder(self, role: Role, name: str) -> FolderMemory | None:

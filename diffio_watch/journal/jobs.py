@@ -269,35 +269,6 @@ class Jobs(Connection):
         return self._one("SELECT 1 FROM names WHERE inbox = ? AND name = ? AND job != ?",
                          inbox, os.fsencode(name), job_id) is not None
 
-    def pending_originals(self, inbox: str, now: float, limit: int = 50) -> list[Job]:
-        """Delivered jobs whose original is still to be archived or deleted, and due."""
-        return self._jobs("original IN ('pending', 'stuck') AND state = 'delivered' AND inbox = ? "
-                          "AND (due_at IS NULL OR due_at <= ?) LIMIT ?", inbox, now, limit, index="jobs_original")
-
-    def notices_due(self, inbox: str, now: float, limit: int = 200) -> list[Job]:
-        """Failed and held jobs whose error file is to be written: those whose file is still the one in the inbox."""
-        return self._jobs("error_file = 0 AND state IN ('failed', 'held') AND inbox = ? "
-                          "AND (state = 'held' OR due_at <= ?) "
-                          "AND (state = 'held' OR EXISTS (SELECT 1 FROM files WHERE files.job = jobs.id)) "
-                          "ORDER BY seq LIMIT ?", inbox, now, limit)
-
-    def notices_stale(self, inbox: str, limit: int = 200) -> list[Job]:
-        """Jobs whose error file is to go: they ended well, a later one at their path did, or the original is gone."""
-        return self._jobs(
-            "error_file = 1 AND inbox = ? AND (state IN ('delivered', 'skipped', 'cancelled') "
-            "OR NOT EXISTS (SELECT 1 FROM files WHERE files.inbox = jobs.inbox AND files.path = jobs.path) "
-            "OR EXISTS (SELECT 1 FROM jobs AS later WHERE later.inbox = jobs.inbox AND later.path = jobs.path "
-            "AND later.seq > jobs.seq AND later.state = 'delivered')) LIMIT ?", inbox, limit)
-
-    def old_notices(self, inbox: str) -> list[str]:
-        """Paths where jobs of this inbox had an error file that is out of date: renamed, or told anew."""
-        return [os.fsdecode(row["path"]) for row in self._all("SELECT path FROM old_notices WHERE inbox = ?", inbox)]
-
-    def forget_old_notice(self, inbox: str, path: str) -> None:
-        """The error file of a path that jobs have left is gone."""
-        with self.transaction() as db:
-            db.execute("DELETE FROM old_notices WHERE inbox = ? AND path = ?", (inbox, os.fsencode(path)))
-
     def stranded(self, inbox: str) -> list[Job]:
         """Jobs that wait for their file to settle anew, and of which none stands in the inbox."""
         return self._jobs("state = 'queued' AND inbox = ? AND due_at IS NULL "

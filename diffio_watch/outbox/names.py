@@ -19,6 +19,7 @@ from diffio_watch.disk.names import fold
 from diffio_watch.job import DownloadType, Job
 from diffio_watch.outbox.types import extension
 
+DROP_FILE: Final = "too many files at once.error.json"  # at the outbox's root, for all that is held as one drop
 LONGEST: Final = 255  # bytes of one name, on every filesystem of note
 TempKind = Literal["audio", "video", "transcript", "sidecar", "error", "original"]
 

@@ -17,14 +17,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from diffio_watch.disk import durable
-from diffio_watch.disk.names import fold, show
+from diffio_watch.disk.names import fold
 from diffio_watch.job import DownloadType, Job, Output, State
 from diffio_watch.outbox import names, sidecar
+from diffio_watch.outbox.error_files import ErrorFiles
 from diffio_watch.outbox.errors import ContentLost, NameTaken, translated
-from diffio_watch.outbox.files import holds, parsed, peek, size_of, unlink
+from diffio_watch.outbox.files import holds, size_of, unlink
 from diffio_watch.outbox.names import Plan
-from diffio_watch.outbox.recall import Evidence, told
-from diffio_watch.outbox.root import Root
+from diffio_watch.outbox.recall import told
 from diffio_watch.outbox.shape import Sidecar
 from diffio_watch.outbox.temp import Temp, reopen
 from diffio_watch.outbox.walk import Aside, join, nobody, sweep, walk
@@ -33,7 +33,7 @@ from diffio_watch.outbox.withdraw import withdraw_sidecar
 _KINDS: Final[tuple[names.TempKind, ...]] = ("audio", "video", "transcript", "sidecar", "error")
 
 
-class Outbox:
+class Outbox(ErrorFiles):
     """One outbox.
 
     Each method opens the root anew and checks it, so any of them raises `OutboxGone`, and `DiskTrouble` for what
@@ -45,15 +45,6 @@ class Outbox:
         available: raises `OutboxGone` unless the root is the right folder (its marker is there).
         tell: gets a sentence, once, for each promise that this filesystem can't hold.
     """
-
-    def __init__(self, root: str, *, inbox: str, available: Callable[[], None],
-                 tell: Callable[[str], None] = lambda _: None) -> None:
-        self.root = Root(root, available)
-        self.evidence = Evidence(self.root)
-        self.inbox = inbox
-        self.filesystem: int | None = None  # its number, once somebody asked what is free there
-        self._tell = tell
-        self._told: set[str] = set()
 
     def number_for(self, job: Job, wanted: Mapping[DownloadType, str | None],
                    reserved: Callable[[str], bool]) -> Plan:
@@ -155,12 +146,12 @@ class Outbox:
         with self.root.existing(folder) as fd:
             return fd is not None and size_of(name, fd) == size
 
-    def write_sidecar(self, job: Job, original: tuple[str, str] | None = None) -> str:
+    def write_sidecar(self, job: Job, earlier: Job | None = None) -> str:
         """Write the sidecar of a delivered or skipped job, and tell its path.
 
         Args:
             job: as it is about to be committed: its state, its times, its outputs all published.
-            original: id and path of the earlier job, for a skipped file.
+            earlier: the job that has the outputs, for a skipped file.
 
         Raises:
             NameTaken: something else has the name: `unpublish`, then number anew.
@@ -172,7 +163,7 @@ class Outbox:
             if output.state == "published" and not self.present(output):
                 raise ContentLost(_facts(output)[0])
         path = names.sidecar_path(job.path, job.number or 1)
-        if not self._put(path, sidecar.render(job, original), job, "sidecar",
+        if not self._put(path, sidecar.render(job, earlier), job, "sidecar",
                          lambda found: (found.job, found.run) == (job.id, job.run)):
             raise NameTaken(path)
         return path
@@ -180,24 +171,6 @@ class Outbox:
     def withdraw_sidecar(self, job: Job) -> None:
         """Remove the sidecar of an earlier delivery of this job: before `unpublish`, or it would name what is gone."""
         withdraw_sidecar(self.root, job, self._sync_folder)
-
-    def write_error(self, job: Job) -> bool:
-        """Write or refresh the error file of a failed or held job; False if something else has its name."""
-        if job.state not in {State.FAILED, State.HELD}:
-            raise ValueError(f"no error file for a job that is {job.state}")
-        return self._put(names.error_path(job.path), sidecar.render(job), job, "error",
-                         lambda found: self._error_of(found, job.path))
-
-    def clear_error(self, path: str) -> bool:
-        """Remove the error file of the original at `path` in the inbox; False if there was none of ours."""
-        folder, name = os.path.split(names.error_path(path))
-        with self.root.existing(folder) as fd:
-            found = None if fd is None else parsed(peek(name, fd))
-            if fd is None or found is None or not self._error_of(found, path):
-                return False
-            unlink(name, fd)
-            self._sync_folder(fd)
-            return True
 
     def clean(self, job: Job, kinds: Collection[names.TempKind] = _KINDS) -> None:
         """Remove the temporary files of this job, all or those of some kinds, and no others."""
@@ -228,52 +201,6 @@ class Outbox:
             room = os.fstatvfs(fd)
             self.filesystem = room.f_fsid
             return room.f_bavail * room.f_frsize
-
-    def _error_of(self, found: Sidecar, path: str) -> bool:
-        return (found.inbox == self.inbox and found.source.name == path
-                and found.state in {State.FAILED, State.HELD})
-
-    def _put(self, path: str, data: bytes, job: Job, kind: names.TempKind, ours: Callable[[Sidecar], bool]) -> bool:
-        """Write a whole small file; only an older one of ours is replaced. False if the name is another's."""
-        folder, name = os.path.split(path)
-        temp = names.temp_name(job.id, kind)
-        with self.root.made(folder, job.settings.dir_mode) as fd:
-            before = peek(name, fd)
-            if before is not None and ((found := parsed(before)) is None or not ours(found)):
-                return False
-            unlink(temp, fd)
-            if before != data:
-                file = durable.create(temp, job.settings.file_mode, dir_fd=fd)
-                try:
-                    durable.write_all(file, data)
-                    durable.sync(file)
-                finally:
-                    os.close(file)
-                if before is not None:
-                    os.rename(temp, name, src_dir_fd=fd, dst_dir_fd=fd)
-                else:
-                    try:
-                        self._rename(temp, name, fd, fd)
-                    except FileExistsError:
-                        os.unlink(temp, dir_fd=fd)
-                        return False
-            self._sync_folder(fd)
-            return True
-
-    def _rename(self, source: str, target: str, source_fd: int, target_fd: int) -> None:
-        way = durable.rename_noreplace(source, target, source_fd=source_fd, target_fd=target_fd)
-        if way == "lock":
-            self._once("its filesystem can neither rename without replacing nor make hard links; "
-                       "names are looked at first")
-
-    def _sync_folder(self, fd: int) -> None:
-        if not durable.sync_folder(fd):
-            self._once("its filesystem can't sync folders; a power cut may lose the newest names")
-
-    def _once(self, sentence: str) -> None:
-        if sentence not in self._told:
-            self._told.add(sentence)
-            self._tell(f"outbox {show(self.root.path)}: {sentence}")
 
 
 def _facts(output: Output) -> tuple[str, int, str]:

@@ -26,6 +26,8 @@ from diffio_watch.job import DownloadType, OutputWish, State
 _MOST: Final = (1 << 63) - 1  # what a journal can hold
 _LONGEST_NAME: Final = 1530  # bytes: 255 characters of any kind, as FAT and NTFS have them
 _LONGEST_PATH: Final = 4095
+_LEAN: Final = frozenset({"path_hex", "inbox"})
+_OPTIONAL: Final = frozenset({"what_happened", "what_you_can_do", "duplicate_of"})
 _ID: Final = "^[0-9A-HJKMNP-TV-Z]{26}$"
 
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$", description="RFC 3339, UTC")]
@@ -68,7 +70,7 @@ class _Place(_Model):
 
     @model_serializer(mode="wrap")
     def _lean(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        told = {key: value for key, value in handler(self).items() if key != "path_hex" or value is not None}
+        told = {key: value for key, value in handler(self).items() if key not in _LEAN or value is not None}
         return dict(sorted(told.items(), key=lambda item: item[0] not in {"type", "job"}))  # what it is comes first
 
     @property
@@ -150,15 +152,25 @@ class Times(_Model):
     delivered_at: Time | None
 
 
+class EarlierOutput(_Place):
+    """An output of the earlier job, relative to the outbox."""
+
+    type: DownloadType
+
+
 class Duplicate(_Place):
-    """The earlier job of the same content, and its path in the inbox."""
+    """The earlier job of the same content, its path in the inbox, and where its results were put."""
 
     job: Annotated[str, Field(pattern=_ID)]
+    inbox: Annotated[str | None, Field(description="where it is another one")] = None
+    outputs: list[EarlierOutput] = []
 
 
 class Sidecar(_Model):
-    """The whole file. `duplicate_of` stands only in the sidecar of a skipped file."""
+    """The whole file. `duplicate_of` stands in the sidecar of a skipped file alone, the first two in error files."""
 
+    what_happened: Annotated[str | None, Field(description="for people who see the folder only")] = None
+    what_you_can_do: Annotated[str | None, Field(description="likewise, without commands")] = None
     schema_: Annotated[Literal["diffio-watch/sidecar/1"], Field(alias="schema")]
     version: str
     job: Annotated[str, Field(pattern=_ID)]
@@ -177,4 +189,4 @@ class Sidecar(_Model):
 
     @model_serializer(mode="wrap")
     def _lean(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in handler(self).items() if key != "duplicate_of" or value is not None}
+        return {key: value for key, value in handler(self).items() if key not in _OPTIONAL or value is not None}

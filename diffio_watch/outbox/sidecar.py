@@ -27,19 +27,24 @@ class NotASidecar(ValueError):
     """These bytes are no sidecar or error file of this program."""
 
 
-def build(of: Job, original: tuple[str, str] | None = None) -> dict[str, Any]:
+def build(of: Job, earlier: Job | None = None, words: tuple[str, str] | None = None) -> dict[str, Any]:
     """A job as the sidecar tells it, ready for `disk.names.dumps`.
 
     Args:
         of: the job, in the state that is to be told.
-        original: id and path of the earlier job, for a skipped file.
+        earlier: the job that has the outputs, for a skipped file.
+        words: for an error file: what happened, and what an editor can do.
     """
     done = [output for output in of.outputs if output.state == "published"]
     return Sidecar.model_validate(_clean({
+        "what_happened": words and words[0], "what_you_can_do": words and words[1],
         "schema": SCHEMA, "version": __version__, "job": of.id, "run": of.run, "inbox": of.inbox,
         "state": of.state.value,
         "because": of.because and {"code": of.because.code, "message": of.because.message, "action": of.because.action},
-        "duplicate_of": original and {"job": original[0], **_place(original[1])},
+        "duplicate_of": earlier and {
+            "job": earlier.id, **_place(earlier.path), "inbox": earlier.inbox if earlier.inbox != of.inbox else None,
+            "outputs": [{"type": output.type, **_place(output.path or "")} for output in earlier.outputs
+                        if output.state == "published"]},
         "source": {**_place(of.path), "size": of.size, "sha256": of.sha256, "modified_at": rfc3339_ns(of.mtime_ns),
                    "media": of.media and {**_media(of.media), "has_video": of.media.has_video}},
         "request": {"model": of.settings.model, "sampling": of.settings.sampling, "params": of.settings.params,
@@ -55,9 +60,9 @@ def build(of: Job, original: tuple[str, str] | None = None) -> dict[str, Any]:
     })).model_dump(mode="json", by_alias=True)
 
 
-def render(of: Job, original: tuple[str, str] | None = None) -> bytes:
+def render(of: Job, earlier: Job | None = None, words: tuple[str, str] | None = None) -> bytes:
     """The sidecar's bytes; arguments as for `build`."""
-    return (names.dumps(build(of, original), indent=2) + "\n").encode()
+    return (names.dumps(build(of, earlier, words), indent=2) + "\n").encode()
 
 
 def parse(data: bytes) -> Sidecar:

@@ -8,18 +8,21 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from diffio_watch.config import Inbox
 from diffio_watch.disk.names import show
+from diffio_watch.disk.trouble import Trouble
 from diffio_watch.job import OPEN, Job, State
-from diffio_watch.journal import JournalTrouble, Stale
+from diffio_watch.journal import JournalCorrupt, JournalTrouble, Stale
 from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
 from diffio_watch.outbox.originals import Disposal, dispose
 from diffio_watch.outbox.root import Root
 from diffio_watch.outbox.walk import sweep
+from diffio_watch.pipeline.aside import Aside
 from diffio_watch.pipeline.decide import size
 from diffio_watch.pipeline.halts import Halts
+from diffio_watch.pipeline.notices import Notices
 from diffio_watch.pipeline.outcome import Stop, pause
 from diffio_watch.pipeline.rulings import way
 from diffio_watch.pipeline.tools import Tools
@@ -28,8 +31,7 @@ from diffio_watch.reasons import because
 _SWEEP_EVERY: Final = 86_400.0  # what cancelled downloads leave behind
 _PAUSE: Final = 1.0
 _ROOM_EVERY: Final = 5.0
-_TROUBLE_PAUSE: Final = 60.0
-_BY_INTAKE: Final = frozenset({"empty", "not_media", "truncated", "internal"})
+_CANT_GO: Final = "The original could not be moved away or deleted yet: "
 
 
 class Chores:
@@ -53,6 +55,8 @@ class Chores:
         self._archive = archive
         self._beat = beat
         self._outbox = tools.outboxes[inbox.name]
+        self._notices = Notices(inbox.name, tools.journal, self._outbox, tools.log, self._tick)
+        self._aside = Aside()
         self._looked_at = float("-inf")
         self._quiet_until = 0.0
         self._sweep_at = 0.0
@@ -85,22 +89,30 @@ class Chores:
         self._release(now)
         self._strand()
         if now - self._looked_at >= _ROOM_EVERY:
-            self._try(self._look, now)
             self._looked_at = now
-        for chore in (self._notices, self._originals):
+            self._try(lambda _: self._look(), now)
+        for chore in (self._notices.once, self._originals):
             if now >= self._quiet_until:
-                self._try(lambda chore=chore: chore(now), now)  # type: ignore[misc]  # bound now, on purpose
+                self._try(chore, now)
 
-    def _try(self, chore: Callable[[], None], now: float) -> None:
+    def _try(self, chore: Callable[[float], None], now: float) -> None:
+        """A chore of its own: whatever it meets in a shared folder, the others have their turn, and it tries again."""
         try:
-            chore()
+            chore(now)
         except OutboxGone as gone:
             if gone.path == str(self._inbox.outbox):
                 self._stop("outbox", "outbox_refused" if _refused(gone.path) else "outbox_unavailable",
                            path=show(gone.path), detail=gone.detail)
             self._quiet_until = now + _ROOM_EVERY
         except DiskTrouble as trouble:
-            self._tools.log.warning("outbox.troubled", inbox=self._inbox.name, detail=trouble.detail)
+            if self._aside.put(trouble.detail, trouble.detail, now):
+                self._tools.log.warning("outbox.troubled", inbox=self._inbox.name, detail=trouble.detail)
+        except (JournalTrouble, JournalCorrupt):
+            raise
+        except Exception as error:
+            self._quiet_until = now + _ROOM_EVERY
+            if self._aside.put(repr(error), repr(error), now):
+                self._tools.log.exception("chore.stumbled", inbox=self._inbox.name)
 
     def _tick(self) -> None:
         """Show life in the middle of something long.
@@ -164,62 +176,29 @@ class Chores:
             self._halts.end(scope)
         self._halts.begin(Stop(scope, reason), self._tools.clock.now())
 
-    def _notices(self, now: float) -> None:
-        """Error files: written for what failed or is held, removed when that is over."""
-        journal, name = self._tools.journal, self._inbox.name
-        for path in journal.old_notices(name):
-            self._one(lambda path=path: self._forget(path))  # type: ignore[misc]  # bound now, for the loop goes on
-        for job in journal.notices_due(name, now):
-            self._one(lambda job=job: self._notice(job))  # type: ignore[misc]  # bound now, for the loop goes on
-        for job in journal.notices_stale(name):
-            self._one(lambda job=job: self._clear(job))  # type: ignore[misc]  # bound now, for the loop goes on
-
-    def _one(self, chore: Callable[[], None]) -> None:
-        """One file of many: trouble with it keeps no other from its turn."""
-        self._tick()
-        try:
-            chore()
-        except DiskTrouble as trouble:
-            self._tools.log.warning("outbox.troubled", inbox=self._inbox.name, detail=trouble.detail)
-            self._quiet_until = self._tools.clock.now() + _TROUBLE_PAUSE
-
-    def _forget(self, path: str) -> None:
-        self._outbox.clear_error(path)
-        self._tools.journal.forget_old_notice(self._inbox.name, path)
-
-    def _clear(self, job: Job) -> None:
-        self._outbox.clear_error(job.path)
-        self._commit(job, error_file=False)
-
-    def _notice(self, job: Job) -> None:
-        if job.because is not None and _refused_by_intake(job):  # what fails in a step is told there
-            self._tools.log.error("job.failed", job=job.id, inbox=job.inbox, path=job.path,
-                                  reason=job.because.code, message=job.because.message, action=job.because.action)
-        if not self._outbox.write_error(job):
-            self._tools.log.warning("outbox.error_file_name_taken", job=job.id, path=job.path)
-        if not self._commit(job, error_file=True, due_at=job.due_at if job.state is State.HELD else None):
-            self._outbox.clear_error(job.path)  # the job went on meanwhile; if it has not, it is told anew
-
     def _originals(self, now: float) -> None:
         """What is delivered goes where the settings say, once the delivery is committed."""
         stopped = self._halts.all().get(self._scope("archive"))
-        for job in self._tools.journal.pending_originals(self._inbox.name, now):
+        pending = self._tools.journal.pending_originals
+        # an archive that is not there keeps no original from being deleted
+        ways: tuple[Literal["delete", "archive"], ...] = ("delete", "archive")
+        for job in [job for one in ways for job in pending(self._inbox.name, now, way=one)]:
             self._tick()
             if stopped is not None and job.settings.originals == "archive":
                 self._explain(job, f"original pending: {stopped.because.message}")
                 continue
-            try:
-                disposal = self._dispose(job)
-            except DiskTrouble as trouble:
-                disposal = Disposal("pending", trouble.detail)
+            disposal = self._dispose(job)
             if disposal.original in {"pending", "stuck"}:
                 changes: dict[str, Any] = {"due_at": now + pause(job.parks), "parks": job.parks + 1}
             else:
                 changes = {"due_at": None, "parks": 0}
             detail = f"original {disposal.original}{': ' if disposal.detail else ''}{disposal.detail}"
-            self._commit(job, original=disposal.original, detail=detail, **changes)
-            self._tools.log.info("original.handled", job=job.id, inbox=job.inbox, path=job.path,
-                                 original=disposal.original, detail=disposal.detail)
+            news = (disposal.original, notes := _noted(job, disposal)) != (job.original, job.notes)
+            self._commit(job, original=disposal.original, notes=notes, detail=detail if news else "", **changes)
+            if news:
+                tell = self._tools.log.warning if disposal.original == "stuck" else self._tools.log.info
+                tell("original.handled", job=job.id, inbox=job.inbox, path=job.path, original=disposal.original,
+                     detail=disposal.detail)
 
     def _explain(self, job: Job, detail: str) -> None:
         """Put a reason into a job's history, unless it is the last word there."""
@@ -230,7 +209,16 @@ class Chores:
     def _dispose(self, job: Job) -> Disposal:
         if job.settings.originals == "archive" and self._archive is None:
             return Disposal("stuck", "`archive` is configured no more")
-        return dispose(job, self._root, self._archive, self._tick)
+        try:
+            return dispose(job, self._root, self._archive, self._tick)
+        except DiskTrouble as trouble:
+            stuck = trouble.kind in {Trouble.NO_RIGHT, Trouble.IN_THE_WAY, Trouble.BAD_NAME}
+            return Disposal("stuck" if stuck else "pending", trouble.detail)
+        except (OutboxGone, JournalTrouble, JournalCorrupt):
+            raise
+        except Exception as error:
+            self._tools.log.exception("chore.stumbled", inbox=job.inbox, path=job.path)
+            return Disposal("stuck", repr(error))
 
     def _strand(self) -> None:
         """What waits for a file that stands nowhere any more ends as if it had gone just now."""
@@ -252,10 +240,10 @@ class Chores:
         return True
 
 
-def _refused_by_intake(job: Job) -> bool:
-    """Whether a job failed before any step of its way."""
-    return (job.state is State.FAILED and job.because is not None and job.because.code in _BY_INTAKE
-            and job.attempts == job.parks == 0 and job.project_id is None)
+def _noted(job: Job, disposal: Disposal) -> tuple[str, ...]:
+    """The job's notes, with one on an original that can't go, as long as it can't."""
+    others = tuple(note for note in job.notes if not note.startswith(_CANT_GO))
+    return (*others, f"{_CANT_GO}{disposal.detail}.") if disposal.original == "stuck" else others
 
 
 def _refused(path: str) -> bool:

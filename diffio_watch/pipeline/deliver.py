@@ -211,7 +211,7 @@ def _skip(job: Job, earlier: Job, code: str, tools: Tools) -> Outcome:
     skipped: dict[str, Any] = {"state": State.SKIPPED, "because": reason, "due_at": None, "parks": 0}
     try:
         with tools.files.call(job.inbox, SYNC_PATIENCE):
-            tools.outbox(job).write_sidecar(replace(job, **skipped), (earlier.id, earlier.path))
+            tools.outbox(job).write_sidecar(replace(job, **skipped), earlier)
     except NameTaken:
         return _renumber(job, tools)
     return Outcome(skipped, rest=True)

@@ -216,10 +216,11 @@ def test_ones_own_sidecar_is_written_anew_and_no_other(studio: Studio) -> None:
 def test_a_skipped_file_has_a_sidecar_of_its_own(studio: Studio) -> None:
     outbox = studio.outbox()
     job = replace(reserve(outbox, studio.job(), {}), state=State.SKIPPED)
-    earlier = new_id()
-    assert outbox.write_sidecar(job, (earlier, "first.wav")) == SIDECAR
+    earlier = deliver(outbox, studio.job("first.wav"))
+    assert outbox.write_sidecar(job, earlier) == SIDECAR
     told = json.loads(studio.files()[SIDECAR])
-    assert (told["outputs"], told["duplicate_of"]) == ([], {"job": earlier, "path": "first.wav"})
+    assert (told["outputs"], told["duplicate_of"]) == ([], {"job": earlier.id, "path": "first.wav", "outputs": [
+        {"type": "audio", "path": "first.restored.mp3"}, {"type": "transcript", "path": "first.transcript.json"}]})
 
 
 def test_an_error_file_is_written_refreshed_and_cleared_by_any_job_of_the_path(studio: Studio) -> None:

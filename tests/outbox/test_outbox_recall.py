@@ -119,7 +119,7 @@ def test_who_bought_is_the_earlier_job_of_a_copy_and_nobody_before_anything_was_
     job = studio.job("talk.wav")
     told = {
         "delivered": render(replace(job, state=State.DELIVERED, generation_id="g")),
-        "copy": render(replace(job, state=State.SKIPPED), (EARLIER, "first.wav")),
+        "copy": render(replace(job, state=State.SKIPPED), replace(job, id=EARLIER, path="first.wav")),
         "sent": render(replace(job, state=State.FAILED, idempotency_key="k")),
         "held": render(replace(job, state=State.HELD)),
     }

@@ -64,7 +64,7 @@ def test_the_published_schema_is_the_models_and_every_sidecar_keeps_to_it() -> N
     assert schema == sidecar.json_schema()
     check = jsonschema.Draft202012Validator(schema)
     for data in (render(delivered()), render(delivered("\udcff.wav")),
-                 render(delivered(state=State.SKIPPED, outputs=()), (new_id(), "a.wav")),
+                 render(delivered(state=State.SKIPPED, outputs=()), delivered("a.wav")),
                  render(Job(new_id(), "p", "a.wav", 0, 0, Settings(), state=State.FAILED,
                             because=Because("empty", "It is empty.", "Copy it again.")))):
         check.validate(json.loads(data))
@@ -80,9 +80,13 @@ def test_a_name_that_is_no_utf8_has_its_bytes_beside_it_and_others_do_not() -> N
 
 
 def test_a_skipped_file_points_to_the_earlier_one_and_only_it_does() -> None:
-    earlier = new_id()
-    got = json.loads(render(delivered(state=State.SKIPPED, outputs=()), (earlier, "old\udcff.wav")))
-    assert got["duplicate_of"] == {"job": earlier, "path": "old\\xff.wav", "path_hex": b"old\xff.wav".hex()}
+    earlier = delivered("old\udcff.wav")
+    got = json.loads(render(delivered(state=State.SKIPPED, outputs=()), earlier))
+    assert got["duplicate_of"] == {
+        "job": earlier.id, "path": "old\\xff.wav", "path_hex": b"old\xff.wav".hex(),
+        "outputs": [{"type": "audio", "path": "show 12/interview.restored.mp3"}]}
+    other = json.loads(render(delivered(state=State.SKIPPED, outputs=()), replace(earlier, inbox="another")))
+    assert other["duplicate_of"]["inbox"] == "another"
     assert got["outputs"] == []
     assert "duplicate_of" not in json.loads(render(delivered()))
 
@@ -164,7 +168,7 @@ def test_times_no_calendar_has_are_none(seconds: float | None, told: str | None)
 @pytest.mark.parametrize("path", ["../stolen.mp3", "/etc/passwd", "a//b", "", "a/../../b"])
 @pytest.mark.parametrize("field", ["source", "outputs", "duplicate_of"])
 def test_no_path_in_a_sidecar_leads_out_of_its_folder(field: str, path: str) -> None:
-    told = sidecar.build(delivered(), (new_id(), "a.wav"))
+    told = sidecar.build(delivered(), delivered("a.wav"))
     parse(json.dumps(told).encode())
     place = told["outputs"][0] if field == "outputs" else told[field]
     place["path"] = path

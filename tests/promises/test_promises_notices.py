@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,10 @@ from diffio_watch.intake.room import Now
 from diffio_watch.job import Job, State
 from diffio_watch.once import undone
 from diffio_watch.outbox import Outbox
+from diffio_watch.outbox.names import DROP_FILE
+from diffio_watch.outbox.root import Root
+from diffio_watch.pipeline.chores import Chores
+from diffio_watch.reasons import because
 from diffio_watch.sandbox import Sandbox
 
 ERROR = "a.wav.error.json"
@@ -55,7 +60,7 @@ def test_nothing_is_sent_where_it_can_not_be_taken_away(house: House, service: S
         def refused(*_: object) -> bool:
             raise OSError(30, "Read-only file system")
 
-        patch.setattr("diffio_watch.outbox.publish.unlink", refused)
+        patch.setattr("diffio_watch.outbox.error_files.unlink", refused)
         house.run(60)
     job = house.job(failed)
     assert (job.state, job.because and job.because.code) == (State.GENERATING, "disk")
@@ -106,5 +111,75 @@ def test_once_says_what_did_not_get_done(make_house: MakeHouse) -> None:
     house.finish()
     house.chores()
     now = Now(available=True, scans=1, waiting={"unreadable": 2, "settling": 1})
-    assert undone(house.journal, house.halts, {"podcasts": now}, 0.0) == {"unreadable": 2, "originals": 1}
+    assert undone(house.journal, house.halts, {"podcasts": now}, 0.0) == {"unreadable": 2, "waiting": 1, "originals": 1}
     assert undone(house.journal, house.halts, {"another": Now(scans=1)}, 0.0) == {}
+
+
+def fail(house: House, path: str) -> str:
+    """A failed job whose error file is due."""
+    job = house.drop(path, b"x")
+    house.journal.commit(house.job(job), state=State.FAILED, because=because("not_media", job=job),
+                         due_at=house.clock.now())
+    return job
+
+
+def test_error_files_that_can_not_be_written_keep_no_other_from_being_written(house: House) -> None:
+    """More of them than one round takes; they are told, not every second, and written once they can be."""
+    (house.outbox() / "show").write_text("a file where a folder is to be")
+    stuck = [fail(house, f"show/{number:03}.wav") for number in range(210)]
+    fail(house, "fine.wav")
+    chores = Chores(house.tools.config.inbox("podcasts"), house.tools, house.halts,
+                    Root(str(house.inbox()), lambda: None), None, beat=lambda: None)
+    for _ in range(2):
+        chores.once()
+    assert "fine.wav.error.json" in house.visible()
+    assert len(house.alerts("outbox.troubled")) == 210
+    for _ in range(5):
+        chores.once()
+    assert len(house.alerts("outbox.troubled")) == 210
+    (house.outbox() / "show").unlink()
+    house.clock.advance(3600)
+    for _ in range(2):
+        chores.once()
+    assert len(house.visible()) == 211
+    assert all(house.job(job).error_file for job in stuck)
+
+
+def test_a_drop_that_is_held_leaves_one_error_file_for_all_and_it_goes_with_the_last(make_house: MakeHouse) -> None:
+    house = make_house(limits={"approve_over_files": 3})
+    jobs = [house.drop(f"show/{number}.wav") for number in range(5)]
+    assert {house.job(job).state for job in jobs} == {State.HELD}
+    house.chores()
+    assert house.visible() == {DROP_FILE}
+    assert json.loads((house.outbox() / DROP_FILE).read_text())["what_happened"].startswith("5 recordings")
+    assert house.ask("approve", jobs=jobs[:3]).exit == 0
+    house.chores()
+    assert json.loads((house.outbox() / DROP_FILE).read_text())["what_happened"].startswith("2 recordings")
+    house.restart()
+    assert house.ask("approve", jobs=jobs[3:]).exit == 0
+    house.chores()
+    assert house.visible() == set()
+    house.finish()
+    house.check_delivered(*jobs)
+
+
+def test_an_original_that_can_not_go_is_noted_as_long_as_it_can_not(make_house: MakeHouse) -> None:
+    """`originals: delete`, and a link was put in its place: nobody's hand deletes what is behind it."""
+    house = make_house(inboxes={"podcasts": {"originals": "delete"}})
+    job = house.drop("a.wav")
+    house.finish()
+    original = house.inbox() / "a.wav"
+    original.rename(house.base / "real.wav")
+    original.symlink_to(house.base / "real.wav")
+    for _ in range(3):
+        house.chores()
+    told = house.job(job)
+    assert told.original == "stuck"
+    assert told.notes == ("The original could not be moved away or deleted yet: it is a symbolic link.",)
+    assert house.journal.stuck_originals() == {"podcasts": 1}
+    original.unlink()
+    (house.base / "real.wav").rename(original)
+    house.clock.advance(3600)
+    house.chores()
+    assert (house.job(job).original, house.job(job).notes) == ("deleted", ())
+    assert not original.exists()

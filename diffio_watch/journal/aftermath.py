@@ -1,0 +1,62 @@
+"""What is left to do beside a job's way: error files and originals."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from typing import Literal
+
+from diffio_watch.job import Job
+from diffio_watch.journal.jobs import Jobs
+from diffio_watch.journal.rows import dump
+
+
+class Aftermath(Jobs):
+    """Which error files are to be written or to go, and which originals."""
+
+    def pending_originals(self, inbox: str, now: float, limit: int = 50, *,
+                          way: Literal["archive", "delete"] | None = None) -> list[Job]:
+        """Delivered jobs whose original is still to be archived or deleted, and due; of one way, or all."""
+        return self._jobs("original IN ('pending', 'stuck') AND state = 'delivered' AND inbox = ? "
+                          "AND (due_at IS NULL OR due_at <= ?) "
+                          "AND (? IS NULL OR json_extract(settings, '$.originals') = ?) LIMIT ?",
+                          inbox, now, way, way, limit, index="jobs_original")
+
+    def notices_due(self, inbox: str, now: float, limit: int = 200, *, without: Collection[str] = ()) -> list[Job]:
+        """Failed and held jobs whose error file is to be written: those whose file is still the one in the inbox.
+
+        `without` are ids of jobs that are to be left out.
+        """
+        return self._jobs("error_file = 0 AND state IN ('failed', 'held') AND inbox = ? "
+                          "AND (state = 'held' OR due_at <= ?) "
+                          "AND (state = 'held' OR EXISTS (SELECT 1 FROM files WHERE files.job = jobs.id)) "
+                          "AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?",
+                          inbox, now, dump(list(without)), limit)
+
+    def notices_stale(self, inbox: str, limit: int = 200, *, without: Collection[str] = ()) -> list[Job]:
+        """Jobs whose error file is to go: they ended well, a later one at their path did, or the original is gone.
+
+        `without` are ids of jobs that are to be left out.
+        """
+        return self._jobs(
+            "error_file = 1 AND inbox = ? AND (state IN ('delivered', 'skipped', 'cancelled') "
+            "OR NOT EXISTS (SELECT 1 FROM files WHERE files.inbox = jobs.inbox AND files.path = jobs.path) "
+            "OR EXISTS (SELECT 1 FROM jobs AS later WHERE later.inbox = jobs.inbox AND later.path = jobs.path "
+            "AND later.seq > jobs.seq AND later.state = 'delivered')) "
+            "AND id NOT IN (SELECT value FROM json_each(?)) LIMIT ?", inbox, dump(list(without)), limit)
+
+    def held_drop(self, inbox: str) -> tuple[int, Job | None]:
+        """How many jobs are held as one drop, and the oldest of them."""
+        drop = "state = 'held' AND inbox = ? AND json_extract(because, '$.code') = 'drop_size'"
+        found = self._one(f"SELECT count(*) AS n FROM jobs WHERE {drop}", inbox)  # noqa: S608 - a constant
+        first = self._jobs(f"{drop} ORDER BY seq LIMIT 1", inbox)
+        return (int(found["n"]) if found is not None else 0), (first[0] if first else None)
+
+    def old_notices(self, inbox: str) -> list[str]:
+        """Paths where jobs of this inbox had an error file that is out of date: renamed, or told anew."""
+        return [os.fsdecode(row["path"]) for row in self._all("SELECT path FROM old_notices WHERE inbox = ?", inbox)]
+
+    def forget_old_notice(self, inbox: str, path: str) -> None:
+        """The error file of a path that jobs have left is gone."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM old_notices WHERE inbox = ? AND path = ?", (inbox, os.fsencode(path)))

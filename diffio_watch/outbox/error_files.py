@@ -1,0 +1,114 @@
+"""Small files that stand under their own names: sidecars, put whole, and error files, put and taken away."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from diffio_watch.disk import durable
+from diffio_watch.disk.names import show
+from diffio_watch.job import Job, State
+from diffio_watch.outbox import editors, names, sidecar
+from diffio_watch.outbox.files import parsed, peek, unlink
+from diffio_watch.outbox.recall import Evidence
+from diffio_watch.outbox.root import Root
+from diffio_watch.outbox.shape import Sidecar
+
+
+class ErrorFiles:
+    """The part of an outbox that tells of what failed or is held; `Outbox` says what the arguments are."""
+
+    def __init__(self, root: str, *, inbox: str, available: Callable[[], None],
+                 tell: Callable[[str], None] = lambda _: None) -> None:
+        self.root = Root(root, available)
+        self.evidence = Evidence(self.root)
+        self.inbox = inbox
+        self.filesystem: int | None = None  # its number, once somebody asked what is free there
+        self._tell = tell
+        self._told: set[str] = set()
+
+    def write_error(self, job: Job) -> bool:
+        """Write or refresh the error file of a failed or held job; False if something else has its name."""
+        if job.state not in {State.FAILED, State.HELD}:
+            raise ValueError(f"no error file for a job that is {job.state}")
+        told = sidecar.render(job, words=editors.words(job.because))
+        return self._put(names.error_path(job.path), told, job, "error",
+                         lambda found: self._error_of(found, job.path))
+
+    def clear_error(self, path: str) -> bool:
+        """Remove the error file of the original at `path` in the inbox; False if there was none of ours."""
+        return self._clear(names.error_path(path), lambda found: self._error_of(found, path))
+
+    def write_drop(self, oldest: Job, files: int) -> bool:
+        """Write or refresh the one file of a drop that is held; False if something else has its name.
+
+        Args:
+            oldest: of its jobs; what the file tells beside the sentence is about this one.
+            files: how many there are.
+        """
+        return self._put(names.DROP_FILE, sidecar.render(oldest, words=editors.drop_words(files)), oldest, "error",
+                         self._error_of_drop)
+
+    def clear_drop(self) -> bool:
+        """Remove the file of a drop; False if there was none of ours."""
+        return self._clear(names.DROP_FILE, self._error_of_drop)
+
+    def _clear(self, path: str, ours: Callable[[Sidecar], bool]) -> bool:
+        folder, name = os.path.split(path)
+        with self.root.existing(folder) as fd:
+            found = None if fd is None else parsed(peek(name, fd))
+            if fd is None or found is None or not ours(found):
+                return False
+            unlink(name, fd)
+            self._sync_folder(fd)
+            return True
+
+    def _error_of(self, found: Sidecar, path: str) -> bool:
+        return (found.inbox == self.inbox and found.source.name == path
+                and found.state in {State.FAILED, State.HELD})
+
+    def _error_of_drop(self, found: Sidecar) -> bool:
+        return (found.inbox == self.inbox and found.state is State.HELD
+                and found.because is not None and found.because.code == "drop_size")
+
+    def _put(self, path: str, data: bytes, job: Job, kind: names.TempKind, ours: Callable[[Sidecar], bool]) -> bool:
+        """Write a whole small file; only an older one of ours is replaced. False if the name is another's."""
+        folder, name = os.path.split(path)
+        temp = names.temp_name(job.id, kind)
+        with self.root.made(folder, job.settings.dir_mode) as fd:
+            before = peek(name, fd)
+            if before is not None and ((found := parsed(before)) is None or not ours(found)):
+                return False
+            unlink(temp, fd)
+            if before != data:
+                file = durable.create(temp, job.settings.file_mode, dir_fd=fd)
+                try:
+                    durable.write_all(file, data)
+                    durable.sync(file)
+                finally:
+                    os.close(file)
+                if before is not None:
+                    os.rename(temp, name, src_dir_fd=fd, dst_dir_fd=fd)
+                else:
+                    try:
+                        self._rename(temp, name, fd, fd)
+                    except FileExistsError:
+                        os.unlink(temp, dir_fd=fd)
+                        return False
+            self._sync_folder(fd)
+            return True
+
+    def _rename(self, source: str, target: str, source_fd: int, target_fd: int) -> None:
+        way = durable.rename_noreplace(source, target, source_fd=source_fd, target_fd=target_fd)
+        if way == "lock":
+            self._once("its filesystem can neither rename without replacing nor make hard links; "
+                       "names are looked at first")
+
+    def _sync_folder(self, fd: int) -> None:
+        if not durable.sync_folder(fd):
+            self._once("its filesystem can't sync folders; a power cut may lose the newest names")
+
+    def _once(self, sentence: str) -> None:
+        if sentence not in self._told:
+            self._told.add(sentence)
+            self._tell(f"outbox {show(self.root.path)}: {sentence}")

@@ -1,0 +1,126 @@
+"""Error files: written for what failed or is held, removed when that is over; one for a drop that is held as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from structlog.typing import FilteringBoundLogger
+
+from diffio_watch.job import Job, State
+from diffio_watch.journal import Journal, JournalCorrupt, JournalTrouble, Stale
+from diffio_watch.outbox import Outbox, names
+from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
+from diffio_watch.pipeline.aside import Aside
+
+_BY_INTAKE: Final = frozenset({"empty", "not_media", "truncated", "internal"})
+_DROP: Final = "drop_size"
+
+
+class Notices:
+    """The error files of one inbox. Whatever one of them meets, the others have their turn.
+
+    Args:
+        inbox: name of the inbox.
+        journal: what says which are due.
+        outbox: where they stand.
+        log: where trouble is told, once.
+        tick: called at each file, and may raise to end it.
+    """
+
+    def __init__(self, inbox: str, journal: Journal, outbox: Outbox, log: FilteringBoundLogger,
+                 tick: Callable[[], None]) -> None:
+        self._inbox = inbox
+        self._journal = journal
+        self._outbox = outbox
+        self._log = log
+        self._tick = tick
+        self._aside = Aside()
+
+    def once(self, now: float) -> None:
+        """Write and remove what is due.
+
+        Args:
+            now: seconds since the epoch.
+
+        Raises:
+            OutboxGone: the outbox is not there.
+            JournalTrouble: the journal can't be relied on any more.
+        """
+        waiting = set(self._aside.waiting(now))
+        old = self._journal.old_notices(self._inbox)
+        for path in old:
+            if (key := f"old {path}") not in waiting:
+                self._one(key, path, lambda path=path: self._forget(path), now)  # type: ignore[misc]  # bound now, for the loop goes on
+        due = self._journal.notices_due(self._inbox, now, without=waiting)
+        drop = [job for job in due if _of_drop(job)]
+        if (drop or old) and _DROP not in waiting:
+            self._one(_DROP, "", lambda: self._tell_drop(drop), now)
+        for job in due:
+            if not _of_drop(job):
+                self._one(job.id, job.path, lambda job=job: self._notice(job), now)  # type: ignore[misc]  # bound now, for the loop goes on
+        for job in self._journal.notices_stale(self._inbox, without=waiting):
+            self._one(job.id, job.path, lambda job=job: self._clear(job), now)  # type: ignore[misc]  # bound now, for the loop goes on
+
+    def _one(self, key: str, path: str, chore: Callable[[], None], now: float) -> None:
+        """One file of many: trouble with it keeps no other from its turn."""
+        self._tick()
+        try:
+            chore()
+        except (OutboxGone, JournalTrouble, JournalCorrupt):
+            raise
+        except DiskTrouble as trouble:
+            if self._aside.put(key, trouble.detail, now):
+                self._log.warning("outbox.troubled", inbox=self._inbox, path=path, detail=trouble.detail)
+        except Exception as error:  # noqa: BLE001 - whatever a name or a file of others leads to, the next has its turn
+            if self._aside.put(key, repr(error), now):
+                self._log.error("outbox.stumbled", inbox=self._inbox, path=path, exc_info=error)
+        else:
+            self._aside.drop(key)
+
+    def _forget(self, path: str) -> None:
+        self._outbox.clear_error(path)
+        self._journal.forget_old_notice(self._inbox, path)
+
+    def _clear(self, job: Job) -> None:
+        self._outbox.clear_error(job.path)
+        self._commit(job, error_file=False)
+
+    def _notice(self, job: Job) -> None:
+        if job.because is not None and _refused_by_intake(job):  # what fails in a step is told there
+            self._log.error("job.failed", job=job.id, inbox=job.inbox, path=job.path, reason=job.because.code,
+                            message=job.because.message, action=job.because.action)
+        if not self._outbox.write_error(job):
+            self._log.warning("outbox.error_file_name_taken", job=job.id, path=job.path)
+        if not self._commit(job, error_file=True, due_at=job.due_at if job.state is State.HELD else None):
+            self._outbox.clear_error(job.path)  # the job went on meanwhile; if it has not, it is told anew
+
+    def _tell_drop(self, fresh: Sequence[Job]) -> None:
+        """Bring the one file of all that is held as a drop up to date."""
+        held, oldest = self._journal.held_drop(self._inbox)
+        if oldest is None:
+            self._outbox.clear_drop()
+        elif not self._outbox.write_drop(oldest, held):
+            self._log.warning("outbox.error_file_name_taken", inbox=self._inbox, path=names.DROP_FILE)
+        with self._journal.transaction():
+            for job in fresh:
+                self._commit(job, error_file=True)
+
+    def _commit(self, job: Job, **changes: Any) -> bool:
+        """Whether the job was still as it had been read."""
+        try:
+            self._journal.commit(job, **changes)
+        except Stale:
+            self._log.debug("chore.overtaken", job=job.id)
+            return False
+        return True
+
+
+def _of_drop(job: Job) -> bool:
+    return job.state is State.HELD and job.because is not None and job.because.code == _DROP
+
+
+def _refused_by_intake(job: Job) -> bool:
+    """Whether a job failed before any step of its way."""
+    return (job.state is State.FAILED and job.because is not None and job.because.code in _BY_INTAKE
+            and job.attempts == job.parks == 0 and job.project_id is None)
