@@ -8,11 +8,9 @@ error, for the service manager to restart it: whatever it was at is in the journ
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -23,7 +21,7 @@ from diffio_watch.config import Config, KeyMissing, Source
 from diffio_watch.disk import lease, marker
 from diffio_watch.intake import media
 from diffio_watch.journal import Journal, JournalCorrupt, JournalError, JournalLocked, JournalTrouble, Lock
-from diffio_watch.logs import open_log
+from diffio_watch.logs import open_log, say
 from diffio_watch.notify import StatusLine, notify, summary
 from diffio_watch.once import finished, named, undone
 from diffio_watch.parts import Maker, Parts
@@ -65,7 +63,7 @@ class Daemon:
                  reread: Callable[[], tuple[Config, Source]] | None = None) -> None:
         self._config = config
         self._source = source
-        self._tell = tell or partial(print, file=sys.stderr)
+        self._tell = tell or say
         self._once = once
         self._key = Key(config)
         self._own_log = log is None
@@ -163,7 +161,7 @@ class Daemon:
                 self._beat = time.monotonic()
                 try:
                     dispatcher.round()
-                except JournalTrouble as error:
+                except Exception as error:  # noqa: BLE001 - a thread's end; `_trouble` says what becomes of it
                     self._trouble(error)
 
     def _trouble(self, error: BaseException) -> None:
@@ -209,13 +207,13 @@ class Daemon:
                 if self._reload.if_asked(parts):
                     self._tell_manager(parts)
                 self._tend(parts)
+                if self._once and self._finished(parts):
+                    break
             except OldCopy as error:
                 self._dead = error
                 self._stop.set()
-            except JournalTrouble as error:
+            except Exception as error:  # noqa: BLE001 - this thread ends everything in order, or nothing does
                 self._trouble(error)
-            if self._once and self._finished(parts):
-                break
         return self._end(parts)
 
     def _tend(self, parts: Parts) -> None:
@@ -228,8 +226,7 @@ class Daemon:
         for name, room in parts.rooms.items():
             room.check(transfers_hang=name in hung)
         parts.dispatcher.write_off([thread for threads in hung.values() for thread in threads])
-        if not self._stop.is_set() and not (all(thread.is_alive() for thread in parts.threads)
-                                            and all(room.alive() for room in parts.rooms.values())):
+        if not self._stop.is_set() and not parts.alive():
             self._trouble(RuntimeError("a thread ended"))
         # threads of a hung share are left out: a restart would not mend the share
         if time.monotonic() - self._beat < _STALLED:
@@ -255,8 +252,8 @@ class Daemon:
         """Go on as soon as the journal takes what it is told."""
         try:
             parts.journal.set_meta("healed_at", self._clock.now())
-        except JournalTrouble as error:
-            if error.fatal:
+        except JournalError as error:
+            if not isinstance(error, JournalTrouble) or error.fatal:
                 self._trouble(error)
             return
         self._sick.clear()

@@ -22,9 +22,10 @@ def notify(state: str) -> None:
         return
     if address.startswith("@"):  # an abstract socket
         address = "\0" + address[1:]
-    # a manager that does not listen is no reason to stop restoring
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
-        out.sendto(state.encode(), address)
+    # a manager that does not listen, or does not read, is no reason to stop restoring
+    kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+    with contextlib.suppress(OSError, ValueError), socket.socket(socket.AF_UNIX, kind) as out:
+        out.sendto(state.encode("utf-8", "replace"), address)
 
 
 def reloading() -> None:

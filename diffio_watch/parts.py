@@ -54,6 +54,11 @@ class Parts:
         """How each inbox is."""
         return {name: room.intake.now for name, room in self.rooms.items()}
 
+    def alive(self) -> bool:
+        """Whether every thread runs, or hangs in a file call: with one that died the work would stand still."""
+        return (all(thread.is_alive() for thread in self.threads) and self.dispatcher.alive()
+                and all(room.alive() for room in self.rooms.values()))
+
     def look_again(self, inbox: str, path: str) -> None:
         """Ask the intake of an inbox to look at a path."""
         room = self.rooms.get(inbox)

@@ -70,6 +70,10 @@ class Dispatcher:
                 pool.resize(size)
         self._wake.set()
 
+    def alive(self) -> bool:
+        """Whether every pool has the threads it is to have."""
+        return all(pool.alive() for pool in self.pools)
+
     @property
     def busy(self) -> int:
         """Jobs that a thread works on now."""

@@ -53,6 +53,10 @@ class Pool:
         self.threads.append(self._thread(len(self.threads)))
         return True
 
+    def alive(self) -> bool:
+        """Whether as many threads live as there are to be. Those that hang live, too."""
+        return sum(thread.is_alive() for thread in self.threads if thread not in self.written_off) >= self.size
+
     def begin(self, job: Job) -> None:
         """This thread works on this job."""
         self._at[threading.current_thread()] = job.id
