@@ -66,6 +66,7 @@ def demo(files: Sequence[Path], *, keep: Path | None) -> int:
             say([f"Dropped {_count(len(seen.paths))} into", f"  {folder / 'inbox'}"])
             _follow(view, process, folder, seen)
     except KeyboardInterrupt:
+        say("\nBroken off: nothing of it runs any more.")
         _tell(folder, seen)
         raise
     finally:
@@ -155,6 +156,8 @@ def _daemon(config: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         try:
             yield process
         finally:
+            # where things are is said after this, to whoever presses Ctrl-C once more too
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
             process.terminate()
             try:
                 process.wait(_STOP)
@@ -241,7 +244,7 @@ def _follow(view: View, process: subprocess.Popen[bytes], folder: Path, seen: _S
     from diffio_watch.cli.pace import Pace
     from diffio_watch.disk import names
 
-    pace = Pace()
+    pace, began = Pace(), time.monotonic()
     console = Console(highlight=False)
     told: set[str] = set()
     with Live(console=console, auto_refresh=False, transient=True) if sys.stdout.isatty() else nullcontext() as screen:
@@ -253,7 +256,9 @@ def _follow(view: View, process: subprocess.Popen[bytes], folder: Path, seen: _S
             seen.look(journal)
             if screen is not None:
                 pace.note(seen.jobs.values(), time.monotonic())
-                screen.update(panel.journey(seen.paths, seen.jobs, seen.waits, console.height - 4, pace), refresh=True)
+                passed = time.monotonic() - began
+                screen.update(panel.journey(seen.paths, seen.jobs, seen.waits, console.height - 4, pace, passed),
+                              refresh=True)
                 continue
             for path in seen.paths:
                 if path not in told and seen.rests(path):

@@ -284,7 +284,8 @@ def explanation(found: Explanation, now: float, whereabouts: Sequence[str] = (),
     if found.next_look_at is not None and found.next_look_at > now:
         lines.append(Text(f"It is looked at next at {moment(found.next_look_at)}."))
     if found.job is not None:
-        lines.append(Text(f"Its job: {found.job.id} ({found.job.state})."))
+        word = "empty yet" if still_empty(found.job, now) else found.job.state.value
+        lines.append(Text(f"Its job: {found.job.id} ({word})."))
         own = None if found.job.because is None else told(found.job.because, running=resting is None)
         if own is not None and found.because != own and not still_empty(found.job, now):
             lines.append(words(f"{own.message} {own.action}"))

@@ -37,16 +37,20 @@ def status(config: Config, facts: shapes.Facts, running: Sequence[Job], failures
         parts += [Text(""), *under_way(running, facts.now, pace, running=facts.running)]
     settling = [(inbox, entry) for inbox, entries in facts.settling.items() for entry in entries]
     if settling and facts.running:
-        table = grid("Not finished yet", "", "", elastic=(1, 2))
+        table = grid("", "", "", elastic=(1, 2))
         for inbox, entry in settling[:10]:
             table.add_row(inbox, name(entry.path), words(entry.because.message, "bright_black"))
-        parts += [Text(""), table, *_more(len(settling) - 10)]
+        parts += [*_title("Not finished yet"), table, *_more(len(settling) - 10)]
     if failures:
-        table = grid("Last failures", "", "", elastic=(1, 2))
+        table = grid("", "", "", elastic=(1, 2))
         for job in failures:
             table.add_row(job.inbox, name(job.path), why(job, facts.now, whole=True))
-        parts += [Text(""), table]
+        parts += [*_title("Last failures"), table]
     return Group(*parts)
+
+
+def _title(text: str) -> list[RenderableType]:
+    return [Text(""), Text(text, style="bright_black")]
 
 
 def _more(count: int) -> list[RenderableType]:
@@ -90,13 +94,13 @@ def _attention(config: Config, facts: shapes.Facts) -> list[RenderableType]:
     found = shapes.attention(config, facts)
     if not found:
         return []
-    table = grid("Waits for you", "", "", elastic=(2,))
+    table = grid("", "", "", elastic=(2,))
     for one in found[:_MOST]:
         what = one.code if one.what == "stopped" else f"{one.count} {one.what}"
         words_ = [f"{names.show(one.path)}: {one.message}" if one.path is not None else one.message, one.action]
         table.add_row(Text(what, style="red" if one.what in {"failed", "stopped"} else "yellow"), one.inbox,
                       words(" ".join(word for word in words_ if word)))
-    return [Text(""), table, *_more(len(found) - _MOST)]
+    return [*_title("Waits for you"), table, *_more(len(found) - _MOST)]
 
 
 def _inboxes(config: Config, facts: shapes.Facts) -> RenderableType:
@@ -142,7 +146,7 @@ def under_way(jobs: Sequence[Job], now: float, pace: Pace = _NO_PACE, *, running
             continue
         part = job.progress if job.state in {State.UPLOADING, State.WAITING, State.DOWNLOADING} else None
         known = part is not None
-        moving.add_row(*row, Bar(part or 0) if known else Text(""), Text(f"{part:.0f} %") if known else Text(""),
+        moving.add_row(*row, Bar(part or 0) if known else Text(""), Text(f"{part:3.0f} %") if known else Text(""),
                        Text(_pace(job, pace), style="bright_black"))
     return [table for table in (moving, waiting) if table.row_count]
 
@@ -162,8 +166,17 @@ _WAY: Final = {
 
 
 def journey(paths: Sequence[str], jobs: Mapping[str, Job], settling: Mapping[str, Because],
-            rows: int, pace: Pace = _NO_PACE) -> RenderableType:
-    """Each file on its whole way from the inbox to the outbox; of more than `rows`, those that are under way."""
+            rows: int, pace: Pace = _NO_PACE, passed: float = 0.0) -> RenderableType:
+    """Each file on its whole way from the inbox to the outbox; of more than `rows`, those that are under way.
+
+    Args:
+        paths: in the order in which they were dropped.
+        jobs: the newest at a path.
+        settling: why a path is not picked up yet.
+        rows: lines there are for files.
+        pace: what was seen of them before.
+        passed: seconds since the beginning.
+    """
     table = grid("File", "", "", "", "", elastic=(0, 1, 4), gap=2)
     resting = [path for path in paths if path in jobs and jobs[path].state not in OPEN]
     chosen = paths if len(paths) <= rows else [path for path in paths if path not in set(resting)][:rows]
@@ -177,5 +190,6 @@ def journey(paths: Sequence[str], jobs: Mapping[str, Job], settling: Mapping[str
             base, share = _WAY.get(job.state, (100, 0))
             done, how = base + share * (job.progress or 0.0) / 100, state(job)
             more = line(_pace(job, pace) if job.because is None else job.because.message, "bright_black")
-        table.add_row(name(path), Bar(done), Text(f"{done:.0f} %", justify="right"), how, more)
-    return Group(table, Text(f"{len(resting)} of {len(paths)} are at their end", style="bright_black"))
+        table.add_row(name(path), Bar(done), Text(f"{done:3.0f} %"), how, more)
+    ended = f"{len(resting)} of {len(paths)} are at their end, after {span(passed)}"
+    return Group(table, Text(ended, style="bright_black"))

@@ -73,6 +73,8 @@ class View:
         from diffio_watch import runs
         from diffio_watch.cli.shapes import Facts
         from diffio_watch.journal import holder
+        from diffio_watch.journal.records import SettlingEntry
+        from diffio_watch.reasons import because
 
         pid = holder(self.config.state_dir) if self.config.state_dir.is_dir() else None
         since = None if pid is None else _started(self.config.state_dir)
@@ -82,9 +84,12 @@ class View:
         groups = journal.groups()
         # a path counts by its newest job: what was made good has not failed
         counts = journal.counts() | {State.FAILED: sum(one.count for one in groups if one.state is State.FAILED)}
+        settling = {inbox.name: journal.settling_in(inbox.name) for inbox in self.config.inboxes}
+        for job in journal.still_empty():
+            settling.setdefault(job.inbox, []).append(
+                SettlingEntry(job.path, because("empty_yet"), job.detected_at, job.due_at))
         return Facts(
-            time.time(), pid, since, journal.halts(), journal.pauses(), journal.reports(),
-            {inbox.name: journal.settling_in(inbox.name) for inbox in self.config.inboxes}, counts,
+            time.time(), pid, since, journal.halts(), journal.pauses(), journal.reports(), settling, counts,
             journal.oldest_open(), runs.last(journal), runs.in_force(journal), groups, journal.stuck_originals())
 
     def picture(self) -> RenderableType:

@@ -182,7 +182,8 @@ def _job(path: str, job: Job, rules: list[Rule], records: Records, now: float) -
         rules.append(Rule(name, name != fault, words if name != fault or why is None else why.message))
         if name == fault:
             break
-    rules.append(Rule("journalled", holds=True, detail=f"job {job.id} is {job.state}"))
+    if not empty:
+        rules.append(Rule("journalled", holds=True, detail=f"job {job.id} is {job.state}"))
     told_why = None if why is None else told(why, running=records.running)
     later = (job.due_at or None) if records.running else None
     return Explanation(path, "waiting" if empty else "job", told_why, tuple(rules), later, job)

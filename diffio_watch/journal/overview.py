@@ -9,6 +9,7 @@ from typing import Any, Final
 from diffio_watch.job import OPEN, Job, State
 from diffio_watch.journal.learning import Learning
 from diffio_watch.journal.rows import COLUMNS, to_job
+from diffio_watch.reasons import still_empty
 
 _COLUMNS: Final = ", ".join(COLUMNS)
 _OPEN: Final = ", ".join(f"'{state}'" for state in sorted(OPEN))
@@ -98,6 +99,12 @@ class Overview(Learning):
             "GROUP BY inbox, state, code ORDER BY inbox, newest DESC", self.clock.now())
         return [Group(row["inbox"], State(row["state"]), row["code"], row["n"], job)
                 for row in rows for job in self._jobs("seq = ?", row["newest"])]
+
+    def still_empty(self) -> list[Job]:
+        """Jobs of empty files that may yet be filled: they failed, and are not told before that is due."""
+        return [job for job in self._jobs("state = 'failed' AND error_file = 0 AND due_at > ? "
+                                          "AND json_extract(because, '$.code') = 'empty' ORDER BY seq",
+                                          self.clock.now(), index="jobs_state") if still_empty(job, self.clock.now())]
 
     def stuck_originals(self) -> dict[str, int]:
         """By inbox, how many originals of delivered jobs can't go where they should."""

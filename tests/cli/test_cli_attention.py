@@ -57,6 +57,8 @@ def test_a_path_counts_by_its_newest_job_and_by_what_is_on_its_way_there(place: 
     assert shape["jobs"]["failed"] == 2
     assert {(one["code"], one["path"]) for one in shape["attention"]} == {("not_media", "again.wav"),
                                                                         ("empty", "void.wav")}
+    waits = [(entry["path"], entry["because"]["code"]) for entry in shape["inboxes"][0]["settling"]]
+    assert waits == [("coming.wav", "settling"), ("empty.wav", "empty_yet")]
     last = out.partition("Last failures")[2]
     assert not re.search(r"mended|coming|empty\.wav", last)
     listed = place.run("jobs").out
