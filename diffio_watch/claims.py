@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from diffio_watch.config import Config
+from diffio_watch.config import Config, Inbox
 from diffio_watch.disk import marker
 from diffio_watch.journal import Journal, backup
 from diffio_watch.journal.connection import FILE
@@ -85,10 +85,11 @@ def elsewhere(config: Config, journal: Journal | None) -> str | None:
     """
     if journal is not None and any(journal.folder("inbox", inbox.name) is not None for inbox in config.inboxes):
         return None
-    found = _markers(config)
-    if not found or (journal is not None and any(one.journal == journal.id for _, one in found)):
+    found = markers(config)
+    if not found or (journal is not None and any(one.journal == journal.id for one in found.values())):
         return None
-    path, one = found[0]
+    name, one = next(iter(found.items()))
+    path = config.inbox(name).path
     there = f"There is no journal in {config.state_dir}" if journal is None else \
         f"The journal in {config.state_dir} knows nothing of these folders"
     told = (f"{there}: the inbox {path} belongs to {claim(one, time.time())}. What that one does can't be seen from "
@@ -98,22 +99,22 @@ def elsewhere(config: Config, journal: Journal | None) -> str | None:
     return f"{told} Ask as the user who keeps it, with its configuration."
 
 
-def _markers(config: Config) -> list[tuple[Path, marker.Marker]]:
-    """The markers of the inboxes, as far as they can be had in time."""
-    found: list[tuple[Path, marker.Marker]] = []
+def markers(config: Config) -> dict[str, marker.Marker]:
+    """The markers of the inboxes by their configured names, as far as they can be had in time."""
+    found: dict[str, marker.Marker] = {}
 
-    def look(path: Path) -> None:
+    def look(inbox: Inbox) -> None:
         try:
-            one = marker.read(str(path))
+            one = marker.read(str(inbox.path))
         except marker.FolderGone:
             return
         if one is not None:
-            found.append((path, one))
+            found[inbox.name] = one
 
-    threads = [threading.Thread(target=look, args=(inbox.path,), daemon=True) for inbox in config.inboxes]
+    threads = [threading.Thread(target=look, args=(inbox,), daemon=True) for inbox in config.inboxes]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + _PATIENCE
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    return list(found)
+    return dict(found)

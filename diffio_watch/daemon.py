@@ -15,7 +15,7 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-from diffio_watch import __version__, runs
+from diffio_watch import __version__, renames, runs
 from diffio_watch.clock import Clock
 from diffio_watch.config import Config, KeyMissing, Source
 from diffio_watch.disk import lease, marker
@@ -136,6 +136,8 @@ class Daemon:
         media.remember_in(self._config.state_dir / "probing")
         owner = marker.Owner(journal.id, int(journal.meta("starts") or 0),
                              marker.Keeper.here(self._config.state_dir, runs=True))
+        for old, new in renames.follow(self._config, journal).items():
+            self._log.info("inbox.renamed", inbox=new, was=old)
         refuse_strangers(self._config, journal, owner)
         journal.set_meta("starts", owner.counter + 1)  # before any marker says so
         owner.counter += 1

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
+from diffio_watch import renames
 from diffio_watch.config import Config, Inbox
 from diffio_watch.disk import marker, marker_file
 from diffio_watch.disk.mounts import expected_but_unmounted
@@ -88,8 +89,7 @@ class _Rebuild:
         ours = [one for one in markers.values() if one is not None and one.journal == self._journal.id]
         newest = max((one.counter for one in ours if one.counter < _TOO_HIGH), default=0)
         old = any(one.counter > self._journal.folder_count(one.role, one.name) for one in ours)
-        for inbox in self._config.inboxes:
-            self._follow_name(inbox, markers[inbox.name, "inbox"])
+        renames.follow(self._config, self._journal)
         doubtful = [inbox.name for inbox in self._config.inboxes if old or not self._vouches(
             inbox, [one for (name, _), one in markers.items() if name == inbox.name and one is not None])]
         if doubtful:
@@ -124,12 +124,6 @@ class _Rebuild:
         return (all(journal.meta(flag) is None for flag in _GAPS)
                 and all(journal.folder(role, inbox.name) is not None for role in ("inbox", "outbox"))
                 and all(one.journal == journal.id for one in markers))
-
-    def _follow_name(self, inbox: Inbox, found: marker.Marker | None) -> None:
-        """An inbox that is called otherwise now keeps its jobs."""
-        if found is not None and found.journal == self._journal.id and found.name != inbox.name \
-                and all(found.name != other.name for other in self._config.inboxes):
-            self._journal.rename_inbox(found.name, inbox.name)
 
     def _read_sidecars(self, inbox: Inbox) -> None:
         told: dict[str, Job] = {}

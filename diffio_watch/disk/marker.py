@@ -125,7 +125,9 @@ def check(root: str, role: Role, name: str, owner: Owner, book: Book, system: Pa
     found, memory = _look(root, role, name, owner.journal, book, system)
     mount = mount_of(root)
     before = memory or FolderMemory(role, name, "")
-    now = replace(before, source=mount.source, marked=True, path=root, sealed=True)
+    named = found is not None and found.name == name
+    now = replace(before, source=mount.source, marked=True, path=root, sealed=True,
+                  former=() if named else before.former)
     marker = Marker(PROGRAM, owner.journal, role, name, owner.counter, keeper=owner.keeper).sealed(book.secret)
     if found is None:  # the first use, or an inbox that was read-only
         book.count_folder(role, name, marker.counter)
@@ -239,7 +241,7 @@ def adopt(root: str, role: Role, name: str, owner: Owner, book: Book, *, caught_
             _must_be_known(root, found, book)
     marker = Marker(PROGRAM, owner.journal, role, name, owner.counter, keeper=owner.keeper).sealed(book.secret)
     before = book.folder(role, name) or FolderMemory(role, name, "")
-    now = replace(before, source=mount_of(root).source, marked=True, path=root, sealed=True)
+    now = replace(before, source=mount_of(root).source, marked=True, path=root, sealed=True, former=())
     try:
         marker_file.replace(root, marker)
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Final
 
@@ -62,12 +63,40 @@ class Folders(Aftermath):
         age = max(0.0, self.clock.now() - float(self.meta("created_at") or 0.0))
         return counter <= _SLACK + _MOST_A_SECOND * age
 
-    def _rename_folders(self, db: sqlite3.Connection, old: str, new: str) -> None:
+    def folders_used_as(self, role: Role) -> list[FolderMemory]:
+        """Every folder that this journal has used so."""
+        names = [row["name"] for row in self._all("SELECT name FROM folders WHERE role = ?", role)]
+        return [memory for name in names if (memory := self.folder(role, name)) is not None]
+
+    def rename_inboxes(self, names: Mapping[str, str]) -> None:
+        """Inboxes have other names now; all at once, for one's new name may be another's old one.
+
+        Args:
+            names: the new name by each old one. No other inbox of that name has jobs.
+        """
+        with self.transaction() as db:
+            tables = [row[0] for row in db.execute(
+                "SELECT m.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c "
+                "WHERE m.type = 'table' AND c.name = 'inbox'").fetchall()]
+            for table in tables:
+                for old, new in names.items():
+                    db.execute(f"UPDATE OR REPLACE {table} SET inbox = ? WHERE inbox = ?", (f"\0{new}", old))  # noqa: S608 - our own tables
+                for new in names.values():
+                    db.execute(f"UPDATE OR REPLACE {table} SET inbox = ? WHERE inbox = ?", (new, f"\0{new}"))  # noqa: S608 - our own tables
+            for old in names:
+                db.execute("DELETE FROM inboxes WHERE name = ?", (old,))
+                db.execute("DELETE FROM halts WHERE scope = ? OR scope GLOB ?", (f"inbox:{old}", f"inbox:{old}:*"))
+            self._rename_folders(db, names)
+
+    def _rename_folders(self, db: sqlite3.Connection, names: Mapping[str, str]) -> None:
         roles: tuple[Role, ...] = ("inbox", "outbox", "archive")
-        for role in roles:
-            memory = self.folder(role, old)
+        found = [(old, new, self.folder(role, old), role, self.folder_count(role, old))
+                 for old, new in names.items() for role in roles]
+        for old, *_ in found:
+            db.execute("DELETE FROM folders WHERE name = ?", (old,))
+        for old, new, memory, role, count in found:
             if memory is not None:
-                db.execute("DELETE FROM folders WHERE role = ? AND name = ?", (role, old))
-                self.set_folder(replace(memory, name=new))
+                former = tuple(name for name in dict.fromkeys((*memory.former, old)) if name != new)
+                self.set_folder(replace(memory, name=new, former=former))
             # the old name's stays too: its marker says that name until it is written anew
-            self.count_folder(role, new, self.folder_count(role, old))
+            self.count_folder(role, new, count)

@@ -58,14 +58,3 @@ class Learning(Account):
         """This is the job of the file that stands at its path now."""
         with self.transaction() as db:
             db.execute(STAND, (job.inbox, os.fsencode(job.path), size, mtime_ns, inode, job.id, False))
-
-    def rename_inbox(self, old: str, new: str) -> bool:
-        """An inbox has another name in the configuration now; whether its jobs could go along: none are there yet."""
-        with self.transaction() as db:
-            if db.execute("SELECT 1 FROM jobs WHERE inbox = ? LIMIT 1", (new,)).fetchone():
-                return False
-            for table in ("jobs", "files", "names"):
-                db.execute(f"UPDATE {table} SET inbox = ? WHERE inbox = ?", (new, old))  # noqa: S608 - three names
-            db.execute("UPDATE OR REPLACE pauses SET inbox = ? WHERE inbox = ?", (new, old))
-            self._rename_folders(db, old, new)
-        return True

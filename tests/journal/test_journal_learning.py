@@ -6,7 +6,8 @@ from journal_jobs import found, job, now, place
 
 from diffio_watch.disk.marker import FolderMemory
 from diffio_watch.job import Part, State
-from diffio_watch.journal import Journal
+from diffio_watch.journal import Halt, Journal
+from diffio_watch.reasons import because
 
 
 def test_a_row_is_put_past_the_table_of_transitions(journal: Journal) -> None:
@@ -44,21 +45,35 @@ def test_what_stands_at_a_path_is_told(journal: Journal) -> None:
     assert (known.job_id, known.size, known.mtime_ns, known.inode) == (made.id, 3, 9, 4)
 
 
-def test_a_renamed_inbox_takes_everything_along_unless_jobs_are_there_already(journal: Journal) -> None:
+def test_a_renamed_inbox_takes_everything_along(journal: Journal) -> None:
     (made,) = place(journal, found("a.wav", "aaa"))
     journal.set_folder(FolderMemory("inbox", "in", "disk"))
     journal.count_folder("inbox", "in", 7)
     for paused in ("in", "new", "other"):  # nothing may begin to spend for being called otherwise
         journal.pause(paused)
     journal.commit(made, number=1, reserve=["x"])
-    assert journal.rename_inbox("in", "new")
+    journal.set_halt(Halt("inbox:in:model", because("paused"), 1.0, None))
+    journal.rename_inboxes({"in": "new"})
     assert journal.pauses().keys() == {"new", "other"}
     assert journal.folder_count("inbox", "new") == 7
     assert now(journal, made.id).inbox == "new"
     assert set(journal.known("new")) == {"a.wav"}
     assert journal.reserved("new", "x", "")
-    assert journal.folder("inbox", "new") == FolderMemory("inbox", "new", "disk")
+    assert journal.folder("inbox", "new") == FolderMemory("inbox", "new", "disk", former=("in",))
     assert journal.folder("inbox", "in") is None
-    place(journal, found("b.wav", "bbb"))
-    assert not journal.rename_inbox("in", "new")
-    assert set(journal.known("in")) == {"b.wav"}
+    assert journal.halts() == {}  # what stops it is found out anew
+    journal.rename_inboxes({"new": "in"})
+    assert journal.folder("inbox", "in") == FolderMemory("inbox", "in", "disk", former=("new",))
+
+
+def test_inboxes_may_change_their_names_with_one_another(journal: Journal) -> None:
+    (first,) = place(journal, found("a.wav", "aaa"))
+    other = job("a.wav", inbox="b", sha256=first.sha256)
+    journal.add([other])
+    for name, source in (("in", "one"), ("b", "two")):
+        journal.set_folder(FolderMemory("inbox", name, source))
+    journal.rename_inboxes({"in": "b", "b": "in"})
+    assert (now(journal, first.id).inbox, now(journal, other.id).inbox) == ("b", "in")
+    assert journal.folder("inbox", "b") == FolderMemory("inbox", "b", "one", former=("in",))
+    assert journal.folder("inbox", "in") == FolderMemory("inbox", "in", "two", former=("b",))
+

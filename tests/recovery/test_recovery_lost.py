@@ -504,19 +504,6 @@ def test_after_adopt_a_person_may_pay_for_what_a_sidecar_knows(house: House) -> 
     house.check(2)
 
 
-def test_an_inbox_renamed_in_the_configuration_keeps_its_jobs(house: House) -> None:
-    restored(house)
-    before = {job.id for job in house.jobs().values()}
-    house.configure(name="podcasts")
-    done = house.cmd("once")
-    assert done.code == 2
-    assert "journal rebuild" in done.err
-    house.rebuild()
-    assert {job.id for job in house.jobs().values() if job.inbox == "podcasts"} == before
-    assert house.once() == 0
-    house.check(3)
-
-
 def test_a_sidecar_of_another_inbox_steals_no_job(house: House) -> None:
     _, outbox_b = house.second_inbox()
     restored(house, 1)
