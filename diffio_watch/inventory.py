@@ -14,9 +14,9 @@ from diffio_watch.disk.names import show
 from diffio_watch.intake import fingerprint
 from diffio_watch.intake.judge import Place
 from diffio_watch.intake.junk import Rules
-from diffio_watch.intake.media import ProbeFailed, probe
+from diffio_watch.intake.media import ProbeFailed, is_surely, probe
 from diffio_watch.intake.scan import Scan, Seen, scan
-from diffio_watch.intake.whole import cut_short
+from diffio_watch.intake.whole import Cut, fault
 from diffio_watch.job import OPEN, Job, Media, State, new_id
 from diffio_watch.journal import Journal
 from diffio_watch.outbox import Outbox
@@ -77,6 +77,7 @@ class Inventory:
     def __init__(self, inbox: Inbox, journal: Journal, about: Callable[[Job], str], *, vouched: bool) -> None:
         mount = mount_of(str(inbox.path))
         self._inbox = inbox
+        self._rules = Rules.of(inbox)
         self._journal = journal
         self._about = about
         self._vouched = vouched
@@ -104,8 +105,7 @@ class Inventory:
         meter.of(0)()
 
     def _scan(self) -> Scan:
-        rules = Rules(self._inbox.name, self._inbox.include, self._inbox.exclude, recursive=self._inbox.recursive)
-        found = scan(self._place.root, rules, inodes=self._place.inodes, going=lambda: True,
+        found = scan(self._place.root, self._rules, inodes=self._place.inodes, going=lambda: True,
                      follow_symlinks=self._inbox.follow_symlinks)
         blind = sorted(path for path in found.blind if path not in found.files)
         if blind:
@@ -165,15 +165,20 @@ class Inventory:
             partial = fingerprint.partial(descriptor, seen.size)
             if tick is None or seen.size == 0:
                 return _Content(seen, partial)
-            media, fault, trouble = None, "", ""
+            media, wrong, trouble = None, "", ""
             try:
-                media = probe(descriptor)
+                media = probe(descriptor, going)
             except ProbeFailed as error:
                 trouble = str(error)
             if media is None and not trouble:
-                trouble = cut_short(descriptor, seen.size) or ""
-                fault = "truncated" if trouble else "not_media"
-            return _Content(seen, partial, fingerprint.whole(descriptor, going), media, fault, trouble)
+                found = fault(descriptor, going)
+                trouble = found.detail if isinstance(found, Cut) else ""
+                wrong = "truncated" if trouble else "not_media" if found is None else "bare"
+            unasked = self._rules.looks_into(path) and not (media and self._rules.wants(media)
+                                                            and is_surely(media, descriptor))
+            if unasked:  # its name says nothing, and there is nothing in it that is meant
+                return _Content(replace(seen, size=0))
+            return _Content(seen, partial, fingerprint.whole(descriptor, going), media, wrong, trouble)
         except OSError as error:
             return _Content(seen, trouble=error.strerror or str(error))
         finally:

@@ -15,7 +15,8 @@ from diffio_watch.changes import Changes
 from diffio_watch.clock import Clock
 from diffio_watch.config import Config, Inbox
 from diffio_watch.disk import marker
-from diffio_watch.intake.room import Intake, Now
+from diffio_watch.intake.room import Intake
+from diffio_watch.intake.teller import Now
 from diffio_watch.journal import Journal
 from diffio_watch.outbox import Outbox
 from diffio_watch.pipeline.chores import Chores

@@ -135,6 +135,8 @@ REASONS: Final[dict[str, Reason]] = {
     "junk": Reason(Kind.IGNORED, "Its name is on the built-in junk list ({detail}).", "Rename it if it is a recording."),
     "excluded": Reason(Kind.IGNORED, "`exclude` names it ({detail}).", "Change `exclude` of inbox {inbox}, and restart."),
     "not_included": Reason(Kind.IGNORED, "`include` does not name it.", "Change `include` of inbox {inbox}, and restart."),
+    "left_alone": Reason(Kind.IGNORED, "Its name does not say what it is, and no sound was found in it.",
+                         "Give it the extension of its kind, such as `.wav`, if it is a recording."),
     "not_recursive": Reason(Kind.IGNORED, "It is in a folder below, and `recursive` is off.",
                             "Move it up, or set `recursive: true`."),
     "other_root": Reason(Kind.IGNORED, "It lies in {detail}, which is the root of an inbox, an outbox or an archive itself: "
@@ -147,6 +149,15 @@ REASONS: Final[dict[str, Reason]] = {
 
 # other words for a code that has several causes: by their name, the code and its row
 _CASES: Final[dict[str, tuple[str, Reason]]] = {
+    "bare": ("empty", Reason(
+        Kind.FAILED, "There is no sound in the file yet: it has a header and not a single sample.",
+        "Copy the recording again; the new file is picked up by itself.")),
+    "no_look": ("unreadable", Reason(
+        Kind.PARKED, "It can't be looked into: {detail}.",
+        "Give the service's user the right to read it and what is in it; it is looked at again by itself.")),
+    "no_way": ("unreadable", Reason(
+        Kind.PARKED, "It can't be looked at: {detail}.",
+        "Move what is in it to where it can be, for instance up; it is looked at again by itself.")),
     "share_away": ("unreadable", Reason(
         Kind.PARKED, "The share or disk that it is on does not give it out: {detail}.",
         "Mount it again, or mend it; it goes on by itself.")),

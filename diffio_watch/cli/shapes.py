@@ -170,6 +170,7 @@ def _inbox(inbox: Inbox, facts: Facts) -> Shape:
                       "next_look_at": when(entry.next_look_at)}
                      for entry in (facts.settling.get(inbox.name, ()) if facts.running else ())],
         "note": report.note if report else "",
+        "left_alone": report.left_alone if report else 0,
     }
 
 

@@ -17,7 +17,6 @@ _NETWORK: Final = frozenset({
 })
 # made-up inode numbers: another one for the same file after a remount
 _NO_INODES: Final = frozenset({"vfat", "msdos", "exfat", "iso9660", "udf", "ecryptfs", ""})
-_LEASES: Final = frozenset({"ext4", "xfs", "btrfs", "zfs", "f2fs", "tmpfs"})
 # where administrators and generators put units; what distributions ship in /usr/lib is not a promise of this host
 _UNITS: Final = ("etc/systemd/system", "run/systemd/transient", "run/systemd/system", "run/systemd/generator",
                  "run/systemd/generator.late", "usr/local/lib/systemd/system")
@@ -48,8 +47,11 @@ class Mount:
 
     @property
     def leases(self) -> bool:
-        """Whether the kernel's answer about writers is true here. FUSE grants every lease."""
-        return self.kind in _LEASES
+        """Whether the kernel may be asked about writers: not where others write too, and not FUSE, which grants all.
+
+        What knows no leases refuses them, and that is told as what it is.
+        """
+        return bool(self.kind) and not self.remote
 
 
 def mount_of(path: str, table: list[Mount] | None = None) -> Mount:

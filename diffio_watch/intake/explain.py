@@ -9,8 +9,12 @@ from typing import Final, Literal
 
 from diffio_watch.config import Inbox
 from diffio_watch.disk import marker
+from diffio_watch.disk.beneath import NotRegular
+from diffio_watch.disk.facts import mtime_of
 from diffio_watch.disk.names import show
+from diffio_watch.intake.judge import Place
 from diffio_watch.intake.junk import Rule, Rules
+from diffio_watch.intake.media import ProbeFailed, is_surely, probe
 from diffio_watch.intake.presence import SETTLE_EVENTS, pause_between_scans
 from diffio_watch.intake.scan import inside, somebodys
 from diffio_watch.job import OPEN, Because, Job, State
@@ -45,6 +49,7 @@ class Sight:
         unavailable: why the inbox is not there.
         error: why it can't be told.
         readable: whether whoever asks may open it.
+        silent: its name says nothing, and no sound that is meant was found in it.
     """
 
     kind: str = ""
@@ -55,6 +60,7 @@ class Sight:
     unavailable: Because | None = None
     error: str | None = None
     readable: bool = True
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,27 @@ def sight(inbox: Inbox, path: str, journal: str, book: marker.Book | None) -> Si
         return Sight(error=error.strerror or str(error))
     kind = next((word for test, word in _KINDS if test(status.st_mode)), "symbolic link")
     readable = os.access(f"{root}/{path}", os.R_OK, effective_ids=os.access in os.supports_effective_ids)
-    return Sight(kind, status.st_size, status.st_mtime_ns, link, other, readable=readable)
+    silent = kind == _KINDS[0][1] and link is None and other is None and readable and _is_silent(inbox, path)
+    return Sight(kind, status.st_size, mtime_of(status), link, other, readable=readable, silent=silent)
+
+
+def _is_silent(inbox: Inbox, path: str) -> bool:
+    """Whether a file of a name that says nothing would be left alone as it is now."""
+    rules = Rules.of(inbox)
+    if not rules.looks_into(path):
+        return False
+    try:
+        descriptor = Place(os.fspath(inbox.path), inodes=False, leases=False,
+                           follow_symlinks=inbox.follow_symlinks).open(path)
+    except (OSError, NotRegular):
+        return False
+    try:
+        media = probe(descriptor)
+        return media is None or not rules.wants(media) or not is_surely(media, descriptor)
+    except (OSError, ProbeFailed):
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def explain(inbox: Inbox, path: str, seen: Sight, records: Records, now: float) -> Explanation:
@@ -145,12 +171,15 @@ def explain(inbox: Inbox, path: str, seen: Sight, records: Records, now: float) 
     if not seen.kind and seen.error is None:
         return Explanation(path, "missing" if job is None else "job", None if job is None else job.because,
                            tuple(rules), None, job)
-    names = Rules(inbox.name, inbox.include, inbox.exclude, recursive=inbox.recursive)
+    names = Rules.of(inbox)
     if seen.kind == "folder" and seen.link is None and seen.root is None and job is None:
         return _folder(inbox, path, names, rules)
     about_it = ([] if seen.error else _kind_rules(seen)) + names.explain(path)
     if settling is not None and not _is_news(settling, seen, job, running=records.running):
         settling = None
+    if seen.silent and settling is None:
+        about_it.append(Rule("sounds", holds=False, detail="there is no sound in it that is meant here",
+                             refusal=because("left_alone")))
     if job is not None and stands and settling is None:
         rules += [one if one.holds else replace(one, detail=f"{one.detail}; it was picked up before that was so")
                   for one in about_it]

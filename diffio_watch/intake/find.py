@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Container
-from dataclasses import replace
+from collections.abc import Callable, Container
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
 from diffio_watch.disk.names import show
+from diffio_watch.disk.trouble import Trouble, trouble
 from diffio_watch.intake.junk import Rules
 from diffio_watch.intake.presence import Desk, Presence
 from diffio_watch.intake.reading import Interrupted
@@ -18,10 +19,20 @@ from diffio_watch.intake.scan import RootGone, Scan, Seen, inside, scan, somebod
 from diffio_watch.intake.settle import Settling
 from diffio_watch.intake.standing import Standing, is_absent
 from diffio_watch.intake.watch import identity
+from diffio_watch.job import Media
 from diffio_watch.journal.records import Known
 
 _SOON: Final = 1.0  # seconds
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """What could not be looked at: the system's words, what they are about, and since when, seconds since the epoch."""
+
+    detail: str
+    why: Trouble
+    since: float
 
 
 class Finder:
@@ -30,6 +41,9 @@ class Finder:
     Attributes:
         standing: what the journal says stands in the inbox.
         scans: whole scans done.
+        alone: files whose names say nothing and in which no sound was found, as they looked then.
+        blind: folders and files that could not be looked at in the last whole scan.
+        changes: counts up with what changes in `blind`.
         scan_at: when the next one is due, monotonic.
         last_scan_at: when the last one ended, in seconds since the epoch.
     """
@@ -39,11 +53,15 @@ class Finder:
         self._desk = desk
         self._presence = presence
         self._files = files
-        self._rules = Rules(inbox.name, inbox.include, inbox.exclude, recursive=inbox.recursive)
+        self._rules = Rules.of(inbox)
         self._missing: set[str] = set()  # absent in the last scan; gone if absent in the next one too
         self._somebodys: set[str] = set()  # folders with a marker, as the last scan met them
         self._earliest = 0.0  # for a scan, monotonic: a big inbox is not scanned all the time
         self.doubtful: set[str] = set()  # paths whose job was changed in the journal by others
+        self.costly: set[str] = set()  # files into which a look takes long, or does not come back: theirs is the last
+        self.alone: dict[str, Seen] = {}
+        self.blind: dict[str, Blind] = {}
+        self.changes = 0
         self.standing = Standing()
         self.scans = 0
         self.scan_at = 0.0
@@ -72,6 +90,9 @@ class Finder:
             if known is not None and is_same(known, facts):
                 self._files.drop(path)
                 continue
+            if self.alone.get(path) == facts and known is None:
+                continue
+            self.alone.pop(path, None)
             if not self._desk.going():  # many renamed ones may have to be looked into
                 raise Interrupted
             old = self.former_name(path, facts, moves)
@@ -81,7 +102,8 @@ class Finder:
             other = known is None or (known.size, known.mtime_ns) != (facts.size, facts.mtime_ns)
             if known is not None and path not in self._files and (known.changed or other):
                 self._files.quiet.finished_changed(now)
-            self._files.see(path, facts, now, at, new=other, slow=known is not None and known.sha256 is not None)
+            self._files.see(path, facts, now, at, new=other and self._rules.takes(path),
+                            slow=path in self.costly or (known is not None and known.sha256 is not None))
             self._files.hint(path, facts, now)
         self.move(moves)
         for path in moves.values():
@@ -129,6 +151,9 @@ class Finder:
             _log.warning("folder.not_entered", inbox=self._desk.name, path=show(root),
                          why="it holds a marker: it is the root of an inbox, an outbox or an archive")
         self._somebodys = found.roots
+        self._note_blind(found)
+        self.alone = {path: seen for path, seen in self.alone.items() if path in found.files}
+        found.files |= self._asked_for(found)
         self.see(found.files)
         self._infer_absence(found)
         self.scans += 1
@@ -138,6 +163,42 @@ class Finder:
         self.scan_at = max(now + self._presence.rescan, self._earliest)
         if self._missing:
             self._scan_by(now + _SOON)
+
+    def wanted(self, path: str) -> Callable[[Media], bool] | None:
+        """Whether what a file holds is meant, where its name says nothing; None where the name says it."""
+        return self._rules.wants if self._rules.looks_into(path) else None
+
+    def leave_alone(self, path: str, seen: Seen) -> None:
+        """There is nothing in a file whose name says nothing; it is not looked into again until it changes."""
+        self.alone[path] = seen
+        self._files.drop(path)
+
+    def _note_blind(self, found: Scan) -> None:
+        """What could not be looked at is told, and never passed over."""
+        before, at = self.blind, self._desk.clock.now()
+        since = {path: spot.since for path, spot in before.items()}
+        self.blind = {path: Blind(error.strerror or str(error), trouble(error.errno), since.get(path, at))
+                      for path, error in found.blind.items()}
+        if before != self.blind:
+            self.changes += 1
+        for path in sorted(self.blind.keys() - before.keys()):
+            _log.warning("path.not_looked_at", inbox=self._desk.name, path=show(path), why=self.blind[path].detail)
+
+    def _asked_for(self, found: Scan) -> dict[str, Seen]:
+        """Files whose jobs wait to be looked at, whatever the configuration says of their names by now."""
+        asked = [path for path in self.standing if path not in found.files and not found.is_somebodys(path)
+                 and (known := self.standing.get(path)) is not None and known.changed]
+        return {path: seen for path in asked if (seen := self._there(path)) is not None}
+
+    def _there(self, path: str) -> Seen | None:
+        """What a look at a path tells; None where there is no regular file, or it can't be told."""
+        if not self._desk.going():
+            raise Interrupted
+        try:
+            status = os.stat(f"{self._desk.root}/{path}", follow_symlinks=self._desk.inbox.follow_symlinks)  # noqa: PTH116 - joined as text: in a Path an absolute one would replace the root
+        except OSError:
+            return None
+        return Seen.of(status, inodes=self._presence.mount.inodes) if stat.S_ISREG(status.st_mode) else None
 
     def _infer_absence(self, found: Scan) -> None:
         for entry in self._files:
@@ -183,7 +244,7 @@ class Finder:
                 return self._walk(path).files
             except RootGone:
                 self._miss(path)
-        if stat.S_ISREG(status.st_mode) and self._rules.takes(path):
+        if stat.S_ISREG(status.st_mode) and self._rules.concerns(path):
             return {path: Seen.of(status, inodes=self._presence.mount.inodes)}
         return {}
 

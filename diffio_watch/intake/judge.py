@@ -11,16 +11,17 @@ from diffio_watch.disk import lease
 from diffio_watch.disk.beneath import NotRegular, open_beneath
 from diffio_watch.disk.trouble import Trouble, trouble
 from diffio_watch.intake import fingerprint, settle
-from diffio_watch.intake.media import ProbeFailed, probe
+from diffio_watch.intake.media import ProbeFailed, is_surely, probe
 from diffio_watch.intake.scan import Seen, inside
 from diffio_watch.intake.settle import Entry
-from diffio_watch.intake.whole import cut_short
+from diffio_watch.intake.whole import Bare, Cut, fault
 from diffio_watch.job import Because, Media
 from diffio_watch.journal.records import Known
 from diffio_watch.reasons import because
 
 _LONGEST_PAUSE: Final = 300.0  # between two tries at an unreadable file
 _PROBE_TRIES: Final = 5
+_UNFINISHED: Final = Cut("its date is 1970-01-01, which rsync leaves on a copy that it has not finished")
 _UNREAD: Final = {Trouble.NO_RIGHT: "unreadable", Trouble.IN_USE: "in_use", Trouble.SHORT: "host_short"}
 UNREAD: Final = frozenset({*_UNREAD.values(), "share_away"})  # what a file waits for that could not be opened or read
 
@@ -54,6 +55,13 @@ class Same:
 
 
 @dataclass(frozen=True, slots=True)
+class Alone:
+    """Its name says nothing, and no sound that is wanted here was found in it: it is left alone as it is now."""
+
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """It is finished, and here is what is to be journalled. `fail` is its own fault, if it has one."""
 
@@ -65,7 +73,7 @@ class Finished:
     notice_after: float = 0.0  # seconds until the fault is told
 
 
-Verdict = Wait | Changed | Gone | Same | Finished
+Verdict = Wait | Changed | Gone | Same | Alone | Finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,88 +107,116 @@ class Place:
         return open_beneath(self.root, path)
 
 
-def judge(place: Place, entry: Entry, known: Known | None, now: float, quiet: float,
-          going: Callable[[], bool]) -> Verdict:
-    """Look at a file and say what it is.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The circumstances of a last look.
 
-    Args:
-        place: the inbox.
-        entry: the file, unchanged since its quiet time began.
-        known: what the journal knows of its path, present or past.
+    Attributes:
+        known: what the journal knows of the path, present or past.
         now: monotonic seconds.
+        at: the same moment in seconds since the epoch.
         quiet: the quiet time in force, in seconds.
-        going: asked while much is read; False ends it.
+        wanted: whether what a file of a name on no list holds is wanted here; None: the name is on a list.
+        going: asked before each read; False, or what it raises, ends the look.
+    """
+
+    known: Known | None
+    now: float
+    at: float
+    quiet: float
+    wanted: Callable[[Media], bool] | None
+    going: Callable[[], bool]
+
+
+def judge(place: Place, entry: Entry, look: Look) -> Verdict:
+    """Look at a file, unchanged since its quiet time began, and say what it is.
 
     Raises:
-        Interrupted: `going` said False.
+        Interrupted: `look.going` said False.
     """
     try:
         descriptor = place.open(entry.path)
     except (FileNotFoundError, NotRegular):
         return Gone()
     except OSError as error:
-        return _unreadable(entry, error, quiet)
+        return _unreadable(entry, error, look)
     try:
-        verdict = _judge(place, descriptor, entry, known, now, quiet, going)
+        verdict = _judge(place, descriptor, entry, look)
         again = Seen.of(os.fstat(descriptor), inodes=place.inodes)
     except OSError as error:
-        return _unreadable(entry, error, quiet)
+        return _unreadable(entry, error, look)
     finally:
         os.close(descriptor)
     return verdict if again == entry.seen else Changed(again)
 
 
-def _judge(place: Place, descriptor: int, entry: Entry, known: Known | None, now: float, quiet: float,
-           going: Callable[[], bool]) -> Verdict:  # the same arguments as `judge`, and the opened file
+def _judge(place: Place, descriptor: int, entry: Entry, look: Look) -> Verdict:
     seen = Seen.of(os.fstat(descriptor), inodes=place.inodes)
     if seen != entry.seen:
         return Changed(seen)
-    waiting = _open_for_writing(place, descriptor, entry, now, quiet)
+    waiting = _open_for_writing(place, descriptor, entry, look)
     if waiting is not None:
         return waiting
     if seen.size == 0:
-        return Finished(seen, fingerprint.partial(descriptor, 0), fingerprint.EMPTY, None, because("empty"),
-                        settle.EMPTY_NOTICE_AFTER)
-    partial = fingerprint.partial(descriptor, seen.size)
+        return _empty(seen, descriptor, look, "empty")
+    known, partial = look.known, fingerprint.partial(descriptor, seen.size, look.going)
     if known is not None and not known.changed and not known.renamed and known.partial in {partial, ""} \
             and (known.size, known.mtime_ns) == (seen.size, seen.mtime_ns):
         return Same(seen)  # only its inode number differs: restored from a backup, or replaced by a copy of itself
+    wrong = _UNFINISHED if seen.mtime_ns == 0 else fault(descriptor, look.going)
+    if isinstance(wrong, Bare):
+        return _empty(seen, descriptor, look, "bare")
     fail, media = None, None
-    cut = cut_short(descriptor, seen.size)
-    if cut is not None:
-        left = entry.unchanged_since - entry.still_before + settle.CUT_SHORT_FOR - now
+    if wrong is not None:
+        left = _patience(wrong, entry, look)
         if left > 0:
-            return Wait("cut_short", cut, left)
-        fail = because("truncated", detail=cut)
+            return Wait("cut_short", wrong.detail, left)
+        fail = None if wrong.slight else because("truncated", detail=wrong.detail)
     try:
-        media = probe(descriptor)
+        media = probe(descriptor, look.going)
     except ProbeFailed as error:
-        if entry.why == "internal" and entry.tries >= _PROBE_TRIES - 1:
-            fail = because("internal", detail=str(error))
-        else:
-            return Wait("internal", str(error), quiet)
+        if entry.why != "internal" or entry.tries < _PROBE_TRIES - 1:
+            return Wait("internal", str(error), look.quiet)
+        fail = because("internal", detail=str(error))
     else:
         if media is None and fail is None:
             fail = because("not_media")
+    if look.wanted is not None and known is None \
+            and not (media is not None and look.wanted(media) and is_surely(media, descriptor)):
+        return Alone(seen)
     read_before = known is not None and known.sha256 is not None
     # a failed file is read too, so that a mere touch of it is not a new file
-    sha256 = fingerprint.whole(descriptor, going) if read_before or fail is not None else None
+    sha256 = fingerprint.whole(descriptor, look.going) if read_before or fail is not None else None
     return Finished(seen, partial, sha256, media, fail)
 
 
-def _open_for_writing(place: Place, descriptor: int, entry: Entry, now: float, quiet: float) -> Wait | None:
-    if not place.leases:
-        return None
-    answer = lease.ask(descriptor)
+def _empty(seen: Seen, descriptor: int, look: Look, code: str) -> Verdict:
+    """Nothing is in it, or nothing but a header: many programs make such a file and fill it later."""
+    if look.wanted is not None and look.known is None:
+        return Alone(seen)
+    return Finished(seen, fingerprint.partial(descriptor, seen.size, look.going),
+                    fingerprint.whole(descriptor, look.going), None, because(code), settle.EMPTY_NOTICE_AFTER)
+
+
+def _patience(cut: Cut, entry: Entry, look: Look) -> float:
+    """How many seconds longer a file that is cut short is waited for."""
+    left = entry.unchanged_since - entry.still_before + settle.CUT_SHORT_FOR - look.now
+    if cut.slight:
+        left = min(left, entry.seen.mtime_ns / 1e9 + settle.MISCOUNT_FOR - look.at)
+    return left
+
+
+def _open_for_writing(place: Place, descriptor: int, entry: Entry, look: Look) -> Wait | None:
+    answer = lease.ask(descriptor) if place.leases else lease.Answer.NOT_ALLOWED
     if answer is lease.Answer.BUSY:
-        return Wait("open_for_writing", "", min(quiet, settle.REFUSED_QUIET))
-    left = entry.unchanged_since + settle.REFUSED_QUIET - now
+        return Wait("open_for_writing", "", min(look.quiet, settle.REFUSED_QUIET))
+    left = entry.unchanged_since + settle.REFUSED_QUIET - look.now
     if answer is lease.Answer.NOT_ALLOWED and left > 0:
         return Wait("settling", "", left)
     return None
 
 
-def _unreadable(entry: Entry, error: OSError, quiet: float) -> Wait:
+def _unreadable(entry: Entry, error: OSError, look: Look) -> Wait:
     why = _UNREAD.get(trouble(error.errno), "share_away")
     tries = entry.tries if entry.why in UNREAD else 0
-    return Wait(why, error.strerror or str(error), min(quiet * 2 ** min(tries, 16), _LONGEST_PAUSE))
+    return Wait(why, error.strerror or str(error), min(look.quiet * 2 ** min(tries, 16), _LONGEST_PAUSE))

@@ -9,15 +9,17 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase, translate
 from typing import Final
 
-from diffio_watch.job import Because
+from diffio_watch.config import Inbox
+from diffio_watch.intake.others import OTHERS
+from diffio_watch.job import Because, Media
 from diffio_watch.reasons import because
 
 SETS: Final[dict[str, frozenset[str]]] = {
     "audio": frozenset({
         "3ga", "8svx", "aa3", "aac", "ac3", "adts", "aif", "aifc", "aiff", "alac", "amr", "ape", "au", "awb", "bwf",
         "bw64", "caf", "dff", "dsf", "dss", "dts", "ds2", "eac3", "f4a", "flac", "gsm", "m4a", "m4b", "m4r", "mka",
-        "mp1", "mp2", "mp3", "mpa", "mpc", "mpga", "msv", "oga", "ogg", "opus", "qcp", "ra", "rf64", "sd2", "snd",
-        "spx", "tak", "tta", "voc", "vox", "w64", "wav", "wave", "weba", "wma", "wv",
+        "mp1", "mp2", "mp3", "mpa", "mpc", "mpga", "msv", "oga", "ogg", "opus", "qcp", "qta", "ra", "rf64", "sd2",
+        "snd", "spx", "tak", "tta", "voc", "vox", "w64", "wav", "wave", "weba", "wma", "wv",
     }),
     "video": frozenset({
         "3g2", "3gp", "3gpp", "asf", "avi", "divx", "dv", "f4v", "flv", "gxf", "insv", "m1v", "m2t", "m2ts",
@@ -26,9 +28,21 @@ SETS: Final[dict[str, frozenset[str]]] = {
     }),
 }
 
+_LISTED: Final = frozenset().union(*SETS.values(), OTHERS)
+
 # names of folders below which nothing is meant; they start with no dot, so the dot rule does not see them
 _JUNK_FOLDERS: Final = ("@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "lost+found", "@Recycle")
-_JUNK_FILES: Final = ("Thumbs.db", "desktop.ini", "~$*", "*.part", "*.partial", "*.tmp", "*.crdownload", "*.filepart")
+_JUNK_FILES: Final = ("Thumbs.db", "desktop.ini", "~$*", "*.part", "*.partial", "*.tmp", "*.crdownload", "*.filepart",
+                      "*.part-Frag*", "*.ytdl", "*.download", "*.opdownload", "*.aria2", "*.!ut", "*.!qB", "*.bc!")
+# what yt-dlp leaves beside its result, or has while it makes it: the picture alone, the sound alone, the joined file
+_DOWNLOADED: Final = "aac|flv|m4a|mkv|mov|mp3|mp4|ogg|opus|ts|weba|webm|3gp"
+_FORMAT: Final = r"(\d{1,5}|hls|http|dash|rtmp)([-_][\w.+-]*)?"
+_YT_DLP: Final = (("*.f137.*", rf".+\.f{_FORMAT}\.({_DOWNLOADED})"),
+                  ("*.temp.*", rf".+\.temp\.({_DOWNLOADED}|flac|wav)"))
+# each name of each scan is held against these
+_ANY_FOLDER: Final = re.compile("|".join(translate(one.lower()) for one in _JUNK_FOLDERS))
+_ANY_FILE: Final = re.compile("|".join([*(translate(one.lower()) for one in _JUNK_FILES),
+                                        *(rf"(?:{pattern})\Z" for _, pattern in _YT_DLP)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +76,31 @@ class Rules:
         self._wanted = _any_of(word for word in self._include if word not in SETS)
         self._unwanted = _any_of(self._exclude)
 
+    @classmethod
+    def of(cls, inbox: Inbox) -> Rules:
+        """Those of a configured inbox."""
+        return cls(inbox.name, inbox.include, inbox.exclude, recursive=inbox.recursive)
+
     def takes(self, path: str) -> bool:
         """Whether a file of this path is meant; quick, for each file of each scan."""
-        return self.reaches(path) and junk(path) is None and self._is_included(path) \
-            and not _matches(self._unwanted, path)
+        return self._allows(path) and self._is_included(path)
+
+    def looks_into(self, path: str) -> bool:
+        """Whether a file may be meant although its name says nothing: its extension is on no list, if it has one."""
+        return bool(self._extensions) and self._allows(path) and not self._is_included(path) \
+            and _extension(path) not in _LISTED
+
+    def concerns(self, path: str) -> bool:
+        """Whether a file is to be seen at all."""
+        return self._allows(path) and (self._is_included(path)
+                                       or (bool(self._extensions) and _extension(path) not in _LISTED))
+
+    def wants(self, media: Media) -> bool:
+        """Whether what a file holds is meant, where its name says nothing."""
+        return media.has_sound and ("video" if media.has_video else "audio") in self._include
+
+    def _allows(self, path: str) -> bool:
+        return self.reaches(path) and junk(path) is None and not _matches(self._unwanted, path)
 
     def enters(self, folder: str) -> bool:
         """Whether files below this folder may be meant."""
@@ -88,17 +123,24 @@ class Rules:
                  _refused(pattern) if pattern else None),
             Rule("recursive", self.reaches(path), "in a folder below, and `recursive` is off"
                  if not self.reaches(path) else "where the inbox is looked through", because("not_recursive")),
-            Rule("included", self._is_included(path), ("named by " if self._is_included(path) else "not named by ")
-                 + "`include` (" + ", ".join(self._include) + ")", because("not_included", inbox=self.inbox)),
+            self._included(path),
             Rule("not_excluded", excluded is None, f"named by {excluded}" if excluded else "not named by `exclude`",
                  because("excluded", detail=excluded, inbox=self.inbox)),
         ]
         return [Rule(one.name, one.holds, one.detail, None if one.holds else one.refusal) for one in rules]
 
+    def _included(self, path: str) -> Rule:
+        words = f"`include` ({', '.join(self._include)})"
+        if self._is_included(path):
+            return Rule("included", holds=True, detail=f"named by {words}")
+        if self.looks_into(path):
+            return Rule("included", holds=True, detail=f"not named by {words}; but its extension is on no list: it is "
+                                                       "looked into, and taken if there is sound in it")
+        return Rule("included", holds=False, detail=f"not named by {words}",
+                    refusal=because("not_included", inbox=self.inbox))
+
     def _is_included(self, path: str) -> bool:
-        name = path.rpartition("/")[2]
-        stem, dot, extension = name.rpartition(".")
-        return bool(stem and dot and extension.lower() in self._extensions) or _matches(self._wanted, path)
+        return _extension(path) in self._extensions or _matches(self._wanted, path)
 
 
 def _refused(pattern: str) -> Because:
@@ -125,8 +167,17 @@ def junk_name(name: str, *, folder: bool) -> str | None:
     if name.startswith("."):  # .DS_Store, ._*, .Trash*, .snapshot, .stversions, .@__thumb, our own marker …
         return ".*"
     folded = name.lower()
-    patterns = _JUNK_FOLDERS if folder else _JUNK_FILES
-    return next((one for one in patterns if fnmatchcase(folded, one.lower())), None)
+    patterns, quick = (_JUNK_FOLDERS, _ANY_FOLDER) if folder else (_JUNK_FILES, _ANY_FILE)
+    if quick.match(folded) is None:
+        return None
+    named = next((one for one in patterns if fnmatchcase(folded, one.lower())), None)
+    return named or next(told for told, pattern in _YT_DLP if re.fullmatch(pattern, folded))
+
+
+def _extension(path: str) -> str:
+    """Of a name, in lower case; "" where it has none."""
+    stem, _, extension = path.rpartition("/")[2].rpartition(".")
+    return extension.lower() if stem else ""
 
 
 def _any_of(globs: Iterable[str]) -> re.Pattern[str] | None:

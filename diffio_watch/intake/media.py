@@ -25,6 +25,10 @@ _LOWEST_RATES: Final = {"Wave": 2000.0, "Wave64": 2000.0, "AIFF": 2000.0, "MPEG 
                         "AMR": 500.0, "AVI": 2000.0, "MPEG-TS": 500.0, "MPEG-PS": 500.0}
 _LOWEST_RATE: Final = 100.0  # silence in FLAC, or in a voice codec that sends none
 
+# MediaInfo's words for streams without a container, and how the first frame of each begins beside those of MPEG
+_STREAMS: Final = frozenset({"MPEG Audio", "ADTS", "LATM", "AC-3", "E-AC-3", "DTS", "MLP FBA", "MPEG Video"})
+_SYNCS: Final = frozenset({b"\x0b\x77", b"\x7f\xfe", b"\x56\xe0"})
+
 
 class ProbeFailed(Exception):
     """MediaInfo itself failed: nothing is said about the file. Its text says how."""
@@ -72,6 +76,17 @@ def probe(descriptor: int, going: Callable[[], bool] = always, name: str = "") -
 def longest_possible(media_format: str, size: int) -> float:
     """The longest that a recording of this format (MediaInfo's word) and of so many bytes can be, in seconds."""
     return size * 8 / _LOWEST_RATES.get(media_format, _LOWEST_RATE)
+
+
+def is_surely(media: Media, descriptor: int) -> bool:
+    """Whether a file that no name speaks for is what MediaInfo takes it for: it finds MP3 frames in any library.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    head = os.pread(descriptor, 3, 0)
+    return media.format not in _STREAMS or head == b"ID3" or head[:2] in _SYNCS or (
+        len(head) > 1 and head[0] == 0xFF and head[1] >= 0xE0)
 
 
 class _File:

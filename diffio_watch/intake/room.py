@@ -7,9 +7,8 @@ an inbox that was there before and after.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -18,41 +17,26 @@ from diffio_watch.clock import Clock
 from diffio_watch.config import Inbox
 from diffio_watch.disk import marker, names
 from diffio_watch.intake.find import Finder
-from diffio_watch.intake.judge import UNREAD, Changed, Finished, Gone, Same, Verdict, Wait, judge
+from diffio_watch.intake.judge import UNREAD, Alone, Changed, Finished, Gone, Look, Same, Verdict, Wait, judge
 from diffio_watch.intake.presence import Desk, Memory, Presence
 from diffio_watch.intake.reading import Interrupted
 from diffio_watch.intake.settle import Entry, Quiet, Settling
-from diffio_watch.job import Because, State
+from diffio_watch.intake.teller import Now, Teller
+from diffio_watch.job import State
 from diffio_watch.journal.errors import JournalTrouble
-from diffio_watch.journal.records import Found, InboxReport, Known, SettlingEntry, Still
-from diffio_watch.reasons import because
+from diffio_watch.journal.records import Found, Known, Placed
 
 _SLICE: Final = 1.0  # seconds of last looks before what is finished is journalled
 _BATCH: Final = 200  # files in one transaction
 _LOST_BATCH: Final = 60.0  # seconds until a file is looked at again whose journalling failed
-_LONGEST_LIST: Final = 1000  # of settling files, as told to the journal
-_REPORT_EVERY: Final = 10.0  # seconds, where only the time of the last scan is new
 _LONGEST_STUMBLE: Final = 60.0
+_LONGEST_PAUSE: Final = 3600.0  # between two tries to journal one file
+_COSTLY: Final = 5.0  # seconds of a look, after which it is put off until all others had theirs
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
-    """How an intake is, for its supervisor. Replaced as a whole, so that any thread may read it.
-
-    Attributes:
-        available: the inbox is there.
-        stopped: why it is not.
-        scans: whole scans done since the start.
-        waiting: how many files are not finished, by the code of what they wait for.
-        quiet: the quiet time in force, in seconds.
-    """
-
-    available: bool = False
-    stopped: Because | None = None
-    scans: int = 0
-    waiting: dict[str, int] = field(default_factory=dict)
-    quiet: float = 0.0
+class _TakesLong(Exception):
+    """A look takes longer than the others should wait for."""
 
 
 class Intake:
@@ -82,9 +66,8 @@ class Intake:
         self._presence = Presence(self._desk, self._quiet)
         self._finder = Finder(self._desk, self._presence, self._files)
         self._remembers = False
-        self._told: InboxReport | None = None
-        self._told_changes = -1
-        self._told_at = self._tell_at = 0.0
+        self._teller = Teller(self._desk, self._presence, self._finder, self._files, self._quiet)
+        self._looking: str | None = None
 
     def run(self) -> None:
         """Work until `stop` or `abandon`. An error in one turn is logged, and the next turn tries again.
@@ -135,6 +118,10 @@ class Intake:
             self._finder.doubtful.add(path)
             self._desk.hints.add(path)
 
+    def beware(self, other: Intake) -> None:
+        """Take over from one that was abandoned which files are not to be looked into before all others."""
+        self._finder.costly |= other._finder.costly | ({other._looking} if other._looking is not None else set())
+
     def turn(self) -> float:
         """Do what is due, and say how many seconds later something else is. `run` does nothing but this."""
         clock, presence, finder = self._desk.clock, self._presence, self._finder
@@ -154,9 +141,9 @@ class Intake:
             due.append(finder.scan_at)
             if (look_at := self._files.next_look()) is not None:
                 due.append(look_at)
-        self._tell()
-        if self._files.changes != self._told_changes and finder.scans:
-            due.append(self._tell_at)
+        self.now = self._teller.tell()
+        if (tell_at := self._teller.next_at()) is not None:
+            due.append(tell_at)
         return min(due) - clock.monotonic()
 
     def _finish_due(self) -> None:
@@ -165,44 +152,74 @@ class Intake:
         until = clock.monotonic() + _SLICE
         finished: list[Found] = []
         moves: dict[str, str] = {}
+        interrupted = False
         while self._presence.available and len(finished) < _BATCH and (now := clock.monotonic()) < until:
             entry = self._files.due(now)
-            if entry is None:
+            if entry is None or (entry.slow and (finished or moves)):
+                break  # what is known is journalled before a look that takes long
+            try:
+                verdict = self._judge(entry, now)
+                self._take(entry, verdict, now, finished, moves)
+            except Interrupted:
+                interrupted = True
                 break
-            if not self._desk.going():
-                raise Interrupted
-            verdict = self._judge(entry, now)
-            match verdict:
-                case Gone():
-                    self._files.drop(entry.path)
-                case Changed(seen):
-                    self._files.see(entry.path, seen, clock.monotonic(), clock.now(), slow=entry.slow)
-                case Wait(why, detail, seconds):
-                    self._wait(entry, why, detail, seconds)
-                case Same(seen):
-                    self._same(entry.path, seen.inode or None)
-                case Finished():
-                    old = self._finder.former_name(entry.path, verdict.seen, moves)
-                    if old is not None:
-                        moves[old] = entry.path
-                    else:
-                        finished.append(self._found(entry, verdict))
-                    self._files.hold(entry.path, entry.why, entry.detail, now + _LOST_BATCH)
         # another folder may have been mounted there since the last check
         if (finished or moves) and self._presence.confirm():
             self._finder.move(moves)
             self._place(finished)
+        if interrupted:
+            raise Interrupted
+
+    def _take(self, entry: Entry, verdict: Verdict, now: float, finished: list[Found], moves: dict[str, str]) -> None:
+        """Carry a verdict out, as far as no journal is needed for it."""
+        match verdict:
+            case Gone():
+                self._files.drop(entry.path)
+            case Changed(seen):
+                clock = self._desk.clock
+                self._files.see(entry.path, seen, clock.monotonic(), clock.now(), slow=entry.slow)
+            case Wait(why, detail, seconds):
+                self._wait(entry, why, detail, seconds)
+            case Same(seen):
+                self._same(entry.path, seen.inode or None)
+            case Alone(seen):
+                self._finder.leave_alone(entry.path, seen)
+            case Finished():
+                old = self._finder.former_name(entry.path, verdict.seen, moves)
+                if old is not None:
+                    moves[old] = entry.path
+                else:
+                    finished.append(self._found(entry, verdict))
+                self._files.hold(entry.path, entry.why, entry.detail, now + _LOST_BATCH)
 
     def _judge(self, entry: Entry, now: float) -> Verdict:
+        clock, desk = self._desk.clock, self._desk
         # asked anew: since the last scan the pipeline may have read the content
-        known = self._desk.journal.known_at(self.name, entry.path)
+        known = desk.journal.known_at(self.name, entry.path)
+
+        def going() -> bool:
+            if not entry.slow and clock.monotonic() > now + _COSTLY:
+                raise _TakesLong
+            return desk.going()
+
+        look = Look(known, now, clock.now(), self._quiet.seconds(now), self._finder.wanted(entry.path), going)
+        self._looking = entry.path
         try:
-            return judge(self._presence.place, entry, known, now, self._quiet.seconds(now), self._desk.going)
+            verdict = judge(self._presence.place, entry, look)
+        except _TakesLong:
+            self._finder.costly.add(entry.path)
+            self._files.put_last(entry.path)
+            return Wait(entry.why, entry.detail, 0.0)
         except (Interrupted, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001  # the next file must have its turn
             _log.exception("file.stumbled", inbox=self.name, path=names.show(entry.path))
             return Wait("internal", type(error).__name__, min(2.0 ** min(entry.tries, 16), 300.0))
+        finally:
+            if not desk.abandoned.is_set():  # else whoever goes on has to know where this one hung
+                self._looking = None
+        self._finder.costly.discard(entry.path)
+        return verdict
 
     def _wait(self, entry: Entry, why: str, detail: str, seconds: float) -> None:
         if why in UNREAD and entry.why != why:
@@ -232,8 +249,7 @@ class Intake:
             return
         now = {one.path: one for one in finished}
         coming = [entry.detected_at for entry in self._files if entry.new and entry.path not in now]
-        placed = self._desk.journal.place(self.name, finished, batch_limit=self._approve_over, settling=coming)
-        for one in placed:
+        for one in self._journalled(finished, coming):
             file = now[one.path]
             state = State.FAILED if file.fail else State.QUEUED
             self._finder.standing.put(Known(one.job_id, file.path, file.size, file.mtime_ns, state, file.inode,
@@ -241,51 +257,24 @@ class Intake:
             self._files.drop(one.path)
             if one.outcome in {"new", "refreshed"} and file.fail is None:
                 _log.info("job.queued", job=one.job_id, inbox=self.name, path=file.path)
+
+    def _journalled(self, files: list[Found], coming: list[float]) -> list[Placed]:
+        """Journal files all at once; where one of them can't be, each by itself, so that it keeps no other back."""
+        try:
+            placed = self._desk.journal.place(self.name, files, batch_limit=self._approve_over, settling=coming)
+        except (Interrupted, JournalTrouble, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001  # a row that can't be is a bug, and ends no work on the others
+            if len(files) > 1:
+                return [one for file in files for one in self._journalled([file], coming)]
+            path = files[0].path
+            entry = self._files.get(path)
+            _log.exception("file.not_journalled", inbox=self.name, path=names.show(path))
+            pause = min(2.0 ** min(entry.tries if entry.why == "internal" else 0, 16), _LONGEST_PAUSE)
+            self._files.hold(path, "internal", f"{type(error).__name__}: {error}",
+                             self._desk.clock.monotonic() + pause)
+            return []
         held = sum(1 for one in placed if one.outcome == "held")
         if held:
             _log.warning("jobs.held", inbox=self.name, reason="drop_size", files=held)
-
-    def _tell(self) -> None:
-        """Tell the journal and the supervisor how things are, where that is new."""
-        clock, presence, finder = self._desk.clock, self._presence, self._finder
-        now = clock.monotonic()
-        quiet = self._quiet.seconds(now)
-        next_scan_at = clock.now() + max(0.0, finder.scan_at - now) if presence.available else None
-        report = InboxReport(
-            self.name, available=bool(presence.available), watch="events" if presence.watching else "polling",
-            filesystem=presence.mount.kind, settle_seconds=quiet, last_scan_at=finder.last_scan_at,
-            stopped=presence.stopped, since=presence.since, note=presence.note, next_scan_at=next_scan_at,
-            next_check_at=None if presence.available else clock.now() + max(0.0, presence.check_at - now))
-        waiting = Counter(entry.why for entry in self._files)
-        self.now = Now(report.available, report.stopped, finder.scans, dict(waiting), quiet)
-        if self._is_news(report, now):
-            self._desk.journal.report(report)
-            self._told, self._told_at = report, now
-        # until the first scan is through, the list of the program's last run says more
-        if self._files.changes != self._told_changes and now >= self._tell_at and finder.scans:
-            self._desk.journal.settling(self.name, self._settling(now, quiet))
-            self._told_changes = self._files.changes
-            self._tell_at = clock.monotonic() + 1.0
-
-    def _is_news(self, report: InboxReport, now: float) -> bool:
-        if self._told is None:
-            return True
-        dated = replace(report, last_scan_at=self._told.last_scan_at, next_check_at=self._told.next_check_at,
-                        next_scan_at=self._told.next_scan_at)
-        return dated != self._told or (report != self._told and now >= self._told_at + _REPORT_EVERY)
-
-    def _settling(self, now: float, quiet: float) -> list[SettlingEntry]:
-        """The files that wait longest, in words."""
-        wall = self._desk.clock.now() - now
-        entries = sorted(self._files, key=lambda entry: entry.since)[:_LONGEST_LIST]
-        return [SettlingEntry(entry.path, because(entry.why, detail=entry.detail, seconds=f"{quiet:g}"),
-                              wall + entry.since, wall + entry.look_at,
-                              _still(entry, wall))
-                for entry in entries]
-
-
-def _still(entry: Entry, wall: float) -> Still | None:
-    """How a file looks, for a later start; a date that no journal can hold begins to count anew there."""
-    if abs(entry.seen.mtime_ns) >= 1 << 63:
-        return None
-    return Still(entry.seen.size, entry.seen.mtime_ns, wall + entry.unchanged_since - entry.still_before)
+        return placed

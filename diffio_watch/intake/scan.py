@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from diffio_watch.disk import marker
+from diffio_watch.disk.facts import inode_of, mtime_of
 from diffio_watch.intake.junk import Rules
 from diffio_watch.intake.reading import Interrupted
 
@@ -30,7 +31,7 @@ class Seen:
     @classmethod
     def of(cls, status: os.stat_result, *, inodes: bool) -> Seen:
         """From a stat; `inodes` says whether this filesystem's numbers can be trusted."""
-        return cls(status.st_size, status.st_mtime_ns, status.st_ino if inodes else 0)
+        return cls(status.st_size, mtime_of(status), inode_of(status) if inodes else 0)
 
 
 class RootGone(Exception):
@@ -43,12 +44,12 @@ class Scan:
 
     Attributes:
         files: the regular files that are meant, by relative path.
-        blind: folders and files that could not be looked at: of these, absence says nothing.
+        blind: folders and files that could not be looked at, and why: of these, absence says nothing.
         roots: folders with a marker of their own, somebody's inbox, outbox or archive: they were not entered.
     """
 
     files: dict[str, Seen] = field(default_factory=dict)
-    blind: set[str] = field(default_factory=set)
+    blind: dict[str, OSError] = field(default_factory=dict)
     roots: set[str] = field(default_factory=set)
 
     def shows_absent(self, path: str) -> bool:
@@ -70,7 +71,7 @@ def scan(root: str, rules: Rules, *, inodes: bool, going: Callable[[], bool], be
         root: the inbox.
         rules: which names are meant.
         inodes: whether inode numbers can be trusted there.
-        going: asked at each folder and every few hundred files; False ends the walk.
+        going: asked before each call into the inbox; False ends the walk.
         below: a folder relative to the root, to look at it alone.
         follow_symlinks: follow links that stay inside the root.
 
@@ -117,8 +118,8 @@ class _Walk:
             if linked and not self._first_entry(descriptor):
                 return below
             with os.scandir(descriptor) as entries:
-                for number, entry in enumerate(entries):
-                    if number % 512 == 511 and not self._going():
+                for entry in entries:
+                    if not self._going():
                         raise Interrupted
                     if folder and entry.name == marker.NAME:  # an outbox, by whatever mount or link it shows here
                         self._scan.roots.add(folder)
@@ -141,11 +142,11 @@ class _Walk:
                 return self._follow(path, found)
             if entry.is_dir(follow_symlinks=False):
                 return (path, linked) if self._rules.enters(path) else None
-            if entry.is_file(follow_symlinks=False) and self._rules.takes(path):
+            if entry.is_file(follow_symlinks=False) and self._rules.concerns(path):
                 found.files[path] = Seen.of(entry.stat(follow_symlinks=False), inodes=self._inodes)
         except OSError as error:
             if error.errno not in _NOT_THERE:  # else it went away while we looked
-                found.blind.add(path)
+                found.blind[path] = error
         return None
 
     def _follow(self, path: str, found: Scan) -> tuple[str, bool] | None:
@@ -155,7 +156,7 @@ class _Walk:
         status = os.lstat(real)
         if stat.S_ISDIR(status.st_mode):
             return (path, True) if self._rules.enters(path) else None
-        if stat.S_ISREG(status.st_mode) and self._rules.takes(path):
+        if stat.S_ISREG(status.st_mode) and self._rules.concerns(path):
             found.files[path] = Seen.of(status, inodes=self._inodes)
         return None
 
@@ -171,10 +172,10 @@ class _Walk:
         if first:
             raise RootGone(error.strerror or str(error)) from error
         if error.errno not in _NOT_THERE:
-            self._scan.blind.add(folder)
+            self._scan.blind[folder] = error
 
 
-def _below(path: str, folders: set[str]) -> bool:
+def _below(path: str, folders: Iterable[str]) -> bool:
     return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
 
 

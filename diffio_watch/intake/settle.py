@@ -17,6 +17,7 @@ LONGEST_QUIET: Final = 300.0  # what doubling stops at
 FALLS_BACK_AFTER: Final = 86_400.0  # without another change of a finished file
 REFUSED_QUIET: Final = 10.0  # at least, where nobody can say who has a file open
 CUT_SHORT_FOR: Final = 900.0  # a container cut short waits this long unchanged, then it fails
+MISCOUNT_FOR: Final = 600.0  # … but one off by a header, this long by its own date, and then it is taken
 EMPTY_NOTICE_AFTER: Final = 300.0  # the error file of an empty file, for many programs make one and fill it later
 
 
@@ -153,6 +154,14 @@ class Settling:
         entry = self._entries[path]
         entry.tries = entry.tries + 1 if entry.why == why else 1
         self._wait(entry, look_at, why, detail)
+
+    def get(self, path: str) -> Entry:
+        """A file that settles."""
+        return self._entries[path]
+
+    def put_last(self, path: str) -> None:
+        """A look into it takes long: the others have theirs first."""
+        self._entries[path].slow = True
 
     def drop(self, path: str) -> None:
         """It is journalled, or gone, or was never meant."""

@@ -84,7 +84,10 @@ class Files(Folders):
             if current is not None and current.id != same.id:
                 self._leave(current)  # what stood here in between is gone
             wish: Wish = "anew" if same.wish == "anew" or self._dropped_anew(db, same, file) else ""
-            job, outcome = self._same(same, size=file.size, mtime_ns=file.mtime_ns, inode=file.inode, wish=wish), "same"
+            facts: dict[str, Any] = {"size": file.size, "mtime_ns": file.mtime_ns, "inode": file.inode, "wish": wish}
+            if file.fail is None and _by_its_date(same):
+                facts |= {"state": State.QUEUED, "because": None, "due_at": 0.0, "media": file.media}
+            job, outcome = self._same(same, **facts), "same"
         elif current is not None and _nothing_sent(current, file):
             job, outcome = self._refresh(current, file, now), "refreshed"
         else:
@@ -298,6 +301,12 @@ def _report(text: str) -> InboxReport:
 def _replaced(inode: int | None, now: int | None) -> bool:
     """Whether another file stands there; only where inode numbers can be trusted."""
     return inode is not None and now is not None and inode != now
+
+
+def _by_its_date(job: Job) -> bool:
+    """Whether a job failed before anything was sent for what another date of the same content may heal."""
+    return (job.state is State.FAILED and job.because is not None and job.because.code == "truncated"
+            and job.project_id is None)
 
 
 def _discarded(job: Job, file: Found) -> bool:

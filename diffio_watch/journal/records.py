@@ -101,4 +101,5 @@ class InboxReport:
     since: float | None = None  # of `stopped`
     next_check_at: float | None = None  # when the inbox is looked for again
     note: str = ""  # why it is polled although events were wanted, with the remedy
+    left_alone: int = 0  # files whose names say nothing and in which no sound was found
     next_scan_at: float | None = None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from diffio_watch.disk import durable
+from diffio_watch.disk.facts import mtime_of
 from diffio_watch.disk.names import show
 from diffio_watch.job import Job, Original
 from diffio_watch.outbox import names
@@ -92,7 +93,7 @@ def _differs(job: Job, fd: int, tick: Callable[[], None]) -> Disposal | None:
         return _REPLACED
     if digest(fd, tick) != job.sha256:
         return _REPLACED
-    if before.st_mtime_ns != job.mtime_ns:
+    if mtime_of(before) != job.mtime_ns:
         return Disposal("pending", "its modification time changed")
     return None
 
@@ -184,7 +185,7 @@ def _same(job: Job, name: str, dir_fd: int, fd: int) -> bool:
     """Whether the name is still that of the open, verified file, and nobody wrote to it since."""
     found = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
     return (os.path.samestat(found, os.fstat(fd)) and found.st_size == job.size
-            and found.st_mtime_ns == job.mtime_ns)
+            and mtime_of(found) == job.mtime_ns)
 
 
 def _gone(job: Job, archive: Root | None, tick: Callable[[], None]) -> Disposal:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from diffio_watch.disk.beneath import NotRegular
+from diffio_watch.disk.facts import inode_of, mtime_of
 from diffio_watch.intake.judge import Place
 from diffio_watch.job import Job
 
@@ -99,10 +100,10 @@ class Original:
             here = os.fstat(self._descriptor)
             there = os.stat(self._path)
         for found in (here, there):
-            if (found.st_size, found.st_mtime_ns) != (self._job.size, self._job.mtime_ns):
+            if (found.st_size, mtime_of(found)) != (self._job.size, self._job.mtime_ns):
                 raise Changed("its size or time is another")
         # the row has an inode number only where the filesystem can be trusted with one
-        if self._job.inode is not None and {here.st_ino, there.st_ino} != {self._job.inode}:
+        if self._job.inode is not None and {inode_of(here), inode_of(there)} != {self._job.inode}:
             raise Changed("another file has its name")
 
     def part(self, offset: int, length: int) -> Slice:

@@ -10,7 +10,7 @@ import structlog
 from cli_place import Place
 
 from diffio_watch.clock import Clock
-from diffio_watch.intake.room import Now
+from diffio_watch.intake.teller import Now
 from diffio_watch.job import State
 from diffio_watch.journal import Journal
 from diffio_watch.journal.records import SettlingEntry

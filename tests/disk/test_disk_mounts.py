@@ -41,10 +41,10 @@ def test_the_longest_mount_point_above_a_path_wins_and_the_later_of_two() -> Non
 
 @pytest.mark.parametrize(("kind", "remote", "inodes", "leases"), [
     ("ext4", False, True, True), ("xfs", False, True, True), ("tmpfs", False, True, True), ("zfs", False, True, True),
-    ("overlay", False, True, False), ("vfat", False, False, False), ("nfs4", True, False, False),
+    ("overlay", False, True, True), ("vfat", False, False, True), ("nfs4", True, False, False),
     ("cifs", True, False, False), ("smb3", True, False, False), ("fuse.sshfs", True, False, False),
     ("fuseblk", True, False, False), ("fuse", True, False, False), ("9p", True, False, False),
-    ("ceph", True, False, False), ("fuse.glusterfs", True, False, False), ("apfs", False, True, False),
+    ("ceph", True, False, False), ("fuse.glusterfs", True, False, False), ("apfs", False, True, True),
     ("", False, False, False),
 ])  # fmt: skip
 def test_what_may_be_relied_on_follows_from_the_kind(kind: str, *, remote: bool, inodes: bool, leases: bool) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from diffio_watch.intake.whole import Fault, fault
+
 TONE = array.array("h", (int(8000 * math.sin(number / 20)) for number in range(8000)))  # a second at 8 kHz
 # what ffmpeg is told to make each from a WAV
 RECIPES = {
@@ -60,6 +62,24 @@ def with_cover(source: Path, path: Path) -> Path:
     if done.returncode != 0:
         pytest.skip(f"this ffmpeg puts no cover into {path.name}: {done.stderr.strip()[:200]}")
     return path
+
+
+def piped(folder: Path, name: str, command: list[str]) -> Path:
+    """What a program writes into a pipe, where it can't go back to tell sizes; the test is skipped where it can't."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    done = subprocess.run(command, capture_output=True, check=False)
+    if not done.stdout:
+        pytest.skip(f"this {command[0]} makes no {name}: {done.stderr[:200]!r}")
+    path = folder / name
+    path.write_bytes(done.stdout)
+    return path
+
+
+def fault_of(path: Path) -> Fault:
+    """What its container says is wrong with a file."""
+    with path.open("rb") as file:
+        return fault(file.fileno())
 
 
 def riff(data: bytes, *, stated: int | None = None, sound: int | None = None, after: bytes = b"") -> bytes:

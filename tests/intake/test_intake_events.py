@@ -165,7 +165,7 @@ def test_a_turn_that_fails_is_tried_again(alive: tuple[Room, Intake, threading.T
     time.sleep(0.5)  # long enough to fail
     room.journal.before_commit = lambda: None
     assert thread.is_alive()
-    until(lambda: intake.now.scans > 1, lambda: None)
+    until(lambda: room.states() == {"a.wav": "queued"}, lambda: None)
 
 
 def fail() -> None:

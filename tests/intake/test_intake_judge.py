@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from diffio_watch.intake.judge import Place, Wait, judge
+from diffio_watch.intake.judge import Look, Place, Wait, judge
+from diffio_watch.intake.reading import always
 from diffio_watch.intake.scan import Seen
 from diffio_watch.intake.settle import Entry
 from diffio_watch.reasons import because
@@ -29,8 +30,8 @@ def test_each_kind_of_refusal_has_its_own_sentence_and_next_step(
         monkeypatch: pytest.MonkeyPatch, number: int, code: str, next_step: str) -> None:
     monkeypatch.setattr(Refusing, "number", number)
     entry = Entry("a.wav", Seen(1, 1), 0.0, 0.0, 0.0, 0.0)
-    verdict = judge(Refusing("/", inodes=True, leases=False, follow_symlinks=False), entry, None, 0.0, 2.0,
-                    lambda: True)
+    verdict = judge(Refusing("/", inodes=True, leases=False, follow_symlinks=False), entry,
+                    Look(None, 0.0, 0.0, 2.0, None, always))
     assert isinstance(verdict, Wait)
     reason = because(verdict.why, detail=verdict.detail)
     assert reason.code == code

@@ -8,12 +8,11 @@ import struct
 from pathlib import Path
 
 import pytest
-from intake_media import RECIPES, TONE, VIDEOS, made, riff, tone, with_cover
+from intake_media import RECIPES, TONE, VIDEOS, fault_of, made, riff, tone, with_cover
 
 from diffio_watch.intake.fingerprint import EMPTY, partial, whole
 from diffio_watch.intake.media import longest_possible, probe
 from diffio_watch.intake.reading import Interrupted
-from diffio_watch.intake.whole import cut_short
 from diffio_watch.job import Media
 
 FORMATS = {
@@ -37,14 +36,6 @@ def facts(path: Path) -> Media | None:
         os.close(descriptor)
 
 
-def cut(path: Path) -> str | None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        return cut_short(descriptor, path.stat().st_size)
-    finally:
-        os.close(descriptor)
-
-
 @pytest.mark.parametrize("name", FORMATS)
 def test_format_duration_and_video_are_told_and_a_whole_file_is_not_cut(shelf: Path, name: str) -> None:
     path = made(shelf, name)
@@ -55,7 +46,7 @@ def test_format_duration_and_video_are_told_and_a_whole_file_is_not_cut(shelf: P
         assert media.duration_s is None, "a bare stream of frames does not tell"
     else:
         assert media.duration_s == pytest.approx(1.0, abs=0.2)
-    assert cut(path) is None
+    assert fault_of(path) is None
 
 
 def test_every_recipe_is_tried() -> None:
@@ -126,7 +117,6 @@ def test_what_a_read_says_comes_out_of_the_look_unchanged(shelf: Path) -> None:
 def test_what_holds_neither_sound_nor_picture_is_no_medium(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.wav").write_bytes(content)
     assert facts(tmp_path / "a.wav") is None
-    assert cut(tmp_path / "a.wav") is None
 
 
 def test_an_odd_name_and_an_unlinked_file_are_no_matter(tmp_path: Path) -> None:
@@ -138,67 +128,6 @@ def test_an_odd_name_and_an_unlinked_file_are_no_matter(tmp_path: Path) -> None:
         assert probe(descriptor) == Media("Wave", 1.0, has_video=False)
     finally:
         os.close(descriptor)
-
-
-@pytest.mark.parametrize("name", [
-    "a24.wav", "rf64.wav", "bext.wav", "a.aiff", "v.mp4", "v.mov", "v.mkv", "a.mka", "v.webm", "a.m4a",
-])
-@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
-def test_a_container_cut_short_is_told(shelf: Path, tmp_path: Path, name: str, kept: float) -> None:
-    content = made(shelf, name).read_bytes()
-    (tmp_path / name).write_bytes(content[:int(len(content) * kept)])
-    assert cut(tmp_path / name) is not None
-
-
-@pytest.mark.parametrize("name", ["a.mp3", "a.flac", "a.ogg", "a.w64", "v.ts", "v.avi"])
-def test_other_formats_are_not_judged(shelf: Path, tmp_path: Path, name: str) -> None:
-    content = made(shelf, name).read_bytes()
-    (tmp_path / name).write_bytes(content[:len(content) // 2])
-    assert cut(tmp_path / name) is None
-
-
-SOUND = TONE.tobytes()
-
-
-@pytest.mark.parametrize(("content", "is_cut"), [
-    (riff(SOUND), False),
-    (riff(SOUND, stated=0), False),
-    (riff(SOUND, stated=0xFFFFFFFF, sound=0xFFFFFFFF), False),
-    (riff(SOUND, sound=0), False),
-    (riff(SOUND, sound=0xFFFFFFFF), False),
-    (riff(SOUND, stated=36 + len(SOUND) + 8), False),  # counted with its own header, as some do
-    (riff(SOUND + b"\0", sound=len(SOUND) + 1), False),
-    (riff(SOUND[:-1], sound=len(SOUND)), True),
-    (riff(SOUND, sound=len(SOUND) + 1), True),
-    (riff(SOUND, stated=len(SOUND) + 5000), True),
-    (riff(SOUND, after=b"LIST" + struct.pack("<I", 400) + b"x" * 400), False),
-    (riff(SOUND, after=b"LIST" + struct.pack("<I", 400) + b"x" * 20, stated=36 + len(SOUND) + 408), True),
-    (riff(SOUND)[:30], True),
-    (b"RF64\xff\xff\xff\xffWAVEds64", True),
-    (b"FORM\0\0\0\0AIFFCOMM", False),
-    (b"FORM\0\0\xff\0AIFF", True),
-    (b"\0\0\0\x08ftyp", True),
-    (b"\0\0\0\x0cftypisom\0\0\0\x08moov" + b"\0" * 100, False),
-    (b"\0\0\0\x0cftypisom\0\0\0\0mdat" + b"x" * 100, True),
-    (b"\0\0\0\x0cftypisom\0\0\0\x08moov\0\0\0\x01mdat\0\0\0\0\0\0\xff\xff", True),
-    (b"\0\0\0\x0cftypisom\0\0\0\x01", True),
-    (b"\x1a\x45\xdf\xa3", True),
-    (b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff" + b"x" * 50, False),  # a live stream
-    (b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\x88" + b"x" * 8, False),
-    (b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\x89" + b"x" * 8, True),
-])  # fmt: skip
-def test_the_stated_sizes_are_held_against_the_file(tmp_path: Path, content: bytes, *, is_cut: bool) -> None:
-    (tmp_path / "x").write_bytes(content)
-    found = cut(tmp_path / "x")
-    assert (found is not None) is is_cut, found
-
-
-def test_no_head_of_a_file_makes_the_judge_stumble(shelf: Path, tmp_path: Path) -> None:
-    for name in ("rf64.wav", "a.aiff", "v.mp4", "v.mkv"):
-        content = made(shelf, name).read_bytes()
-        for length in [*range(80), *range(80, len(content), 997)]:
-            (tmp_path / "x").write_bytes(content[:length])
-            cut(tmp_path / "x")
 
 
 def test_equal_contents_have_equal_cheap_fingerprints_and_different_ones_mostly_not(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pipeline_fixtures import MakeHouse
 from pipeline_house import House
 
-from diffio_watch.intake.room import Now
+from diffio_watch.intake.teller import Now
 from diffio_watch.job import Job, State
 from diffio_watch.once import undone
 from diffio_watch.outbox import Outbox

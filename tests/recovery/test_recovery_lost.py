@@ -425,7 +425,7 @@ def test_an_inbox_with_unreadable_folders_is_not_taken_for_whole(house: House, m
     def blind(self: Inventory) -> Any:
         def with_a_blind_spot(*args: Any, **more: Any) -> walking.Scan:
             found = walking.scan(*args, **more)
-            found.blind.add("private")
+            found.blind["private"] = PermissionError(13, "Permission denied")
             return found
 
         with monkeypatch.context() as patch:
