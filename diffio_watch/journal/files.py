@@ -24,6 +24,7 @@ _KNOWN = ("SELECT files.path, files.size, files.mtime_ns, files.inode, files.ren
 # what stands at a path: inbox, path, size, mtime_ns, inode, job, renamed
 STAND: Final = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)"
 _HELD = "was held: "
+_DECIDED = "drop decided: "  # name of a single value, with the inbox's
 _CONTENT_OPEN = frozenset({State.QUEUED, State.UPLOADING, State.HELD})
 
 
@@ -71,7 +72,8 @@ class Files(Folders):
             placed = [self._place(db, inbox, file, now) for file in found]
             fresh = [file.detected_at for one, file in zip(placed, found, strict=True) if one.outcome != "same"]
             if batch_limit is not None and fresh:
-                held = hold_drop(db, inbox, fresh, settling, limit=batch_limit, window=DROP_WINDOW, now=now)
+                held = hold_drop(db, inbox, fresh, settling, limit=batch_limit, window=DROP_WINDOW, now=now,
+                                 decided=self.meta(f"{_DECIDED}{inbox}") or 0.0)
                 placed = [replace(one, outcome="held") if one.job_id in held else one for one in placed]
         return placed
 
@@ -133,7 +135,8 @@ class Files(Folders):
             "size": file.size, "mtime_ns": file.mtime_ns, "inode": file.inode, "partial": file.partial,
             "sha256": file.sha256, "media": file.media, "settled_at": file.settled_at}
         if (job.size, job.partial) != (file.size, file.partial):
-            facts |= {"approved": False, "rebuy": False, "as_is": False, "detected_at": file.detected_at}
+            facts |= {"approved": False, "released": False, "rebuy": False, "as_is": False,
+                      "detected_at": file.detected_at}
         if job.state is not State.HELD:  # what a person is to decide stays theirs
             facts |= {"state": State.QUEUED, "because": None, "due_at": 0.0, "project_id": None, "upload": None,
                       "upload_id": None, "part_size": None}
@@ -153,6 +156,16 @@ class Files(Folders):
             detected_at=file.detected_at, settled_at=file.settled_at, created_at=now, updated_at=now)
         self.add([job])
         return job
+
+    def decide_drop(self, inbox: str) -> None:
+        """A person has decided about a held file: if none is left that is held as part of a drop, that drop is over.
+
+        What was seen until then, finished or not, counts for no other.
+        """
+        left = self._one("SELECT 1 FROM jobs INDEXED BY jobs_due WHERE state = 'held' AND inbox = ? "
+                         "AND json_extract(because, '$.code') = 'drop_size' LIMIT 1", inbox)
+        if left is None:
+            self.set_meta(f"{_DECIDED}{inbox}", self.clock.now())
 
     def stands(self, job: Job) -> Known | None:
         """What stands at a job's path; None if nothing does."""

@@ -228,11 +228,14 @@ class Jobs(Connection):
         assert row is not None
         return int(row["bytes"])
 
-    def spent_since(self, at: float) -> tuple[int, float]:
-        """Generations intended since then, and their minutes of media, at least one each."""
-        row = self._one("SELECT count(*) AS n, "
-                        "total(max(1.0, coalesce(json_extract(media, '$.duration_s'), 0) / 60.0)) AS minutes "
-                        "FROM jobs WHERE intent_at >= ?", at)
+    def spent_between(self, at: float, until: float) -> tuple[int, float]:
+        """Generations intended from then until then, and their minutes of media, at least one each.
+
+        What is dated later was bought while the clock was ahead. Rows of an older version tell no minutes.
+        """
+        row = self._one("SELECT count(*) AS n, total(coalesce(minutes, "
+                        "max(1.0, coalesce(json_extract(media, '$.duration_s'), size / 2000.0) / 60.0))) AS minutes "
+                        "FROM jobs WHERE intent_at >= ? AND intent_at < ?", at, until)
         assert row is not None
         return int(row["n"]), float(row["minutes"])
 

@@ -12,6 +12,7 @@ from diffio_watch.intake.media import ProbeFailed
 from diffio_watch.job import DownloadType, Job, Media, Output
 from diffio_watch.outbox.errors import DiskTrouble
 from diffio_watch.outbox.temp import Fetched
+from diffio_watch.pipeline.guard import correction
 from diffio_watch.pipeline.hangs import SYNC_PATIENCE
 from diffio_watch.pipeline.outcome import Outcome, go, park
 from diffio_watch.pipeline.sink import Sink, look
@@ -53,7 +54,8 @@ def fetch(job: Job, output: Output, tools: Tools) -> Outcome:
     notes = _notes(job, done, received.mime_type)
     if doubt is not None:
         notes.append(f"{doubt}; the service gave the same twice.")
-    return go(outputs=swap(job, done), notes=tuple(dict.fromkeys([*job.notes, *notes])), due_at=now, progress=None)
+    return go(outputs=swap(job, done), notes=tuple(dict.fromkeys([*job.notes, *notes])), due_at=now, progress=None,
+              **correction(job, media))
 
 
 def missing(output: Output, error: api.ApiError, now: float) -> Output:

@@ -33,12 +33,13 @@ def intend(job: Job, tools: Tools) -> Outcome:
     if job.base_url != tools.base_url or job.key_print not in {None, key_print}:
         # nothing is paid, and the new one may not see the project
         return go("another service or key is configured", **NO_PROJECT, state=State.UPLOADING, due_at=now)
-    over = guard.over_limit(job, tools.config.limits, tools.journal.spent_since(guard.midnight(now)))
+    over = guard.over_limit(job, tools.config.limits, guard.spent_today(tools.journal, now))
     if over is not None:
         return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
     key = str(uuid.uuid4())
     body = request_body(job.project_id or "", key, job.settings)
-    return go(idempotency_key=key, body=body, intent_at=now, key_print=key_print, due_at=now)
+    return go(idempotency_key=key, body=body, intent_at=now, minutes=guard.minutes(job), key_print=key_print,
+              due_at=now)
 
 
 def generating(job: Job, tools: Tools) -> Outcome:

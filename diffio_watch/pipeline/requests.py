@@ -130,7 +130,10 @@ def _settings(job: Job, inbox: Inbox | None, model: str | None) -> Settings:
 
 
 def _cancel(journal: Journal, _: Config, args: dict[str, Any], __: float) -> Answer:
-    return _each(journal, _named(journal, args), lambda job: rulings.cancel(job, discard=bool(args.get("discard"))))
+    jobs = _named(journal, args)
+    answer = _each(journal, jobs, lambda job: rulings.cancel(job, discard=bool(args.get("discard"))))
+    _decide_drops(journal, jobs)
+    return answer
 
 
 def _approve(journal: Journal, _: Config, args: dict[str, Any], now: float) -> Answer:
@@ -138,7 +141,16 @@ def _approve(journal: Journal, _: Config, args: dict[str, Any], now: float) -> A
             else _named(journal, args))
     if not jobs:
         return Answer(0, ("Nothing is held.",))
-    return _each(journal, jobs, lambda job: rulings.approve(job, now))
+    answer = _each(journal, jobs, lambda job: rulings.approve(job, now))
+    _decide_drops(journal, jobs)
+    return answer
+
+
+def _decide_drops(journal: Journal, jobs: Sequence[Job]) -> None:
+    """End the drops of which these jobs, as they were before a person decided about them, were the last held files."""
+    for inbox in {job.inbox for job in jobs if job.state is State.HELD and job.because is not None
+                  and job.because.code == "drop_size"}:
+        journal.decide_drop(inbox)
 
 
 def _bump(journal: Journal, _: Config, args: dict[str, Any], now: float) -> Answer:

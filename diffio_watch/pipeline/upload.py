@@ -24,7 +24,7 @@ _CLOCK_SKEW = 3600.0  # seconds; a token that is kept a little too long is of no
 def queued(job: Job, tools: Tools) -> Outcome:
     """Let a job in: unless the day's limit is reached, or its content was restored before."""
     now = tools.clock.now()
-    over = guard.over_limit(job, tools.config.limits, tools.journal.spent_since(guard.midnight(now)))
+    over = guard.over_limit(job, tools.config.limits, guard.spent_today(tools.journal, now))
     if over is not None:
         return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
     with _original(job, tools) as original:

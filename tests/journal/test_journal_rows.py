@@ -254,8 +254,13 @@ def test_spending_counts_intents_and_at_least_a_minute_each(journal: Journal) ->
     journal.add([job("1.wav", intent_at=10.0, media=long), job("2.wav", intent_at=20.0),
                  job("3.wav", intent_at=5.0, media=long), job("4.wav"),
                  job("5.wav", intent_at=30.0, media=Media("Wave", None, has_video=False))])
-    assert journal.spent_since(10.0) == (3, 12.0)
-    assert journal.spent_since(31.0) == (0, 0.0)
+    assert journal.spent_between(10.0, 31.0) == (3, 12.0)
+    assert journal.spent_between(31.0, 60.0) == (0, 0.0)
+    assert journal.spent_between(10.0, 30.0) == (2, 11.0), "what is dated later was bought with the clock ahead"
+    journal.add([job("6.wav", intent_at=70.0, minutes=7.5, media=long),
+                 job("7.wav", intent_at=71.0, size=2000 * 600, media=Media("WebM", None, has_video=False))])
+    assert journal.spent_between(70.0, 71.0) == (1, 7.5), "as it was estimated, or corrected by the result"
+    assert journal.spent_between(71.0, 72.0) == (1, 10.0), "an older row's unknown length is estimated here too"
 
 
 def test_generations_in_flight_are_bought_and_not_finished(journal: Journal) -> None:
@@ -289,7 +294,7 @@ def test_words_and_numbers_that_neither_json_nor_utf8_can_hold_stop_no_commit_an
     journal.add([made], half)
     waiting = because("service_error", detail=half)
     journal.commit(now(journal, made.id), detail=half, because=waiting, due_at=clock.at + 60, stage=half)
-    assert journal.spent_since(0.0) == (1, 1.0)
+    assert journal.spent_between(0.0, 1e12) == (1, 1.0)
     assert journal.bring_forward(["service_error"], clock.at) == 1
     told = now(journal, made.id)
     assert told.media == Media("Wave", None, has_video=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -120,18 +121,28 @@ class TestGuard:
         assert "daily_files" in (over_limit(JOB, Limits(daily_files=3), (3, 0)) or "")
 
     def test_the_days_minutes_are_counted_with_this_file(self) -> None:
-        hour = replace(JOB, media=Media("Wave", 3600.0, has_video=False))
+        hour = replace(JOB, size=10**7, media=Media("Wave", 3600.0, has_video=False))
         assert over_limit(hour, Limits(daily_minutes=100), (1, 40)) is None
         assert "daily_minutes" in (over_limit(hour, Limits(daily_minutes=100), (1, 41)) or "")
 
     @pytest.mark.parametrize(("media", "counted"), [
-        (None, 1), (Media("Wave", None, has_video=False), 1), (Media("Wave", 3.0, has_video=False), 1),
-        (Media("Wave", 90.0, has_video=False), 1.5)])
+        (Media("Wave", 3.0, has_video=False), 1), (Media("Wave", 90.0, has_video=False), 1.5)])
     def test_a_generation_counts_a_minute_at_least(self, media: Media | None, counted: float) -> None:
-        assert minutes(replace(JOB, media=media)) == counted
+        assert minutes(replace(JOB, size=10**7, media=media)) == counted
+
+    @pytest.mark.parametrize(("length", "video", "counted"), [
+        (None, False, 100), (None, True, 16), (math.nan, False, 100), (math.inf, False, 100), (-5.0, False, 100),
+        (1e12, False, 3125)])
+    def test_an_unknown_length_is_never_a_minute_and_none_is_without_end(
+            self, length: float | None, *, video: bool, counted: float) -> None:
+        assert minutes(replace(JOB, size=12 * 10**6, media=Media("WebM", length, has_video=video))) == counted
+
+    def test_what_mediainfo_was_never_asked_about_is_estimated_too(self) -> None:
+        assert minutes(replace(JOB, size=12 * 10**6)) == 100
 
     def test_without_limits_there_are_none_and_a_persons_word_passes_them(self) -> None:
         assert over_limit(JOB, Limits(), (10**6, 1e6)) is None
+        assert over_limit(replace(JOB, released=True), Limits(daily_files=1), (1, 0)) is not None
         assert over_limit(replace(JOB, approved=True), Limits(daily_files=1, daily_minutes=1), (10**6, 1e6)) is None
 
     @given(st.datetimes(datetime(2000, 1, 1), datetime(2037, 1, 1)))  # noqa: DTZ001 - the host's local day is meant
