@@ -1,12 +1,13 @@
 """The daemon: puts the parts together, keeps their threads alive, and ends them.
 
 The main thread supervises. One intake thread and one for chores an inbox, a pool for uploads, one for downloads, one
-for short calls, and the dispatcher that feeds them from the journal. A thread that dies ends the process with an
-error, for the service manager to restart it: whatever it was at is in the journal.
+for short calls, and the dispatcher that feeds them from the journal. A thread that dies ends the process with an error:
+the service manager restarts it, and whatever it was at is in the journal.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -20,17 +21,17 @@ from diffio_watch.clock import Clock
 from diffio_watch.config import Config, KeyMissing, Source
 from diffio_watch.disk import lease, marker
 from diffio_watch.intake import media
-from diffio_watch.journal import Journal, JournalCorrupt, JournalError, JournalLocked, JournalTrouble, Lock
+from diffio_watch.journal import Journal, JournalError, JournalTrouble, Lock
 from diffio_watch.logs import open_log, say
 from diffio_watch.notify import StatusLine, notify, summary
 from diffio_watch.once import finished, named, undone
 from diffio_watch.parts import Maker, Parts
-from diffio_watch.pipeline import requests
 from diffio_watch.pipeline.dispatch import Dispatcher
 from diffio_watch.process import Key, Signals
 from diffio_watch.reload import OldCopy, Reload
 from diffio_watch.startup import (
     CannotRun,
+    exit_code,
     make_state_dir,
     refuse_strangers,
     remember_old_copy,
@@ -107,7 +108,7 @@ class Daemon:
         except (CannotRun, JournalError) as error:
             self._tell(f"diffio-watch: {error}")
             self._line.tell(str(error))
-            return _code(error)
+            return exit_code(error)
 
     def _work(self, journal: Journal, signals: Signals) -> int:
         """Open everything and work, and remember how that ended."""
@@ -119,17 +120,15 @@ class Daemon:
             signals.ready()
             code = self._supervise(parts)
         except (CannotRun, JournalError) as error:
-            self._remember_end(journal, _code(error), str(error))
+            self._remember_end(journal, exit_code(error), str(error))
             raise
         self._remember_end(journal, code, self._why)
         return code
 
     def _remember_end(self, journal: Journal, code: int, why: str) -> None:
         if not self._once:
-            try:
+            with contextlib.suppress(JournalError):  # told already, where the journal is what ended it
                 runs.end(journal, self._clock.now(), code, why)
-            except JournalError as error:
-                self._log.warning("daemon.end_not_recorded", message=str(error))
 
     def _open(self, journal: Journal) -> Parts:
         journal.must_be_whole()
@@ -150,9 +149,10 @@ class Daemon:
         parts = maker.make(self._config)
         upkeep = Upkeep(journal, owner, self._log)
         take_folders(self._config, journal, owner)  # last: a start that fails leaves no marker
-        work = {"dispatch": lambda: self._dispatch(parts.dispatcher),
-                "upkeep": lambda: upkeep.run(self._stop, self._sick, self._trouble)}
-        parts.threads = tuple(threading.Thread(target=target, name=name, daemon=True) for name, target in work.items())
+        parts.threads = (
+            threading.Thread(target=self._dispatch, args=(parts.dispatcher,), name="dispatch", daemon=True),
+            threading.Thread(target=upkeep.run, args=(self._stop, self._sick, self._trouble), name="upkeep",
+                             daemon=True))
         return parts
 
     def _dispatch(self, dispatcher: Dispatcher) -> None:
@@ -221,9 +221,7 @@ class Daemon:
     def _tend(self, parts: Parts) -> None:
         """One look after everything."""
         parts.journal.still_there()
-        if requests.serve(parts.journal, self._config, self._clock.now()):
-            parts.halts.reload()
-            parts.dispatcher.wake()
+        parts.serve_requests()
         hung = parts.tools.files.hung()
         for name, room in parts.rooms.items():
             room.check(transfers_hang=name in hung)
@@ -280,7 +278,7 @@ class Daemon:
             thread.join(max(0.0, deadline - time.monotonic()))
         parts.close()
         told = told or self._old_copy(parts.journal)
-        code = 0 if self._dead is None else _code(self._dead)
+        code = 0 if self._dead is None else exit_code(self._dead)
         if self._once and code == 0:
             left = undone(parts.journal, parts.halts, parts.inboxes(), self._started)
             if left:
@@ -300,8 +298,3 @@ class Daemon:
             return None
         journal.ending = lambda: False  # this is worth waiting for
         return remember_old_copy(journal, self._dead)
-
-
-def _code(error: BaseException) -> int:
-    """The exit code: 2 for what no restart cures."""
-    return 2 if isinstance(error, (CannotRun, JournalLocked, JournalCorrupt, marker.OldJournal)) else 1

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, Processor
+from structlog.typing import FilteringBoundLogger, Processor
 
-from diffio_watch.disk.names import show, terminal
+from diffio_watch import lines
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -40,13 +40,15 @@ def open_log(level: str, style: str, *, secrets: Callable[[], list[str]], stream
     console = style == "console" or (style == "auto" and terminal_there)
     processors: list[Processor] = [
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
+        structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S" if console else "iso", utc=not console),
         structlog.processors.format_exc_info,
-        _fit,
-        _Redact(secrets),
+        lines.fit,
+        lines.Redact(secrets),
+        lines.event_first,
     ]
-    processors.append(structlog.dev.ConsoleRenderer(colors=terminal_there) if console
-                      else structlog.processors.JSONRenderer())
+    renderer: lines.Renderer = (structlog.dev.ConsoleRenderer(colors=terminal_there, sort_keys=False) if console
+                                else structlog.processors.JSONRenderer())
+    processors.append(lines.with_priorities(renderer) if lines.goes_to_journal(out) else renderer)
     structlog.configure(
         processors=processors, logger_factory=structlog.WriteLoggerFactory(out),
         wrapper_class=_unfailing(_LEVELS[level]), cache_logger_on_first_use=False)
@@ -63,7 +65,7 @@ def _is_terminal(out: TextIO) -> bool:
 def say(words: str) -> None:
     """Print a sentence for a person to standard error, where anybody listens there."""
     with contextlib.suppress(OSError, ValueError, AttributeError):  # full, closed by us, closed by who started us
-        sys.stderr.write(f"{words}\n")
+        sys.stderr.write((lines.prioritised(words, "error") if lines.goes_to_journal(sys.stderr) else words) + "\n")
         sys.stderr.flush()
 
 
@@ -86,30 +88,3 @@ def _unfailing(level: int) -> type[FilteringBoundLogger]:
             return told
 
     return cast("type[FilteringBoundLogger]", Unfailing)
-
-
-def _fit(_: object, __: str, event: EventDict) -> EventDict:
-    """File names are shown, and whatever a name or the service says is no terminal command."""
-    return {key: _words(show(value) if key in {"path", "file"} else value) if isinstance(value, str) else value
-            for key, value in event.items()}
-
-
-def _words(text: str) -> str:
-    return "\n".join(terminal(line) for line in text.split("\n"))
-
-
-class _Redact:
-    """Puts stars where a secret would stand. There is no place where one should: this is the second lock."""
-
-    def __init__(self, secrets: Callable[[], list[str]]) -> None:
-        self._secrets = secrets
-
-    def __call__(self, _: object, __: str, event: EventDict) -> EventDict:
-        hidden = [secret for secret in self._secrets() if secret]
-        return {key: self._hide(value, hidden) for key, value in event.items()}
-
-    def _hide(self, value: Any, hidden: list[str]) -> Any:
-        if isinstance(value, str):
-            for secret in hidden:
-                value = value.replace(secret, "***")
-        return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
@@ -19,6 +19,7 @@ from diffio_watch.intake.room import Intake
 from diffio_watch.intake.teller import Now
 from diffio_watch.journal import Journal
 from diffio_watch.outbox import Outbox
+from diffio_watch.pipeline import requests
 from diffio_watch.pipeline.chores import Chores
 from diffio_watch.pipeline.dispatch import Dispatcher
 from diffio_watch.pipeline.halts import Halts
@@ -28,6 +29,7 @@ from diffio_watch.pipeline.worker import Worker
 from diffio_watch.rooms import Room
 from diffio_watch.startup import available, root
 
+_LINES: Final = 3  # of an answer, as the log has them
 _Part = TypeVar("_Part")
 _Make = Callable[[Callable[[], None]], _Part]
 
@@ -65,6 +67,16 @@ class Parts:
         room = self.rooms.get(inbox)
         if room is not None:  # else it was taken out of the configuration meanwhile
             room.intake.look(path)
+
+    def serve_requests(self) -> None:
+        """Do what people asked for since the last look, and tell it in the log."""
+        served = requests.serve(self.journal, self.tools.config, self.tools.clock.now())
+        for request, answer in served:
+            self.tools.log.info("request.served", command=request.command, who=request.who, exit=answer.exit,
+                                jobs=len(answer.jobs), answer=" ".join(answer.lines[:_LINES]))
+        if served:
+            self.halts.reload()
+            self.dispatcher.wake()
 
     def close(self) -> None:
         """Close what holds connections."""

@@ -15,7 +15,7 @@ from diffio_watch.config import Config, Inbox
 from diffio_watch.disk import marker
 from diffio_watch.disk.mounts import mount_of
 from diffio_watch.disk.names import show
-from diffio_watch.journal import Journal
+from diffio_watch.journal import Journal, JournalCorrupt, JournalLocked
 from diffio_watch.journal.backup import COPIED_AT
 from diffio_watch.journal.connection import FILE
 from diffio_watch.journal.folders import OLD_COPY
@@ -242,3 +242,8 @@ def without_effect(config: Config) -> list[str]:
     """Keys that are set and that this version does nothing with: a person should not wait for what they promise."""
     return [name for name, value in (("web.listen", config.web.listen), ("notify.urls", config.notify.urls),
                                      ("webhook.secret_file", config.webhook.secret_file)) if value]
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code: 2 for what no restart cures."""
+    return 2 if isinstance(error, (CannotRun, JournalLocked, JournalCorrupt, marker.OldJournal)) else 1

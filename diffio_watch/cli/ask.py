@@ -26,7 +26,7 @@ def ask(work: Workplace, journal: Journal, command: str, args: dict[str, Any]) -
     from diffio_watch.journal import JournalLocked, Lock, holder
     from diffio_watch.pipeline import requests
 
-    number = journal.ask(command, args)
+    number = journal.ask(command, args, work.who)
     end = time.monotonic() + _PATIENCE
     while (answer := journal.answer_of(number)) is None:
         if holder(work.config.state_dir) is None:

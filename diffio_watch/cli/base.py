@@ -50,7 +50,10 @@ class Trouble(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the sentence to standard error."""
-        click.echo(fitted(self.message, file or sys.stderr), file=file or sys.stderr)
+        if file is None:
+            complain(self.message)
+        else:
+            click.echo(fitted(self.message, file), file=file)
 
 
 def _remember_config(context: click.Context, _: click.Parameter, value: str | None) -> None:
@@ -67,9 +70,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 
 @dataclass(frozen=True)
 class Workplace:
-    """The configuration in force and the journal beside it."""
+    """The configuration in force and the journal beside it; `who` asks."""
 
     config: Config
+    who: str = ""
 
     @contextmanager
     def read(self) -> Iterator[Journal | None]:
@@ -119,14 +123,16 @@ def workplace(*, key: bool = False, makes: bool = False) -> Workplace:
         Trouble: this user can't see the journal: then nothing can be said of what runs, or does not.
     """
     from diffio_watch import claims
+    from diffio_watch.cli.service import asker
     from diffio_watch.config import load
 
     config = load(given_config(), os.environ)
+    who = asker()  # before it is another
     become_owner(config.state_dir, key=key)
     told = claims.hidden(config.state_dir)
     if told is not None and not makes:
         raise Trouble(told, REFUSED)
-    return Workplace(config)
+    return Workplace(config, who)
 
 
 def must_be_theirs(config: Config, journal: Journal | None) -> None:
@@ -192,8 +198,11 @@ def say(lines: str | Iterable[str]) -> None:
 
 
 def complain(line: str) -> None:
-    """Print a line about what did not get done, to standard error."""
-    click.echo(fitted(line, sys.stderr), err=True)
+    """Print a line about what did not get done, to standard error; in systemd's journal it is an error."""
+    from diffio_watch.lines import goes_to_journal, prioritised
+
+    text = fitted(line, sys.stderr)
+    click.echo(prioritised(text, "error") if goes_to_journal(sys.stderr) else text, err=True)
 
 
 def hinted(text: str) -> str:

@@ -11,7 +11,7 @@ import os
 import pwd
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -247,3 +247,18 @@ def _group(gid: int) -> str:
 def myself() -> str:
     """Who runs this command, by name."""
     return _user(os.geteuid())
+
+
+def asker(env: Mapping[str, str] = os.environ) -> str:
+    """Which person runs this command: also behind `sudo`, or as root after a login of one's own."""
+    if os.getuid() == 0 and (name := env.get("SUDO_USER")):
+        return f"{name} (sudo)"
+    try:
+        login = int(Path("/proc/self/loginuid").read_text("ascii"))
+    except (OSError, ValueError):
+        login = _NO_LOGIN
+    own = _user(os.getuid())
+    return own if login in (_NO_LOGIN, os.getuid()) else f"{_user(login)} (as {own})"
+
+
+_NO_LOGIN: Final = 2**32 - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from diffio_watch.job import Because, Job, State
 from diffio_watch.journal.files import Files
@@ -28,12 +28,13 @@ class Halt:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a person asks, as it stands in the journal."""
+    """What a person asks, as it stands in the journal. `who` is a name; "" where nobody said one."""
 
     id: int
     command: str
     args: dict[str, Any]
     at: float
+    who: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Answer:
     exit: int
     lines: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
+
+_LONGEST_NAME: Final = 100
 
 
 class Account(Files):
@@ -120,17 +123,17 @@ class Account(Files):
                            "ORDER BY seq LIMIT 1", size, mine := sha256(), mine)
         return found[0] if found else None
 
-    def ask(self, command: str, args: dict[str, Any]) -> int:
-        """Leave a request for the daemon; its number."""
+    def ask(self, command: str, args: dict[str, Any], who: str = "") -> int:
+        """Leave a request of somebody for the daemon; its number."""
         with self.transaction() as db:
-            number = db.execute("INSERT INTO requests (command, args, at) VALUES (?, ?, ?)",
-                                (command, dump(args), self.clock.now())).lastrowid
+            number = db.execute("INSERT INTO requests (command, args, at, who) VALUES (?, ?, ?, ?)",
+                                (command, dump(args), self.clock.now(), who[:_LONGEST_NAME])).lastrowid
             assert number is not None
             return number
 
     def open_requests(self) -> list[Request]:
         """Requests without an answer, oldest first."""
-        return [Request(row["id"], row["command"], json.loads(row["args"]), row["at"])
+        return [Request(row["id"], row["command"], json.loads(row["args"]), row["at"], row["who"])
                 for row in self._all("SELECT * FROM requests WHERE answer IS NULL ORDER BY id")]
 
     def answer(self, number: int, answer: Answer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -92,6 +92,12 @@ class Jobs(Connection):
             if state is not job.state or after.because != job.because or detail:
                 self._note(db, after, detail)
         return after
+
+    def remark(self, job_ids: Iterable[str], words: str) -> None:
+        """Put the same words into the history of jobs, as they are."""
+        with self.transaction() as db:
+            db.executemany("INSERT INTO history SELECT id, ?, state, ? FROM jobs WHERE id = ?",
+                           ((self.clock.now(), words, job_id) for job_id in job_ids))
 
     def _note(self, db: sqlite3.Connection, job: Job, detail: str) -> None:
         text = detail or (f"{job.because.code}: {job.because.message}" if job.because else "")

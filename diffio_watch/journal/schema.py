@@ -180,7 +180,7 @@ CREATE TABLE settling (
 """
 
 # lists by state and by day, so that a million ended jobs cost a reader nothing; how a waiting file looked, and since
-# when it did, so that a restart does not begin to count anew
+# when it did, so that a restart does not begin to count anew; which person asked for a change
 _SECOND: Final = """
 CREATE INDEX jobs_state ON jobs (state, seq);
 CREATE INDEX jobs_delivered ON jobs (delivered_at) WHERE delivered_at IS NOT NULL;
@@ -192,6 +192,7 @@ CREATE INDEX jobs_wish ON jobs (inbox) WHERE wish = 'anew';
 ALTER TABLE settling ADD COLUMN size INTEGER;
 ALTER TABLE settling ADD COLUMN mtime_ns INTEGER;
 ALTER TABLE settling ADD COLUMN still_since REAL;
+ALTER TABLE requests ADD COLUMN who TEXT NOT NULL DEFAULT '';
 """
 
 # of it too

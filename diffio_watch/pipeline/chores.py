@@ -25,6 +25,7 @@ from diffio_watch.pipeline.halts import Halts
 from diffio_watch.pipeline.notices import Notices
 from diffio_watch.pipeline.outcome import Stop, pause
 from diffio_watch.pipeline.rulings import way
+from diffio_watch.pipeline.telling import about
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
 
@@ -235,7 +236,7 @@ class Chores:
         try:
             self._tools.journal.commit(job, detail=detail, **changes)
         except Stale:
-            self._tools.log.debug("chore.overtaken", job=job.id)
+            self._tools.log.debug("chore.overtaken", **about(job))
             return False
         return True
 

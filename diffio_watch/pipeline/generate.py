@@ -13,6 +13,7 @@ from diffio_watch.pipeline import guard
 from diffio_watch.pipeline.decide import ModelUnknown, ProjectGone
 from diffio_watch.pipeline.outcome import NO_PROJECT, Outcome, fail, go, hold, park
 from diffio_watch.pipeline.rulings import request_body
+from diffio_watch.pipeline.telling import about
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
 
@@ -145,7 +146,7 @@ def waiting(job: Job, tools: Tools) -> Outcome:
     first_time = overdue and "overdue" not in (job.stage or "")
     stage = f"{seen.stage or seen.status}{', overdue' if overdue else ''}"
     if first_time:
-        tools.log.warning("job.overdue", job=job.id, inbox=job.inbox, hours=round(waited / 3600, 1))
+        tools.log.warning("job.overdue", **about(job), hours=round(waited / 3600, 1))
     pause = poll_pause(waited, tools.config.generation.poll.first, tools.config.generation.poll.max,
                        eta=seen.remaining, overdue=overdue)
     asked = go(due_at=now + pause, progress=seen.percent, stage=stage, polls=job.polls + 1, waited=waited)

@@ -88,10 +88,10 @@ class Notices:
 
     def _notice(self, job: Job) -> None:
         if job.because is not None and _refused_by_intake(job):  # what fails in a step is told there
-            self._log.error("job.failed", job=job.id, inbox=job.inbox, path=job.path, reason=job.because.code,
+            self._log.error("job.failed", **about(job), reason=job.because.code,
                             message=job.because.message, action=job.because.action)
         if not self._outbox.write_error(job):
-            self._log.warning("outbox.error_file_name_taken", job=job.id, path=job.path)
+            self._log.warning("outbox.error_file_name_taken", **about(job))
         if not self._commit(job, error_file=True, due_at=job.due_at if job.state is State.HELD else None):
             self._outbox.clear_error(job.path)  # the job went on meanwhile; if it has not, it is told anew
 
@@ -111,7 +111,7 @@ class Notices:
         try:
             self._journal.commit(job, **changes)
         except Stale:
-            self._log.debug("chore.overtaken", job=job.id)
+            self._log.debug("chore.overtaken", **about(job))
             return False
         return True
 

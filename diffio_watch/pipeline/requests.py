@@ -27,24 +27,29 @@ _NO_FILE: Final = "has no file in the inbox to send: put it back first."
 _PARKED: Final = tuple(code for code, reason in REASONS.items() if reason.kind is Kind.PARKED)
 
 
-def serve(journal: Journal, config: Config, now: float) -> list[Request]:
-    """Apply and answer every open request, oldest first.
+def serve(journal: Journal, config: Config, now: float) -> list[tuple[Request, Answer]]:
+    """Apply and answer every open request, oldest first; who asked stands in each job's history.
 
     Returns:
-        The requests that were answered.
+        The requests with their answers.
 
     Raises:
         JournalError: the journal refuses; what could not be recorded did not happen.
     """
-    served = journal.open_requests()
-    for request in served:
+    served = []
+    for request in journal.open_requests():
         try:
             with journal.transaction():
-                journal.answer(request.id, apply(journal, config, request, now))
+                answer = apply(journal, config, request, now)
+                if request.who:
+                    journal.remark(answer.jobs, f"{request.command}: asked by {request.who}")
+                journal.answer(request.id, answer)
         except JournalError:
             raise
         except Exception as error:  # noqa: BLE001 - a request that trips this program must not end it at every start
-            journal.answer(request.id, Answer(1, (f"An error of this program: {type(error).__name__}: {error}.",)))
+            answer = Answer(1, (f"An error of this program: {type(error).__name__}: {error}.",))
+            journal.answer(request.id, answer)
+        served.append((request, answer))
     return served
 
 

@@ -16,6 +16,7 @@ from diffio_watch.pipeline.content import Changed, Original
 from diffio_watch.pipeline.listed import Listed
 from diffio_watch.pipeline.outcome import NO_PROJECT, Outcome, go, hold, new_project
 from diffio_watch.pipeline.ready import ready
+from diffio_watch.pipeline.telling import about
 from diffio_watch.pipeline.tools import Tools
 
 _CLOCK_SKEW = 3600.0  # seconds; a token that is kept a little too long is of no use to anybody
@@ -117,7 +118,7 @@ def _send(job: Job, tools: Tools, session: Session) -> Outcome:
                                    [(part.number, part.etag) for part in confirmed.values()])
         except api.SessionLost as lost:
             # after a lost answer it may be complete already: the service says what the project has
-            tools.log.info("upload.session_lost", job=job.id)
+            tools.log.info("upload.session_lost", **about(job))
             try:
                 stored = tools.api.complete_project_upload(job.project_id or "")
             except api.NotReady:
@@ -155,7 +156,7 @@ def abort(job: Job, tools: Tools, session: Session) -> None:
         try:
             tools.storage.abort(session, job.upload_id)
         except api.ApiError as error:
-            tools.log.info("upload.abort_failed", job=job.id, error=str(error))
+            tools.log.info("upload.abort_failed", **about(job), error=str(error))
     tools.sessions.remove(job.id)
 
 

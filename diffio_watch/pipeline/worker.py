@@ -11,7 +11,7 @@ from diffio_watch.api import ApiError, Forbidden, NotFound, Rejected, Stopped, U
 from diffio_watch.config import KeyMissing
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Halt, JournalError, NameReserved, Stale
-from diffio_watch.pipeline import deliver, generate, upload
+from diffio_watch.pipeline import deliver, generate, telling, upload
 from diffio_watch.pipeline.decide import decide
 from diffio_watch.pipeline.halts import ACCOUNT, Halts
 from diffio_watch.pipeline.outcome import Outcome, park
@@ -122,7 +122,7 @@ class Worker:
                          sees_project=sees, current_model=tools.inbox(job).model)
         reason = outcome.changes.get("because")
         if reason is not None and reason.code == "internal":
-            tools.log.error("job.step_failed", job=job.id, state=str(job.state), exc_info=error)
+            tools.log.error("job.step_failed", **telling.about(job), state=str(job.state), exc_info=error)
         return outcome
 
     def _same_key(self, job: Job) -> bool:
@@ -139,24 +139,13 @@ class Worker:
         if before.state is State.UPLOADING and (job.state is not State.UPLOADING or job.project_id is None):
             tools.sessions.remove(job.id)
             tools.forget(job)
-        if job.state is not before.state:
-            if job.state not in STEPS:
-                tools.forget(job)
-            self._tell(job)
-        elif job.because is not None and job.because != before.because:
-            tools.log.info("job.parked", job=job.id, inbox=job.inbox, state=str(job.state), reason=job.because.code,
-                           message=job.because.message, due_in=max(0, round((job.due_at or 0) - tools.clock.now())))
+        if job.state is not before.state and job.state not in STEPS:
+            tools.forget(job)
+        line = telling.change(before, job, tools.clock.now())
+        if line is not None:
+            line.write(tools.log)
         if outcome.look_again:
             self._look_again(job.inbox, job.path)
-
-    def _tell(self, job: Job) -> None:
-        fields = {"job": job.id, "inbox": job.inbox, "path": job.path}
-        if job.because is not None:
-            fields |= {"reason": job.because.code, "message": job.because.message, "action": job.because.action}
-        if job.state is State.DELIVERED and job.delivered_at is not None:
-            fields["seconds"] = str(round(job.delivered_at - job.detected_at, 1))
-        level = "error" if job.state is State.FAILED else "warning" if job.state is State.HELD else "info"
-        getattr(self._tools.log, level)(f"job.{job.state}", **fields)
 
 
 def key_works(tools: Tools, but: str = "") -> bool:

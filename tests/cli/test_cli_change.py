@@ -362,7 +362,7 @@ def daemon(place: Place, then: Callable[[Journal], object] = lambda _: None) -> 
             ready.set()
             while not stop.wait(0.05):
                 if done := requests.serve(journal, place.config, 5.0):
-                    served.extend(one.command for one in done)
+                    served.extend(one.command for one, _ in done)
                     then(journal)
 
     ready = threading.Event()
