@@ -12,6 +12,7 @@ from diffio_watch.journal import Journal, JournalCorrupt, JournalTrouble, Stale
 from diffio_watch.outbox import Outbox, names
 from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
 from diffio_watch.pipeline.aside import Aside
+from diffio_watch.pipeline.telling import about
 
 _BY_INTAKE: Final = frozenset({"empty", "not_media", "truncated", "internal"})
 _DROP: Final = "drop_size"
