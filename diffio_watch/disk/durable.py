@@ -39,7 +39,7 @@ def is_gone(error: OSError) -> bool:
 
 
 def create(name: str, mode: int, *, dir_fd: int) -> int:
-    """A new file of this mode, whatever the umask, open for reading and writing.
+    """A new file of this mode (its rwx alone), whatever the umask, open for reading and writing.
 
     Raises:
         FileExistsError: something has this name, a dangling link included.
@@ -47,7 +47,7 @@ def create(name: str, mode: int, *, dir_fd: int) -> int:
     """
     fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode & 0o777, dir_fd=dir_fd)
     try:
-        set_mode(fd, mode)
+        set_mode(fd, mode & 0o777)
     except BaseException:
         os.close(fd)
         raise

@@ -14,18 +14,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from diffio_watch.disk import durable
+from diffio_watch.disk import durable, keep
+from diffio_watch.disk.contents import Contents
 from diffio_watch.disk.facts import mtime_of
 from diffio_watch.disk.names import show
+from diffio_watch.disk.trouble import Trouble, trouble
 from diffio_watch.job import Job, Original
 from diffio_watch.outbox import names
 from diffio_watch.outbox.errors import DiskTrouble
-from diffio_watch.outbox.files import READ, digest, holds, unlink
+from diffio_watch.outbox.files import READ, content, digest, unlink
 from diffio_watch.outbox.root import Root
 
 _CHUNK: Final = 1 << 20
 _SYNC_EVERY: Final = 16 * _CHUNK  # so that no one call takes long
-_FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY})
+_CONTENTS: Final = Contents()  # of archives, so that a take is not compared with all earlier ones by reading them
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +75,13 @@ def dispose(job: Job, inbox: Root, archive: Root | None = None, tick: Callable[[
         except OSError as error:
             if error.errno == errno.ELOOP:
                 return Disposal("stuck", "it is a symbolic link")
-            if error.errno in _FORBIDDEN | {errno.ENXIO}:
+            if _refused(error) or error.errno == errno.ENXIO:
                 return Disposal("stuck", error.strerror or str(error))
             raise
         try:
             return _differs(job, fd, tick) or _take(job, name, fd, here, archive, tick)
         except OSError as error:
-            if error.errno in _FORBIDDEN:
+            if _refused(error):
                 return Disposal("stuck", error.strerror or str(error))
             raise
         finally:
@@ -106,43 +108,98 @@ def _take(job: Job, name: str, fd: int, here: int, archive: Root | None, tick: C
     temp = names.temp_name(job.id, "original")
     with archive.made(names.split(job.path)[0], job.settings.dir_mode) as there:
         unlink(temp, there)
-        copied = False
-        number = 1
+        placed = _place(job, name, fd, here, there, tick)
+        durable.sync_folder(there)
+        if placed is None:
+            return _remove(job, name, fd, here, "archived")
+        target, copy = placed
+        if copy is not None:
+            try:
+                _CONTENTS.note(os.fstat(copy), job.sha256 or "")
+                less = keep.lost(fd, copy)
+                return _remove(job, name, fd, here, "archived", f"without its {', '.join(less)}" if less else "")
+            finally:
+                os.close(copy)
+        durable.sync_folder(here)
+        if _same(job, target, there, fd):
+            _CONTENTS.note(os.fstat(fd), job.sha256 or "")
+            return Disposal("archived")
+        # replaced between hash and move: the other file goes back, or else stays whole in the archive
+        with contextlib.suppress(FileExistsError):
+            durable.rename_noreplace(target, name, source_fd=there, target_fd=here)
+        durable.sync_folder(here)
+        durable.sync_folder(there)
+        return _REPLACED
+
+
+def _place(job: Job, name: str, fd: int, here: int, there: int, tick: Callable[[], None],
+           ) -> tuple[str, int | None] | None:
+    """Give it the first free name in the archive: the name, and the open copy where it had to be copied.
+
+    None where a try that was interrupted had put it there.
+    """
+    temp = names.temp_name(job.id, "original")
+    copy: int | None = None
+    number = 1
+    try:
         while True:
             target = names.numbered(name, number)
-            if holds(target, there, job.size, job.sha256 or "", tick):  # put there by a try that was interrupted
+            if _is_its_copy(job, target, there, tick):
                 unlink(temp, there)
-                return _remove(job, name, fd, here, "archived")
+                _sync_file(target, there)
+                break
             try:
-                if copied:
+                if copy is not None:
                     durable.rename_noreplace(temp, target, source_fd=there, target_fd=there)
                 else:
                     durable.rename_noreplace(name, target, source_fd=here, target_fd=there)
             except FileExistsError:
                 number += 1
             except OSError as error:
-                if error.errno != errno.EXDEV or copied:
+                if error.errno != errno.EXDEV or copy is not None:
                     raise
-                _copy(job, temp, fd, there, tick)
-                copied = True
+                copy = _copy(job, temp, fd, there, tick)
             else:
-                break
-        durable.sync_folder(there)
-        if copied:
-            return _remove(job, name, fd, here, "archived")
-        durable.sync_folder(here)
-        if _same(job, target, there, fd):
-            return Disposal("archived")
-        # replaced between hash and move: the other file goes back, or else stays whole in the archive
-        with contextlib.suppress(FileExistsError):
-            durable.rename_noreplace(target, name, source_fd=there, target_fd=here)
-        return _REPLACED
+                return target, copy
+    except BaseException:
+        if copy is not None:
+            os.close(copy)
+        raise
+    if copy is not None:
+        os.close(copy)
+    return None
 
 
-def _copy(job: Job, temp: str, fd: int, there: int, tick: Callable[[], None]) -> None:
-    """Copy to another filesystem under the hidden name, and read it back."""
-    source = os.fstat(fd)
-    copy = durable.create(temp, stat.S_IMODE(source.st_mode), dir_fd=there)
+def _is_its_copy(job: Job, name: str, there: int, tick: Callable[[], None]) -> bool:
+    """Whether this job's original was copied there before. Of the many takes of one length hardly any is read anew."""
+    try:
+        status = os.stat(name, dir_fd=there, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(status.st_mode) or status.st_size != job.size \
+            or not keep.same_time(mtime_of(status), job.mtime_ns):
+        return False
+    known = _CONTENTS.of(status)
+    if known is None:
+        known = content(name, there, tick)
+        if known is None:
+            return False
+        _CONTENTS.note(status, known)
+    return known == job.sha256
+
+
+def _sync_file(name: str, there: int) -> None:
+    """Bring what an interrupted try left to the disk: nobody knows how far it came."""
+    fd = os.open(name, READ, dir_fd=there)
+    try:
+        durable.sync(fd)
+    finally:
+        os.close(fd)
+
+
+def _copy(job: Job, temp: str, fd: int, there: int, tick: Callable[[], None]) -> int:
+    """Copy to another filesystem under the hidden name, with all that `mv` keeps, and read it back; the open copy."""
+    copy = durable.create(temp, 0o600, dir_fd=there)
     try:
         offset = 0
         while data := os.pread(fd, _CHUNK, offset):
@@ -151,27 +208,34 @@ def _copy(job: Job, temp: str, fd: int, there: int, tick: Callable[[], None]) ->
             offset += len(data)
             if offset % _SYNC_EVERY == 0:
                 durable.sync(copy)
-        os.utime(copy, ns=(source.st_atime_ns, source.st_mtime_ns))
+        keep.keep(fd, copy)
         durable.sync(copy)
-    finally:
+        if os.fstat(copy).st_size != job.size or digest(copy, tick) != job.sha256:
+            unlink(temp, there)
+            raise DiskTrouble("the copy in the archive is not what was written", errno.EIO)
+    except BaseException:
         os.close(copy)
-    if not holds(temp, there, job.size, job.sha256 or "", tick):
-        unlink(temp, there)
-        raise DiskTrouble("the copy in the archive is not what was written", errno.EIO)
+        raise
+    return copy
 
 
-def _remove(job: Job, name: str, fd: int, here: int, done: Original) -> Disposal:
+def _remove(job: Job, name: str, fd: int, here: int, done: Original, detail: str = "") -> Disposal:
     # the last look, with nothing between it and the removal
     if not _same(job, name, here, fd):
         return _REPLACED
     try:
         os.unlink(name, dir_fd=here)
     except OSError as error:
-        if error.errno in _FORBIDDEN:
+        if _refused(error):
             return _kept_by_inbox(job, error)
         raise
     durable.sync_folder(here)
-    return Disposal(done)
+    return Disposal(done, detail)
+
+
+def _refused(error: OSError) -> bool:
+    """Whether a person has to help: what another program holds, or a full disk, is over some time."""
+    return trouble(error.errno) is Trouble.NO_RIGHT or error.errno == errno.EROFS
 
 
 def _kept_by_inbox(job: Job, error: OSError | None = None) -> Disposal:
@@ -196,7 +260,8 @@ def _gone(job: Job, archive: Root | None, tick: Callable[[], None]) -> Disposal:
     with archive.existing(folder) as there:
         number = 1
         while there is not None and _exists(target := names.numbered(name, number), there):
-            if holds(target, there, job.size, job.sha256 or "", tick):
+            if _is_its_copy(job, target, there, tick):
+                durable.sync_folder(there)
                 return Disposal("archived")
             number += 1
     return Disposal("deleted")

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from outbox_studio import Studio, always
 
+from diffio_watch.disk import durable, keep
 from diffio_watch.job import Job
 from diffio_watch.outbox import originals
 from diffio_watch.outbox.errors import OutboxGone
 from diffio_watch.outbox.names import temp_name
-from diffio_watch.outbox.originals import dispose
+from diffio_watch.outbox.originals import Disposal, dispose
 from diffio_watch.outbox.root import Root
 
 CONTENT = b"RIFF and an hour of sound" * 1000
@@ -88,6 +91,7 @@ def test_a_copy_that_an_interrupted_try_left_is_used(studio: Studio, archive: Ro
     studio.original(job, CONTENT)
     (studio.archive / "show 12").mkdir()
     (studio.archive / PATH).write_bytes(CONTENT)
+    os.utime(studio.archive / PATH, ns=(1, job.mtime_ns))
     (studio.archive / "show 12" / temp_name(job.id, "original")).write_bytes(b"half")
     assert dispose(job, studio.inbox_root(), archive).original == "archived"
     assert studio.files(studio.inbox) == {}
@@ -218,3 +222,106 @@ def test_an_inbox_that_lets_nothing_go_is_named_and_not_the_archive(studio: Stud
     folder.chmod(0o755)
     assert studio.files(studio.inbox) == {PATH: CONTENT}
     assert studio.files(studio.archive) == {}
+
+
+ACCESS = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in [
+    (1, 6, 0xFFFFFFFF), (2, 6, 65534), (4, 4, 0xFFFFFFFF), (16, 6, 0xFFFFFFFF), (32, 0, 0xFFFFFFFF)])
+
+
+def give(path: Path, name: str, value: bytes) -> None:
+    try:
+        os.setxattr(path, name, value)
+    except OSError as error:
+        pytest.skip(f"no {name} here: {error}")
+
+
+def test_moving_keeps_what_mv_keeps(studio: Studio, archive: Root) -> None:
+    """Owner where that is allowed, times, access list, attributes of users."""
+    job = archived(studio)
+    original = studio.original(job, CONTENT)
+    original.chmod(0o640)
+    give(original, "user.xdg.comment", b"take 3")
+    give(original, keep.ACCESS_LIST, ACCESS)
+    if os.geteuid() == 0:
+        os.chown(original, 1234, 4321)
+    before = original.stat()
+    assert dispose(job, studio.inbox_root(), archive) == Disposal("archived")
+    there = studio.archive / PATH
+    after = there.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid, after.st_mtime_ns) == (
+        before.st_mode, before.st_uid, before.st_gid, before.st_mtime_ns)
+    assert os.getxattr(there, "user.xdg.comment") == b"take 3"
+    assert os.getxattr(there, keep.ACCESS_LIST) == ACCESS
+
+
+@pytest.mark.parametrize("mode", [0o4755, 0o2755, 0o1644, 0o7777])
+def test_a_copy_has_never_a_mode_bit_but_rwx(studio: Studio, mode: int) -> None:
+    """An editor's setuid program, called a.wav, must not become one of whoever runs the service."""
+    source, target = studio.base / "source", studio.base / "target"
+    source.write_bytes(CONTENT)
+    source.chmod(mode)
+    with source.open("rb") as one, target.open("xb") as other:
+        keep.keep(one.fileno(), other.fileno())
+    assert stat.S_IMODE(target.stat().st_mode) == mode & 0o777
+    with studio.inbox_root().open() as folder:
+        os.close(durable.create("new", mode, dir_fd=folder))
+    assert stat.S_IMODE((studio.inbox / "new").stat().st_mode) == mode & 0o777
+
+
+def test_rights_that_its_new_folder_would_add_are_not_added(studio: Studio, archive: Root) -> None:
+    job = archived(studio)
+    studio.original(job, CONTENT).chmod(0o600)
+    give(studio.archive, "system.posix_acl_default", ACCESS)
+    assert dispose(job, studio.inbox_root(), archive).original == "archived"
+    there = studio.archive / PATH
+    assert stat.S_IMODE(there.stat().st_mode) == 0o600
+    with pytest.raises(OSError, match="No data"):
+        os.getxattr(there, keep.ACCESS_LIST)
+
+
+def test_what_can_not_be_kept_is_told(studio: Studio) -> None:
+    source, copy = studio.base / "source", studio.base / "copy"
+    source.write_bytes(b"1")
+    copy.write_bytes(b"1")
+    give(source, "user.a", b"1")
+    give(source, keep.ACCESS_LIST, ACCESS)
+    os.utime(source, ns=(1, 1))
+    with source.open("rb") as one, copy.open("rb") as other:
+        assert keep.lost(one.fileno(), other.fileno()) == ["rights", "modification time", "access list",
+                                                           "attribute user.a"]
+
+
+def test_archiving_many_takes_of_one_name_and_length_reads_none_of_the_earlier_ones_again(
+        studio: Studio, archive: Root) -> None:
+    """A recorder with a clock that stands still: even their times are one. `tick` is called at each reading."""
+    ticks = []
+    for number in range(12):
+        take = bytes([number]) * 1000
+        job = replace(archived(studio), size=1000, sha256=sha256(take).hexdigest())
+        studio.original(job, take)
+        read: list[int] = []
+        assert dispose(job, studio.inbox_root(), archive, lambda read=read: read.append(1)).original == "archived"  # type: ignore[misc]  # bound now
+        ticks.append(len(read))
+    assert len(studio.files(studio.archive)) == 12
+    assert max(ticks[1:]) == ticks[1]
+
+
+def test_the_archives_name_is_on_disk_before_the_original_goes(studio: Studio, archive: Root,
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where an interrupted try had put it there: nobody knows how far that came."""
+    job = archived(studio)
+    original = studio.original(job, CONTENT)
+    (studio.archive / "show 12").mkdir()
+    (studio.archive / PATH).write_bytes(CONTENT)
+    os.utime(studio.archive / PATH, ns=(1, job.mtime_ns))
+    synced: list[tuple[str, bool]] = []
+    really = os.fsync
+
+    def fsync(fd: int) -> None:
+        synced.append((str(Path(f"/proc/self/fd/{fd}").readlink()), original.exists()))
+        really(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert dispose(job, studio.inbox_root(), archive).original == "archived"
+    assert (str(studio.archive / PATH), True) in synced
+    assert (str(studio.archive / "show 12"), True) in synced
