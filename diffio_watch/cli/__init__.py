@@ -56,9 +56,34 @@ def group() -> None:
     """
 
 
+# how each command ends; what is not named here ends as a change does
+_ENDS: Final = {
+    "status": "0: it could answer.",
+    "jobs": "0: it could answer.",
+    "show": "0: it could answer; 1: nothing is known of that job or file.",
+    "explain": "0: it could answer; 1: there is no such file.",
+    "check": "0: it will work, perhaps with warnings; 1: a fault was found.",
+    "run": "0: it was told to stop; 1: it broke, and a restart may help.",
+    "once": "0: all was brought to its end, or a daemon runs already; 1: a file failed, is held or still waits, or "
+            "something is stopped.",
+    "demo": "0: all was delivered; 1: it was not.",
+}
+_REFUSES: Final = "2: wrong usage, or what no restart cures (configuration, key, a foreign folder, a corrupt journal)."
+
+
+def _say_how_it_ends(command: click.Command) -> None:
+    """Put the exit codes below a command's help, and below that of each command in it."""
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _say_how_it_ends(below)
+    ends = _ENDS.get(command.name or "", "0: done; 1: something did not get done.")
+    command.epilog = f"Exit codes: {ends.removesuffix('.')}; {_REFUSES}"
+
+
 for _commands in _SECTIONS.values():
     for _command in _commands:
         group.add_command(_command)
+_say_how_it_ends(group)
 
 
 def _nearest(error: UnicodeError) -> tuple[str, int]:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, workplace
+from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, json_option, workplace
 from diffio_watch.cli.complete import files_and_jobs, inbox_names
 
 if TYPE_CHECKING:
     from diffio_watch.cli.base import Workplace
     from diffio_watch.config import Config
     from diffio_watch.job import Job
-    from diffio_watch.journal import Journal
 
 
 @click.command()
@@ -27,9 +26,10 @@ if TYPE_CHECKING:
 @click.option("--model", metavar="M", help="With --fresh: another model.")
 @click.option("--as-is", is_flag=True, help="Send what was refused as truncated or not_media.")
 @click.option("--yes", is_flag=True, help="With --fresh: don't ask.")
+@json_option
 @config_option
 def retry(jobs: Sequence[str], *, failed: bool, since: str | None, fresh: bool, model: str | None, as_is: bool,
-          yes: bool) -> int:
+          yes: bool, as_json: bool) -> int:
     """Go on from what exists. Never pays a second time, but with --fresh.
 
     What nothing was bought for yet, such as a refused file with --as-is, has its first generation bought then.
@@ -45,19 +45,19 @@ def retry(jobs: Sequence[str], *, failed: bool, since: str | None, fresh: bool, 
         raise click.UsageError("--as-is sends a file that was never sent; --fresh buys again what was. Choose one.")
     from diffio_watch.cli.ask import ask, tell
     from diffio_watch.cli.resolve import many_jobs, moment
+    from diffio_watch.journal import Answer
 
     after = moment(since)
     work = workplace()
     with work.write() as journal:
         found, missed = (journal.failures(after), []) if failed else many_jobs(journal, work.config, jobs)
         if failed and not found:
-            click.echo("Nothing has failed.")
-            return 0
+            return tell(work, journal, Answer(0, ("Nothing has failed.",)), as_json=as_json)
         if fresh and found and not yes:
-            _ask_first(work, found, model)
+            _ask_first(work, found, model, as_json=as_json)
         args: dict[str, Any] = {"jobs": [job.id for job in found], "as_is": as_is, "fresh": fresh, "model": model,
                                 "missing": {job.id: _missing(job, work.config) for job in found}}
-        return tell(ask(work, journal, "retry", args), missed)
+        return tell(work, journal, ask(work, journal, "retry", args), missed, as_json=as_json)
 
 
 def _missing(job: Job, config: Config) -> list[str]:
@@ -79,11 +79,11 @@ def _missing(job: Job, config: Config) -> list[str]:
     return [kind for kind, path in paths.items() if not os.path.lexists(os.path.join(inbox.outbox, path))]
 
 
-def _ask_first(work: Workplace, found: Sequence[Job], model: str | None) -> None:
+def _ask_first(work: Workplace, found: Sequence[Job], model: str | None, *, as_json: bool) -> None:
     configured = {inbox.name: inbox.model for inbox in work.config.inboxes}
     models = sorted({model or configured.get(job.inbox, job.settings.model) for job in found})
     what = "1 new generation" if len(found) == 1 else f"{len(found)} new generations"
-    if not sys.stdin.isatty():
+    if as_json or not sys.stdin.isatty():
         raise Trouble(f"This would buy {what} with {', '.join(models)}: say --yes.", REFUSED)
     if not click.confirm(f"Buy {what} with {', '.join(models)}? Each costs at least a minute."):
         raise Trouble("Nothing was bought.", FAILED)
@@ -92,72 +92,75 @@ def _ask_first(work: Workplace, found: Sequence[Job], model: str | None) -> None
 @click.command()
 @click.argument("jobs", metavar="JOB|FILE...", nargs=-1, required=True, shell_complete=files_and_jobs)
 @click.option("--discard", is_flag=True, help="Also what is paid for already: its result is lost.")
+@json_option
 @config_option
-def cancel(jobs: Sequence[str], *, discard: bool) -> int:
+def cancel(jobs: Sequence[str], *, discard: bool, as_json: bool) -> int:
     """End jobs. What is paid for only with --discard."""
-    return _change("cancel", jobs, {"discard": discard})
+    return _change("cancel", jobs, {"discard": discard}, as_json=as_json)
 
 
 @click.command()
 @click.argument("jobs", metavar="JOB|FILE...", nargs=-1, shell_complete=files_and_jobs)
 @click.option("--inbox", metavar="N", shell_complete=inbox_names, help="All that is held in this inbox.")
 @click.option("--all", "everything", is_flag=True, help="All that is held.")
+@json_option
 @config_option
-def approve(jobs: Sequence[str], *, inbox: str | None, everything: bool) -> int:
+def approve(jobs: Sequence[str], *, inbox: str | None, everything: bool, as_json: bool) -> int:
     """Release what is held."""
     if [bool(jobs), inbox is not None, everything].count(True) != 1:
         raise click.UsageError("Name jobs or files, or an inbox with --inbox, or say --all.")
-    return _change("approve", jobs, {"inbox": inbox, "all": everything})
+    return _change("approve", jobs, {"inbox": inbox, "all": everything}, as_json=as_json)
 
 
 @click.command()
 @click.argument("jobs", metavar="JOB|FILE...", nargs=-1, required=True, shell_complete=files_and_jobs)
+@json_option
 @config_option
-def bump(jobs: Sequence[str]) -> int:
+def bump(jobs: Sequence[str], *, as_json: bool) -> int:
     """Put jobs next in line."""
-    return _change("bump", jobs, {})
+    return _change("bump", jobs, {}, as_json=as_json)
 
 
 @click.command()
 @click.argument("inbox", required=False, shell_complete=inbox_names)
+@json_option
 @config_option
-def pause(inbox: str | None) -> int:
+def pause(inbox: str | None, *, as_json: bool) -> int:
     """Start no new uploads and generations, in one inbox or in all.
 
     What is paid for is still fetched. It outlives restarts.
     """
-    return _change("pause", (), {"inbox": inbox})
+    return _change("pause", (), {"inbox": inbox}, as_json=as_json)
 
 
 @click.command()
 @click.argument("inbox", required=False, shell_complete=inbox_names)
+@json_option
 @config_option
-def resume(inbox: str | None) -> int:
+def resume(inbox: str | None, *, as_json: bool) -> int:
     """Go on after a pause, and look at once whether what halts the service is over."""
-    from diffio_watch.cli.ask import stops, tell_of_probes
+    from diffio_watch.cli.ask import ask, stops, tell, tell_of_probes, wait_for_probes
 
     work = workplace()
     with work.write() as journal:
-        stopped = stops(journal, inbox)
-        refused = _ask_and_tell(work, journal, "resume", (), {"inbox": inbox})
+        stopped = bool(stops(journal, inbox))
+        answer = ask(work, journal, "resume", {"inbox": inbox, "jobs": []})
+        if as_json:
+            left = wait_for_probes(work, journal, inbox) if stopped and not answer.exit else []
+            return tell(work, journal, answer, as_json=True, stops=left)
+        refused = tell(work, journal, answer)
         return tell_of_probes(work, journal, inbox) if stopped and not refused else refused
 
 
-def _change(command: str, arguments: Sequence[str], args: dict[str, Any]) -> int:
-    from diffio_watch.cli.resolve import inbox_named
+def _change(command: str, arguments: Sequence[str], args: dict[str, Any], *, as_json: bool) -> int:
+    from diffio_watch.cli.ask import ask, tell
+    from diffio_watch.cli.resolve import inbox_named, many_jobs
 
     work = workplace()
     inbox_named(work.config, args.get("inbox"))
     with work.write() as journal:
-        return _ask_and_tell(work, journal, command, arguments, args)
-
-
-def _ask_and_tell(work: Workplace, journal: Journal, command: str, arguments: Sequence[str],
-                  args: dict[str, Any]) -> int:
-    from diffio_watch.cli.ask import ask, tell
-    from diffio_watch.cli.resolve import many_jobs
-
-    found, missed = many_jobs(journal, work.config, arguments)
-    if missed and not found:
-        raise Trouble("\n".join(missed))
-    return tell(ask(work, journal, command, args | {"jobs": [job.id for job in found]}), missed)
+        found, missed = many_jobs(journal, work.config, arguments)
+        if missed and not found:
+            raise Trouble("\n".join(missed))
+        answer = ask(work, journal, command, args | {"jobs": [job.id for job in found]})
+        return tell(work, journal, answer, missed, as_json=as_json)

@@ -145,7 +145,7 @@ def adopt(inboxes: Sequence[str]) -> int:
                     say(f"Taken over: the {role} of {inbox.name}, {path}")
                 except Trouble as trouble:
                     missed.append(trouble.message)
-        return tell(ask(work, opened, "adopt", {"folders": folders}), missed)
+        return tell(work, opened, ask(work, opened, "adopt", {"folders": folders}), missed)
 
 
 def _made(work: Workplace) -> Journal:

@@ -181,7 +181,7 @@ def journey(paths: Sequence[str], jobs: Mapping[str, Job], settling: Mapping[str
         pace: what was seen of them before.
         passed: seconds since the beginning.
     """
-    table = grid("File", "", "", "", "", elastic=(0, 1, 4), gap=2)
+    table = grid("File", "", "", "", "", "", elastic=(0, 1, 5), gap=2)
     resting = [path for path in paths if path in jobs and jobs[path].state not in OPEN]
     chosen = paths if len(paths) <= rows else [path for path in paths if path not in set(resting)][:rows]
     for path in chosen:
@@ -189,11 +189,13 @@ def journey(paths: Sequence[str], jobs: Mapping[str, Job], settling: Mapping[str
         if job is None:
             waits = settling.get(path)
             done, how = 0.0, line("settling" if waits is not None else "not seen yet", "bright_black")
-            more = line(waits.message if waits is not None and waits.code != "settling" else "", "bright_black")
+            told_more = waits.message if waits is not None and waits.code != "settling" else ""
+            speed, more = Text(""), line(told_more, "bright_black")
         else:
             base, share = _WAY.get(job.state, (100, 0))
             done, how = base + share * (job.progress or 0.0) / 100, state(job)
-            more = line(_pace(job, pace) if job.because is None else job.because.message, "bright_black")
-        table.add_row(name(path), Bar(done), Text(f"{done:3.0f} %"), how, more)
+            speed = Text("" if job.because is not None else _pace(job, pace), style="bright_black")
+            more = line(job.because.message if job.because is not None else "", "bright_black")
+        table.add_row(name(path), Bar(done), Text(f"{done:3.0f} %"), how, speed, more)
     ended = f"{len(resting)} of {len(paths)} are at their end, after {span(passed)}"
     return Group(table, Text(ended, style="bright_black"))

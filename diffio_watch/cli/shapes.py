@@ -121,7 +121,7 @@ def configuration(facts: Facts) -> Shape | None:
 def halted(halts: Mapping[str, Halt]) -> Shape | None:
     """What stops the account, else what stops an origin."""
     wide = sorted(scope for scope in halts if not scope.startswith("inbox:"))  # "account" sorts before "origin:…"
-    return _halt(halts[wide[0]]) if wide else None
+    return halt(halts[wide[0]]) if wide else None
 
 
 def paused(config: Config, pauses: Mapping[str, float]) -> list[str]:
@@ -132,7 +132,7 @@ def paused(config: Config, pauses: Mapping[str, float]) -> list[str]:
 def stop(name: str, facts: Facts) -> Shape | None:
     """What stops one inbox: it is not there, the service refuses its model, or a person paused it."""
     found = waits.stop(name, facts.halts, facts.pauses, facts.reports)
-    return None if found is None else _halt(found)
+    return None if found is None else halt(found)
 
 
 def attention(config: Config, facts: Facts) -> list[Attention]:
@@ -178,8 +178,9 @@ def _settle(inbox: Inbox, *, polls: bool) -> float:
     return (30.0 if polls else 2.0) if inbox.settle == "auto" else inbox.settle
 
 
-def _halt(halt: Halt) -> Shape:
-    return _stop(halt.because, halt.since or None, halt.next_check_at)
+def halt(one: Halt) -> Shape:
+    """A stop."""
+    return _stop(one.because, one.since or None, one.next_check_at)
 
 
 def _stop(why: Because, since: float | None, next_check_at: float | None) -> Shape:

@@ -325,7 +325,7 @@ def test_resume_takes_no_old_reason_for_the_answer_of_a_probe_that_is_still_to_b
     assert done.code == 0
     assert "Goes on" not in done.out
     assert re.search(r"Stopped since 1970-01-0\d \d\d:\d\d: ", done.out)
-    assert "No daemon runs now" in done.out
+    assert "No daemon runs, so nothing goes on" in done.out
 
 
 def test_resume_waits_for_the_probe_and_tells_what_it_found(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -445,3 +445,41 @@ def test_root_first_becomes_the_owner_of_the_journal(place: Place) -> None:
         with place.start("approve", "--all", cwd="/") as process:
             assert process.wait(20) == 0, process.stderr and process.stderr.read()
         assert {path.stat().st_uid for path in state.iterdir()} == {1234}
+
+
+@pytest.mark.parametrize(("command", "state"), [
+    (["cancel", "podcasts:a.wav"], "cancelled"), (["bump", "podcasts:a.wav"], "queued"),
+    (["approve", "podcasts:a.wav"], "queued"), (["approve", "--all"], "queued"),
+    (["retry", "podcasts:a.wav"], "queued"), (["retry", "--failed"], "queued")])
+def test_a_changing_command_tells_programs_what_became_of_each_job(
+    place: Place, command: list[str], state: str,
+) -> None:
+    was = {"approve": State.HELD, "retry": State.FAILED}.get(command[0], State.QUEUED)
+    job = place.add("a.wav", state=was, because=because("rejected", detail="x") if was is State.FAILED else None)
+    done = place.run(*command, "--json")
+    assert (done.code, done.err) == (0, "")
+    assert {"ok": True, "exit": 0, "daemon": {"running": False}, "missed": [], "stops": []}.items() <= done.json.items()
+    assert [(one["id"], one["state"]) for one in done.json["jobs"]] == [(job.id, state)]
+    assert all(isinstance(line, str) for line in done.json["lines"])
+
+
+def test_what_was_not_done_is_told_programs_with_the_exit_code(place: Place) -> None:
+    place.add("a.wav", state=State.DELIVERED)
+    refused = place.run("cancel", "podcasts:a.wav", "podcasts:none.wav", "--json")
+    assert refused.code == refused.json["exit"] == 1
+    assert (refused.json["ok"], refused.json["jobs"], len(refused.json["missed"])) == (False, [], 1)
+    assert "is delivered" in refused.json["lines"][0]
+    paused = place.run("pause", "--json")
+    assert (paused.code, paused.json["ok"]) == (0, True)
+    with place.journal() as journal:
+        journal.set_halt(Halt("account", because("auth", detail="x"), 1.0, None))
+    resumed = place.run("resume", "--json").json
+    assert [(one["scope"], one["reason"]) for one in resumed["stops"]] == [("account", "auth")]
+    fresh = place.run("retry", "--fresh", "--json", "podcasts:a.wav")
+    assert (fresh.code, fresh.out) == (2, "")
+    assert "say --yes" in fresh.err
+
+
+def test_a_change_that_no_daemon_takes_up_says_so(place: Place) -> None:
+    place.add("a.wav", state=State.HELD)
+    assert "No daemon runs, so nothing goes on." in place.run("approve", "--all").err

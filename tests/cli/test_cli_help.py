@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -42,6 +43,18 @@ def test_journal_and_remote_have_their_commands() -> None:
     assert isinstance(remote, click.Group)
     assert set(journal.commands) >= {"adopt", "export"}
     assert set(remote.commands) == {"projects", "generations", "download", "usage", "test-event"}
+
+
+def test_each_commands_help_tells_its_exit_codes() -> None:
+    def walk(one: click.Command, name: str) -> None:
+        told = one.get_help(click.Context(one, info_name=name))
+        assert re.search(r"Exit codes: 0: .*2:\s+wrong\s+usage", told, re.DOTALL), name
+        for below in one.commands.values() if isinstance(one, click.Group) else ():
+            walk(below, below.name or "")
+
+    walk(group, "diffio-watch")
+    once = group.commands["once"].get_help(click.Context(group.commands["once"], info_name="once"))
+    assert re.search(r"a\s+file\s+failed,\s+is\s+held", once)
 
 
 def test_each_option_and_command_says_what_it_does() -> None:
