@@ -164,9 +164,9 @@ def _foreign(config: Config, inbox: Inbox, role: Role, path: Path, found: marker
     whose = f"The {role} {path} belongs to {claim(found, time.time())}."
     if works_there(found, time.time()):
         return f"{whose} Use that one, or stop it first: two would pay for everything twice."
-    return (f"{whose} {way_back(config.state_dir, to=found.journal)}If that one is gone, "
+    return (f"{whose} {way_back(config.state_dir, to=found.journal)}"
             "`diffio-watch journal rebuild` learns from the sidecars what was restored; "
-            f"`diffio-watch journal adopt {inbox.name}` takes the folder over as it is.")
+            f"`diffio-watch journal adopt {inbox.name}` takes the folder over as it is, if that journal is gone.")
 
 
 def remember_old_copy(journal: Journal, error: marker.OldJournal) -> CannotRun:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -121,25 +123,30 @@ def _bar() -> Iterator[Callable[[str, int, int], None]]:
 
 @journal.command()
 @click.argument("inboxes", metavar="[INBOX...]", nargs=-1, shell_complete=inbox_names)
+@click.option("--yes", is_flag=True, help="Don't ask.")
 @config_option
-def adopt(inboxes: Sequence[str]) -> int:
+def adopt(inboxes: Sequence[str], *, yes: bool) -> int:
     """Take over folders whose marker is another journal's, or gone; all that are configured, or those of INBOX.
 
-    Do this when you know that the folder is the right one: from then on what is in it counts as this journal's.
+    Do this when you know that the folder is the right one: from then on what is in it counts as this journal's. Says
+    whose it is and how many recordings could be paid for again, and asks. Refused while another daemon works there.
     """
     from diffio_watch.cli.ask import ask, tell
     from diffio_watch.cli.resolve import inbox_named
     from diffio_watch.startup import make_state_dir
+    from diffio_watch.takeover import roots
 
     work = workplace(makes=True)
     for name in inboxes:
         inbox_named(work.config, name)
     chosen = [inbox for inbox in work.config.inboxes if not inboxes or inbox.name in inboxes]
     make_state_dir(work.config.state_dir)
+    _let_names_follow(work)
+    _ask_first(work, chosen, yes=yes)
     with _made(work) as opened:
         folders, missed = [], []
         for inbox in chosen:
-            for role, path in _folders(inbox):
+            for role, path in roots(inbox):
                 try:
                     folders.append(_take(opened, inbox, role, path))
                     say(f"Taken over: the {role} of {inbox.name}, {path}")
@@ -148,16 +155,64 @@ def adopt(inboxes: Sequence[str]) -> int:
         return tell(work, opened, ask(work, opened, "adopt", {"folders": folders}), missed)
 
 
+def _let_names_follow(work: Workplace) -> None:
+    """A folder that is this journal's under another name is not taken over: its jobs come along."""
+    from diffio_watch import renames
+    from diffio_watch.journal import Journal, JournalLocked, JournalMissing, Lock
+
+    try:
+        opened = Journal.open(work.config.state_dir)
+    except JournalMissing:
+        return
+    with opened:
+        found = renames.planned(work.config, opened)
+        if not found:
+            return
+        try:
+            with Lock(work.config.state_dir):
+                renames.follow(work.config, opened)
+        except JournalLocked as locked:
+            named = ", ".join(f"{old} is called {new}" for old, new in found.items())
+            raise Trouble(f"In the configuration {named} now: restart the daemon, and the jobs come along.",
+                          FAILED) from locked
+    for old, new in found.items():
+        say(f"The inbox {old} is called {new} now: its jobs come along.")
+
+
+def _ask_first(work: Workplace, chosen: list[Inbox], *, yes: bool) -> None:
+    """Say what it means, and have a person decide where money may hang on it."""
+    from diffio_watch import takeover
+    from diffio_watch.disk.names import terminal
+    from diffio_watch.journal import Journal, JournalMissing
+
+    try:
+        opened = Journal.open(work.config.state_dir, read_only=True)
+    except JournalMissing:
+        found = takeover.look(work.config, chosen, None, time.time())
+    else:
+        with opened:
+            found = takeover.look(work.config, chosen, opened, time.time())
+    if found.works is not None:
+        raise Trouble(terminal(f"{found.works} Two would pay for everything twice: stop that one first, or ask it. "
+                               "(One that ended without a trace counts as gone after 15 minutes.)"), REFUSED)
+    if not found.asks:
+        return
+    question = terminal(takeover.question(found))
+    if yes:
+        say(question)
+        return
+    if not sys.stdin.isatty():
+        raise Trouble(f"{question} To take it over as it is, say --yes.", REFUSED)
+    say(question)
+    if not click.confirm("Take it over as it is?"):
+        raise Trouble("Nothing was taken over.", FAILED)
+
+
 def _made(work: Workplace) -> Journal:
     """The journal, made where there is none: adopting folders is how a new one may begin."""
     from diffio_watch.journal import Journal
 
     return Journal.open(work.config.state_dir, create=True)
-
-
-def _folders(inbox: Inbox) -> list[tuple[Role, Path]]:
-    found: list[tuple[Role, Path]] = [("inbox", inbox.path), ("outbox", inbox.outbox)]
-    return found if inbox.archive is None else [*found, ("archive", inbox.archive)]
 
 
 def _take(opened: Journal, inbox: Inbox, role: Role, path: Path) -> dict[str, Any]:

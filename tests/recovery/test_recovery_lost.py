@@ -472,7 +472,7 @@ def test_adopt_lets_a_new_journal_run_beside_sidecars_and_what_they_know_is_not_
     restored(house)
     house.lose_journal()
     house.drop("new.wav", 33)
-    assert house.cmd("journal", "adopt").code == 0
+    assert house.cmd("journal", "adopt", "--yes").code == 0
     assert house.once() == 1
     states = house.states()
     assert states.pop("new.wav") is State.DELIVERED
@@ -489,7 +489,7 @@ def test_adopt_lets_a_new_journal_run_beside_sidecars_and_what_they_know_is_not_
 def test_after_adopt_a_person_may_pay_for_what_a_sidecar_knows(house: House) -> None:
     restored(house, 1)
     house.lose_journal()
-    assert house.cmd("journal", "adopt").code == 0
+    assert house.cmd("journal", "adopt", "--yes").code == 0
     assert house.once() == 1
     assert house.cmd("approve", "--all").code == 0
     assert house.once() == 0

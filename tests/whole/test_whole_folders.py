@@ -191,7 +191,7 @@ def test_a_removed_and_recreated_root_is_another_folder_until_it_is_adopted(stud
     (studio.inbox() / "b.wav").write_bytes(sound("b"))
     assert studio.explain("b.wav") == ("unavailable", "unavailable")
     assert studio.states() == {"a.wav": "delivered"}
-    code, out, err = studio.command("journal", "adopt", NAME)
+    code, out, err = studio.command("journal", "adopt", NAME, "--yes")
     assert code == 0, out + err
     studio.wait("b.wav")
     assert studio.service.charges == 2
