@@ -170,6 +170,8 @@ class Inventory:
                 media = probe(descriptor, going)
             except ProbeFailed as error:
                 trouble = str(error)
+            if media is not None and not media.has_sound:
+                wrong = "no_sound"
             if media is None and not trouble:
                 found = fault(descriptor, going)
                 trouble = found.detail if isinstance(found, Cut) else ""

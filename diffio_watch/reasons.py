@@ -49,6 +49,8 @@ REASONS: Final[dict[str, Reason]] = {
                         "Split or compress the recording and drop it again."),
     "not_media": Reason(Kind.FAILED, "No audio or video was found in the file.",
                         "Check that it plays. `diffio-watch retry --as-is {job}` sends it all the same."),
+    "no_sound": Reason(Kind.FAILED, "There is a picture in the file and no sound.",
+                       "Check that it is the right one. `diffio-watch retry --as-is {job}` sends it all the same."),
     "truncated": Reason(Kind.FAILED, "The file is cut short: {detail}.",
                         "Copy it again. `diffio-watch retry --as-is {job}` sends it all the same."),
     "rejected": Reason(Kind.FAILED, "The service refused it: {detail}.",

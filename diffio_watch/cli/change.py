@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--since", metavar="T", help="With --failed: only those that failed since then (2h, 7d, 2026-01-31).")
 @click.option("--fresh", is_flag=True, help="Buy a new generation on the project already uploaded.")
 @click.option("--model", metavar="M", help="With --fresh: another model.")
-@click.option("--as-is", is_flag=True, help="Send what was refused as truncated or not_media.")
+@click.option("--as-is", is_flag=True, help="Send what was refused as truncated, not_media or no_sound.")
 @click.option("--yes", is_flag=True, help="With --fresh: don't ask.")
 @json_option
 @config_option

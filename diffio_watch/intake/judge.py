@@ -179,8 +179,8 @@ def _judge(place: Place, descriptor: int, entry: Entry, look: Look) -> Verdict:
             return Wait("internal", str(error), look.quiet)
         fail = because("internal", detail=str(error))
     else:
-        if media is None and fail is None:
-            fail = because("not_media")
+        if fail is None and (media is None or not media.has_sound):
+            fail = because("not_media" if media is None else "no_sound")
     if look.wanted is not None and known is None \
             and not (media is not None and look.wanted(media) and is_surely(media, descriptor)):
         return Alone(seen)

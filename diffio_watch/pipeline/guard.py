@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from diffio_watch.config import Limits
+from diffio_watch.intake.media import longest_possible
 from diffio_watch.job import Job, Media
 from diffio_watch.journal import Journal
 
-_LEAST: Final = 64.0  # bytes of a second of anything; silence in FLAC has about 150
-_LOW_SOUND: Final = 2000.0  # … of speech that is still worth restoring, 16 kbit/s
+_LOW_SOUND: Final = 2000.0  # bytes of a second of speech that is still worth restoring, 16 kbit/s
 _LOW_VIDEO: Final = 12_500.0  # … with a picture
 
 
@@ -29,10 +29,12 @@ def spent_today(journal: Journal, now: float) -> tuple[int, float]:
 
 def told_length(job: Job) -> float | None:
     """The length of a job's media in seconds, no more than its bytes can hold; None where nobody told a usable one."""
-    length = job.media.duration_s if job.media is not None else None
-    if length is None or not math.isfinite(length) or length < 0:
+    if job.media is None or job.media.duration_s is None:
         return None
-    return min(length, job.size / _LEAST)
+    length = job.media.duration_s
+    if not math.isfinite(length) or length < 0:
+        return None
+    return min(length, longest_possible(job.media.format, job.size))
 
 
 def minutes(job: Job) -> float:

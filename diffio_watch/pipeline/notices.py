@@ -14,7 +14,7 @@ from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
 from diffio_watch.pipeline.aside import Aside
 from diffio_watch.pipeline.telling import about
 
-_BY_INTAKE: Final = frozenset({"empty", "not_media", "truncated", "internal"})
+_BY_INTAKE: Final = frozenset({"empty", "not_media", "no_sound", "truncated", "internal"})
 _DROP: Final = "drop_size"
 
 

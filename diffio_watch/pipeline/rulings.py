@@ -17,7 +17,7 @@ from diffio_watch.reasons import REASONS, Kind, because
 # the service's final word: no generation is left to go on from
 _SPENT: Final = frozenset({"generation_failed", "gave_up"})
 # what intake refused by the look of the file: only its content, or a person's insistence, changes that
-_BY_LOOK: Final = frozenset({"truncated", "not_media"})
+_BY_LOOK: Final = frozenset({"truncated", "not_media", "no_sound"})
 # the project is out of this key's reach, or there no more
 _PROJECT_GONE: Final = frozenset({"account_changed", "not_found"})
 # who releases these was told that it may be paid for a second time
@@ -59,14 +59,14 @@ def retry(job: Job, now: float, *, as_is: bool = False, missing: Collection[str]
     Args:
         job: the row.
         now: seconds since the epoch.
-        as_is: send what was refused as `truncated` or `not_media`.
+        as_is: send what was refused as `truncated`, `not_media` or `no_sound`.
         missing: types of a delivered job's outputs that are no longer in the outbox, and `sidecar` if that is not.
         settings: of its inbox, as it is configured now: what nothing was bought for goes on with them.
         stop: the code of what stops its inbox, if anything does.
     """
     code = job.because.code if job.because else ""
     if as_is and not (job.state is State.FAILED and code in _BY_LOOK):
-        return _no("was not refused as `truncated` or `not_media`: `--as-is` has nothing to insist on.")
+        return _no("was not refused as `truncated`, `not_media` or `no_sound`: `--as-is` has nothing to insist on.")
     if job.state is State.HELD:
         return _no(f"is held. {job.because.action if job.because else ''}".strip())
     if job.state in OPEN:

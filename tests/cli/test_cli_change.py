@@ -83,7 +83,7 @@ def test_where_nothing_is_left_retry_says_so_and_names_fresh(code: str) -> None:
     assert "retry --fresh J" in ruling.line
 
 
-@pytest.mark.parametrize("code", ["truncated", "not_media"])
+@pytest.mark.parametrize("code", ["truncated", "not_media", "no_sound"])
 def test_what_was_refused_by_its_look_is_sent_only_as_is(code: str) -> None:
     refused = job(State.FAILED, code)
     assert not rulings.retry(refused, 5.0).done

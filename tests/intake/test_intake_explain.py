@@ -231,8 +231,8 @@ def test_a_file_in_a_folder_with_a_marker_of_its_own_is_told_whose_place_it_is(r
 
 
 WAITS = {"settling", "open_for_writing", "cut_short", "empty_yet", "unreadable", "in_use", "disk", "internal"}
-FAULTS = {"empty": "not_empty", "truncated": "whole", "not_media": "medium", "unreadable": "readable",
-          "changed": "unchanged"}
+FAULTS = {"empty": "not_empty", "truncated": "whole", "not_media": "medium", "no_sound": "medium",
+          "unreadable": "readable", "changed": "unchanged"}
 ASKED = ["unchanged", "readable", "closed", "not_empty", "whole", "medium"]
 SEEN = Sight("regular file", 10, 1)
 

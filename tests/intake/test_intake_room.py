@@ -113,6 +113,18 @@ def test_an_empty_file_that_is_filled_later_is_taken(room: Room) -> None:
     assert room.states() == {"a.wav": "queued"}
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv"])
+def test_a_picture_without_a_sound_is_not_bought(room: Room, name: str) -> None:
+    """A screen recording, a phone's time lapse: there is nothing in it to restore."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed")
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=d=1:s=32x32", room.inbox / name], check=True)
+    room.pass_time(5.0)
+    assert room.states() == {name: "failed: no_sound"}
+    (job,) = room.journal.jobs()
+    assert job.because == because("no_sound", job=job.id)
+
+
 def test_what_is_no_medium_fails_and_a_touch_of_it_is_no_news(room: Room) -> None:
     (room.inbox / "a.wav").write_bytes(b"hello " * 1000)
     room.pass_time(2.0)
