@@ -180,11 +180,12 @@ class Daemon:
             self._dead = self._dead or error
             self._stop.set()
         elif not self._stop.is_set():
+            self._why = str(error)
             if isinstance(error, JournalError):  # no bug, so no traceback: its sentence says what to do
                 self._log.error("journal.refused", message=str(error), fatal=True)
             else:
                 self._log.error("daemon.broke", error=str(error), exc_info=error)
-            self._why = f"An error of this program, which is in its log: {type(error).__name__}: {error}"
+                self._why = f"An error of this program, which is in its log: {type(error).__name__}: {error}"
             self._dead = error
             self._stop.set()
 
@@ -237,9 +238,8 @@ class Daemon:
     def _tell_manager(self, parts: Parts) -> None:
         """Say in `systemctl status` how everything is."""
         self._line_at = time.monotonic()
-        words = summary(parts.journal.counts(), parts.halts.all(), parts.journal.pauses())
-        refused = self._reload.refused
-        self._line.tell(f"Its new configuration was refused: {refused} {words}" if refused else words)
+        journal = parts.journal
+        self._line.tell(summary(journal.counts(), parts.halts.all(), journal.pauses(), self._reload.refused))
 
     def _use(self, config: Config) -> None:
         """Another configuration is in force from now on."""

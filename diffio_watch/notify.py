@@ -49,15 +49,18 @@ class StatusLine:
             notify(f"STATUS={line}")
 
 
-def summary(counts: Mapping[State, int], halts: Mapping[str, Halt], paused: Mapping[str, float]) -> str:
+def summary(counts: Mapping[State, int], halts: Mapping[str, Halt], paused: Mapping[str, float],
+            refused: str = "") -> str:
     """How everything is, in one line of words: what stops it first.
 
     Args:
         counts: jobs by state.
         halts: by scope.
         paused: inboxes that a person paused; `*` is all of them.
+        refused: what is wrong with the configuration that was read last; "" where it is in force.
     """
-    told = [halt.because.message for _, halt in sorted(halts.items(), key=lambda one: one[0].startswith("inbox:"))]
+    told = [f"Its new configuration was refused: {refused}"] if refused else []
+    told += [halt.because.message for _, halt in sorted(halts.items(), key=lambda one: one[0].startswith("inbox:"))]
     if paused:
         told.append("Paused: " + ("every inbox" if "*" in paused else ", ".join(sorted(paused))) + ".")
     under_way, held = sum(counts.get(state, 0) for state in OPEN), counts.get(State.HELD, 0)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pty
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -178,6 +180,25 @@ def test_signals_do_what_people_expect(make_studio: MakeStudio, manager: Manager
     assert run is not None
     assert (run.pid, run.code, run.why) == (process.pid, 0, "It was told to stop (SIGQUIT).")
     assert f"run -c {studio.config_file}" in run.command
+
+
+@pytest.mark.slow
+def test_a_terminal_that_is_closed_ends_its_daemon_in_order(make_studio: MakeStudio) -> None:
+    studio = make_studio()
+    studio.configure()
+    pid, terminal = pty.fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException):
+            os.chdir(studio.base)
+            os.execv(sys.executable, [sys.executable, "-m", "diffio_watch", "run", "-c", str(studio.config_file)])
+        os._exit(9)
+    until(studio.reports, what=lambda: os.read(terminal, 65536))
+    os.close(terminal)
+    assert os.waitpid(pid, 0)[1] == 0
+    with studio.journal() as journal:
+        run = runs.last(journal)
+    assert run is not None
+    assert run.why == "It was told to stop (SIGHUP)."
 
 
 def test_the_journal_knows_how_the_last_daemon_ended(make_studio: MakeStudio) -> None:
