@@ -32,6 +32,7 @@ _SECTIONS: Final[dict[str, tuple[click.Command, ...]]] = {
 }
 
 
+_UTF8: Final = ("-X", "utf8")
 _SIGNS: Final = {"…": "~", "━": "-", "╸": "-", "╺": "-"}  # ours, of bars and of words that were cut
 
 
@@ -99,6 +100,8 @@ codecs.register_error("diffio-watch", _nearest)
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its code; whatever goes wrong is told in plain sentences."""
+    if arguments is None:
+        _speak_utf8()
     named_config.set(None)
     # a name may hold what the terminal's encoding has no sign for
     for stream in (sys.stdout, sys.stderr):
@@ -123,6 +126,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # the interpreter must not try it again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _speak_utf8() -> None:
+    """Begin anew where the locale made Python take names for something else than UTF-8.
+
+    One byte would be another letter for who dropped the file than for the sidecar that tells of it.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and sys.executable and sys.orig_argv[1:3] != list(_UTF8):
+        os.execv(sys.executable, [sys.executable, *_UTF8, *sys.orig_argv[1:]])  # noqa: S606 - this very program
 
 
 def _flushed() -> bool:
