@@ -174,6 +174,9 @@ _CASES: Final[dict[str, tuple[str, Reason]]] = {
     "upload_forbidden": ("forbidden", Reason(
         Kind.INBOX, "The service forbids this key to upload anything: {detail}.",
         "Check the key's permissions; it goes on by itself.")),
+    "download_forbidden": ("forbidden", Reason(
+        Kind.INBOX, "The service forbids this key to fetch results, so nothing more is bought: {detail}.",
+        "Give the key the permission to download, or put another one in place; it goes on by itself.")),
     "outbox_refused": ("outbox_unavailable", Reason(
         Kind.INBOX, "The outbox {path} can't be written by this user.",
         "Give the service's user the right to write it; it goes on by itself.")),

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 import wave
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -31,6 +32,7 @@ from diffio_watch.config import KeyMissing, key_source, read_key
 from diffio_watch.disk import mounts
 from diffio_watch.intake.media import ProbeFailed, probe
 from diffio_watch.journal import Journal, JournalError, JournalMissing
+from diffio_watch.pipeline.permits import refused_download
 
 if TYPE_CHECKING:
     from diffio_watch.cli.service import Service
@@ -110,9 +112,12 @@ def _service(config: Config) -> Finding:
               read_timeout=min(15.0, config.api.read_timeout), stop=threading.Event(),
               tries=Tries(attempts=2, budget=15.0))
     try:
-        api.progress(_NOBODY)
-    except (NotFound, Rejected, NotReady):
-        pass
+        with suppress(NotFound, Rejected, NotReady):
+            api.progress(_NOBODY)
+        words = refused_download(api)
+        if words is not None:
+            return error("service", f"{base} forbids this key to fetch results: {words.rstrip('. ')}.",
+                         "Give the key the permission `downloadGenerations`; until then nothing is bought.")
     except Unauthorized as refused:
         return error("service", f"{base} does not accept the key: {_words(refused)}.", "Put a valid key in place.")
     except Forbidden as refused:

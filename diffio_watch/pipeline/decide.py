@@ -16,6 +16,7 @@ from diffio_watch.job import Job, State
 from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
 from diffio_watch.pipeline.content import Changed
 from diffio_watch.pipeline.outcome import Outcome, Stop, changed, fail, hold, new_project, park, pause
+from diffio_watch.pipeline.permits import MayNotDownload
 from diffio_watch.reasons import because
 
 # an unexpected error of this program is tried this many times
@@ -40,7 +41,7 @@ class ProjectGone(Exception):
 
 def decide(  # noqa: PLR0912 - a decision table has as many rows as there are cases
     error: Exception, job: Job, now: float, *, key_works: bool | None = None, same_key: bool = True,
-    sees_project: bool = True, current_model: str | None = None,
+    sees_project: bool = True, may_download: bool = True, current_model: str | None = None,
 ) -> Outcome:
     """The one answer to each error of a step.
 
@@ -50,6 +51,7 @@ def decide(  # noqa: PLR0912 - a decision table has as many rows as there are ca
         now: seconds since the epoch.
         key_works: for `Forbidden`: whether a free call accepts the key.
         same_key: whether the key is the one that the job's project or intent was sent with.
+        may_download: for a forbidden download: whether the key may fetch anything.
         sees_project: for a forbidden generation: whether the key may look at the job's project.
         current_model: the model that the inbox is configured with now.
     """
@@ -73,7 +75,10 @@ def decide(  # noqa: PLR0912 - a decision table has as many rows as there are ca
             # such a stop lets what is bought be fetched, so the job itself has to wait
             return replace(park(job, now, because("service_error", detail=error)), stop=halted.stop)
         case api.Forbidden():
-            return _forbidden(error, job, now, key_works=key_works, same_key=same_key, sees_project=sees_project)
+            return _forbidden(error, job, now, key_works=key_works, same_key=same_key, sees_project=sees_project,
+                              may_download=may_download)
+        case MayNotDownload():
+            return Outcome({"due_at": now}, stop=_may_not_download(job, error), rest=True)
         case api.ModelRetired() | ModelUnknown() if job.state is State.GENERATING:
             return _model(error, job, now, current_model)
         case api.IdempotencyConflict():
@@ -108,7 +113,7 @@ def _halt(now: float, code: str, *, next_check_at: float | None = None, detail: 
 
 
 def _forbidden(error: api.Forbidden, job: Job, now: float, *, key_works: bool | None, same_key: bool,
-               sees_project: bool) -> Outcome:
+               sees_project: bool, may_download: bool) -> Outcome:
     if key_works is False:
         return _halt(now, "auth", detail=error.message)
     if (job.paid or job.generation_id is not None) and not same_key:
@@ -123,7 +128,13 @@ def _forbidden(error: api.Forbidden, job: Job, now: float, *, key_works: bool | 
         return Outcome({"due_at": now}, stop=Stop(scope, because("upload_forbidden", **facts)), rest=True)
     if job.state is State.UPLOADING and job.parks >= _FORBIDDEN_TRIES:
         return new_project(job, now, str(error))  # nothing is paid, and another project may be this key's
-    return park(job, now, because("service_error", detail=error), delay=_forbidden_pause(job))
+    waiting = park(job, now, because("service_error", detail=error), delay=_forbidden_pause(job))
+    # what is bought waits; nothing more is bought that could not be fetched either
+    return waiting if may_download else replace(waiting, stop=_may_not_download(job, error.message))
+
+
+def _may_not_download(job: Job, words: object) -> Stop:
+    return Stop(f"inbox:{job.inbox}:model", because("download_forbidden", inbox=job.inbox, detail=words))
 
 
 def _forbidden_pause(job: Job) -> float:

@@ -37,6 +37,7 @@ def intend(job: Job, tools: Tools) -> Outcome:
     over = guard.over_limit(job, tools.config.limits, guard.spent_today(tools.journal, now))
     if over is not None:
         return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
+    tools.check_permits()
     key = str(uuid.uuid4())
     body = request_body(job.project_id or "", key, job.settings)
     return go(idempotency_key=key, body=body, intent_at=now, minutes=guard.minutes(job), key_print=key_print,

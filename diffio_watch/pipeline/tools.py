@@ -19,6 +19,7 @@ from diffio_watch.job import DownloadType, Job
 from diffio_watch.journal import Journal
 from diffio_watch.outbox import Outbox
 from diffio_watch.pipeline.hangs import FileCalls
+from diffio_watch.pipeline.permits import Permits
 from diffio_watch.pipeline.sessions import Sessions
 
 _NOTED_EVERY = 1.0
@@ -39,6 +40,7 @@ class Tools:
         partly: which version of an object the bytes of a begun download are of, by job id and type.
         seen_empty: when a job's project was first seen without its generation, in seconds since the epoch by job id.
             What an earlier process saw counts no more: nobody knows how long ago that was, for clocks are set.
+        permits: what was found out about keys.
         started: when this process began to use them, in seconds since the epoch.
     """
 
@@ -59,11 +61,13 @@ class Tools:
     partly: dict[tuple[str, DownloadType], str] = field(default_factory=dict)
     seen_empty: dict[str, float] = field(default_factory=dict)
     files: FileCalls = field(default_factory=FileCalls)
+    permits: Permits = field(init=False)
     started: float = field(init=False)
     _noted: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.started = self.clock.now()
+        self.permits = Permits(self.clock)
 
     @property
     def base_url(self) -> str:
@@ -73,6 +77,18 @@ class Tools:
     def key_print(self) -> str:
         """What the journal keeps of the API key: enough to see that it is another one."""
         return hmac.new(self.journal.secret, self.key().encode(), hashlib.sha256).hexdigest()
+
+    def check_permits(self, *, anew: bool = False) -> None:
+        """Go on, unless the key may not fetch what it would buy; `anew`: whatever was found out before.
+
+        Raises:
+            MayNotDownload: it may not.
+            KeyMissing: there is none.
+        """
+        key = f"{self.base_url} {self.key_print()}"
+        if anew:
+            self.permits.doubt(key)
+        self.permits.check(self.api, key)
 
     def inbox(self, job: Job) -> Inbox:
         """The configured inbox of a job."""

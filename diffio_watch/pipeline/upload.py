@@ -73,6 +73,7 @@ def uploading(job: Job, tools: Tools) -> Outcome:
 def _create(job: Job, tools: Tools) -> Outcome:
     name = os.path.basename(job.path)
     extension = os.path.splitext(name)[1].lstrip(".").lower()
+    tools.check_permits()  # what can't be fetched is not even uploaded
     print_of_key = tools.key_print()
     project = tools.api.create_project(
         file_name=show(name), content_type=mimetypes.guess_type(name)[0] or "application/octet-stream",

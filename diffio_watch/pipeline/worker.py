@@ -15,6 +15,7 @@ from diffio_watch.pipeline import deliver, generate, telling, upload
 from diffio_watch.pipeline.decide import decide
 from diffio_watch.pipeline.halts import ACCOUNT, Halts
 from diffio_watch.pipeline.outcome import Outcome, park
+from diffio_watch.pipeline.permits import NOBODYS, MayNotDownload
 from diffio_watch.pipeline.ready import ready
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
@@ -26,7 +27,6 @@ STEPS: Final[dict[State, Callable[[Job, Tools], Outcome]]] = {
     State.WAITING: generate.waiting,
     State.DOWNLOADING: deliver.downloading,
 }
-_IMPOSSIBLE: Final = "diffio-watch-probe"  # an id that no generation can have
 _SPENDING_STOPS: Final = frozenset({"billing", "spend_limit"})
 
 
@@ -109,17 +109,19 @@ class Worker:
             return outcome, self._tools.journal.commit(job, detail=outcome.detail, **outcome.changes)
 
     def _decide(self, error: Exception, job: Job, tools: Tools) -> Outcome:
-        works, sees = None, True
+        works, sees, fetches = None, True, True
         if isinstance(error, Forbidden):
             try:
                 with self._halts.nobodys():
                     works = key_works(tools, but=job.id)
                 if works and job.state is State.GENERATING:
                     sees = _sees_project(job, tools)
+                if works and job.state is State.DOWNLOADING:
+                    fetches = _may_download(tools)
             except (ApiError, KeyMissing) as other:
                 error = other
         outcome = decide(error, job, tools.clock.now(), key_works=works, same_key=self._same_key(job),
-                         sees_project=sees, current_model=tools.inbox(job).model)
+                         sees_project=sees, may_download=fetches, current_model=tools.inbox(job).model)
         reason = outcome.changes.get("because")
         if reason is not None and reason.code == "internal":
             tools.log.error("job.step_failed", **telling.about(job), state=str(job.state), exc_info=error)
@@ -165,7 +167,7 @@ def key_works(tools: Tools, but: str = "") -> bool:
     mine = tools.key_print()
     waiting = [job.generation_id for job in tools.journal.jobs({State.WAITING}, limit=5)
                if job.id != but and job.key_print == mine and job.base_url == tools.base_url and job.generation_id]
-    for generation in (*waiting[:1], _IMPOSSIBLE):
+    for generation in (*waiting[:1], NOBODYS):
         try:
             tools.api.progress(generation)
         except (NotFound, Rejected):
@@ -173,11 +175,20 @@ def key_works(tools: Tools, but: str = "") -> bool:
         except (Unauthorized, Forbidden):
             continue
         except ApiError as error:
-            if generation == _IMPOSSIBLE or isinstance(error, Stopped):
+            if generation == NOBODYS or isinstance(error, Stopped):
                 raise
         else:
             return True
     return False
+
+
+def _may_download(tools: Tools) -> bool:
+    """Whether the key may fetch anything: else its refusal is not about this job's generation."""
+    try:
+        tools.check_permits(anew=True)
+    except MayNotDownload:
+        return False
+    return True
 
 
 def _sees_project(job: Job, tools: Tools) -> bool:

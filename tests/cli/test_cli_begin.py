@@ -123,6 +123,15 @@ def test_check_asks_the_service_about_the_key(place: Place, account: str, level:
 
 
 @pytest.mark.usefixtures("key")
+def test_check_tells_a_key_that_may_not_fetch_what_it_buys(place: Place) -> None:
+    with Sandbox(permissions=("read", "write")) as service:
+        with_service(place, service.base_url)
+        done = place.run("check", "--json")
+    assert levels(done)["service"] == {"error"}
+    assert "fetch results" in done.out
+
+
+@pytest.mark.usefixtures("key")
 @pytest.mark.parametrize(("model", "settings", "online", "offline"), [
     ("diffio-4.6-flash", {}, "ok", "ok"),
     ("diffio-4.6-flahs", {}, "error", "warning"),

@@ -66,6 +66,8 @@ ANSWERS: Final = {
     # another link at once, and then later
     "link": Answer("service_error", 60),
     "15min": Answer("service_error", 900),
+    # the key may fetch nothing at all, so nothing more is bought
+    "15min!": Answer("service_error", 900, halt=(_MODEL, "forbidden")),
     "auth": Answer(None, halt=("account", "auth")),
     "bill": Answer(None, halt=("account", "billing")),
     "spend": Answer(None, halt=("account", "spend_limit")),
@@ -120,7 +122,7 @@ fault         create    start  part  complete confirm   put   generate  progress
 401           auth      new    new   new      auth      new   auth      auth      auth       link
 402 billing   bill      new    new   new      bill      new   bill      bill+     bill+      link
 402 spend     spend     new    new   new      spend     new   spend     spend+    spend+     link
-403           forbid    new    new   new      15min     new   forbid    auth      15min      link
+403           forbid    new    new   new      15min     new   forbid    auth      15min!     link
 404           park      new    new   new      new       new   unknown   wait      wait       link
 405           rejected  new    new   new      refused   new   rejected  rejected  no-output  link
 408           park      park   park  park     park      park  park      park      park       park

@@ -340,3 +340,67 @@ def test_a_stop_outlives_a_restart(house: House, service: Sandbox) -> None:
     service.change(account="ok")
     house.finish()
     house.check_delivered(job_id)
+
+
+def test_a_key_that_may_not_fetch_results_buys_none(make_house: MakeHouse, service: Sandbox) -> None:
+    """Nothing is even uploaded; it says why, once an inbox, and goes on by itself when the key may."""
+    house = make_house(inboxes={"one": {}, "two": {}}, proven=False)
+    service.change(permissions=("read", "write"))
+    jobs = [house.drop(f"{number}.wav", inbox=inbox) for inbox in ("one", "two") for number in range(4)]
+    house.run(60 * MINUTES)
+    assert (service.charges, house.calls()["create_project"]) == (0, 0)
+    assert {scope: halt.because.code for scope, halt in house.halts.all().items()} == {
+        "inbox:one:model": "forbidden", "inbox:two:model": "forbidden"}
+    assert "fetch results" in house.halts.all()["inbox:one:model"].because.message
+    assert house.alerts() == ["forbidden"] * 2
+    assert house.calls()["link"] <= 20, "probed at growing intervals"
+    service.change(permissions=("read", "write", "downloadGenerations"))
+    house.finish()
+    house.check_delivered(*jobs)
+
+
+def test_a_key_that_loses_the_right_to_fetch_buys_no_more_and_what_is_bought_waits(
+    house: House, service: Sandbox,
+) -> None:
+    bought = house.drop("bought.wav")
+    service.watch(lambda moment, seen: service.change(permissions=("read", "write")) if (
+        moment, seen.call) == ("answered", "progress") and not house.halts.all() else None)
+    house.run(60)
+    assert (house.job(bought).state, service.charges) == (State.DOWNLOADING, 1)
+    later = [house.drop(f"{number}.wav") for number in range(3)]
+    house.run(60 * MINUTES)
+    assert service.charges == 1
+    assert house.halts.all()["inbox:podcasts:model"].because.code == "forbidden"
+    assert house.job(bought).state is State.DOWNLOADING
+    service._origins.observers.clear()
+    service.change(permissions=("read", "write", "downloadGenerations"))
+    house.finish()
+    house.check_delivered(bought, *later)
+
+
+def test_one_generation_that_may_not_be_fetched_stops_no_other(house: House, service: Sandbox) -> None:
+    """"The key does not own the generation" is about one: the key may fetch, as a question about nothing shows."""
+    rule = service.fault("link", "status", status=403, body='{"error": "not yours"}', where="1.wav")
+    first = house.drop("1.wav")
+    house.run(60)
+    others = [house.drop(f"{number}.wav") for number in range(2, 6)]
+    house.run(60 * MINUTES)
+    assert rule.fired
+    assert {house.job(one).state for one in others} == {State.DELIVERED}
+    assert (house.job(first).state, house.halts.all()) == (State.DOWNLOADING, {})
+    service.calm()
+    house.finish()
+    house.check_delivered(first, *others)
+
+
+@pytest.mark.parametrize("fault", [{"status": 403}, {"status": 503}, {"status": 400}])
+def test_a_service_that_does_not_say_whether_the_key_may_fetch_is_bought_from(
+    make_house: MakeHouse, service: Sandbox, fault: dict[str, int],
+) -> None:
+    """Some forbid whatever they do not know, of the progress as well: that shows nothing about the key."""
+    house = make_house(proven=False)
+    for call in ("link", "progress"):
+        service.fault(call, "status", where="diffio-watch-probe", **fault)
+    job_id = house.drop("1.wav")
+    house.finish()
+    house.check_delivered(job_id)

@@ -90,14 +90,16 @@ class House:
         base: an empty folder.
         service: a running sandbox.
         inboxes: their names, with what differs from the defaults.
+        proven: whether its key has fetched results before, so that no question about that is asked.
         settings: further parts of the configuration.
     """
 
     def __init__(self, base: Path, service: Sandbox, *, inboxes: Mapping[str, Mapping[str, Any]] | None = None,
-                 **settings: Any) -> None:
+                 proven: bool = True, **settings: Any) -> None:
         self.base = base
         self.service = service
         self.clock = Handclock(service)
+        self.proven = proven
         self.key: str | None = "key-of-the-house"
         self.tries = QUICK
         self.request_takes = 0.0  # seconds of the house's time that a request takes
@@ -144,6 +146,8 @@ class House:
             outboxes={inbox.name: Outbox(str(inbox.outbox), inbox=inbox.name, available=self._outbox_there,
                                          tell=lambda _: None) for inbox in config.inboxes},
             sessions=Sessions(config.state_dir), clock=self.clock, stop=self.stop, sick=self.sick, version="0", log=log)
+        if self.proven and self.key is not None:
+            self.tools.permits.prove(f"{self.tools.base_url} {self.tools.key_print()}")
         self.worker = Worker(self.tools, self.halts, self._look)
         self.dispatcher = Dispatcher(self.tools, self.halts, self.worker, self.troubles.append)
 
