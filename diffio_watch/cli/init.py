@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 from click.shell_completion import get_completion_class
 
 from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, given_config, say
+
+_SHARED: Final = 0o2775  # setgid: what is made in it is the group's too
 
 
 @click.command()
@@ -18,17 +22,23 @@ from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, given
               help="Where recordings are dropped.")
 @click.option("--outbox", metavar="DIR", required=True, type=click.Path(path_type=Path),
               help="Where results appear.")
+@click.option("--group", metavar="G", help="The group that shares the folders; what is made is writable for it.")
 @config_option
-def init(path: Path | None, inbox: Path, outbox: Path) -> int:
+def init(path: Path | None, inbox: Path, outbox: Path, group: str | None) -> int:
     """Write a commented configuration, and make the folders.
 
-    PATH is where it goes; by default where the program looks for it. An existing file is never touched.
+    PATH is where it goes; by default where the program looks for it. An existing file is never touched, nor are the
+    owner and mode of an existing folder.
     """
     from diffio_watch.config import ConfigError, Wrong, parse, render_init
+    from diffio_watch.config.paths import must_be_here
 
     path = Path(os.path.abspath(path or given_config() or _usual()))
-    inbox, outbox = (Path(os.path.abspath(folder.expanduser())) for folder in (inbox, outbox))
+    shared = None if group is None else _group(group)
     try:
+        for folder in (inbox, outbox):
+            must_be_here(str(folder))
+        inbox, outbox = (Path(os.path.abspath(folder.expanduser())) for folder in (inbox, outbox))
         text = render_init(inbox, outbox).encode()
         config = parse(text, os.environ, file="what would be written")
     except Wrong as wrong:
@@ -39,10 +49,11 @@ def init(path: Path | None, inbox: Path, outbox: Path) -> int:
     if os.path.lexists(path):
         raise _exists(path)
     for option, folder in (("--inbox", inbox), ("--outbox", outbox)):
-        _make(folder, option)
+        _make(folder, option, shared)
     _write(path, text)  # at last: what fails above may be tried again
     named = "" if path == _usual() else f"-c {shlex.quote(str(path))} "
     say(["Written:", f"  {path}", f"  inbox   {inbox}", f"  outbox  {outbox}", f"  journal {config.state_dir}", "",
+         *_rights((inbox, outbox), group, shared),
          "Next: put the API key into a file that only the service's user may read, and its path into `api.key_file`.",
          "Then prove that all works here, and begin:",
          f"  diffio-watch {named}check", f"  diffio-watch {named}run"])
@@ -59,18 +70,54 @@ def _usual() -> Path:
     return system if os.geteuid() == 0 else own
 
 
-def _make(folder: Path, option: str) -> None:
+def _group(name: str) -> int:
+    """The number of a group."""
+    import grp
+
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise Trouble(f"There is no group {name} on this machine: make it with `sudo groupadd {name}`, or name another "
+                      "with --group.", REFUSED) from None
+
+
+def _make(folder: Path, option: str, group: int | None) -> None:
+    """Make a folder, and those above it; for a group, such that all of it can write there and what comes is theirs."""
+    above = [one for one in reversed(folder.parents) if not one.exists()]
+    made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if group is not None and made:
+            for one in above:
+                one.chmod(0o755)  # whatever the umask: the group has to come through
+            os.chown(folder, -1, group)
+            folder.chmod(_SHARED)
     except OSError as error:
         there = folder
         while not os.path.lexists(there) and there != there.parent:
             there = there.parent
         if os.path.lexists(there) and not there.is_dir():
             raise Trouble(f"{there} is no folder: name another with {option}.", REFUSED) from error
+        if folder.is_dir():
+            raise Trouble(f"{folder} can't be given to that group by this user: {error.strerror}. Run it with sudo, or "
+                          f"`sudo chgrp` and `sudo chmod 2775` it yourself.", REFUSED) from error
         why = f"this user may not write into {there}" if isinstance(error, PermissionError) else error.strerror
         raise Trouble(f"{folder} can't be made: {why}. Make it yourself (perhaps with sudo), or name another with "
                       f"{option}.", REFUSED) from error
+
+
+def _rights(folders: Sequence[Path], group: str | None, number: int | None) -> list[str]:
+    """What is still to be done so that a group can use the folders; nothing where none was named."""
+    if group is None:
+        return []
+    told = []
+    for folder in folders:
+        status, quoted = folder.stat(), shlex.quote(str(folder))
+        if status.st_gid != number or status.st_mode & 0o2070 != 0o2070:
+            told += [f"{folder} was there already and stays as it is. So that the group {group} can use it:",
+                     f"  sudo chgrp {shlex.quote(group)} {quoted} && sudo chmod 2775 {quoted}"]
+    return [*told, f"The service's user has to be in the group {group}, and everybody who drops recordings:",
+            f"  sudo usermod -aG {shlex.quote(group)} USER", ""]
 
 
 def _exists(path: Path) -> Trouble:

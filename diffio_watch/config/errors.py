@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LONGEST: Final = 60
+MOUNT_IT: Final = ("Mount it on this machine (for instance in /etc/fstab), and name the mount point, for instance "
+                   "`/mnt/studio/inbox`.")
 
 
 def plain(text: str) -> str:

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from diffio_watch.config.errors import ConfigError, Problem, Wrong, plain, shown
+from diffio_watch.config.errors import MOUNT_IT, ConfigError, Problem, Wrong, plain, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _ENV: Final = re.compile(r"\$\{([^}]*)\}?")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_DRIVE: Final = re.compile(r"[A-Za-z]:")
+_SHARE: Final = re.compile(r"\\\\|//[^/]|[\w.-]+:/(?!/)")  # as Windows, as a Mac's or a Linux's `mount` writes it
+_URL: Final = re.compile(r"[A-Za-z][\w+.-]+://")
 _PATIENCE: Final = 5.0  # seconds for all real paths together: a hung share must not hang the start
 
 
@@ -34,10 +37,24 @@ def expand(value: object, env: Mapping[str, str]) -> Path:
     text = _ENV.sub(lambda found: _variable(found, env), _home(value, env))
     if not text or "\0" in text:
         raise Wrong("This is not a path.", "Write an absolute path, for instance `/srv/studio/inbox`.")
+    must_be_here(text)
     if not text.startswith("/"):
         raise Wrong(f"{shown(text)} is not an absolute path, and a service has no current folder.",
                     f"Write it from the root, for instance `{plain('/srv/' + text.lstrip('./'))}`.")
     return Path(text)
+
+
+def must_be_here(text: str) -> None:
+    """Raise `Wrong` for a path as Windows, a file manager or `mount` writes it: it is no folder of this machine."""
+    if _DRIVE.match(text):
+        what = "a path of a Windows drive"
+    elif _SHARE.match(text) and not (text.startswith("//") and os.path.lexists(f"/{text[2:].partition('/')[0]}")):
+        what = "a share on another machine"
+    elif _URL.match(text):
+        what = "an address"
+    else:
+        return
+    raise Wrong(f"{shown(text)} is {what}, and no folder of this machine.", MOUNT_IT)
 
 
 def home(env: Mapping[str, str]) -> str | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from diffio_watch.config.errors import Wrong, plain, shown
+from diffio_watch.config.errors import MOUNT_IT, Wrong, plain, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -232,6 +232,9 @@ def _above(text: str, at: int) -> int | None:
 
 _UNSPACED: Final = re.compile(r"\s*(?:-\s+)?[A-Za-z_][\w-]*:[^\s:]\S*\s*\Z")
 _SAID: Final = {
+    "escape character": (
+        "In double quotes a backslash begins an escape, and this is none.",
+        f"Use single quotes. A path of Windows is no folder of this machine, though. {MOUNT_IT}"),
     "mapping values are not allowed": (
         "A colon stands where no key can be.",
         "Check the indentation of this line and the one above; put a value that holds `: ` in quotes.",

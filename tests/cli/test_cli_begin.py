@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import re
 import signal
+import stat
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,35 @@ def test_init_refuses_folders_that_could_not_work(place: Place, inbox: str, outb
     assert done.err
     assert "Traceback" not in done.err
     assert not target.exists()
+
+
+def test_init_makes_folders_for_a_group_and_leaves_those_that_are_there(place: Place) -> None:
+    """Whatever the umask: editors write there, and so does the service."""
+    number = os.getegid()
+    name = grp.getgrgid(number).gr_name
+    (place.root / "there").mkdir(mode=0o700)
+    before = os.umask(0o077)
+    try:
+        done = place.run("init", str(place.root / "new.yaml"), "--inbox", str(place.root / "a/b/in"), "--outbox",
+                         str(place.root / "there"), "--group", name)
+    finally:
+        os.umask(before)
+    assert done.code == 0, done.err
+    made, above = (place.root / "a/b/in").stat(), (place.root / "a/b").stat()
+    assert (stat.S_IMODE(made.st_mode), made.st_gid, stat.S_IMODE(above.st_mode)) == (0o2775, number, 0o755)
+    assert stat.S_IMODE((place.root / "there").stat().st_mode) == 0o700
+    assert f"sudo chmod 2775 {place.root / 'there'}" in done.out
+    assert f"usermod -aG {name}" in done.out
+    unknown = place.run("init", str(place.root / "b.yaml"), "--inbox", "x", "--outbox", "y", "--group", "no-such-group")
+    assert (unknown.code, "groupadd no-such-group" in unknown.err) == (2, True)
+    assert not (place.root / "x").exists()
+
+
+@pytest.mark.parametrize("path", ["Z:\\in", "\\\\nas\\in", "smb://nas/in"])
+def test_init_makes_no_folder_of_a_path_of_another_machine(place: Place, path: str) -> None:
+    done = place.run("init", str(place.root / "new.yaml"), "--inbox", path, "--outbox", "out")
+    assert (done.code, "name the mount point" in done.err) == (2, True)
+    assert not (place.root / "new.yaml").exists()
 
 
 def test_init_leaves_no_configuration_behind_where_a_folder_can_not_be_made(place: Place) -> None:

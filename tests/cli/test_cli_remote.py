@@ -115,7 +115,7 @@ def test_a_download_that_fails_leaves_nothing(place: Place, service: Sandbox, bo
     project, generation = bought
     done = place.run("remote", "download", generation, "--project", project, "-o", "old.wav")
     assert done.code == 1
-    assert "html" in done.err
+    assert "no audio" in done.err
     assert not [*chain(place.root.glob("old.wav"), place.root.glob(".diffio-watch-*"))]
 
 

@@ -27,6 +27,8 @@ def place(what: str, path: Path | str) -> paths.Place:
         ("/srv/${SHOW}/${SHOW}", "/srv/a b/a b"),
         ("/srv/$RECYCLE.BIN", "/srv/$RECYCLE.BIN"),
         ("/srv/a~b", "/srv/a~b"),
+        ("/srv/a:/b\\c", "/srv/a:/b\\c"),
+        ("//tmp/in", "//tmp/in"),
         ("${ODD}", "/srv/\udcff"),
         (Path("/srv/${NAS}"), "/srv/${NAS}"),
     ],
@@ -53,6 +55,14 @@ def test_home_folders_and_variables_are_expanded(written: Any, meant: str) -> No
         ("/srv/${}", "Write `${NAME}`"),
         ("~nobody-of-this-name/in", "There is no user"),
         ("${REL}/in", "is not an absolute path"),
+        ("Z:\\audio\\in", "a Windows drive"),
+        ("Z:\audio", "a Windows drive"),  # in double quotes `\a` is a bell
+        ("c:/in", "a Windows drive"),
+        ("\\\\nas\\studio\\in", "a share on another machine"),
+        ("//nas-of-no-such-name/studio/in", "name the mount point"),
+        ("nas:/export/in", "name the mount point"),
+        ("smb://nas/studio/in", "name the mount point"),
+        ("file:///srv/in", "name the mount point"),
     ],
 )
 def test_what_is_no_absolute_path_is_told(written: Any, told: str) -> None:
