@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 from diffio_watch import claims
 from diffio_watch.cli.draw import size
 from diffio_watch.cli.findings import Finding, error, ok, warning
+from diffio_watch.cli.shows import shows
 from diffio_watch.disk import durable, lease, marker, mounts
 from diffio_watch.intake.watch import Hints, Watch, WatchRefused
 from diffio_watch.journal import Journal, JournalError
@@ -159,6 +160,11 @@ def _target(config: Config, inbox: Inbox, role: marker.Role, path: Path, subject
             found.append(warning(
                 subject, f"Files get the mode {canary.mode:04o} there, not {inbox.file_mode:04o}.",
                 "A share may keep modes of its own: set them where it is mounted or exported."))
+        met = shows(config, canary.name)
+        if met is not None:
+            found.append(error(
+                subject, f"What is written into {path} shows in the inbox {met[0].name} too, at {met[1]}.",
+                "Take that mount or link away: what comes out must not come in again as a recording."))
         way = canary.rename()
         found.append(ok(subject, "Files are written, synced and named without replacing.") if way != "lock" else
                      warning(subject, "This filesystem can't rename without replacing; the program looks first.",

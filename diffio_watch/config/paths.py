@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from diffio_watch.config.errors import MOUNT_IT, ConfigError, Problem, Wrong, plain, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _ENV: Final = re.compile(r"\$\{([^}]*)\}?")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -141,33 +141,74 @@ class Place:
 
 
 def overlaps(places: Iterable[Place]) -> list[Problem]:
-    """A problem for each folder that is, by real path, inside, around or equal to one before it in the list."""
+    """A problem for each folder that is inside, around or equal to one before it in the list.
+
+    By real path, and by device and inode: of one folder that is mounted twice, each path is real.
+    """
     problems: list[Problem] = []
-    seen: list[tuple[Place, str]] = []
-    for place, path in _real(list(places)):
-        real = path.rstrip("/") + "/"
-        for other, other_real in seen:
-            if real == other_real:
-                how = "is the same folder as"
-            elif real.startswith(other_real):
-                how = "lies inside"
-            elif other_real.startswith(real):
-                how = "lies around"
-            else:
+    seen: list[tuple[Place, _Spot]] = []
+    for place, spot in _spots(list(places)):
+        for other, there in seen:
+            how = _relation(spot.real, there.real)
+            twice = ""
+            if how is None:
+                how, twice = _same_folders(spot, there), ", by another mount"
+            if how is None:
                 continue
-            where = "" if path == str(place.path) else f" ({plain(path)})"
-            problems.append(Problem(place.setting, place.line, f"{_capital(place.what)}{where} {how} {other.what}.",
+            where = "" if spot.real == str(place.path) else f" ({plain(spot.real)})"
+            problems.append(Problem(place.setting, place.line,
+                                    f"{_capital(place.what)}{where} {how} {other.what}{twice}.",
                                     "Give each a folder of its own, none inside another."))
-        seen.append((place, real))
+        seen.append((place, spot))
     return problems
 
 
-def _real(places: list[Place]) -> list[tuple[Place, str]]:
-    """Each place with its real path; where the system does not answer in time, with the path as it is written."""
-    real = [os.path.normpath(place.path) for place in places]
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """Where a folder is.
+
+    Attributes:
+        real: its real path.
+        chain: the folders from it upwards that exist, each by device and inode, with the names that lead from there
+            to it.
+    """
+
+    real: str
+    chain: tuple[tuple[tuple[int, int], tuple[str, ...]], ...] = ()
+
+
+def _relation(path: str, other: str) -> str | None:
+    path, other = path.rstrip("/") + "/", other.rstrip("/") + "/"
+    if path == other:
+        return "is the same folder as"
+    if path.startswith(other):
+        return "lies inside"
+    return "lies around" if other.startswith(path) else None
+
+
+def _same_folders(spot: _Spot, other: _Spot) -> str | None:
+    below, above = _leads_into(spot, other), _leads_into(other, spot)
+    if below and above:
+        return "is the same folder as"
+    return "lies inside" if below else "lies around" if above else None
+
+
+def _leads_into(spot: _Spot, other: _Spot) -> bool:
+    """Whether one of the folders above `spot`, or itself, is `other`."""
+    if not other.chain:
+        return False
+    identity, rest = other.chain[0]
+    return any(one == identity and names[:len(rest)] == rest for one, names in spot.chain)
+
+
+def _spots(places: list[Place]) -> list[tuple[Place, _Spot]]:
+    """Each place with where it is; where the system does not answer in time, with the path as it is written."""
+    found = [_Spot(os.path.normpath(place.path)) for place in places]
 
     def resolve(index: int) -> None:
-        real[index] = os.path.realpath(places[index].path)
+        real = os.path.realpath(places[index].path)
+        found[index] = _Spot(real)
+        found[index] = _Spot(real, tuple(_chain(Path(real))))
 
     threads = [threading.Thread(target=resolve, args=(index,), daemon=True) for index in range(len(places))]
     for thread in threads:
@@ -175,7 +216,17 @@ def _real(places: list[Place]) -> list[tuple[Place, str]]:
     deadline = time.monotonic() + _PATIENCE
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    return list(zip(places, real, strict=True))
+    return list(zip(places, found, strict=True))
+
+
+def _chain(real: Path) -> Iterator[tuple[tuple[int, int], tuple[str, ...]]]:
+    for folder in (real, *real.parents):
+        try:
+            status = folder.stat()
+        except OSError:
+            continue  # not there yet, or nobody's business
+        if status.st_ino:  # a filesystem without inode numbers says nothing
+            yield (status.st_dev, status.st_ino), real.relative_to(folder).parts
 
 
 def _capital(text: str) -> str:

@@ -272,3 +272,23 @@ def test_check_says_that_the_kernel_tells_who_writes_where_it_does(place: Place)
     signal.signal(signal.SIGIO, before)
     assert "The kernel says which files are still open for writing." in done.stdout
     assert "CAP_LEASE" not in done.stdout
+
+
+@pytest.mark.usefixtures("key")
+@pytest.mark.parametrize("by", ["mount", "a deeper mount"])
+def test_check_finds_an_outbox_that_shows_in_an_inbox(place: Place, by: str) -> None:
+    """Every restored file would come in again as a recording."""
+    door = place.inbox / "show 1" / "results"
+    door.parent.mkdir()
+    door.mkdir()
+    source = place.outbox if by == "mount" else place.root
+    if subprocess.run(["mount", "--bind", source, door], check=False, capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        done = place.run("check", "--offline", "--json")
+    finally:
+        subprocess.run(["umount", "--lazy", door], check=True)
+    (finding,) = (one for one in done.json["findings"] if "shows in the inbox podcasts" in one["message"])
+    assert (finding["level"], finding["subject"]) == ("error", "outbox of podcasts")
+    assert str(door) in finding["message"]
+    assert list(place.outbox.iterdir()) == []

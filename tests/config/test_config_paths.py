@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -144,9 +145,39 @@ def test_folders_are_compared_by_their_real_path(tmp_path: Path) -> None:
     assert problem.message == f"The other ({tmp_path}/real/not yet) lies inside the one."
 
 
+@pytest.mark.parametrize(("first", "second", "how"), [
+    ("a/in", "b/in", "is the same folder as"),
+    ("a/in", "b/in/out", "lies inside"),
+    ("a/in", "b/in/not/yet", "lies inside"),
+    ("a/not yet", "b/not yet", "is the same folder as"),
+    ("a/in/out", "b/in", "lies around"),
+    ("a/in", "b", "lies around"),
+    ("a/in", "b/other", None),
+    ("a/in", "b/in2", None),
+])
+def test_a_folder_that_is_mounted_twice_is_one(tmp_path: Path, first: str, second: str, how: str | None) -> None:
+    """Both paths are real ones: device and inode tell."""
+    (tmp_path / "a/in/out").mkdir(parents=True)
+    (tmp_path / "a/in2").mkdir()
+    (tmp_path / "b").mkdir()
+    if subprocess.run(["mount", "--bind", tmp_path / "a", tmp_path / "b"], check=False, capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        found = paths.overlaps([place("one", tmp_path / first), place("other", tmp_path / second)])
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path / "b"], check=True)
+    assert [problem.message for problem in found] == ([f"The other {how} the one, by another mount."] if how else [])
+
+
 def test_a_share_that_does_not_answer_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
     never, real = threading.Event(), os.path.realpath
-    monkeypatch.setattr(os.path, "realpath", lambda path: never.wait() if "hung" in str(path) else real(path))
+
+    def hang(path: Path) -> str:
+        if "hung" in str(path):
+            never.wait()
+        return real(path)
+
+    monkeypatch.setattr(os.path, "realpath", hang)
     monkeypatch.setattr(paths, "_PATIENCE", 0.05)
     found = paths.overlaps([place("hung", "/mnt/hung"), place("inside", "/mnt/hung/x"), place("other", "/srv")])
     never.set()
