@@ -60,3 +60,18 @@ class Aftermath(Jobs):
         """The error file of a path that jobs have left is gone."""
         with self.transaction() as db:
             db.execute("DELETE FROM old_notices WHERE inbox = ? AND path = ?", (inbox, os.fsencode(path)))
+
+    def unread_notices(self, inbox: str) -> set[str]:
+        """Paths of files that can't be read and have, or may have, an error file."""
+        return {os.fsdecode(row["path"])
+                for row in self._all("SELECT path FROM unread_notices WHERE inbox = ?", inbox)}
+
+    def note_unread(self, inbox: str, path: str) -> None:
+        """An error file is about to be written for a file that can't be read."""
+        with self.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO unread_notices VALUES (?, ?)", (inbox, os.fsencode(path)))
+
+    def forget_unread(self, inbox: str, path: str) -> None:
+        """It is gone."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM unread_notices WHERE inbox = ? AND path = ?", (inbox, os.fsencode(path)))

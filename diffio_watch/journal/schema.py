@@ -193,6 +193,8 @@ ALTER TABLE settling ADD COLUMN size INTEGER;
 ALTER TABLE settling ADD COLUMN mtime_ns INTEGER;
 ALTER TABLE settling ADD COLUMN still_since REAL;
 ALTER TABLE requests ADD COLUMN who TEXT NOT NULL DEFAULT '';
+-- error files of files that can't be read, and so have no job
+CREATE TABLE unread_notices (inbox TEXT NOT NULL, path BLOB NOT NULL, PRIMARY KEY (inbox, path)) WITHOUT ROWID;
 """
 
 # of it too

@@ -38,7 +38,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "account_changed": ("This recording waits: the service's account was changed while it was being restored.", _WAITS),
     "conflict": ("This recording waits: the service gave a contradictory answer about it.", _WAITS),
     "duplicate_gone": ("This recording waits: it is a copy of an earlier one, whose result is gone.", _WAITS),
-    "unreadable": ("This recording can't be read, so it was not restored yet.",
+    "unreadable": ("This can't be read, so it was not restored yet.",
                    "Copy it into the folder again, or ask whoever looks after the folder's rights."),
     "in_use": ("This recording is held open by a program, so it was not restored yet.",
                "Close it in that program; it goes on by itself."),

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Final
 
 from diffio_watch.disk import durable
 from diffio_watch.disk.names import show
-from diffio_watch.job import Job, State
+from diffio_watch.job import Because, Job, Settings, State
 from diffio_watch.outbox import editors, names, sidecar
 from diffio_watch.outbox.files import parsed, peek, unlink
 from diffio_watch.outbox.recall import Evidence
 from diffio_watch.outbox.root import Root
 from diffio_watch.outbox.shape import Sidecar
+
+NO_JOB: Final = "0" * 26  # in place of the id of a job, where there is none
 
 
 class ErrorFiles:
@@ -38,6 +41,28 @@ class ErrorFiles:
     def clear_error(self, path: str) -> bool:
         """Remove the error file of the original at `path` in the inbox; False if there was none of ours."""
         return self._clear(names.error_path(path), lambda found: self._error_of(found, path))
+
+    def write_unread(self, path: str, because: Because, settings: Settings, facts: tuple[int, int, float]) -> bool:
+        """Write or refresh the error file of a file that can't be read, and so has no job.
+
+        Args:
+            path: of the file in the inbox.
+            because: why it can't be read.
+            settings: of the inbox.
+            facts: its size, its modification time in nanoseconds, and since when it has been known, as far as anybody
+                could tell.
+
+        Returns:
+            False if something else has its name.
+        """
+        size, mtime_ns, since = facts
+        nobody = Job(NO_JOB, self.inbox, path, size, mtime_ns, settings, because=because, detected_at=since)
+        return self._put(names.error_path(path), sidecar.render(nobody, words=editors.words(because)), nobody, "error",
+                         lambda found: self._unread_of(found, path))
+
+    def clear_unread(self, path: str) -> bool:
+        """Remove the error file of a file that could not be read; False if there was none, or a job's by now."""
+        return self._clear(names.error_path(path), lambda found: self._unread_of(found, path))
 
     def write_drop(self, oldest: Job, files: int) -> bool:
         """Write or refresh the one file of a drop that is held; False if something else has its name.
@@ -65,7 +90,10 @@ class ErrorFiles:
 
     def _error_of(self, found: Sidecar, path: str) -> bool:
         return (found.inbox == self.inbox and found.source.name == path
-                and found.state in {State.FAILED, State.HELD})
+                and (found.state in {State.FAILED, State.HELD} or found.job == NO_JOB))
+
+    def _unread_of(self, found: Sidecar, path: str) -> bool:
+        return found.inbox == self.inbox and found.source.name == path and found.job == NO_JOB
 
     def _error_of_drop(self, found: Sidecar) -> bool:
         return (found.inbox == self.inbox and found.state is State.HELD

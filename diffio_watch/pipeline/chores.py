@@ -56,7 +56,7 @@ class Chores:
         self._archive = archive
         self._beat = beat
         self._outbox = tools.outboxes[inbox.name]
-        self._notices = Notices(inbox.name, tools.journal, self._outbox, tools.log, self._tick)
+        self._notices = Notices(inbox, tools.journal, self._outbox, tools.log, self._tick)
         self._aside = Aside()
         self._looked_at = float("-inf")
         self._quiet_until = 0.0

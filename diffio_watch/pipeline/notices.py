@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 from structlog.typing import FilteringBoundLogger
 
+from diffio_watch.config import Inbox
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Journal, JournalCorrupt, JournalTrouble, Stale
+from diffio_watch.journal.records import SettlingEntry
 from diffio_watch.outbox import Outbox, names
 from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
 from diffio_watch.pipeline.aside import Aside
@@ -16,27 +18,34 @@ from diffio_watch.pipeline.telling import about
 
 _BY_INTAKE: Final = frozenset({"empty", "not_media", "no_sound", "truncated", "internal"})
 _DROP: Final = "drop_size"
+_UNREAD: Final = frozenset({"unreadable", "in_use"})
+_UNREAD_FOR: Final = 900.0  # seconds before a file that can't be read gets an error file
+_UNREAD_EVERY: Final = 15.0
 
 
 class Notices:
     """The error files of one inbox. Whatever one of them meets, the others have their turn.
 
     Args:
-        inbox: name of the inbox.
+        inbox: its configuration.
         journal: what says which are due.
         outbox: where they stand.
         log: where trouble is told, once.
         tick: called at each file, and may raise to end it.
     """
 
-    def __init__(self, inbox: str, journal: Journal, outbox: Outbox, log: FilteringBoundLogger,
+    def __init__(self, inbox: Inbox, journal: Journal, outbox: Outbox, log: FilteringBoundLogger,
                  tick: Callable[[], None]) -> None:
-        self._inbox = inbox
+        self._inbox = inbox.name
+        self._settings = inbox.settings()
         self._journal = journal
         self._outbox = outbox
         self._log = log
         self._tick = tick
         self._aside = Aside()
+        self._drop_due = True  # once at the start: whoever went before may have been ended at it
+        self._look_at_unread = 0.0
+        self._missed: set[str] = set()
 
     def once(self, now: float) -> None:
         """Write and remove what is due.
@@ -50,18 +59,45 @@ class Notices:
         """
         waiting = set(self._aside.waiting(now))
         old = self._journal.old_notices(self._inbox)
+        due = self._journal.notices_due(self._inbox, now, without=waiting)
+        drop = [job for job in due if _of_drop(job)]
+        if (drop or old or self._drop_due) and _DROP not in waiting:
+            self._drop_due = True
+            self._one(_DROP, "", lambda: self._tell_drop(drop), now)
         for path in old:
             if (key := f"old {path}") not in waiting:
                 self._one(key, path, lambda path=path: self._forget(path), now)  # type: ignore[misc]  # bound now, for the loop goes on
-        due = self._journal.notices_due(self._inbox, now, without=waiting)
-        drop = [job for job in due if _of_drop(job)]
-        if (drop or old) and _DROP not in waiting:
-            self._one(_DROP, "", lambda: self._tell_drop(drop), now)
         for job in due:
             if not _of_drop(job):
                 self._one(job.id, job.path, lambda job=job: self._notice(job), now)  # type: ignore[misc]  # bound now, for the loop goes on
         for job in self._journal.notices_stale(self._inbox, without=waiting):
             self._one(job.id, job.path, lambda job=job: self._clear(job), now)  # type: ignore[misc]  # bound now, for the loop goes on
+        if now >= self._look_at_unread:
+            self._look_at_unread = now + _UNREAD_EVERY
+            self._tell_unread(now, waiting)
+
+    def _tell_unread(self, now: float, waiting: Collection[str]) -> None:
+        """Files without a job that can't be read for long; one that can be by now is missed twice before it counts."""
+        unread = {entry.path: entry for entry in self._journal.settling_in(self._inbox)
+                  if entry.because.code in _UNREAD and now - entry.since >= _UNREAD_FOR}
+        told = self._journal.unread_notices(self._inbox)
+        for path, entry in unread.items():
+            if path not in told and (key := f"unread {path}") not in waiting:
+                self._one(key, path, lambda entry=entry: self._write_unread(entry), now)  # type: ignore[misc]  # bound now, for the loop goes on
+        for path in told & self._missed - unread.keys():
+            if (key := f"unread {path}") not in waiting:
+                self._one(key, path, lambda path=path: self._clear_unread(path), now)  # type: ignore[misc]  # bound now, for the loop goes on
+        self._missed = told - unread.keys()
+
+    def _write_unread(self, entry: SettlingEntry) -> None:
+        facts = (0, 0) if entry.still is None else (entry.still.size, entry.still.mtime_ns)
+        self._journal.note_unread(self._inbox, entry.path)
+        if not self._outbox.write_unread(entry.path, entry.because, self._settings, (*facts, entry.since)):
+            self._log.warning("outbox.error_file_name_taken", inbox=self._inbox, path=entry.path)
+
+    def _clear_unread(self, path: str) -> None:
+        self._outbox.clear_unread(path)
+        self._journal.forget_unread(self._inbox, path)
 
     def _one(self, key: str, path: str, chore: Callable[[], None], now: float) -> None:
         """One file of many: trouble with it keeps no other from its turn."""
@@ -106,6 +142,7 @@ class Notices:
         with self._journal.transaction():
             for job in fresh:
                 self._commit(job, error_file=True)
+        self._drop_due = False
 
     def _commit(self, job: Job, **changes: Any) -> bool:
         """Whether the job was still as it had been read."""

@@ -11,10 +11,13 @@ from pipeline_house import House
 
 from diffio_watch.intake.teller import Now
 from diffio_watch.job import Job, State
+from diffio_watch.journal.records import SettlingEntry, Still
 from diffio_watch.once import undone
 from diffio_watch.outbox import Outbox
 from diffio_watch.outbox.names import DROP_FILE
+from diffio_watch.outbox.recall import buyer
 from diffio_watch.outbox.root import Root
+from diffio_watch.outbox.sidecar import parse
 from diffio_watch.pipeline.chores import Chores
 from diffio_watch.reasons import because
 from diffio_watch.sandbox import Sandbox
@@ -183,3 +186,29 @@ def test_an_original_that_can_not_go_is_noted_as_long_as_it_can_not(make_house: 
     house.chores()
     assert (house.job(job).original, house.job(job).notes) == ("deleted", ())
     assert not original.exists()
+
+
+def test_a_file_that_can_not_be_read_is_told_after_15_minutes_and_no_longer_than_it_can_not(house: House) -> None:
+    """It has no job yet, so what is told of it must never be taken for one's."""
+    chores = Chores(house.tools.config.inbox("podcasts"), house.tools, house.halts,
+                    Root(str(house.inbox()), lambda: None), None, beat=lambda: None)
+    since = house.clock.now()
+    house.journal.settling("podcasts", [
+        SettlingEntry("a.wav", because("unreadable", detail="Permission denied"), since, None, Still(5, 7, since)),
+        SettlingEntry("b.wav", because("cut_short", detail="x"), since, None)])
+    for seconds, there in ((890, False), (20, True)):
+        house.clock.advance(seconds)
+        chores.once()
+        assert (house.visible() == {ERROR}) is there
+    told = parse((house.outbox() / ERROR).read_bytes())
+    assert told.because is not None
+    assert (told.because.code, told.source.size, told.state, buyer(told)) == ("unreadable", 5, State.QUEUED, None)
+    house.journal.settling("podcasts", [])
+    house.restart()
+    chores = Chores(house.tools.config.inbox("podcasts"), house.tools, house.halts,
+                    Root(str(house.inbox()), lambda: None), None, beat=lambda: None)
+    for _ in range(3):
+        chores.once()
+        house.clock.advance(20)
+    assert house.visible() == set()
+    assert house.journal.unread_notices("podcasts") == set()
