@@ -56,12 +56,11 @@ def compare(old: Config, new: Config) -> Changes:
 
 
 def renamed(old: Config, changes: Changes) -> tuple[str, str] | None:
-    """An inbox that has another name now, and its new one; None where each kept its own."""
+    """An inbox whose folders have another one's name now, and that name; None where each kept its own."""
     for after in changes.config.inboxes:
-        if after.name in changes.added:
-            for before in old.inboxes:
-                if before.name in changes.removed and (before.path == after.path or before.outbox == after.outbox):
-                    return before.name, after.name
+        for before in old.inboxes:
+            if before.name != after.name and (before.path == after.path or before.outbox == after.outbox):
+                return before.name, after.name
     return None
 
 

@@ -128,7 +128,7 @@ def workplace(*, key: bool = False, makes: bool = False) -> Workplace:
 
     config = load(given_config(), os.environ)
     who = asker()  # before it is another
-    become_owner(config.state_dir, key=key)
+    become_owner(config.state_dir, key=key, make=makes)
     told = claims.hidden(config.state_dir)
     if told is not None and not makes:
         raise Trouble(told, REFUSED)
@@ -153,7 +153,8 @@ def must_be_theirs(config: Config, journal: Journal | None) -> None:
         raise Trouble(terminal(told), REFUSED)
 
 
-def become_owner(state_dir: Path, *, key: bool = False, early: bool = False) -> Service | None:
+def become_owner(state_dir: Path, *, key: bool = False, early: bool = False,
+                 make: bool = False) -> Service | None:
     """Run as root, go on as the user the journal belongs to, so that nothing in it ends up root's.
 
     Args and what is returned are `service.become_owner`'s.
@@ -166,7 +167,7 @@ def become_owner(state_dir: Path, *, key: bool = False, early: bool = False) -> 
     from diffio_watch.cli import service
 
     try:
-        return service.become_owner(state_dir, key=key, early=early)
+        return service.become_owner(state_dir, key=key, early=early, make=make)
     except OSError as error:
         raise Trouble(f"Can't become the owner of {state_dir}: {error.strerror}. Run it as that user.",
                       REFUSED) from error

@@ -36,7 +36,7 @@ def folders(config: Config, inbox: Inbox, installed: Service | None) -> list[Fin
     Args:
         config: the configuration.
         inbox: the one.
-        installed: the service as whose user this looks, if it does.
+        installed: the service of this machine, if there is one to be seen.
     """
     lease_granted = installed is not None and installed.lease
     found = _in_time(f"inbox {inbox.name}", inbox.path, lambda: _inbox(config, inbox, lease_granted=lease_granted))
@@ -82,6 +82,8 @@ def _standing(config: Config, subject: str, role: marker.Role, inbox: Inbox, pat
     try:
         found = marker.read(str(path))
     except marker.FolderGone as gone:
+        if claims.hidden(config.state_dir) is not None:
+            return None  # it is closed to this user, as the journal is, which is told elsewhere
         return error(subject, f"{path}: {gone}.", f"`diffio-watch journal adopt {inbox.name}` takes it over.")
     adopt = f"`diffio-watch journal adopt {inbox.name}` takes it over"
     try:

@@ -51,7 +51,7 @@ def check(*, offline: bool, as_json: bool) -> int:
     found += model_findings.models(config, offline=offline)
     found += findings.state(config, mine)
     for inbox in config.inboxes:
-        found += canary.folders(config, inbox, mine)
+        found += canary.folders(config, inbox, service)
     found += findings.inotify(config)
     found += findings.clock(config)
     found += findings.media()

@@ -22,7 +22,7 @@ def run() -> int:
 
     given = given_config()
     config, source = load_from(given, os.environ)
-    become_owner(config.state_dir, key=True)
+    become_owner(config.state_dir, key=True, make=True)
     return Daemon(config, tell=complain, source=source, reread=lambda: load_from(given, os.environ)).run()
 
 

@@ -118,13 +118,16 @@ def of_unit(unit: str, shown: str) -> Service | None:
                    tuple(facts.get("StateDirectory", "").split()))
 
 
-def become_owner(state_dir: Path, *, key: bool = False, early: bool = False) -> Service | None:
+def become_owner(state_dir: Path, *, key: bool = False, early: bool = False,
+                 make: bool = False) -> Service | None:
     """Run as root, go on as the user the journal belongs to, so that nothing in it ends up root's.
 
     Args:
         state_dir: the journal's folder.
         key: bring along the key that systemd gives the service.
-        early: where there is no such folder yet, go on as the user of the service that is installed.
+        early: where there is no such folder yet and systemd will make it for the service that is installed, go on as
+            the service's user all the same.
+        make: likewise, and make the folder for that user: root's own would be closed to the service.
 
     Returns:
         The service as whose user the command goes on; None where there is none, or where it is not root who asks.
@@ -138,8 +141,11 @@ def become_owner(state_dir: Path, *, key: bool = False, early: bool = False) -> 
     try:
         owner = state_dir.stat()
     except OSError:
-        if service is None or not early:
+        if service is None or not (early or make) or not service.makes(state_dir):
             return None
+        if make:
+            state_dir.mkdir(mode=0o700)
+            os.chown(state_dir, service.uid, service.gid)
         uid, gid = service.uid, service.gid
     else:
         uid, gid = owner.st_uid, owner.st_gid

@@ -59,9 +59,16 @@ def test_nothing_is_begun_and_nothing_taken_over(theirs: Callable[..., Done], wo
     assert "root" in done.err
 
 
-def test_check_says_so_and_advises_nobody_to_take_the_folders(theirs: Callable[..., Done],
+@pytest.mark.parametrize("mode", [0o644, 0o600])
+def test_check_says_so_and_advises_nobody_to_take_the_folders(theirs: Callable[..., Done], mode: int,
                                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the markers are closed to this account, as they are under the unit's UMask."""
     monkeypatch.setenv("DIFFIO_API_KEY", "some-key")
+    state = Path(theirs("status").err.partition(" journal in ")[2].partition(":")[0])
+    os.seteuid(0)
+    for name in ("in", "out"):
+        (state.parent / name / marker.NAME).chmod(mode)
+    os.seteuid(NOBODY)
     done = theirs("check", "--offline")
     assert done.code == 1
     assert "can't see the journal" in done.out

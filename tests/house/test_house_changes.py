@@ -53,6 +53,7 @@ def test_a_new_name_for_a_folder_is_noticed() -> None:
     old = _config("a", "b")
     new = _named({"z": "/in/a", "b": "/in/b"})
     assert renamed(old, compare(old, new)) == ("a", "z")
+    assert renamed(old, compare(old, _named({"a": "/in/b", "b": "/in/a"}))) == ("b", "a")
     assert renamed(old, compare(old, _config("b", "c"))) is None
 
 
