@@ -225,7 +225,7 @@ class Daemon:
         parts.serve_requests()
         hung = parts.tools.files.hung()
         for name, room in parts.rooms.items():
-            room.check(transfers_hang=name in hung)
+            parts.dispatcher.give_up(room.check(hung.get(name, ())))
         parts.dispatcher.write_off([thread for threads in hung.values() for thread in threads])
         if not self._stop.is_set() and not parts.alive():
             self._trouble(RuntimeError("a thread ended"))

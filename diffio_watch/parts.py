@@ -143,7 +143,7 @@ class Maker:
                 parts.rooms[inbox.name] = self._room(inbox, tools, parts.halts)
                 parts.rooms[inbox.name].start()
             elif inbox.name in fresh:
-                parts.rooms[inbox.name].renew(*self._makes(inbox, tools, parts.halts))
+                parts.rooms[inbox.name].renew(*self._makes(inbox, tools, parts.halts), _places(inbox))
         parts.halts.tidy_inboxes(parts.rooms)
         parts.dispatcher.resize(new.limits)
 
@@ -162,7 +162,7 @@ class Maker:
                       tell=lambda words: self.log.warning("outbox.limited", detail=words))
 
     def _room(self, inbox: Inbox, tools: Tools, halts: Halts) -> Room:
-        return Room(inbox.name, *self._makes(inbox, tools, halts), halts, self.clock, self.trouble)
+        return Room(inbox.name, *self._makes(inbox, tools, halts), halts, self.clock, self.trouble, _places(inbox))
 
     def _makes(self, inbox: Inbox, tools: Tools, halts: Halts) -> tuple[_Make[Intake], _Make[Chores]]:
         """What makes the two that work in an inbox's room."""
@@ -173,3 +173,8 @@ class Maker:
             lambda beat: Intake(inbox, self.journal, self.owner, self.clock, heartbeat=lambda _: beat(),
                                 approve_over=approve_over),
             lambda beat: Chores(inbox, tools, halts, inbox_root, archive, beat))
+
+
+def _places(inbox: Inbox) -> list[str]:
+    """The folders that the threads of an inbox work in."""
+    return [str(folder) for folder in (inbox.path, inbox.outbox, inbox.archive) if folder is not None]

@@ -177,6 +177,9 @@ _CASES: Final[dict[str, tuple[str, Reason]]] = {
     "download_forbidden": ("forbidden", Reason(
         Kind.INBOX, "The service forbids this key to fetch results, so nothing more is bought: {detail}.",
         "Give the key the permission to download, or put another one in place; it goes on by itself.")),
+    "hangs": ("unavailable", Reason(
+        Kind.INBOX, "The share hangs: a file call has not come back for {seconds} s.",
+        "It goes on as soon as the share answers, or once it is unmounted (`umount -l`) and mounted anew.")),
     "outbox_refused": ("outbox_unavailable", Reason(
         Kind.INBOX, "The outbox {path} can't be written by this user.",
         "Give the service's user the right to write it; it goes on by itself.")),

@@ -6,11 +6,13 @@ there as the probe that says when the share is back. The inbox is unavailable me
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from diffio_watch.clock import Clock
+from diffio_watch.disk.mounts import around, table
 from diffio_watch.intake.room import Intake
 from diffio_watch.job import Because
 from diffio_watch.pipeline.chores import Chores
@@ -33,19 +35,27 @@ class Room:
         halts: where the inbox is stopped and let go.
         clock: the program's clocks.
         failed: told of what a thread could not deal with.
+        places: the folders that they work in: what is mounted there tells when another try is worth it.
     """
+
+    intake: Intake
+    chores: Chores
 
     def __init__(self, name: str, make_intake: Callable[[Callable[[], None]], Intake],
                  make_chores: Callable[[Callable[[], None]], Chores], halts: Halts, clock: Clock,
-                 failed: Callable[[BaseException], None]) -> None:
+                 failed: Callable[[BaseException], None], places: Sequence[str]) -> None:
         self.name = name
         self._make_intake = make_intake
         self._make_chores = make_chores
+        self._places = tuple(places)
         self._halts = halts
         self._clock = clock
         self._failed = failed
         self._probes: list[threading.Thread] = []  # abandoned threads, which may come back
+        self._transfers: list[threading.Thread] = []  # those of the pools that hung with them
         self._hung_at: float | None = None
+        self._mounts = ""  # the table of them, as it was when the present threads began
+        self._real: set[str] = set()  # where the folders really are
         self.threads: list[threading.Thread] = []
         self._beats: dict[threading.Thread, float] = {}
         self._make()
@@ -67,37 +77,45 @@ class Room:
     def leave(self) -> None:
         """End soon, and have no more to do with its inbox, which is configured no more."""
         if not self.hangs:
-            self._abandon(self._clock.monotonic())
+            self._abandon(self._clock.monotonic(), ())
 
     def renew(self, make_intake: Callable[[Callable[[], None]], Intake],
-              make_chores: Callable[[Callable[[], None]], Chores]) -> None:
+              make_chores: Callable[[Callable[[], None]], Chores], places: Sequence[str]) -> None:
         """Go on with another configuration, as soon as the present threads have come to rest."""
         self._make_intake = make_intake
         self._make_chores = make_chores
+        self._places = tuple(places)
         self.leave()
 
     def alive(self) -> bool:
         """Whether its threads run, or hang."""
         return self.hangs or all(thread.is_alive() for thread in self.threads)
 
-    def check(self, *, transfers_hang: bool) -> None:
+    def check(self, hung: Collection[threading.Thread]) -> Collection[threading.Thread]:
         """See how the inbox is, and stop it or let it go.
 
         Args:
-            transfers_hang: a thread of the transfers hangs in a file call of this inbox.
+            hung: threads of the transfers that hang in a file call of this inbox.
+
+        Returns:
+            Those of them that hang on what is mounted no more: nobody has to wait for them.
         """
         now = self._clock.monotonic()
         if self._hung_at is None:
             late = any(now - beat > PATIENCE for beat in self._beats.values())
-            if late or transfers_hang:
-                self._abandon(now)
-            self._tell(None if not self.hangs else because("unavailable", inbox=self.name, detail=_HANGS))
-            return
-        back = not any(thread.is_alive() for thread in self._probes) and not transfers_hang
-        if back or (now - self._hung_at > _ANOTHER_PROBE and len(self._probes) < _MOST_PROBES):
+            if late or any(thread not in self._transfers for thread in hung):
+                self._abandon(now, hung)
+            self._tell(None if not self.hangs else because("hangs", inbox=self.name, seconds=f"{PATIENCE:.0f}"))
+            return ()
+        self._probes = [thread for thread in self._probes if thread.is_alive()]
+        self._transfers = [thread for thread in self._transfers if thread in hung]
+        remounted = self._around(table()) != self._around(self._mounts)
+        another = now - self._hung_at > _ANOTHER_PROBE and len(self._probes) < _MOST_PROBES
+        if remounted or another or not (self._probes or self._transfers):
             self._hung_at = None
             self._make()
             self.start()
+        return tuple(self._transfers) if remounted else ()
 
     def _tell(self, stopped: Because | None) -> None:
         scope = f"inbox:{self.name}:inbox"
@@ -107,27 +125,36 @@ class Room:
         elif self.intake.now.available:
             self._halts.end(scope)
 
-    def _abandon(self, now: float) -> None:
+    def _abandon(self, now: float, hung: Collection[threading.Thread]) -> None:
         self.intake.abandon()
         self.chores.abandoned.set()
         self._probes += self.threads
+        self._transfers = list(hung)
         self._hung_at = now
 
     def _make(self) -> None:
         self._beats = {}
+        self._mounts = table()
+        before = self.intake if self.threads else None
         self.threads = []
         self.intake = self._make_intake(lambda: self._beat(intake))
-        intake = self._thread(f"intake-{self.name}", self.intake.run)
+        if before is not None:
+            self.intake.beware(before)
+        intake = self._thread(f"intake-{self.name}", self.intake.run, self._places[:1])
         self.chores = self._make_chores(lambda: self._beat(chores))
-        chores = self._thread(f"chores-{self.name}", self.chores.run)
+        chores = self._thread(f"chores-{self.name}", self.chores.run, self._places[1:])
+
+    def _around(self, mounts: str) -> frozenset[str]:
+        return around([*self._places, *list(self._real)], mounts)
 
     def _beat(self, thread: threading.Thread) -> None:
         if thread in self._beats:
             self._beats[thread] = self._clock.monotonic()
 
-    def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
+    def _thread(self, name: str, work: Callable[[], None], places: Sequence[str]) -> threading.Thread:
         def run() -> None:
             self._beats[thread] = self._clock.monotonic()
+            self._real.update(os.path.realpath(place) for place in places)  # only this thread may hang in it
             try:
                 work()
             except BaseException as error:  # noqa: BLE001 - a thread's end; what becomes of it is the daemon's to say
@@ -136,6 +163,3 @@ class Room:
         thread = threading.Thread(target=run, name=name, daemon=True)
         self.threads.append(thread)
         return thread
-
-
-_HANGS: Final = f"a file call has not come back for {PATIENCE:.0f} s"

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -76,7 +77,29 @@ def mounts() -> list[Mount]:
         # no call of Python's library names the kind of a filesystem
         told = subprocess.run(["/sbin/mount"], capture_output=True, check=False)
         return parse_mount_command(os.fsdecode(told.stdout))
-    return parse_mountinfo(_read(Path("/proc/self/mountinfo")))
+    return parse_mountinfo(table())
+
+
+def table() -> str:
+    """The kernel's table of mounts; "" where the system has none. It answers also where a filesystem hangs."""
+    return _read(Path("/proc/self/mountinfo"))
+
+
+def around(paths: Iterable[str], text: str) -> frozenset[str]:
+    """What tells the mounts at, above and below these paths from others that come in their place, one word each.
+
+    Args:
+        paths: absolute, without links.
+        text: the kernel's table.
+    """
+    wanted = list(paths)
+    found = set()
+    for line in text.split("\n"):
+        fields = line.split(" ")
+        point = _unescape(fields[4]) if len(fields) >= 5 else None
+        if point is not None and any(_within(path, point) or _within(point, path) for path in wanted):
+            found.add(" ".join(fields[:5]))  # its number, its parent's, the device, what of it, and where
+    return frozenset(found)
 
 
 def parse_mountinfo(text: str) -> list[Mount]:

@@ -93,10 +93,18 @@ class Dispatcher:
         """Replace threads that hang in a file call: eight at most, for each one costs memory as long as it hangs."""
         with self._lock:
             for thread in threads:
-                if sum(len(pool.written_off) for pool in self.pools) < _WRITTEN_OFF:
+                if sum(pool.hanging() for pool in self.pools) < _WRITTEN_OFF:
                     for pool in self.pools:
                         if pool.write_off(thread):
                             self._tools.log.error("thread.written_off", thread=thread.name)
+
+    def give_up(self, threads: Collection[threading.Thread]) -> None:
+        """What these threads worked on, which hang on a share that is mounted no more, is given out again."""
+        for thread in self._tools.files.give_up(threads):
+            with self._lock:
+                for pool in self.pools:
+                    pool.give_up(thread)
+            self._tools.log.warning("thread.given_up", thread=thread.name)
 
     def round(self) -> None:
         """Give out what is due, then wait until something may be."""

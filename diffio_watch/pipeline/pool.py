@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 from diffio_watch.job import Job, State
+from diffio_watch.pipeline.hangs import GivenUp
 
 Drive = Callable[[], None]
 
@@ -53,6 +54,16 @@ class Pool:
         self.threads.append(self._thread(len(self.threads)))
         return True
 
+    def give_up(self, thread: threading.Thread) -> None:
+        """What a thread that was written off worked on is given out again."""
+        job = self._at.pop(thread, None)
+        if job is not None:
+            self.lost.discard(job)
+
+    def hanging(self) -> int:
+        """How many threads were written off and hang to this day."""
+        return sum(thread.is_alive() for thread in self.written_off)
+
     def alive(self) -> bool:
         """Whether as many threads live as there are to be. Those that hang live, too."""
         return sum(thread.is_alive() for thread in self.threads if thread not in self.written_off) >= self.size
@@ -63,7 +74,8 @@ class Pool:
 
     def done(self, job: Job) -> None:
         """This thread does no longer."""
-        self._at.pop(threading.current_thread(), None)
+        if self._at.pop(threading.current_thread(), None) is None:
+            return  # it was given up, and the job is another thread's
         self.busy.pop(job.id, None)
         self.lost.discard(job.id)
 
@@ -76,6 +88,8 @@ class Pool:
         while (work := self._work.get()) is not None:
             try:
                 work()
+            except GivenUp:
+                return
             except BaseException as error:  # noqa: BLE001 - a thread's end; what becomes of it is the daemon's to say
                 self._trouble(error)
             if threading.current_thread() in self.written_off:

@@ -10,6 +10,7 @@ import pytest
 
 from diffio_watch.disk.mounts import (
     Mount,
+    around,
     expected_but_unmounted,
     mount_of,
     mounts,
@@ -24,6 +25,20 @@ TABLE = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 42 41 0:42 / /srv/auto rw - cifs //nas/share rw
 43 27 0:43 / /home/x/cloud rw master:2 - fuse.rclone remote: rw
 """
+
+
+def test_what_is_mounted_around_a_path_is_told_apart_from_what_comes_in_its_place() -> None:
+    """By the kernel's table alone, for a share that hangs can't be asked."""
+    before = around(["/srv/nas one/show"], TABLE)
+    assert around(["/srv/nas one/show"], TABLE) == before
+    again = TABLE.replace("nas:/export", "nas:/other").splitlines()
+    moved = [line.replace(line.split(" ")[0], "999", 1) if "nas" in line else line for line in again]
+    assert around(["/srv/nas one/show"], "\n".join(moved)) != before, "mounted anew"
+    assert around(["/srv/nas one/show"], "\n".join(line for line in again if "nas" not in line)) != before
+    elsewhere = TABLE + "\n900 1 0:99 / /media/stick rw - vfat /dev/sdz rw"
+    assert around(["/srv/nas one/show"], elsewhere) == before, "what is mounted elsewhere is no news"
+    below = TABLE + "\n900 1 0:99 / /srv/nas\\040one/show/x rw - tmpfs tmpfs rw"
+    assert around(["/srv/nas one/show"], below) != before
 
 
 def test_each_mount_is_read_with_its_escapes() -> None:

@@ -13,7 +13,7 @@ import whole_media
 from whole_mounts import Mounts
 from whole_studio import MakeStudio, Studio
 
-from diffio_watch.intake import presence, room
+from diffio_watch.intake import presence, room, settle
 from diffio_watch.pipeline import chores
 from diffio_watch.sandbox import Sandbox
 
@@ -64,6 +64,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_CHECK_EVERY", "_RETURN_EVERY"):
         monkeypatch.setattr(presence, name, 0.2)
     monkeypatch.setattr(room, "_LOST_BATCH", 1.0)
+    monkeypatch.setattr(settle, "REFUSED_QUIET", 0.3)  # where nobody can say who has a file open
     monkeypatch.setattr(chores, "_ROOM_EVERY", 0.2)
     monkeypatch.setattr(chores, "_PAUSE", 0.1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
 import pytest
 from whole_media import sound
@@ -104,6 +105,45 @@ def test_an_upload_that_hangs_in_its_file_holds_up_nobody_and_is_paid_for_once(
     mounts.go_on(studio.inbox())
     studio.wait("a.wav", "b.wav", "c.wav", name=NAME, seconds=40)
     assert studio.service.charges == 6
+    assert studio.stop() == 0
+    studio.check()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("hasty")
+def test_a_share_that_never_answers_again_comes_back_with_a_new_mount(
+    mounts: Mounts, make_studio: MakeStudio, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All threads that may be lost to it are; unmounted lazily and mounted anew, its jobs go on, the hung one too."""
+    monkeypatch.setattr(rooms, "_ANOTHER_PROBE", 0.2)
+    monkeypatch.setattr(rooms, "_MOST_PROBES", 3)
+    studio = make_studio(inboxes={NAME: POLLED, "other": {}}, limits={"uploads": 2})
+    fuse_inbox(mounts, studio)
+    studio.service.change(part_bytes=100_000)
+    studio.start()
+
+    def hang_at_a_part(moment: str, seen: Seen) -> None:
+        if moment == "effect" and seen.call == "part" and seen.path and not hung:
+            hung.append(seen.path)
+            mounts.hang(studio.inbox())
+
+    hung: list[str] = []
+    studio.service.watch(hang_at_a_part)
+    (studio.inbox() / "a.wav").write_bytes(sound("a", 40))
+    until(lambda: studio.halts() == {f"inbox:{NAME}:inbox": "unavailable"}, what=studio.told)
+    probes = f"intake-{NAME}"
+    until(lambda: sum(one.name == probes for one in threading.enumerate()) >= 3, 40, studio.told)
+    old = mounts.servers.pop(studio.inbox())
+    mounts.servers[studio.base / "the old server"] = old
+    mounts.unmount(studio.inbox())
+    mounts.fuse(studio.base / f"{NAME} of the server", studio.inbox())
+    (studio.inbox() / "b.wav").write_bytes(sound("b"))
+    studio.wait("a.wav", "b.wav", name=NAME, seconds=40)
+    assert not studio.halts()
+    old.send_signal(signal.SIGCONT)  # what hung comes back after all, and does nothing more
+    (studio.inbox() / "c.wav").write_bytes(sound("c"))
+    studio.wait("c.wav", name=NAME)
+    assert studio.service.charges == 3
     assert studio.stop() == 0
     studio.check()
 
