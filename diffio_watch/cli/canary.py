@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 from diffio_watch import claims
 from diffio_watch.cli.draw import size
 from diffio_watch.cli.findings import Finding, error, ok, warning
-from diffio_watch.cli.shows import shows
+from diffio_watch.cli.shows import marked_below, shows
 from diffio_watch.disk import durable, lease, marker, mounts
 from diffio_watch.intake.watch import Hints, Watch, WatchRefused
 from diffio_watch.journal import Journal, JournalError
@@ -129,6 +129,10 @@ def _inbox(config: Config, inbox: Inbox, *, lease_granted: bool) -> list[Finding
         return [wrong]
     mount = mounts.mount_of(str(inbox.path))
     found = [ok(subject, f"{inbox.path} is on {mount.kind or 'an unknown filesystem'}.")]
+    other = marked_below(inbox)
+    if other is not None:
+        found.append(warning(subject, f"{other} holds a marker of its own, so nothing in it is taken for a recording.",
+                             "It is somebody's inbox, outbox or archive; move recordings that are meant out of it."))
     if not os.access(inbox.path, os.W_OK):
         if inbox.originals != "keep":
             found.append(error(subject, f"`originals: {inbox.originals}` can't be: the folder can't be written.",

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from diffio_watch.disk.marker import NAME
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,6 +28,14 @@ def shows(config: Config, name: str) -> tuple[Inbox, Path] | None:
         for folder, files in _walk(inbox):
             if name in files:
                 return inbox, folder
+    return None
+
+
+def marked_below(inbox: Inbox) -> Path | None:
+    """A folder below an inbox that holds a marker of its own; None where none is met in time."""
+    for folder, files in _walk(inbox):
+        if NAME in files and folder != inbox.path:
+            return folder
     return None
 
 

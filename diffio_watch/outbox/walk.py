@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from diffio_watch.disk import durable
+from diffio_watch.disk.marker import NAME
 from diffio_watch.outbox import names
 from diffio_watch.outbox.errors import translated
 from diffio_watch.outbox.files import unlink
@@ -46,6 +47,9 @@ def walk(root: Root, aside: Aside = nobody) -> Iterator[tuple[str, list[str], in
                 try:
                     fd = way.to(folder)
                     below, files = _listed(fd)
+                    if folder and NAME in files:  # what another program's jobs have there is no business of ours
+                        aside(folder, "a marker in it says that it is somebody's inbox, outbox or archive")
+                        continue
                 except OSError as error:
                     _pass_over(folder, error, aside)
                     continue

@@ -292,3 +292,12 @@ def test_check_finds_an_outbox_that_shows_in_an_inbox(place: Place, by: str) -> 
     assert (finding["level"], finding["subject"]) == ("error", "outbox of podcasts")
     assert str(door) in finding["message"]
     assert list(place.outbox.iterdir()) == []
+
+
+@pytest.mark.usefixtures("key")
+def test_check_tells_a_folder_in_an_inbox_that_is_not_looked_through(place: Place) -> None:
+    (place.inbox / "show/out").mkdir(parents=True)
+    marker_file.replace(str(place.inbox / "show/out"), marker.Marker("diffio-watch", "another", "outbox", "x", 1))
+    done = place.run("check", "--offline")
+    assert done.code == 0
+    assert f"{place.inbox}/show/out holds a marker of its own" in done.out.replace("\n", " ")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from outbox_studio import Studio, always
 
+from diffio_watch.disk import marker_file
 from diffio_watch.job import new_id
 from diffio_watch.outbox import names, walk
 from diffio_watch.outbox.errors import OutboxGone
@@ -91,3 +92,17 @@ def test_links_are_not_followed(studio: Studio) -> None:
     (studio.root / "out").symlink_to("/etc")
     assert [(folder, sorted(files)) for folder, files, _ in walk.walk(Root(str(studio.root), always))] == [
         ("", ["loop", "out"])]
+
+
+def test_what_others_have_in_a_root_of_theirs_is_left_alone(studio: Studio) -> None:
+    """Another program's outbox may show in this one: what its jobs are at looks like left by nobody."""
+    theirs = studio.root / "shared/their outbox"
+    (theirs / "deep").mkdir(parents=True)
+    marker_file.replace(str(theirs), marker_file.Marker("diffio-watch", "01THEIRS", "outbox", "x", 1))
+    for folder in (studio.root / "shared", theirs, theirs / "deep"):
+        (folder / names.temp_name(new_id(), "audio")).touch()
+    swept = studio.outbox().sweep(lambda _: False)
+    assert [path.rpartition("/")[0] for path in swept] == ["shared"]
+    told: list[tuple[str, str]] = []
+    list(walk.walk(Root(str(studio.root), always), lambda *one: told.append(one)))
+    assert [path for path, _ in told] == ["shared/their outbox"]
