@@ -18,8 +18,9 @@ from diffio_watch.intake.media import ProbeFailed, is_surely, probe
 from diffio_watch.intake.scan import Scan, Seen, scan
 from diffio_watch.intake.whole import Cut, fault
 from diffio_watch.job import OPEN, Job, Media, State, new_id
-from diffio_watch.journal import Journal
+from diffio_watch.journal import Journal, JournalError
 from diffio_watch.outbox import Outbox
+from diffio_watch.outbox.errors import DiskTrouble, NameTaken, OutboxGone
 from diffio_watch.pipeline.deliver import told_in
 from diffio_watch.pipeline.outcome import NO_PROJECT
 from diffio_watch.reasons import because
@@ -89,19 +90,26 @@ class Inventory:
             self._note(job)
         self._standing = journal.known(inbox.name)
         self.known = self.skipped = self.held = 0
+        self.aside: list[tuple[str, str]] = []  # paths in the outbox, or of originals, and what is the matter there
 
     def take(self, progress: Progress) -> None:
         """Go through all files.
 
         Raises:
             OSError: the inbox, or a folder in it, can't be listed.
-            OutboxError: a copy's sidecar can't be written.
+            OutboxGone: the outbox went away.
         """
         found = self._scan()
         unread = {path: seen for path, seen in found.files.items() if self._at_once(path, seen)}
         meter = _Meter(progress, self._inbox.name, sum(seen.size for seen in unread.values()))
         for path, seen in unread.items():
-            self._look(path, seen, meter.of(seen.size))
+            tick = meter.of(seen.size)
+            try:
+                self._look(path, seen, tick)
+            except (JournalError, OutboxGone):
+                raise
+            except Exception as error:  # noqa: BLE001 - one file of others', which a person is to decide about
+                self._hold(self._described(None, path, _Content(seen)), _Content(seen, trouble=repr(error)))
         meter.of(0)()
 
     def _scan(self) -> Scan:
@@ -203,9 +211,13 @@ class Inventory:
         job = replace(job, state=State.SKIPPED, because=because(code, other=told_in(job, earlier), job=job.id),
                       duplicate_of=source)
         # the sidecar first: broken off here, the next rebuild learns the job from it
-        plan = self._outbox.number_for(job, {}, lambda key: self._journal.reserved(job.inbox, key, job.id))
-        job = replace(job, number=plan.number)
-        self._outbox.write_sidecar(job, self._journal.job(source) or replace(earlier, id=source))
+        try:
+            plan = self._outbox.number_for(job, {}, lambda key: self._journal.reserved(job.inbox, key, job.id))
+            job = replace(job, number=plan.number)
+            self._outbox.write_sidecar(job, self._journal.job(source) or replace(earlier, id=source))
+        except (DiskTrouble, NameTaken) as error:  # it is a copy all the same, and known as one
+            job = replace(job, number=None)
+            self.aside.append((job.path, f"the sidecar of a copy can't be written: {error}"))
         self._stand(self._journal.learn(job, "a copy of what was restored before"), seen)
         self.skipped += 1
 

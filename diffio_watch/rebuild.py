@@ -104,6 +104,8 @@ class _Rebuild:
             except (OSError, OutboxError) as error:
                 raise CannotRebuild(f"Inbox {inbox.name} can't be read to its end ({error}): mend it and run the "
                                     "rebuild again. Nothing is spent until then.") from error
+            for path, why in found.aside:
+                self._set_aside(inbox, path, why)
             self._tally.known += found.known
             self._tally.skipped += found.skipped
             self._tally.held += found.held

@@ -93,8 +93,8 @@ def rebuild() -> int:
     say(f"Of the files in the inboxes {done.known} are known, {done.skipped} are copies and skipped.")
     if done.aside:
         path, why = done.aside[0]
-        say(f"{len(done.aside)} files or folders in the outboxes could not be read and were set aside, such as {path}: "
-            f"{why}. Recordings that only they tell of are held.")
+        say(f"{len(done.aside)} files or folders in the outboxes could not be read or written and were set aside, "
+            f"such as {path}: {why}. Recordings that only they tell of are held.")
     if done.held:
         say(f"{done.held} jobs are held as unproven: `diffio-watch jobs --state held` lists them, `approve` pays, "
             "`cancel` leaves them.")

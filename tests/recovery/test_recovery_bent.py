@@ -53,7 +53,7 @@ def test_bent_sidecars_keep_no_rebuild_from_its_end_and_no_daemon_from_its_work(
         bend(house, f"{name}.wav.json", place, value)
     house.lose_journal()
     done = house.rebuild()
-    assert f"{len(BENT) - len(KNOWN)} files or folders in the outboxes could not be read and were set aside" in done.out
+    assert f"{len(BENT) - len(KNOWN)} files or folders in the outboxes could not be read or written" in done.out
     assert {path for path, state in house.states().items() if state is State.DELIVERED} == {
         f"{name}.wav" for name in {"good", *KNOWN}}
     assert {path for path, state in house.states().items() if state is State.HELD} == {
@@ -85,4 +85,20 @@ def test_an_outbox_a_thousand_folders_deep_keeps_nobody_from_starting(house: Hou
         assert house.once() == 0
     finally:
         subprocess.run(["rm", "-rf", house.outbox / "d"], check=True)  # what Python's own remover can't
+    house.check(2)
+
+
+@pytest.mark.slow
+def test_a_copy_whose_sidecar_can_not_be_written_is_known_as_one_all_the_same(house: House) -> None:
+    house.drop("a.wav", 1)
+    assert house.once() == 0
+    house.drop("show/copy.wav", 1)
+    (house.outbox / "show").write_text("a file where a folder is to be")
+    house.lose_journal()
+    done = house.rebuild()
+    assert "1 files or folders" in done.out
+    assert house.states() == {"a.wav": State.DELIVERED, "show/copy.wav": State.SKIPPED}
+    house.drop("b.wav", 2)
+    house.once()
+    assert house.states()["b.wav"] is State.DELIVERED
     house.check(2)
