@@ -12,10 +12,11 @@ Beside them `base` (what all share), `resolve` (which job an argument means), `s
 from __future__ import annotations
 
 import codecs
+import locale
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TextIO
 
 import click
 
@@ -106,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # a name may hold what the terminal's encoding has no sign for
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="diffio-watch")
+            stream.reconfigure(errors="diffio-watch", encoding=_of_terminal(stream))
     try:
         code = group.main(arguments, prog_name="diffio-watch", standalone_mode=False)
         sys.stdout.flush()
@@ -135,6 +136,17 @@ def _speak_utf8() -> None:
     """
     if sys.getfilesystemencoding() != "utf-8" and sys.executable and sys.orig_argv[1:3] != list(_UTF8):
         os.execv(sys.executable, [sys.executable, *_UTF8, *sys.orig_argv[1:]])  # noqa: S606 - this very program
+
+
+def _of_terminal(stream: TextIO) -> str:
+    """The encoding that a stream is to be written in: where names are taken for UTF-8, a terminal keeps its own.
+
+    One that says it knows ASCII only is left out: those of today that are told nothing take UTF-8.
+    """
+    own = locale.getencoding()
+    eight_bit = codecs.lookup(own).name not in {"ascii", "utf-8"}
+    forced = "PYTHONIOENCODING" in os.environ or not sys.flags.utf8_mode
+    return own if eight_bit and not forced and stream.isatty() else stream.encoding
 
 
 def _flushed() -> bool:

@@ -212,12 +212,19 @@ def hinted(text: str) -> str:
     return text if config is None else _COMMAND.sub(lambda found: f"{found[0]}-c {shlex.quote(config)} ", text)
 
 
+def escaped(text: str) -> str:
+    """Our own lines with nothing in them that a terminal would act on, whatever name or word went into them."""
+    from diffio_watch.disk.names import terminal
+
+    return "\n".join(terminal(line) for line in text.split("\n"))
+
+
 def fitted(text: str, stream: IO[Any]) -> str:
-    """The text with its commands as they have to be typed; for a terminal, broken between words only.
+    """The text with its commands as they have to be typed, and escaped; for a terminal, broken between words only.
 
     A word is also a path without blanks and whatever stands in backticks.
     """
-    text = hinted(text)
+    text = escaped(hinted(text))
     if not stream.isatty():
         return text
     width = shutil.get_terminal_size().columns

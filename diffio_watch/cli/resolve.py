@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import locale
 import os
 import re
 import time
@@ -35,17 +36,25 @@ class Place:
 
 
 def places(config: Config, argument: str, cwd: str) -> Iterator[Place]:
-    r"""The places an argument may mean, likeliest first: as it is, then with its `\xNN` read as bytes.
+    r"""The places an argument may mean, likeliest first: as it is, with its `\xNN` read as bytes, as a terminal's own.
 
     Each reading may be `inbox:path`, an absolute path in an inbox, or a path from `cwd`.
     """
     seen = set()
-    for text in (argument, names.parse(argument)):
+    for text in (argument, names.parse(argument), _as_typed(argument)):
         for place in _readings(config, text, cwd):
             key = (place.inbox.name, place.path)
             if key not in seen:
                 seen.add(key)
                 yield place
+
+
+def _as_typed(argument: str) -> str:
+    """An argument from a terminal that writes another encoding than names have."""
+    try:
+        return os.fsencode(argument).decode(locale.getencoding())
+    except (UnicodeError, LookupError):
+        return argument
 
 
 def _readings(config: Config, text: str, cwd: str) -> Iterator[Place]:

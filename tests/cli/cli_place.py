@@ -145,7 +145,7 @@ def delivered(**facts: Any) -> dict[str, Any]:
 
 
 def at_a_terminal(place: Place, typed: str, *arguments: str, columns: int = 80,
-                  env: Mapping[str, str] | None = None) -> tuple[int, str]:
+                  env: Mapping[str, str] | None = None, encoding: str = "utf-8") -> tuple[int, str]:
     """Run a command where a person sits; its exit code, and what the person sees."""
     ours, theirs = os.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
@@ -165,4 +165,4 @@ def at_a_terminal(place: Place, typed: str, *arguments: str, columns: int = 80,
         told += piece
     process.wait(10)
     os.close(ours)
-    return process.returncode, told.decode()
+    return process.returncode, told.decode(encoding)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
+from contextlib import nullcontext
 
 import pytest
 from cli_place import Place, at_a_terminal, command
 
 from diffio_watch.disk import marker_file
-from diffio_watch.job import State
+from diffio_watch.job import Output, State
+from diffio_watch.journal import Halt, Lock
+from diffio_watch.journal.records import InboxReport, SettlingEntry
 from diffio_watch.reasons import because
 
 
@@ -52,6 +57,27 @@ def test_on_a_terminal_no_word_no_path_and_no_hint_is_broken(place: Place) -> No
     assert f"  diffio-watch -c '{target}' check\n" in told.replace("\r", "")
 
 
+def test_a_terminal_of_another_encoding_shows_and_types_names_in_its_own(place: Place) -> None:
+    """Names are UTF-8 whatever the locale says; what is printed has to be legible where it is read."""
+    built = subprocess.run(["localedef", "-i", "de_DE", "-f", "ISO-8859-1", str(place.root / "de_DE.ISO-8859-1")],
+                           capture_output=True, check=False) if shutil.which("localedef") else None
+    if built is None or not (place.root / "de_DE.ISO-8859-1").exists():
+        pytest.skip("no locale can be made here")
+    env = {"LOCPATH": str(place.root), "LC_ALL": "de_DE.ISO-8859-1", "PYTHONIOENCODING": ""}
+    place.add("grün 日本.wav", state=State.FAILED, because=because("not_media", job="J"))
+    ours = {name: value for name, value in (place.env | env).items() if name != "PYTHONIOENCODING"}
+    bare = Place(place.root, place.config_file, place.capture, ours)
+    _, told = at_a_terminal(bare, "", "jobs", encoding="latin-1", columns=200)
+    assert "grün \\u65e5\\u672c.wav" in told
+    (place.inbox / "grün.wav").write_bytes(b"x")
+    _, told = at_a_terminal(bare, "", "explain", os.fsdecode("podcasts:grün.wav".encode("latin-1")),
+                               encoding="latin-1", columns=200)
+    assert "grün.wav: it is not picked up yet" in told
+    piped = subprocess.run(command("jobs"), env=ours | {"DIFFIO_WATCH_CONFIG": str(place.config_file)},
+                           capture_output=True, check=True)
+    assert "grün 日本.wav".encode() in piped.stdout
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 def test_where_the_encoding_has_no_bars_they_are_drawn_with_what_it_has(place: Place, *, terminal: bool) -> None:
     place.add(f"{'long' * 60}.wav", state=State.WAITING, progress=42.0)
@@ -63,3 +89,45 @@ def test_where_the_encoding_has_no_bars_they_are_drawn_with_what_it_has(place: P
                               capture_output=True, check=True, text=True).stdout
     assert "----" in told
     assert "\\u" not in told
+
+
+EVIL = "\x1b]0;x\x07\x1b[2J\u202egnp\u2028.wav"
+
+
+@pytest.mark.parametrize("arguments", [
+    ["explain", EVIL], ["show", EVIL], ["retry", EVIL], ["cancel", EVIL, "--json"], ["jobs", "--inbox", EVIL],
+    ["jobs", "--reason", EVIL], ["jobs", "--state", EVIL], ["jobs", "--since", EVIL], ["--" + EVIL], [EVIL],
+    ["pause", EVIL], ["-c", EVIL, "status"], ["init", EVIL, "--inbox", "in", "--outbox", "in"],
+    ["init", EVIL, "--inbox", EVIL, "--outbox", "out"], ["init", "x", "--inbox", "i", "--outbox", "o", "--group", EVIL],
+    ["journal", "backup", EVIL], ["journal", "adopt", EVIL], ["remote", "download", EVIL], ["demo", EVIL],
+    ["retry", "--failed", "--since", EVIL], ["completion", EVIL], ["sandbox", "--port", EVIL],
+], ids=lambda arguments: " ".join(arguments).replace(EVIL, "EVIL"))
+def test_no_argument_acts_on_the_terminal_wherever_it_is_repeated(place: Place, arguments: list[str]) -> None:
+    """The shell puts names of files there that whoever types has never read."""
+    place.add("a.wav")
+    done = place.run(*arguments)
+    assert not set(done.out + done.err) & {"\x1b", "\x07", "\u202e", "\u2028"}
+
+
+@pytest.mark.parametrize("command", [["status"], ["status", "--json"], ["jobs"], ["jobs", "--json"],
+                                     ["show", "podcasts:*"], ["show", "podcasts:*", "--json"],
+                                     ["explain", "podcasts:*"], ["explain", "podcasts:*", "--json"],
+                                     ["retry", "podcasts:*"], ["retry", "podcasts:*", "--json"],
+                                     ["cancel", "podcasts:*"], ["bump", "podcasts:*"], ["approve", "podcasts:*"],
+                                     ["journal", "export"]], ids=" ".join)
+def test_no_name_and_no_foreign_word_acts_on_the_terminal(place: Place, command: list[str]) -> None:
+    """In the journal stand names that editors chose and words that the service said."""
+    words = {"because": because("rejected", detail=EVIL), "notes": (EVIL,), "project_id": EVIL, "generation_id": EVIL,
+             "model_key": EVIL, "outputs": (Output("audio", "published", EVIL, note=EVIL),)}
+    place.add(EVIL, state=State.FAILED, **words)
+    with place.journal() as journal:
+        journal.set_halt(Halt("account", because("billing", detail=EVIL), 1.0, None))
+        journal.settling("podcasts", [SettlingEntry(EVIL + "2", because("unreadable", detail=EVIL), 1.0, None)])
+        journal.report(InboxReport("podcasts", available=False, watch="events", filesystem="", settle_seconds=2.0,
+                                   note=EVIL, stopped=because("unavailable", detail=EVIL, inbox="podcasts")))
+    for resting in (True, False):
+        with nullcontext() if resting else Lock(place.state):
+            if not resting and command[0] in {"retry", "cancel", "bump", "approve"}:
+                continue  # nobody would answer
+            done = place.run(*[word.replace("*", EVIL) for word in command])
+        assert not set(done.out + done.err) & {"\x1b", "\x07", "\u202e", "\u2028"}
