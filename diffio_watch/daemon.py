@@ -26,7 +26,6 @@ from diffio_watch.logs import open_log, say
 from diffio_watch.notify import StatusLine, notify, summary
 from diffio_watch.once import finished, named, undone
 from diffio_watch.parts import Maker, Parts
-from diffio_watch.pipeline.dispatch import Dispatcher
 from diffio_watch.process import Key, Signals
 from diffio_watch.reload import OldCopy, Reload
 from diffio_watch.startup import (
@@ -78,7 +77,6 @@ class Daemon:
         self._dead: BaseException | None = None
         self._clock = Clock()
         self._started = self._clock.now()
-        self._beat = time.monotonic()  # of the dispatcher
 
     def stop(self, signal: str = "") -> None:
         """End soon; may be called from any thread and any signal handler, which gives the signal's name."""
@@ -145,26 +143,16 @@ class Daemon:
             self._key.read()
         except KeyMissing as error:
             raise CannotRun(str(error)) from error
-        maker = Maker(journal, owner, self._clock, self._key.read, self._log, self._stop, self._sick, self._trouble)
-        parts = maker.make(self._config)
         upkeep = Upkeep(journal, owner, self._log)
+        maker = Maker(journal, owner, self._clock, self._key.read, self._log, self._stop, self._sick, self._trouble,
+                      upkeep.count_bought)
+        parts = maker.make(self._config)
         take_folders(self._config, journal, owner)  # last: a start that fails leaves no marker
         parts.threads = (
-            threading.Thread(target=self._dispatch, args=(parts.dispatcher,), name="dispatch", daemon=True),
+            threading.Thread(target=parts.dispatcher.run, name="dispatch", daemon=True),
             threading.Thread(target=upkeep.run, args=(self._stop, self._sick, self._trouble), name="upkeep",
                              daemon=True))
         return parts
-
-    def _dispatch(self, dispatcher: Dispatcher) -> None:
-        while not self._stop.is_set():
-            if self._sick.is_set():
-                self._stop.wait(_TICK)
-            else:
-                self._beat = time.monotonic()
-                try:
-                    dispatcher.round()
-                except Exception as error:  # noqa: BLE001 - a thread's end; `_trouble` says what becomes of it
-                    self._trouble(error)
 
     def _trouble(self, error: BaseException) -> None:
         """What a thread could not deal with: a journal that can't be written is waited for, anything else ends it all.
@@ -230,7 +218,7 @@ class Daemon:
         if not self._stop.is_set() and not parts.alive():
             self._trouble(RuntimeError("a thread ended"))
         # threads of a hung share are left out: a restart would not mend the share
-        if time.monotonic() - self._beat < _STALLED:
+        if time.monotonic() - parts.dispatcher.beat < _STALLED:
             notify("WATCHDOG=1")
         if time.monotonic() - self._line_at >= _LINE_EVERY:
             self._tell_manager(parts)

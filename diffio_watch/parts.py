@@ -94,6 +94,7 @@ class Maker:
         stop: set when the program ends.
         sick: set while the journal can't be written: nothing may be sent.
         trouble: told of everything that a thread could not deal with.
+        count_bought: raises the count that markers get, if anything was bought since.
     """
 
     journal: Journal
@@ -104,6 +105,7 @@ class Maker:
     stop: threading.Event
     sick: threading.Event
     trouble: Callable[[BaseException], None]
+    count_bought: Callable[[], None]
 
     def make(self, config: Config) -> Parts:
         """Make everything but the threads that supervise it."""
@@ -112,7 +114,7 @@ class Maker:
             config=config, journal=self.journal, key=self.key, sessions=Sessions(config.state_dir),
             api=self._api(config, halts), storage=self._storage(config, halts),
             outboxes={inbox.name: self._outbox(inbox) for inbox in config.inboxes}, clock=self.clock, stop=self.stop,
-            sick=self.sick, version=__version__, log=self.log)
+            sick=self.sick, version=__version__, log=self.log, count_bought=self.count_bought)
         worker = Worker(tools, halts, lambda inbox, path: parts.look_again(inbox, path))  # noqa: PLW0108  # not there yet
         parts = Parts(self, self.journal, tools, halts, Dispatcher(tools, halts, worker, self.trouble), {})
         for inbox in config.inboxes:

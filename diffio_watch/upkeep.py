@@ -20,7 +20,7 @@ _TRY_AGAIN: Final = 3600.0
 class Upkeep:
     """The daily copy, and a further count in the folders' markers.
 
-    The counter is raised after each copy, and soon after anything was bought: whoever puts back an older state of
+    The counter is raised after each copy, and before anything is bought: whoever puts back an older state of
     this journal, kept by this program or by any other (a snapshot, the host's own backup), is found out by the markers.
 
     Args:
@@ -34,6 +34,7 @@ class Upkeep:
         self._owner = owner
         self._log = log
         self._quiet_until = 0.0
+        self._counting = threading.Lock()
         self._bought = journal.bought()
 
     def run(self, stop: threading.Event, sick: threading.Event, trouble: Callable[[BaseException], None]) -> None:
@@ -73,10 +74,23 @@ class Upkeep:
                 self._log.warning("journal.not_copied", message=str(error))
         if copy is not None:
             self._log.info("journal.copied", file=show(str(copy)))
-        bought = self._journal.bought()
-        if copy is not None or bought != self._bought:
-            self._count()
-            self._bought = bought
+            with self._counting:
+                self._count()
+        self.count_bought()
+
+    def count_bought(self) -> None:
+        """Count on if anything was bought since: before a purchase is sent, so that its answer is never used uncounted.
+
+        May be called from any thread.
+
+        Raises:
+            JournalTrouble: it can't be written.
+        """
+        with self._counting:
+            bought = self._journal.bought()
+            if bought != self._bought:
+                self._count()
+                self._bought = bought
 
     def _count(self) -> None:
         counter = self._owner.counter + 1

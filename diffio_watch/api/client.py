@@ -85,7 +85,7 @@ class Api:
 
     def create_project(
         self, *, file_name: str, content_type: str, content_length: int, file_format: str | None = None,
-        params: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None, key: str | None = None,
     ) -> Project:
         """Make a project and learn how its file is to be uploaded. After a lost answer there may be two.
 
@@ -95,6 +95,7 @@ class Api:
             content_length: bytes of the file.
             file_format: a short label such as "wav".
             params: stored with the project.
+            key: the API key to send with, where it was read already.
 
         Raises:
             TooLarge: the file is over what this project takes.
@@ -118,20 +119,21 @@ class Api:
                 urls.safe(project.put.url, loopback=self._loopback)
             return project
 
-        return self._ask("create_project", body, read)
+        return self._ask("create_project", body, read, key=key)
 
     def complete_project_upload(self, project_id: str) -> StoredUpload:
         """Say that the file is uploaded, and learn what the service stored. Idempotent."""
         return self._ask("complete_project_upload", {"apiProjectId": project_id},
                          lambda fields: StoredUpload.read(fields, project_id))
 
-    def generate(self, model: str, body: str) -> Generation:
+    def generate(self, model: str, body: str, *, key: str | None = None) -> Generation:
         """Queue a generation: this is what costs money.
 
         Args:
             model: a model id, known to this program or not.
             body: the request's JSON, sent byte for byte, in every try and every later call. Its `idempotencyKey`
                 is what makes repeating it free.
+            key: the API key to send with, where it was read already: what makes it free is scoped by the key.
 
         Raises:
             ValueError: the body has no idempotency key or no project, or the model id is none; nothing was sent.
@@ -139,10 +141,10 @@ class Api:
             ModelRetired: the model's endpoint is gone.
         """
         sent = json.loads(body)
-        key = sent.get("idempotencyKey") if isinstance(sent, dict) else None
-        if not isinstance(key, str) or not 1 <= len(key.strip()) <= 255 or not sent.get("apiProjectId"):
+        once = sent.get("idempotencyKey") if isinstance(sent, dict) else None
+        if not isinstance(once, str) or not 1 <= len(once.strip()) <= 255 or not sent.get("apiProjectId"):
             raise ValueError("a generation needs its project and an idempotency key of 1 to 255 characters")
-        return self._ask(models.endpoint(model), body, Generation.read, call="generate")
+        return self._ask(models.endpoint(model), body, Generation.read, call="generate", key=key)
 
     def progress(self, generation_id: str, project_id: str | None = None) -> Progress:
         """How far a generation is."""
@@ -183,12 +185,15 @@ class Api:
         return self._ask("list_projects", {}, lambda fields: fields.rows("projects", ProjectSummary.read),
                          limit=LIST_LIMIT)
 
-    def list_generations(self, project_id: str, *, every: bool = False) -> list[GenerationSummary]:
+    def list_generations(
+        self, project_id: str, *, every: bool = False, key: str | None = None,
+    ) -> list[GenerationSummary]:
         """All generations of a project.
 
         Args:
             project_id: the project.
             every: money depends on it: a list of which a row can't be read is an unreadable answer.
+            key: the API key to send with, where it was read already.
         """
         def read(fields: Fields) -> list[GenerationSummary]:
             if fields.has("apiProjectId"):
@@ -196,7 +201,7 @@ class Api:
             return fields.rows("generations", GenerationSummary.read, every=every)
 
         return self._ask("list_project_generations", {"apiProjectId": project_id}, read, call="list_generations",
-                         limit=LIST_LIMIT)
+                         limit=LIST_LIMIT, key=key)
 
     def usage(self) -> Usage:
         """What was used and is billed.
@@ -231,8 +236,8 @@ class Api:
         self._wire.close()
 
     def _ask(self, path: str, body: Mapping[str, Any] | str, read: Callable[[Fields], T], call: str = "",
-             limit: int = LIMIT) -> T:
-        key = self._key()
+             limit: int = LIMIT, key: str | None = None) -> T:
+        key = self._key() if key is None else key
         if not key or not all("!" <= char <= "~" for char in key):
             raise Unauthorized("the API key is empty or holds characters that no key has", call=call or path,
                                origin=self.origin)

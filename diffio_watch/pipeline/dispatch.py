@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection
 from typing import Final
 
@@ -40,6 +41,8 @@ class Dispatcher:
         self._tools = tools
         self._halts = halts
         self._worker = worker
+        self._trouble = trouble
+        self.beat = time.monotonic()  # when a round began last
         limits = tools.config.limits
         self._calls = Pool("call", frozenset({State.GENERATING, State.WAITING}), _CALLS, trouble)
         self.pools = (
@@ -105,6 +108,19 @@ class Dispatcher:
                 for pool in self.pools:
                     pool.give_up(thread)
             self._tools.log.warning("thread.given_up", thread=thread.name)
+
+    def run(self) -> None:
+        """A thread's body: round after round, until the program stops."""
+        tools = self._tools
+        while not tools.stop.is_set():
+            if tools.sick.is_set():
+                tools.stop.wait(_LONGEST)
+                continue
+            self.beat = time.monotonic()
+            try:
+                self.round()
+            except Exception as error:  # noqa: BLE001 - a thread's end; what becomes of it is the daemon's to say
+                self._trouble(error)
 
     def round(self) -> None:
         """Give out what is due, then wait until something may be."""

@@ -18,8 +18,6 @@ from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
 
 _MODEL_ALIASES: Final = {"diffio-3.4": "diffio-3.5"}  # the older name answers with the newer (public documentation)
-# seconds that the service's clock and ours may differ; generous, for the project is the job's own
-_CLOCK_SKEW: Final = 86_400.0
 LOOK_TWICE: Final = 60.0  # seconds between two looks at a list that has to be empty at both
 _OVERDUE_PAUSE: Final = 300.0
 _UNKNOWN_TRIES: Final = 8
@@ -51,14 +49,16 @@ def generating(job: Job, tools: Tools) -> Outcome:
         return intend(job, tools)
     if job.base_url != tools.base_url:
         return park(job, now, because("other_service", base_url=job.base_url, job=job.id), delay=_OTHER_SERVICE_PAUSE)
-    if job.key_print != tools.key_print():
-        return _look_before_sending(job, tools)
+    key, key_print = tools.read_key()  # once: what was compared is what is sent
+    if job.key_print != key_print:
+        return _look_before_sending(job, tools, key, key_print)
     tools.seen_empty.pop(job.id, None)  # from now on there may be something to be seen
+    tools.count_bought()  # before the outbox is looked at, which brings the count into its marker
     with tools.files.call(job.inbox):
         # a rebuild believes an error file that tells of no generation: none may stand there from here on
         tools.outbox(job).clear_error(job.path)
     try:
-        made = tools.api.generate(job.settings.model, job.body or "")
+        made = tools.api.generate(job.settings.model, job.body or "", key=key)
     except api.NotFound as error:
         raise _unknown(job, tools) from error
     return _bought(job, tools, made)
@@ -82,43 +82,45 @@ def _unknown(job: Job, tools: Tools) -> Exception:
     return ModelUnknown(job.settings.model)
 
 
-def _look_before_sending(job: Job, tools: Tools) -> Outcome:
+def _look_before_sending(job: Job, tools: Tools, key: str, key_print: str) -> Outcome:
     """The key is another one than at the intent, so the idempotency key would not protect: look first.
 
     Whoever brings the job forward only brings a look forward: what counts is the time between two of them.
     """
     asked = tools.clock.now()
     try:
-        listed = tools.api.list_generations(job.project_id or "", every=True)
+        listed = tools.api.list_generations(job.project_id or "", every=True, key=key)
     except (api.Forbidden, api.NotFound):
         return hold(job, "account_changed")
     now = tools.clock.now()
-    unknown = strangers(job, tools, listed)
+    unknown = strangers(tools, listed)
     found = [one for one in unknown if one.model_key == _MODEL_ALIASES.get(job.settings.model, job.settings.model)]
     if found:
-        return _adopt(found[0], tools)
+        return _adopt(found[0], tools, key_print)
     if unknown:
         return hold(job, "conflict", detail=f"project {job.project_id} has a generation of {unknown[0].model_key}")
     again = tools.seen_empty.setdefault(job.id, now) + LOOK_TWICE
     if asked < again:
         reason = because("not_ready", detail="it is looked at whether the earlier key bought it")
         return Outcome({**park(job, now, reason).changes, "due_at": again}, rest=True)
-    return go("nothing was bought with the earlier key", key_print=tools.key_print(), due_at=now)
+    return go("nothing was bought with the earlier key", key_print=key_print, due_at=now)
 
 
-def strangers(job: Job, tools: Tools, listed: list[GenerationSummary]) -> list[GenerationSummary]:
-    """Generations of a job's project that no job knows and that are not older than the intent."""
-    since = (job.intent_at or 0.0) - _CLOCK_SKEW
-    return [one for one in listed
-            if not tools.journal.knows_generation(one.generation_id)
-            and (one.created_at is None or one.created_at >= since)]
+def strangers(tools: Tools, listed: list[GenerationSummary]) -> list[GenerationSummary]:
+    """Generations of one job's project that no job knows, the newest first.
+
+    Only this program made anything in that project, so they are its own, whatever the clocks say: the host's may have
+    been days ahead when the intent was dated.
+    """
+    unknown = [one for one in listed if not tools.journal.knows_generation(one.generation_id)]
+    return sorted(unknown, key=lambda one: one.created_at or 0.0, reverse=True)
 
 
-def _adopt(found: GenerationSummary, tools: Tools) -> Outcome:
+def _adopt(found: GenerationSummary, tools: Tools, key_print: str | None = None) -> Outcome:
     now = tools.clock.now()
     return go("adopted a generation that the service had", state=State.WAITING, generation_id=found.generation_id,
               model_key=found.model_key, replayed=True, generated_at=now, due_at=now, stage=None, polls=0, waited=0.0,
-              key_print=tools.key_print())
+              key_print=key_print or tools.key_print())
 
 
 def waiting(job: Job, tools: Tools) -> Outcome:
@@ -177,7 +179,7 @@ def poll_pause(waited: float, first: float, longest: float, *, eta: float | None
 def _lost(job: Job, tools: Tools) -> Outcome:
     """The service does not know the generation: adopt a match of its project, else wait, then say so."""
     try:
-        unknown = strangers(job, tools, tools.api.list_generations(job.project_id or ""))
+        unknown = strangers(tools, tools.api.list_generations(job.project_id or ""))
     except api.NotFound:
         unknown = []
     now = tools.clock.now()

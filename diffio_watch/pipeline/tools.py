@@ -25,6 +25,9 @@ from diffio_watch.pipeline.sessions import Sessions
 _NOTED_EVERY = 1.0
 
 
+def _nothing() -> None: ...
+
+
 @dataclass
 class Tools:
     """The daemon's parts as steps need them.
@@ -41,6 +44,7 @@ class Tools:
         seen_empty: when a job's project was first seen without its generation, in seconds since the epoch by job id.
             What an earlier process saw counts no more: nobody knows how long ago that was, for clocks are set.
         permits: what was found out about keys.
+        count_bought: raises the count that folders' markers get from here on, if anything was bought since.
         started: when this process began to use them, in seconds since the epoch.
     """
 
@@ -62,6 +66,7 @@ class Tools:
     seen_empty: dict[str, float] = field(default_factory=dict)
     files: FileCalls = field(default_factory=FileCalls)
     permits: Permits = field(init=False)
+    count_bought: Callable[[], None] = _nothing
     started: float = field(init=False)
     _noted: dict[str, float] = field(default_factory=dict)
 
@@ -76,7 +81,12 @@ class Tools:
 
     def key_print(self) -> str:
         """What the journal keeps of the API key: enough to see that it is another one."""
-        return hmac.new(self.journal.secret, self.key().encode(), hashlib.sha256).hexdigest()
+        return self.read_key()[1]
+
+    def read_key(self) -> tuple[str, str]:
+        """The API key, read once, and what the journal keeps of it: for calls that must go out with that very key."""
+        key = self.key()
+        return key, hmac.new(self.journal.secret, key.encode(), hashlib.sha256).hexdigest()
 
     def check_permits(self, *, anew: bool = False) -> None:
         """Go on, unless the key may not fetch what it would buy; `anew`: whatever was found out before.

@@ -125,7 +125,7 @@ def _look(job: Job, other: Job, mine: str, tools: Tools) -> Outcome | None:
     except (api.Forbidden, api.NotFound):
         return hold(job, "duplicate_gone", other=show(other.path))
     now = tools.clock.now()
-    found = strangers(other, tools, listed)
+    found = strangers(tools, listed)
     if found:
         return go(f"a copy of {show(other.path)}, whose generation the service had", state=State.DOWNLOADING,
                   duplicate_of=other.id, sha256=mine, base_url=other.base_url, key_print=tools.key_print(),

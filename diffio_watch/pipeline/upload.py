@@ -74,11 +74,11 @@ def _create(job: Job, tools: Tools) -> Outcome:
     name = os.path.basename(job.path)
     extension = os.path.splitext(name)[1].lstrip(".").lower()
     tools.check_permits()  # what can't be fetched is not even uploaded
-    print_of_key = tools.key_print()
+    key, print_of_key = tools.read_key()
     project = tools.api.create_project(
         file_name=show(name), content_type=mimetypes.guess_type(name)[0] or "application/octet-stream",
         content_length=job.size, file_format=extension if extension.isascii() and extension else None,
-        params=job.settings.project_params)
+        params=job.settings.project_params, key=key)
     made = {**NO_PROJECT, "base_url": tools.base_url, "project_id": project.project_id, "key_print": print_of_key,
             "parks": job.parks}
     if project.session is not None:

@@ -203,3 +203,13 @@ def test_the_daemon_makes_its_copy_when_it_starts(house: House) -> None:
     assert house.once() == 0
     today = time.strftime("%Y-%m-%d")
     assert [path.name for path in (house.state / "backups").iterdir()] == [f"journal-{today}.sqlite3"]
+
+
+def test_a_purchase_is_counted_at_once_and_those_of_one_moment_together(journal: Journal) -> None:
+    chore, owner, _ = upkeep(journal)
+    chore.count_bought()
+    assert owner.counter == 3, "nothing was bought"
+    journal.add([replace(Job(new_id(), "a", f"{n}.wav", 1, 1, Settings()), intent_at=NOON) for n in range(3)])
+    for _ in range(3):
+        chore.count_bought()
+    assert owner.counter == journal.meta("starts") == 4
