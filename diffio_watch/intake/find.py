@@ -23,6 +23,7 @@ from diffio_watch.job import Media
 from diffio_watch.journal.records import Known
 
 _SOON: Final = 1.0  # seconds
+_MOST_LINES: Final = 20  # of the log, about files that were renamed at once
 _log = structlog.get_logger(__name__)
 
 
@@ -119,7 +120,10 @@ class Finder:
         self.standing.moved(list(moves.items()))
         for new in moves.values():
             self._files.drop(new)
-        _log.info("files.renamed", inbox=self._desk.name, count=len(moves))
+        for old, new in [*moves.items()][:_MOST_LINES]:
+            _log.info("file.renamed", inbox=self._desk.name, path=new, was=show(old))
+        if len(moves) > _MOST_LINES:
+            _log.info("files.renamed", inbox=self._desk.name, count=len(moves))
 
     def former_name(self, path: str, facts: Seen, taken: Container[str]) -> str | None:
         """The path that a file had before, none of the taken; None if it was not renamed, or that can't be told now."""

@@ -18,6 +18,7 @@ from whole_media import sound
 from whole_studio import LONG, MakeStudio, until
 
 from diffio_watch import runs
+from diffio_watch.journal import Journal
 from diffio_watch.sandbox import Sandbox
 
 
@@ -209,12 +210,23 @@ def test_the_journal_knows_how_the_last_daemon_ended(make_studio: MakeStudio) ->
     assert run is not None
     assert run.ended_at is None
     assert "did not end in order" in runs.how_it_ended(run)  # as one says who finds no daemon now
-    assert "machine was started anew" in runs.how_it_ended(_of_an_earlier_boot(run))
+    assert "machine was started anew" in runs.how_it_ended(replace(run, boot="another"))
     assert studio.stop() == 0
     with studio.journal() as journal:
         run = runs.last(journal)
     assert run is not None
     assert runs.how_it_ended(run).endswith(": It was told to stop.")
+    studio.start()
+    assert not studio.events("daemon.was_cut_off")
+    with studio.journal() as journal:
+        cut_off = journal.meta("run")
+    assert studio.stop() == 0
+    with Journal.open(studio.state) as journal:
+        journal.set_meta("run", cut_off)  # as a kill leaves it
+    studio.start()
+    assert studio.stop() == 0
+    (told,) = studio.events("daemon.was_cut_off")
+    assert "did not end in order" in told["message"]
     (studio.base / "key").unlink()
     studio.start()
     assert studio.stop() == 2
@@ -235,10 +247,6 @@ def test_a_journal_removed_under_the_daemon_ends_it_in_its_sentence(make_studio:
     (told,) = studio.events("journal.refused")
     assert "was removed or replaced" in told["message"]
     assert "Traceback" not in studio.log_file.read_text()
-
-
-def _of_an_earlier_boot(run: runs.Run) -> runs.Run:
-    return replace(run, boot="another")
 
 
 class Manager:
