@@ -19,11 +19,12 @@ from diffio_watch.intake.scan import RootGone, Scan, Seen, inside, scan, somebod
 from diffio_watch.intake.settle import Settling
 from diffio_watch.intake.standing import Standing, is_absent
 from diffio_watch.intake.watch import identity
-from diffio_watch.job import Media
+from diffio_watch.job import Media, State
 from diffio_watch.journal.records import Known
 
 _SOON: Final = 1.0  # seconds
 _MOST_LINES: Final = 20  # of the log, about files that were renamed at once
+_HAD: Final = frozenset({State.DELIVERED, State.SKIPPED})  # it is restored, and its outputs may have been taken since
 _log = structlog.get_logger(__name__)
 
 
@@ -73,14 +74,27 @@ class Finder:
         paths, lost = self._desk.hints.take()
         if lost:
             self._scan_by(0.0)
+        left = self._desk.hints.take_left()
         seen: dict[str, Seen] = {}
         for path in sorted(paths):
             if not self._desk.going():
                 raise Interrupted
             seen |= self._look(path)
+        self._forget_what_left(left, seen)
         self.see(seen)
         if self._desk.clock.monotonic() >= self.scan_at:
             self.scan()
+
+    def _forget_what_left(self, left: set[str], seen: dict[str, Seen]) -> None:
+        """What was away between two looks, and looks as before, was brought again: a drop is a wish."""
+        for path in seen if left else ():
+            parts = path.split("/")
+            if not any("/".join(parts[:depth]) in left for depth in range(1, len(parts) + 1)):
+                continue
+            known = self._desk.journal.known_at(self._desk.name, path)
+            if known is not None and known.mtime_ns != -1 and known.state in _HAD:
+                self._desk.journal.vanish(self._desk.name, [path])
+                self.standing.remove(path)
 
     def see(self, seen: dict[str, Seen]) -> None:
         """Take note of files: known ones pass, renamed ones take their jobs along, the others have to settle."""

@@ -33,6 +33,7 @@ _EVENTS: Final[list[type[FileSystemEvent]]] = [
     DirCreatedEvent, DirDeletedEvent, DirMovedEvent,
     FileClosedEvent, FileCreatedEvent, FileDeletedEvent, FileMovedEvent,
 ]
+_LEAVING: Final = (DirDeletedEvent, DirMovedEvent, FileDeletedEvent, FileMovedEvent)
 _MOST_HINTS: Final = 10_000
 _SYSCTLS: Final = {errno.ENOSPC: "fs.inotify.max_user_watches", errno.EMFILE: "fs.inotify.max_user_instances"}
 
@@ -47,16 +48,19 @@ class Hints:
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._paths: set[str] = set()
+        self._left: set[str] = set()
         self._lost = False
         self._woken = False
 
-    def add(self, path: str) -> None:
-        """A path relative to the inbox; of too many, only that they were is kept."""
+    def add(self, path: str, *, left: bool = False) -> None:
+        """A path relative to the inbox, and whether something left it; of too many, only that they were is kept."""
         with self._condition:
             if len(self._paths) >= _MOST_HINTS:
                 self._lost = True
             else:
                 self._paths.add(path)
+                if left:
+                    self._left.add(path)
             self._condition.notify()
 
     def lose(self) -> None:
@@ -76,6 +80,12 @@ class Hints:
         with self._condition:
             self._condition.wait_for(lambda: self._paths or self._lost or self._woken, timeout=seconds)
             self._woken = False
+
+    def take_left(self) -> set[str]:
+        """The paths that something left since the last call, whatever stands there now."""
+        with self._condition:
+            left, self._left = self._left, set()
+            return left
 
     def take(self) -> tuple[set[str], bool]:
         """The hints since the last call, and whether some were lost."""
@@ -159,7 +169,8 @@ class _Handler(FileSystemEventHandler):
             if path:
                 full = os.fsdecode(path)
                 if full.startswith(self._prefix):
-                    self._hints.add(full[len(self._prefix):])
+                    left = path == event.src_path and isinstance(event, _LEAVING)
+                    self._hints.add(full[len(self._prefix):], left=left)
                 else:
                     self._hints.lose()  # the root itself
 
