@@ -145,7 +145,7 @@ class Finder:
         if known is not None and known.renamed and is_same(replace(known, renamed=False), facts):
             return None  # its equals may have been renamed too: it came from one place only
         try:
-            return self.standing.former_name(self._presence.place, path, facts, taken)
+            return self.standing.former_name(self._presence.place, path, facts, self._desk.going, taken)
         except OSError:
             return None  # it is asked again before the file is journalled
 
@@ -208,10 +208,19 @@ class Finder:
                  and (known := self.standing.get(path)) is not None and known.changed]
         return {path: seen for path in asked if (seen := self._there(path)) is not None}
 
-    def _there(self, path: str) -> Seen | None:
-        """What a look at a path tells; None where there is no regular file, or it can't be told."""
+    def _alive(self) -> bool:
+        """Show life before a call. Always true.
+
+        Raises:
+            Interrupted: the program stops.
+        """
         if not self._desk.going():
             raise Interrupted
+        return True
+
+    def _there(self, path: str) -> Seen | None:
+        """What a look at a path tells; None where there is no regular file, or it can't be told."""
+        self._alive()
         try:
             status = os.stat(f"{self._desk.root}/{path}", follow_symlinks=self._desk.inbox.follow_symlinks)  # noqa: PTH116 - joined as text: in a Path an absolute one would replace the root
         except OSError:
@@ -225,8 +234,8 @@ class Finder:
         place = self._presence.place
         # what may have been renamed to a file that settles, perhaps for it could not be read, is not gone
         renamed = self.standing.perhaps(entry.seen for entry in self._files)
-        absent = {path for path in self.standing
-                  if path not in renamed and found.shows_absent(path) and is_absent(place, path)}
+        unseen = [path for path in self.standing if path not in renamed and found.shows_absent(path)]
+        absent = {path for path in unseen if self._alive() and is_absent(place, path)}
         # a folder moved during the walk, from where it was not yet to where it had been, is in neither place:
         # what is absent in two scans is gone
         gone = sorted(absent & self._missing)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from diffio_watch.intake.fingerprint import partial
 from diffio_watch.intake.judge import Place
+from diffio_watch.intake.reading import Interrupted, always
 from diffio_watch.intake.scan import Seen
 from diffio_watch.journal.records import Known
 
@@ -47,18 +48,24 @@ class Standing:
             self._by_facts[known.size, known.mtime_ns].discard(path)
         return known
 
-    def former_name(self, place: Place, path: str, seen: Seen, taken: Container[str] = ()) -> str | None:
+    def former_name(self, place: Place, path: str, seen: Seen, going: Callable[[], bool] = always,
+                    taken: Container[str] = ()) -> str | None:
         """The path that the file at `path` had before, none of the taken; None if it was not renamed.
 
         A rename keeps size and time, the inode number where that can be trusted, and the cheap fingerprint: numbers of
         deleted files are given out again, and many files of one size and time come out of one archive. The old path
         holds the file no longer.
 
+        `going` is asked before each candidate.
+
         Raises:
+            Interrupted: `going` said False.
             OSError: the file can't be read.
         """
         fingerprint = ""
         for old in sorted(self._like(seen)):
+            if not going():
+                raise Interrupted
             known = self._by_path[old]
             if old == path or old in taken or _stands(place, old, seen):
                 continue
