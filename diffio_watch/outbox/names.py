@@ -45,14 +45,14 @@ def plan(job: Job, wanted: Mapping[DownloadType, str | None], number: int) -> Pl
     """The names of a job's outputs and sidecar under `number`.
 
     Args:
-        job: where an output was fetched already, MediaInfo's word about it helps a generic media type.
+        job: where an output was fetched already, MediaInfo's word about it wins over the service's.
         wanted: each output's media type in the service's words.
         number: from 1.
     """
-    formats = {output.type: output.media.format for output in job.outputs if output.media is not None}
+    media = {output.type: output.media for output in job.outputs}
     paths: dict[DownloadType, str] = {}
     for kind, mime_type in wanted.items():
-        ext = extension(kind, mime_type, formats.get(kind))
+        ext = extension(kind, mime_type, media.get(kind))
         path = output_path(job, kind, ext, number)
         if fold(path) in {fold(other) for other in paths.values()}:  # audio and video of one media type
             path = output_path(job, kind, f".{kind}{ext}", number)

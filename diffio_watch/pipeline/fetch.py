@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from diffio_watch.api import errors as api
 from diffio_watch.api.download import Received
@@ -12,6 +12,7 @@ from diffio_watch.intake.media import ProbeFailed
 from diffio_watch.job import DownloadType, Job, Media, Output
 from diffio_watch.outbox.errors import DiskTrouble
 from diffio_watch.outbox.temp import Fetched
+from diffio_watch.outbox.types import extension
 from diffio_watch.pipeline.guard import correction
 from diffio_watch.pipeline.hangs import SYNC_PATIENCE
 from diffio_watch.pipeline.outcome import Outcome, go, park
@@ -54,8 +55,15 @@ def fetch(job: Job, output: Output, tools: Tools) -> Outcome:
     notes = _notes(job, done, received.mime_type)
     if doubt is not None:
         notes.append(f"{doubt}; the service gave the same twice.")
+    # its name was reserved by the service's word; where the content says otherwise, the job's names are others
+    number: dict[str, Any] = {} if _named_rightly(done) else {"number": None}
     return go(outputs=swap(job, done), notes=tuple(dict.fromkeys([*job.notes, *notes])), due_at=now, progress=None,
-              **correction(job, media))
+              **correction(job, media), **number)
+
+
+def _named_rightly(output: Output) -> bool:
+    right = extension(output.type, output.mime_type, output.media)
+    return right == extension(output.type, output.mime_type) or (output.path or "").endswith(right)
 
 
 def missing(output: Output, error: api.ApiError, now: float) -> Output:

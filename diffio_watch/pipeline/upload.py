@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 import os
 from collections.abc import Callable
 
@@ -11,6 +10,7 @@ from diffio_watch.api.shapes import Session
 from diffio_watch.disk.names import show
 from diffio_watch.intake.judge import Place
 from diffio_watch.job import Job, Part, State
+from diffio_watch.outbox import types
 from diffio_watch.pipeline import guard, twins
 from diffio_watch.pipeline.content import Changed, Original
 from diffio_watch.pipeline.listed import Listed
@@ -72,13 +72,11 @@ def uploading(job: Job, tools: Tools) -> Outcome:
 
 def _create(job: Job, tools: Tools) -> Outcome:
     name = os.path.basename(job.path)
-    extension = os.path.splitext(name)[1].lstrip(".").lower()
     tools.check_permits()  # what can't be fetched is not even uploaded
     key, print_of_key = tools.read_key()
     project = tools.api.create_project(
-        file_name=show(name), content_type=mimetypes.guess_type(name)[0] or "application/octet-stream",
-        content_length=job.size, file_format=extension if extension.isascii() and extension else None,
-        params=job.settings.project_params, key=key)
+        file_name=show(name), content_type=types.content_type(job.media, name), content_length=job.size,
+        file_format=types.label(job.media, name), params=job.settings.project_params, key=key)
     made = {**NO_PROJECT, "base_url": tools.base_url, "project_id": project.project_id, "key_print": print_of_key,
             "parks": job.parks}
     if project.session is not None:

@@ -308,7 +308,20 @@ class TestDownload:
         job_id = house.drop("talk.wav")
         house.finish()
         assert house.job(job_id).state is State.DELIVERED
-        assert told(house)["notes"] == ["The audio was announced as audio/mpeg and came as audio/x-wav."]
+        assert told(house)["notes"] == ["The audio was announced as audio/mpeg and came as audio/wav."]
+        assert house.visible() == {"talk.restored.wav", "talk.wav.json"}, "the content says what it is"
+        house.check_delivered(job_id)
+
+    def test_a_film_by_another_name_is_a_film(self, house: House, service: Sandbox) -> None:
+        """What goes to the service, and so the service's choice of output, comes from the content."""
+        job_id = house.drop("film.mp3", media=VIDEO)
+        other = house.drop("00012.MTS", media=Media("BDAV", 0.2, has_video=True))
+        house.finish()
+        facts = {each["file_name"]: (each["content_type"], each["params"]["fileFormat"])
+                 for each in service.projects()}
+        assert facts == {"film.mp3": ("video/mp4", "mp4"), "00012.MTS": ("video/mp2t", "mts")}
+        assert [output.type for output in house.job(job_id).outputs] == ["video"]
+        house.check_delivered(job_id, other)
 
     def test_an_expired_link_is_asked_for_again_at_once(self, house: House, service: Sandbox) -> None:
         service.fault("link", "expired", first=1)
