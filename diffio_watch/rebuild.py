@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from diffio_watch import renames
+from diffio_watch import claims, renames
 from diffio_watch.config import Config, Inbox
 from diffio_watch.disk import marker, marker_file
 from diffio_watch.disk.mounts import expected_but_unmounted
@@ -86,6 +86,7 @@ class _Rebuild:
     def run(self) -> Tally:
         markers = {(inbox.name, role): self._meant(_marker(inbox, role, str(path)))
                    for inbox, role, path in folders(self._config)}
+        self._leave_to_others(list(markers.values()))
         ours = [one for one in markers.values() if one is not None and one.journal == self._journal.id]
         newest = max((one.counter for one in ours if one.counter < _TOO_HIGH), default=0)
         old = any(one.counter > self._journal.folder_count(one.role, one.name) for one in ours)
@@ -114,6 +115,14 @@ class _Rebuild:
             self._journal.forget_counts()
         self._take_over(max(self._starts, newest) + 1)
         return self._tally
+
+    def _leave_to_others(self, markers: Sequence[marker.Marker | None]) -> None:
+        """Take nothing from a daemon that works."""
+        now = self._journal.clock.now()
+        for one in markers:
+            if one is not None and one.journal != self._journal.id and claims.works_there(one, now):
+                raise CannotRebuild(f"The {one.role} of {one.name} belongs to {claims.claim(one, now)}. Two would pay "
+                                    "for everything twice: stop that one first.")
 
     def _meant(self, found: marker.Marker | None) -> marker.Marker | None:
         """A marker, but for one of this journal that somebody edited: it is as good as none, and written anew."""

@@ -26,6 +26,7 @@ from diffio_watch.outbox.errors import OutboxError
 from diffio_watch.outbox.root import Root
 
 _PATIENCE: Final = 5.0  # seconds for all folders together: a share that hangs is waited for as a missing one is
+_MORE: Final = 1.0  # seconds for the second look; whatever hangs then gets its marker from the inbox's own threads
 
 
 class CannotRun(Exception):
@@ -128,7 +129,8 @@ def refuse_strangers(config: Config, journal: Journal, owner: marker.Owner) -> N
         CannotRun: naming what is wrong and what to do.
     """
     _refuse_gaps(journal)
-    _refuse(config, journal, lambda role, name, path: marker.inspect(str(path), role, name, owner.journal, journal))
+    _refuse(config, journal, lambda role, name, path: marker.inspect(str(path), role, name, owner.journal, journal),
+            _PATIENCE)
 
 
 def take_folders(config: Config, journal: Journal, owner: marker.Owner) -> None:
@@ -137,11 +139,11 @@ def take_folders(config: Config, journal: Journal, owner: marker.Owner) -> None:
     Raises:
         CannotRun: as `refuse_strangers` has it; somebody was quicker.
     """
-    _refuse(config, journal, lambda role, name, path: marker.check(str(path), role, name, owner, journal))
+    _refuse(config, journal, lambda role, name, path: marker.check(str(path), role, name, owner, journal), _MORE)
 
 
-def _refuse(config: Config, journal: Journal, look: Callable[[Role, str, Path], object]) -> None:
-    wrongs = _look_everywhere(config, journal, look)
+def _refuse(config: Config, journal: Journal, look: Callable[[Role, str, Path], object], patience: float) -> None:
+    wrongs = _look_everywhere(config, journal, look, patience)
     for *_, wrong in wrongs:
         if isinstance(wrong, marker.OldJournal):
             raise remember_old_copy(journal, wrong)
@@ -186,7 +188,7 @@ def remember_old_copy(journal: Journal, error: marker.OldJournal) -> CannotRun:
 
 
 def _look_everywhere(config: Config, journal: Journal, look_at: Callable[[Role, str, Path], object],
-                     ) -> list[tuple[Inbox, Role, Path, Exception | None]]:
+                     patience: float) -> list[tuple[Inbox, Role, Path, Exception | None]]:
     """Every root folder, and what is wrong with it as far as could be told in time."""
     places = list(folders(config))
     wrong: list[Exception | None] = [None] * len(places)
@@ -202,7 +204,7 @@ def _look_everywhere(config: Config, journal: Journal, look_at: Callable[[Role, 
     threads = [threading.Thread(target=look, args=(number,), daemon=True) for number in range(len(places))]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     return [(*place, error) for place, error in zip(places, wrong, strict=True)]

@@ -109,6 +109,10 @@ def test_from_a_daemon_that_works_nothing_is_taken(house: House, another_process
         assert "is at work there" in done.err
         assert str(keeper) in done.err
     assert (house.inbox / marker.NAME).read_bytes() == before
+    rebuilt = house.cmd("journal", "rebuild")
+    assert rebuilt.code == 1
+    assert "stop that one first" in rebuilt.err
+    assert (house.inbox / marker.NAME).read_bytes() == before
     refused = house.cmd("run")
     assert refused.code == 2
     assert "adopt" not in refused.err

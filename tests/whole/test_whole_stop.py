@@ -140,7 +140,7 @@ def test_an_inbox_of_another_journal_is_refused_naming_it(make_studio: MakeStudi
     process = other.launch()
     assert process.wait(20) == 2
     assert owner in other.log_file.read_text()
-    assert "journal adopt" in other.log_file.read_text()
+    assert "is at work there" in other.log_file.read_text()
     studio.wait("a.wav")  # the first goes on undisturbed
     assert studio.end()[0] == 0
     assert studio.service.charges == 1
