@@ -67,7 +67,7 @@ def _missing(job: Job, config: Config) -> list[str]:
     """
     from diffio_watch.disk.marker import NAME
     from diffio_watch.job import State
-    from diffio_watch.outbox.names import sidecar_path
+    from diffio_watch.outbox.names import sidecar_of
 
     inbox = next((inbox for inbox in config.inboxes if inbox.name == job.inbox), None)
     if job.state is not State.DELIVERED or inbox is None:
@@ -75,7 +75,7 @@ def _missing(job: Job, config: Config) -> list[str]:
     if not os.path.lexists(os.path.join(inbox.outbox, NAME)):
         raise Trouble(f"The outbox of {job.inbox}, {inbox.outbox}, is not there: mount it first.", FAILED)
     paths: dict[str, str] = {one.type: one.path for one in job.outputs if one.path is not None}
-    paths |= {"sidecar": sidecar_path(job.path, job.number or 1)}
+    paths |= {"sidecar": sidecar_of(job)}
     return [kind for kind, path in paths.items() if not os.path.lexists(os.path.join(inbox.outbox, path))]
 
 

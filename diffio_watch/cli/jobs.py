@@ -185,5 +185,5 @@ def sidecar_path(job: Job) -> str | None:
     from diffio_watch.outbox import names
 
     if job.state in {State.DELIVERED, State.SKIPPED}:
-        return names.sidecar_path(job.path, job.number or 1)
+        return names.sidecar_of(job)
     return names.error_path(job.path) if job.error_file else None

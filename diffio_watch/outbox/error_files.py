@@ -8,8 +8,10 @@ from typing import Final
 
 from diffio_watch.disk import durable
 from diffio_watch.disk.names import show
+from diffio_watch.disk.trouble import Trouble
 from diffio_watch.job import Because, Job, Settings, State
 from diffio_watch.outbox import editors, names, sidecar
+from diffio_watch.outbox.errors import DiskTrouble
 from diffio_watch.outbox.files import parsed, peek, unlink
 from diffio_watch.outbox.recall import Evidence
 from diffio_watch.outbox.root import Root
@@ -35,12 +37,11 @@ class ErrorFiles:
         if job.state not in {State.FAILED, State.HELD}:
             raise ValueError(f"no error file for a job that is {job.state}")
         told = sidecar.render(job, words=editors.words(job.because))
-        return self._put(names.error_path(job.path), told, job, "error",
-                         lambda found: self._error_of(found, job.path))
+        return self._put_error(job, told, lambda found: self._error_of(found, job.path))
 
     def clear_error(self, path: str) -> bool:
         """Remove the error file of the original at `path` in the inbox; False if there was none of ours."""
-        return self._clear(names.error_path(path), lambda found: self._error_of(found, path))
+        return self._clear_error(path, lambda found: self._error_of(found, path))
 
     def write_unread(self, path: str, because: Because, settings: Settings, facts: tuple[int, int, float]) -> bool:
         """Write or refresh the error file of a file that can't be read, and so has no job.
@@ -57,12 +58,12 @@ class ErrorFiles:
         """
         size, mtime_ns, since = facts
         nobody = Job(NO_JOB, self.inbox, path, size, mtime_ns, settings, because=because, detected_at=since)
-        return self._put(names.error_path(path), sidecar.render(nobody, words=editors.words(because)), nobody, "error",
-                         lambda found: self._unread_of(found, path))
+        return self._put_error(nobody, sidecar.render(nobody, words=editors.words(because)),
+                               lambda found: self._unread_of(found, path))
 
     def clear_unread(self, path: str) -> bool:
         """Remove the error file of a file that could not be read; False if there was none, or a job's by now."""
-        return self._clear(names.error_path(path), lambda found: self._unread_of(found, path))
+        return self._clear_error(path, lambda found: self._unread_of(found, path))
 
     def write_drop(self, oldest: Job, files: int) -> bool:
         """Write or refresh the one file of a drop that is held; False if something else has its name.
@@ -77,6 +78,21 @@ class ErrorFiles:
     def clear_drop(self) -> bool:
         """Remove the file of a drop; False if there was none of ours."""
         return self._clear(names.DROP_FILE, self._error_of_drop)
+
+    def _put_error(self, job: Job, told: bytes, ours: Callable[[Sidecar], bool]) -> bool:
+        """Write the error file of a job's file under the first of its names that this filesystem takes."""
+        *odd, last = names.error_paths(job.path)
+        for path in odd:
+            try:
+                return self._put(path, told, job, "error", ours)
+            except DiskTrouble as trouble:
+                if trouble.kind is not Trouble.BAD_NAME:
+                    raise
+        return self._put(last, told, job, "error", ours)
+
+    def _clear_error(self, path: str, ours: Callable[[Sidecar], bool]) -> bool:
+        cleared = [self._clear(one, ours) for one in names.error_paths(path)]
+        return any(cleared)
 
     def _clear(self, path: str, ours: Callable[[Sidecar], bool]) -> bool:
         folder, name = os.path.split(path)

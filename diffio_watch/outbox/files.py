@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import hashlib
 import os
 import stat
 from collections.abc import Callable
 from typing import Final
 
+from diffio_watch.disk.trouble import Trouble, trouble
 from diffio_watch.outbox import sidecar
 from diffio_watch.outbox.shape import Sidecar
 from diffio_watch.outbox.sidecar import NotASidecar
@@ -19,17 +20,32 @@ READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 def unlink(name: str, fd: int) -> None:
     """Remove a file, if it is there."""
-    with contextlib.suppress(FileNotFoundError):
+    try:
         os.unlink(name, dir_fd=fd)
+    except OSError as error:
+        if not is_absent(error):
+            raise
 
 
 def size_of(name: str, fd: int) -> int | None:
     """Bytes of a regular file; None for everything else."""
+    status = status_of(name, fd)
+    return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
+
+
+def status_of(name: str, fd: int) -> os.stat_result | None:
+    """What stands under a name; None where nothing does, or nothing could, for no file can be called so here."""
     try:
-        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
+        return os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except OSError as error:
+        if is_absent(error):
+            return None
+        raise
+
+
+def is_absent(error: OSError) -> bool:
+    """Whether the error says that nothing has this name, or that nothing can have it on this filesystem."""
+    return error.errno == errno.ENOENT or trouble(error.errno) is Trouble.BAD_NAME
 
 
 def holds(name: str, fd: int, size: int, sha256: str, tick: Callable[[], None] = lambda: None) -> bool:
@@ -79,7 +95,9 @@ def read_small(name: str, fd: int) -> bytes | None:
             return b""
         with os.fdopen(os.open(name, READ, dir_fd=fd), "rb") as file:
             return file.read(sidecar.LARGEST)
-    except FileNotFoundError:
+    except OSError as error:
+        if not is_absent(error):
+            raise
         return None
 
 

@@ -12,25 +12,29 @@ Every step finds out what an earlier, interrupted try left and goes on from ther
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from diffio_watch.disk import durable
-from diffio_watch.disk.names import fold
-from diffio_watch.job import DownloadType, Job, Output, State
+from diffio_watch.disk.names import fold, show
+from diffio_watch.job import DownloadType, Form, Job, Output, State
 from diffio_watch.outbox import names, sidecar
 from diffio_watch.outbox.error_files import ErrorFiles
-from diffio_watch.outbox.errors import ContentLost, NameTaken, translated
+from diffio_watch.outbox.errors import ContentLost, DiskTrouble, NameTaken, translated
 from diffio_watch.outbox.files import holds, size_of, unlink
 from diffio_watch.outbox.names import Plan
 from diffio_watch.outbox.recall import told
+from diffio_watch.outbox.rehearsal import takes
 from diffio_watch.outbox.shape import Sidecar
 from diffio_watch.outbox.temp import Temp, reopen
 from diffio_watch.outbox.walk import Aside, join, nobody, sweep, walk
 from diffio_watch.outbox.withdraw import withdraw_sidecar
 
 _KINDS: Final[tuple[names.TempKind, ...]] = ("audio", "video", "transcript", "sidecar", "error")
+_HIGH: Final = 999  # a number that is as long as any that comes to be
 
 
 class Outbox(ErrorFiles):
@@ -46,6 +50,32 @@ class Outbox(ErrorFiles):
         tell: gets a sentence, once, for each promise that this filesystem can't hold.
     """
 
+    def form_for(self, job: Job, wanted: Mapping[DownloadType, str | None], *, folder: bool) -> Form:
+        """The first form of the job's names that this filesystem takes.
+
+        Args:
+            job: whose names.
+            wanted: the outputs to come, with their media types as far as they are known.
+            folder: also make sure that the folder they go to can be made and written.
+
+        Raises:
+            DiskTrouble: it takes none of them, or the folder can't be written.
+        """
+        tried = set()
+        for form in names.FORMS:
+            # with a number, which may become necessary
+            plan = names.plan(replace(job, form=form), wanted, _HIGH)
+            paths = (*plan.paths.values(), plan.sidecar, names.error_path(job.path, form))
+            if paths in tried:
+                continue
+            tried.add(paths)
+            home = plan.sidecar.rpartition("/")[0]
+            odd = [name for path in paths if not names.is_ordinary(name := path.rpartition("/")[2])]
+            known = not odd and all(map(names.is_ordinary, home.split("/") if home else ()))
+            if (known and not folder) or takes(self.root, job, home, odd):
+                return form
+        raise DiskTrouble(f"{show(self.root.path)}: {show(job.path)}", errno.EINVAL)
+
     def number_for(self, job: Job, wanted: Mapping[DownloadType, str | None],
                    reserved: Callable[[str], bool]) -> Plan:
         """The names under the smallest number for which none exists or is reserved, compared without case.
@@ -55,7 +85,7 @@ class Outbox(ErrorFiles):
             wanted: the outputs to come, with the media types that the service told; none for a skipped file.
             reserved: whether another job has this folded path (one of `Plan.keys`).
         """
-        folder, _ = names.split(job.path)
+        folder, _ = names.split(job.path, job.form)
         with self.root.existing(folder) as fd:
             there = set() if fd is None else {fold(name) for name in os.listdir(fd)}  # noqa: PTH208 - a descriptor
         number = 1
@@ -118,7 +148,7 @@ class Outbox(ErrorFiles):
         path, size, sha256 = _facts(output)
         folder, name = os.path.split(path)
         temp = names.temp_name(job.id, output.type)
-        with (self.root.made(names.split(job.path)[0], job.settings.dir_mode) as to,
+        with (self.root.made(names.split(job.path, job.form)[0], job.settings.dir_mode) as to,
               self.root.existing(folder) as at):
             if size_of(temp, to) == size:
                 if at is not None and durable.same_file(temp, name, source_fd=to, target_fd=at):
@@ -162,7 +192,7 @@ class Outbox(ErrorFiles):
         for output in job.outputs:
             if output.state == "published" and not self.present(output):
                 raise ContentLost(_facts(output)[0])
-        path = names.sidecar_path(job.path, job.number or 1)
+        path = names.sidecar_of(job)
         if not self._put(path, sidecar.render(job, earlier), job, "sidecar",
                          lambda found: (found.job, found.run) == (job.id, job.run)):
             raise NameTaken(path)
@@ -174,7 +204,7 @@ class Outbox(ErrorFiles):
 
     def clean(self, job: Job, kinds: Collection[names.TempKind] = _KINDS) -> None:
         """Remove the temporary files of this job, all or those of some kinds, and no others."""
-        for folder in {names.split(job.path)[0], *(_home(job, output) for output in job.outputs)}:
+        for folder in {names.split(job.path, job.form)[0], *(_home(job, output) for output in job.outputs)}:
             with self.root.existing(folder) as fd:
                 if fd is not None:
                     for kind in kinds:
@@ -210,4 +240,4 @@ def _facts(output: Output) -> tuple[str, int, str]:
 
 
 def _home(job: Job, output: Output) -> str:
-    return names.split(job.path)[0] if output.path is None else output.path.rpartition("/")[0]
+    return names.split(job.path, job.form)[0] if output.path is None else output.path.rpartition("/")[0]

@@ -6,12 +6,12 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from diffio_watch.disk import names as disk_names
-from diffio_watch.job import Because, Job, Media, Output, Settings, State
+from diffio_watch.job import Because, Form, Job, Media, Output, Settings, State
 from diffio_watch.outbox import names
 from diffio_watch.outbox.errors import DiskTrouble, translated
 from diffio_watch.outbox.files import parsed, peek, read_small
@@ -72,6 +72,7 @@ def recall(found: Sidecar, path: str, inbox: str, settings: Settings, now: float
     times = {name: _seconds(text, now) for name, text in found.times.model_dump().items()}
     media = None if source.media is None else Media(
         source.media.format, _duration(source.media.duration_s), source.media.has_video)
+    number, form = _number(path, source.name)
     job = Job(
         id=found.job, inbox=inbox, path=source.name, size=source.size,
         mtime_ns=_mtime_ns(source.modified_at),
@@ -80,7 +81,7 @@ def recall(found: Sidecar, path: str, inbox: str, settings: Settings, now: float
         project_id=service.project_id,
         uploaded=times["uploaded_at"] is not None or service.generation_id is not None,
         generation_id=service.generation_id, model_key=service.model_key, replayed=service.idempotent_replay,
-        number=_number(path, source.name) if ended else None,
+        number=number if ended else None, form=form,
         outputs=tuple(map(_output, found.outputs)) if ended else (),
         notes=tuple(found.notes), error_file=not ended,
         duplicate_of=found.duplicate_of.job if found.duplicate_of else None,
@@ -119,13 +120,16 @@ def _body(found: Sidecar, key: str) -> str | None:
     return json.dumps(body)
 
 
-def _number(path: str, source: str) -> int:
-    """The number in a sidecar's name; 1 where people renamed it."""
+def _number(path: str, source: str) -> tuple[int, Form]:
+    """The number in a sidecar's name, and the form of that; 1 and plain where people renamed it."""
     name = path.rpartition("/")[2]
     match = _NUMBER.search(name)
     number = int(match.group(1)) if match else 1
-    wanted = names.sidecar_path(source, number).rpartition("/")[2]
-    return number if disk_names.fold(wanted) == disk_names.fold(name) else 1
+    for form in names.FORMS:
+        wanted = names.sidecar_path(source, number, form).rpartition("/")[2]
+        if disk_names.fold(wanted) == disk_names.fold(name):
+            return number, form
+    return 1, "plain"
 
 
 def _seconds(text: str | None, now: float) -> float | None:
@@ -188,15 +192,21 @@ class Evidence:
         Raises:
             OutboxGone, DiskTrouble: the outbox can't be looked at.
         """
-        folder = names.split(path)[0]
+        homes: dict[str, list[Form]] = {}
+        for form in names.FORMS:
+            homes.setdefault(names.split(path, form)[0], []).append(form)
+        read = [found for folder, forms in homes.items() for found in self._in(folder, path, forms)]
+        return [found for found in read if found is not None and found.source.name == path]
+
+    def _in(self, folder: str, path: str, forms: Collection[Form]) -> list[Sidecar | None]:
         with self._root.existing(folder) as fd:
             if fd is None:
                 return []
-            plain = [one.rpartition("/")[2] for one in (names.sidecar_path(path), names.error_path(path))]
-            read = [parsed(peek(name, fd)) for name in (*plain, *self._numbered(path, folder, fd))]
-        return [found for found in read if found is not None and found.source.name == path]
+            plain = {one.rpartition("/")[2]: None for form in forms
+                     for one in (names.sidecar_path(path, form=form), names.error_path(path, form))}
+            return [parsed(peek(name, fd)) for name in (*plain, *self._numbered(path, folder, forms, fd))]
 
-    def _numbered(self, path: str, folder: str, fd: int) -> list[str]:
+    def _numbered(self, path: str, folder: str, forms: Collection[Form], fd: int) -> list[str]:
         """The names of the sidecars of `path` that have a number. Any may be missing: all files of a job share one."""
         listing = self._listings.get(folder)
         if listing is None or self._monotonic() >= listing.until:
@@ -204,7 +214,8 @@ class Evidence:
             if len(self._listings) >= _MOST_LISTINGS:
                 self._listings.clear()
             self._listings[folder] = listing
-        keys = (disk_names.fold(names.sidecar_path(path, number).rpartition("/")[2]) for number in listing.numbers)
+        keys = dict.fromkeys(disk_names.fold(names.sidecar_path(path, number, form).rpartition("/")[2])
+                             for number in listing.numbers for form in forms)
         return [name for key in keys for name in listing.names.get(key, ())]
 
     def _list(self, fd: int) -> _Listing:

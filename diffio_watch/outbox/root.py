@@ -11,6 +11,7 @@ from typing import Final
 from diffio_watch.disk import durable
 from diffio_watch.disk.marker import FolderGone
 from diffio_watch.outbox.errors import OutboxGone, translated
+from diffio_watch.outbox.files import is_absent
 
 _ROOT: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -66,7 +67,9 @@ class Root:
         with self.open() as root, translated(self.path, path):
             try:
                 fd = durable.open_folder(_parts(path), dir_fd=root)
-            except FileNotFoundError:
+            except OSError as error:
+                if not is_absent(error):
+                    raise
                 fd = None
             if fd is None:
                 yield None

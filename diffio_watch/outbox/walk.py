@@ -13,6 +13,7 @@ from diffio_watch.disk.marker import NAME
 from diffio_watch.outbox import names
 from diffio_watch.outbox.errors import translated
 from diffio_watch.outbox.files import unlink
+from diffio_watch.outbox.rehearsal import remove
 from diffio_watch.outbox.root import Root
 
 LONGEST_PATH: Final = 4095  # bytes; deeper than this no program gets by a path, so no inbox has such a file
@@ -111,7 +112,7 @@ def _pass_over(folder: str, error: OSError, aside: Aside) -> None:
 
 
 def sweep(root: Root, working: Callable[[str], bool], tick: Callable[[], None] = lambda: None) -> list[str]:
-    """Remove the temporary files of all jobs that nobody works on, from an outbox or an archive.
+    """Remove the temporary files and folders of all jobs that nobody works on, from an outbox or an archive.
 
     Args:
         root: of the outbox or archive.
@@ -121,14 +122,24 @@ def sweep(root: Root, working: Callable[[str], bool], tick: Callable[[], None] =
     Returns:
         Their paths.
     """
-    swept = []
+    swept: list[str] = []
+    stages: list[str] = []
     for folder, files, fd in walk(root):
         tick()
+        owner = names.temp_owner(folder.rpartition("/")[2])
+        if owner is not None and not working(owner):
+            stages.append(folder)
         for name in files:
             owner = names.temp_owner(name)
             if owner is not None and not working(owner):
                 unlink(name, fd)
                 swept.append(join(folder, name))
+    for stage in stages:
+        folder, _, name = stage.rpartition("/")
+        with root.existing(folder) as at:
+            if at is not None:
+                remove(name, at)
+                swept.append(stage)
     return swept
 
 

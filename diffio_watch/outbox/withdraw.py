@@ -31,7 +31,7 @@ def withdraw_sidecar(root: Root, job: Job, sync_folder: Callable[[int], None]) -
         OutboxGone, DiskTrouble: the outbox can't be looked at.
     """
     homes = {output.path.rpartition("/")[0] for output in job.outputs if output.path is not None}
-    for folder in homes | {names.split(job.path)[0]}:
+    for folder in homes | {names.split(job.path, job.form)[0]}:
         with root.existing(folder) as fd:
             if fd is None:
                 continue
@@ -49,5 +49,5 @@ def _is_of(job: Job, folder: str, name: str, fd: int) -> bool:
     found = parsed(data)
     return (found is not None and (found.job, found.run) == (job.id, job.run)
             and found.state in {State.DELIVERED, State.SKIPPED}
-            and any(names.sidecar_path(found.source.name, int(number)) == join(folder, name)
-                    for number in {"1", *_NUMBERS.findall(name)}))
+            and any(names.sidecar_path(found.source.name, int(number), form) == join(folder, name)
+                    for number in {"1", *_NUMBERS.findall(name)} for form in names.FORMS))

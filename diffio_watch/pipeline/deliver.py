@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from diffio_watch.api import errors as api
 from diffio_watch.disk.names import show
+from diffio_watch.disk.trouble import Trouble
 from diffio_watch.job import DownloadType, Job, Original, Output, State
-from diffio_watch.outbox.errors import ContentLost, NameTaken
+from diffio_watch.outbox.errors import ContentLost, DiskTrouble, NameTaken
 from diffio_watch.pipeline.fetch import fetch, missing, swap
 from diffio_watch.pipeline.hangs import SYNC_PATIENCE
 from diffio_watch.pipeline.outcome import Outcome, fail, go, hold, park
@@ -16,6 +17,10 @@ from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
 
 _OTHER_SERVICE_PAUSE: Final = 300.0
+
+
+_CHANGED_NAMES: Final = ("The outbox takes no files that are called as the original is: what it refuses in names was "
+                         "changed.")
 
 
 def downloading(job: Job, tools: Tools) -> Outcome:
@@ -106,9 +111,12 @@ def _reserve(job: Job, tools: Tools) -> Outcome:
     """Take the smallest number that is free for all names of the job, before anything is written."""
     wanted = {output.type: output.mime_type for output in job.outputs if output.state != "unavailable"}
     with tools.files.call(job.inbox):
-        plan = tools.outbox(job).number_for(job, wanted, lambda name: tools.journal.reserved(job.inbox, name, job.id))
+        form = tools.outbox(job).form_for(job, wanted, folder=False)
+        plan = tools.outbox(job).number_for(replace(job, form=form), wanted,
+                                            lambda name: tools.journal.reserved(job.inbox, name, job.id))
     outputs = tuple(replace(output, path=plan.paths.get(output.type)) for output in job.outputs)
-    return go(outputs=outputs, number=plan.number, reserve=plan.keys, due_at=tools.clock.now())
+    notes = tuple(note for note in job.notes if note != _CHANGED_NAMES) + (() if form == "plain" else (_CHANGED_NAMES,))
+    return go(outputs=outputs, number=plan.number, form=form, notes=notes, reserve=plan.keys, due_at=tools.clock.now())
 
 
 def _publish(job: Job, output: Output, tools: Tools) -> Outcome:
@@ -116,6 +124,8 @@ def _publish(job: Job, output: Output, tools: Tools) -> Outcome:
         tools.outbox(job).publish(job, output)
     except NameTaken:
         return _renumber(job, tools)
+    except DiskTrouble as trouble:
+        return _renamed(job, trouble, tools)
     except ContentLost:
         return go("a fetched output was lost", outputs=swap(job, replace(output, state="wanted")),
                   due_at=tools.clock.now())
@@ -130,6 +140,17 @@ def _renumber(job: Job, tools: Tools) -> Outcome:
     outputs = tuple(replace(output, state="fetched") if output.state == "published" else output
                     for output in job.outputs)
     return go("a name was taken by something else", outputs=outputs, number=None, due_at=tools.clock.now())
+
+
+def _renamed(job: Job, trouble: DiskTrouble, tools: Tools) -> Outcome:
+    """Another form of the names, where the outbox does not take this one any more: the original was renamed.
+
+    Raises:
+        DiskTrouble: it is about something else.
+    """
+    if trouble.kind is not Trouble.BAD_NAME:
+        raise trouble
+    return _renumber(job, tools)
 
 
 def _take_back(job: Job, tools: Tools) -> Outcome:
@@ -164,6 +185,8 @@ def _deliver(job: Job, tools: Tools) -> Outcome:
             tools.outbox(job).clean(job)  # what came of an output that could not be had
     except NameTaken:
         return _renumber(job, tools)
+    except DiskTrouble as trouble:
+        return _renamed(job, trouble, tools)
     except ContentLost as lost:
         # it may still lie under its temporary name: publishing finds it there, or asks for it again
         outputs = tuple(replace(output, state="fetched") if output.path == lost.path else output

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from diffio_watch.disk.names import show
-from diffio_watch.job import Job
+from diffio_watch.job import DownloadType, Job
 from diffio_watch.pipeline.decide import size
 from diffio_watch.pipeline.outcome import Outcome, park
 from diffio_watch.pipeline.tools import Tools
@@ -32,4 +32,15 @@ def ready(job: Job, tools: Tools) -> Outcome:
                  f"`limits.min_free` is {size(spare)}"]
         detail = f"{show(outbox.root.path)}: {size(free)} are free, {', '.join(parts)}"
         return park(job, tools.clock.now(), because("disk", detail=detail), delay=_ROOM_PAUSE)
+    with tools.files.call(job.inbox):
+        outbox.form_for(job, dict.fromkeys(_kinds(job)), folder=True)
     return Outcome()
+
+
+def _kinds(job: Job) -> set[DownloadType]:
+    """What may come of a job: what was asked for, and the sound in its place."""
+    kinds: set[DownloadType] = {"audio"}
+    kinds.update(wish for wish in job.settings.outputs if wish != "auto")
+    if job.media is not None and job.media.has_video:
+        kinds.add("video")
+    return kinds

@@ -14,7 +14,16 @@ from outbox_studio import Studio
 from diffio_watch.disk.names import fold
 from diffio_watch.job import Media, Output
 from diffio_watch.outbox import names
-from diffio_watch.outbox.names import error_path, numbered, plan, sidecar_path, split, temp_name, temp_owner
+from diffio_watch.outbox.names import (
+    error_path,
+    is_ordinary,
+    numbered,
+    plan,
+    sidecar_path,
+    split,
+    temp_name,
+    temp_owner,
+)
 
 ALL = {"audio": "audio/mpeg", "video": "video/mp4", "transcript": "application/json"}
 
@@ -123,6 +132,34 @@ def test_every_name_fits_and_stays_inside_its_mirrored_folder(parts: list[str], 
         assert "\0" not in made
         assert all(len(os.fsencode(part)) <= 255 for part in (name, *folders))
         assert os.fsdecode(os.fsencode(made)) == made
+
+
+@given(st.lists(st.binary(min_size=1, max_size=255).map(os.fsdecode), min_size=1, max_size=3), st.integers(1, 10**6))
+def test_an_escaped_name_has_nothing_that_fat_refuses_and_a_short_one_is_plain_ascii(
+    parts: list[str], number: int,
+) -> None:
+    path = "/".join(parts)
+    try:
+        split(path)
+    except ValueError:
+        return
+    for made in (sidecar_path(path, number, "escaped"), error_path(path, "escaped")):
+        assert not set(made) & set('<>:"|?*\\\x00\x1f')
+        assert all(part.isprintable() or not part.isascii() for part in made)
+        assert not any(part.endswith((".", " ")) for part in made.split("/"))
+    for made in (sidecar_path(path, number, "short"), error_path(path, "short")):
+        assert all(part.isascii() and len(part) <= 100 for part in made.split("/"))
+
+
+@pytest.mark.parametrize("name", ["con.wav", "NUL", "com1.x.wav", "Aux.MP3"])
+def test_no_escaped_name_is_that_of_a_device(name: str) -> None:
+    assert sidecar_path(name, 1, "escaped") == f"_{name}.json"
+    assert not is_ordinary(f"{name}.json")
+
+
+def test_different_names_stay_different_when_they_are_shortened() -> None:
+    assert sidecar_path("テイク.wav", 1, "short") != sidecar_path("インク.wav", 1, "short")
+    assert sidecar_path("take 1.wav", 1, "short") == "take 1.wav.json"
 
 
 def test_the_archive_numbers_before_the_extension() -> None:

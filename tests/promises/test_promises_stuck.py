@@ -84,6 +84,7 @@ def test_one_error_file_that_cannot_be_written_keeps_no_other_from_it(house: Hou
     house.drop("x/a.wav")
     house.drop("y/b.wav")
     house.finish()
+    (house.outbox() / "x").rmdir()
     (house.outbox() / "x").write_text("a file where a folder should be")
     house.chores()
     assert house.visible() == {"x", "y/b.wav.error.json"}
