@@ -195,6 +195,15 @@ ALTER TABLE settling ADD COLUMN still_since REAL;
 ALTER TABLE requests ADD COLUMN who TEXT NOT NULL DEFAULT '';
 -- error files of files that can't be read, and so have no job
 CREATE TABLE unread_notices (inbox TEXT NOT NULL, path BLOB NOT NULL, PRIMARY KEY (inbox, path)) WITHOUT ROWID;
+-- no file has a NUL in its path; the first version believed a sidecar that said so
+DELETE FROM files WHERE instr(path, x'00');
+DELETE FROM old_notices WHERE instr(path, x'00');
+UPDATE jobs SET due_at = NULL, error_file = 0, original = 'kept' WHERE instr(path, x'00');
+UPDATE jobs SET state = 'cancelled' WHERE instr(path, x'00') AND state NOT IN ('delivered', 'skipped');
+-- nor is NaN any JSON that each SQLite reads
+UPDATE jobs SET media = NULL WHERE NOT json_valid(media);
+UPDATE jobs SET settings = replace(replace(replace(settings, 'NaN', 'null'), '-Infinity', 'null'), 'Infinity', 'null')
+    WHERE NOT json_valid(settings);
 """
 
 # of it too
@@ -215,7 +224,7 @@ CREATE TRIGGER jobs_made_at_once AFTER INSERT ON jobs WHEN NEW.outputs != '[]' B
         FROM json_each(NEW.outputs) WHERE json_extract(value, '$.sha256') IS NOT NULL;
 END;
 INSERT OR IGNORE INTO made SELECT json_extract(value, '$.size'), json_extract(value, '$.sha256'), jobs.id
-    FROM jobs, json_each(jobs.outputs)
+    FROM jobs, json_each(iif(json_valid(jobs.outputs), jobs.outputs, '[]'))
     WHERE jobs.outputs != '[]' AND json_extract(value, '$.sha256') IS NOT NULL;
 """
 

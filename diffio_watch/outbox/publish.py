@@ -210,9 +210,10 @@ class Outbox(ErrorFiles):
                     for kind in kinds:
                         unlink(names.temp_name(job.id, kind), fd)
 
-    def sweep(self, working: Callable[[str], bool], tick: Callable[[], None] = lambda: None) -> list[str]:
+    def sweep(self, working: Callable[[str], bool], tick: Callable[[], None] = lambda: None,
+              aside: Aside = nobody) -> list[str]:
         """Remove the temporary files of jobs that nobody works on: what crashes left. Tells their paths."""
-        return sweep(self.root, working, tick)
+        return sweep(self.root, working, tick, aside)
 
     def sidecars(self, aside: Aside = nobody) -> Iterator[tuple[str, Sidecar]]:
         """Every sidecar and error file of this program in the outbox, with its path: what a lost journal is made of.

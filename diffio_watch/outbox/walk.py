@@ -11,7 +11,7 @@ from typing import Final
 from diffio_watch.disk import durable
 from diffio_watch.disk.marker import NAME
 from diffio_watch.outbox import names
-from diffio_watch.outbox.errors import translated
+from diffio_watch.outbox.errors import DiskTrouble, translated
 from diffio_watch.outbox.files import unlink
 from diffio_watch.outbox.rehearsal import remove
 from diffio_watch.outbox.root import Root
@@ -111,20 +111,22 @@ def _pass_over(folder: str, error: OSError, aside: Aside) -> None:
         aside(folder, error.strerror or str(error))
 
 
-def sweep(root: Root, working: Callable[[str], bool], tick: Callable[[], None] = lambda: None) -> list[str]:
+def sweep(root: Root, working: Callable[[str], bool], tick: Callable[[], None] = lambda: None,
+          aside: Aside = nobody) -> list[str]:
     """Remove the temporary files and folders of all jobs that nobody works on, from an outbox or an archive.
 
     Args:
         root: of the outbox or archive.
         working: whether the job with this id is worked on; asked at each file, for jobs begin meanwhile.
         tick: called at each folder, and may raise to end it.
+        aside: told of what can't be looked into or removed.
 
     Returns:
         Their paths.
     """
     swept: list[str] = []
     stages: list[str] = []
-    for folder, files, fd in walk(root):
+    for folder, files, fd in walk(root, aside):
         tick()
         owner = names.temp_owner(folder.rpartition("/")[2])
         if owner is not None and not working(owner):
@@ -132,14 +134,23 @@ def sweep(root: Root, working: Callable[[str], bool], tick: Callable[[], None] =
         for name in files:
             owner = names.temp_owner(name)
             if owner is not None and not working(owner):
-                unlink(name, fd)
-                swept.append(join(folder, name))
+                path = join(folder, name)
+                try:
+                    with translated(root.path, path):
+                        unlink(name, fd)
+                except DiskTrouble as trouble:
+                    aside(path, trouble.detail)
+                else:
+                    swept.append(path)
     for stage in stages:
         folder, _, name = stage.rpartition("/")
-        with root.existing(folder) as at:
-            if at is not None:
-                remove(name, at)
-                swept.append(stage)
+        try:
+            with root.existing(folder) as at:
+                if at is not None:
+                    remove(name, at)
+                    swept.append(stage)
+        except DiskTrouble as trouble:
+            aside(stage, trouble.detail)
     return swept
 
 

@@ -139,10 +139,13 @@ class Chores:
         self._look_at_archive()
         if self._tools.clock.now() >= self._sweep_at:
             self._sweep_at = self._tools.clock.now() + _SWEEP_EVERY
-            for path in self._outbox.sweep(self._working, self._tick):
+            for path in self._outbox.sweep(self._working, self._tick, self._not_swept):
                 self._tools.log.info("outbox.swept", inbox=self._inbox.name, path=path)
             if self._archive is not None:
-                sweep(self._archive, self._working, self._tick)
+                sweep(self._archive, self._working, self._tick, self._not_swept)
+
+    def _not_swept(self, path: str, why: str) -> None:
+        self._tools.log.warning("outbox.not_swept", inbox=self._inbox.name, path=path, detail=why)
 
     def _look_at_archive(self) -> None:
         """It stops the inbox, but not the rest of its chores."""

@@ -11,6 +11,7 @@ from typing import Final
 
 from diffio_watch.api import errors as api
 from diffio_watch.config import KeyMissing
+from diffio_watch.disk.names import show
 from diffio_watch.disk.trouble import Trouble, trouble
 from diffio_watch.job import Job, State
 from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
@@ -171,10 +172,16 @@ def _original(error: OSError, job: Job, now: float) -> Outcome:
     if kind in {Trouble.IN_THE_WAY, Trouble.BAD_NAME} and job.state in {State.QUEUED, State.UPLOADING}:
         return changed(job)  # whether it is gone, renamed or replaced is for intake to say, from a scan
     if kind is Trouble.GONE or error.errno == errno.EIO:  # a share that went mute says EIO, too
-        waiting = park(job, now, because("share_away", detail=error.strerror),
+        waiting = park(job, now, because("share_away", detail=_words_of(error)),
                        delay=15.0 if kind is Trouble.GONE else None)
         return Outcome(waiting.changes, look_again=True, rest=True)
-    return park(job, now, because(_OF_ORIGINAL.get(kind, "disk"), detail=error.strerror))
+    return park(job, now, because(_OF_ORIGINAL.get(kind, "disk"), detail=_words_of(error)))
+
+
+def _words_of(error: OSError) -> str:
+    """The system's words, with the name they are about where it has one: the state folder's files, too, fail here."""
+    words = error.strerror or str(error)
+    return f"{words} ({show(error.filename)})" if isinstance(error.filename, str) else words
 
 
 def _internal(error: Exception, job: Job, now: float) -> Outcome:

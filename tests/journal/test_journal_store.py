@@ -119,6 +119,34 @@ def test_a_journal_of_the_first_version_keeps_its_jobs(tmp_path: Path) -> None:
         assert [(one.path, one.since, one.still) for one in journal.settling_in("in")] == [("c.wav", 1.0, None)]
 
 
+def test_what_the_first_version_believed_of_a_bent_sidecar_is_mended(tmp_path: Path) -> None:
+    """A NUL in a path ended its daemon soon after each start; NaN is no JSON that each SQLite reads."""
+    nul = job("a\0.wav", state=State.FAILED, error_file=True, due_at=1.0)
+    kept = job("d\0.wav", sha256="def", state=State.DELIVERED, original="pending")
+    odd = job("c.wav", intent_at=5.0)
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as db:
+        db.executescript(MIGRATIONS[0])
+        columns = {row[1] for row in db.execute("PRAGMA table_info(jobs)")} - {"seq"}
+        for one in (nul, kept, odd):
+            row = {name: value for name, value in job_row(one).items() if name in columns}
+            db.execute(f"INSERT INTO jobs ({', '.join(row)}) VALUES ({', '.join(':' + name for name in row)})", row)
+            db.execute("INSERT INTO files VALUES ('in', ?, 1, 1, NULL, ?, 0)", (row["path"], one.id))
+        db.execute("""UPDATE jobs SET media = '{"duration_s":NaN,"format":"Wave","has_video":false}',
+                   settings = replace(settings, '"sampling":{}', '"sampling":{"seed":-Infinity,"x":[NaN]}')
+                   WHERE id = ?""", (odd.id,))
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute("PRAGMA user_version = 1")
+    with Journal.open(tmp_path) as journal:
+        states = {one.path: (one.state, one.original) for one in journal.jobs()}
+        assert states == {"a\0.wav": (State.CANCELLED, "kept"), "d\0.wav": (State.DELIVERED, "kept"),
+                          "c.wav": (State.QUEUED, "kept")}
+        assert list(journal.known("in")) == ["c.wav"]
+        assert journal.notices_stale("in") == []
+        mended = journal.job(odd.id)
+        assert mended is not None
+        assert (mended.media, mended.settings.sampling) == (None, {"seed": None, "x": [None]})
+
+
 def test_a_migration_and_its_record_commit_together_or_not_at_all(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Journal.open(tmp_path, create=True).close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -346,6 +347,22 @@ def test_sweeping_removes_what_closed_jobs_left_and_nothing_that_looks_alike(stu
     assert sorted(swept) == sorted(temp_name(gone.id, kind) for kind in RESULTS)
     assert studio.files().keys() == {*kept, *(f"a/b/{temp_name(still.id, kind)}" for kind in RESULTS)}
     assert len(list(elsewhere.iterdir())) == 1
+
+
+def test_what_can_not_be_swept_is_told_and_the_rest_is_swept(studio: Studio) -> None:
+    names = [f"{folder}/{temp_name(new_id(), 'audio')}" for folder in "abc"]
+    for name in names:
+        (studio.root / name).parent.mkdir()
+        (studio.root / name).touch()
+    if subprocess.run(["chattr", "+i", studio.root / names[1]], check=False, capture_output=True).returncode:
+        pytest.skip("nothing can be made immutable here")
+    told: list[tuple[str, str]] = []
+    try:
+        swept = studio.outbox().sweep(lambda _: False, aside=lambda *one: told.append(one))
+    finally:
+        subprocess.run(["chattr", "-i", studio.root / names[1]], check=True)
+    assert sorted(swept) == [names[0], names[2]]
+    assert [path for path, _ in told] == [names[1]]
 
 
 def test_sidecars_and_error_files_are_found_and_nothing_else_is(studio: Studio) -> None:

@@ -362,3 +362,8 @@ def test_a_forbidden_upload_is_tried_again_and_then_starts_over() -> None:
     later = decide(api.Forbidden("x", status=403), replace(sending, parks=2), NOW, key_works=True)
     assert later.changes["project_id"] is None
     assert later.changes["due_at"] > NOW
+
+
+def test_what_the_system_says_names_the_file_it_is_about() -> None:
+    outcome = decide(OSError(errno.EACCES, "Permission denied", "/state/sessions/01J.json\udcff"), JOBS["new"], NOW)
+    assert "Permission denied (/state/sessions/01J.json\\xff)" in outcome.changes["because"].message
