@@ -110,6 +110,7 @@ class Output:
     note: str | None = None
     # before a 404 or 409 of a file of a complete generation counts as final: seconds since the epoch of the first
     missing_since: float | None = None
+    lost: int = 0  # times that it was fetched, and gone before it could be shown
 
 
 Original = Literal["kept", "pending", "archived", "deleted", "stuck"]

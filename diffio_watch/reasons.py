@@ -166,6 +166,10 @@ _CASES: Final[dict[str, tuple[str, Reason]]] = {
     "host_short": ("disk", Reason(
         Kind.PARKED, "The system has no more to give: {detail}.",
         "It goes on by itself; if it lasts, give the service more memory or open files (`LimitNOFILE`).")),
+    "hidden_taken": ("disk", Reason(
+        Kind.PARKED, "What was fetched into the outbox was gone before it could be shown there: {detail}.",
+        "Keep other programs from taking hidden files (their names begin with a dot) out of the outbox; it goes on by "
+        "itself, and nothing is bought again.")),
     "outbox_away": ("disk", Reason(
         Kind.PARKED, "The outbox is not there: {detail}.", "Mount it again; it goes on by itself.")),
     "bad_name": ("in_the_way", Reason(

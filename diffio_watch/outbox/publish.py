@@ -176,12 +176,13 @@ class Outbox(ErrorFiles):
         with self.root.existing(folder) as fd:
             return fd is not None and size_of(name, fd) == size
 
-    def write_sidecar(self, job: Job, earlier: Job | None = None) -> str:
+    def write_sidecar(self, job: Job, earlier: Job | None = None, *, taken: Collection[DownloadType] = ()) -> str:
         """Write the sidecar of a delivered or skipped job, and tell its path.
 
         Args:
             job: as it is about to be committed: its state, its times, its outputs all published.
             earlier: the job that has the outputs, for a skipped file.
+            taken: outputs that stood there whole and were taken away since.
 
         Raises:
             NameTaken: something else has the name: `unpublish`, then number anew.
@@ -190,7 +191,7 @@ class Outbox(ErrorFiles):
         if job.state not in {State.DELIVERED, State.SKIPPED}:
             raise ValueError(f"no sidecar for a job that is {job.state}")
         for output in job.outputs:
-            if output.state == "published" and not self.present(output):
+            if output.state == "published" and output.type not in taken and not self.present(output):
                 raise ContentLost(_facts(output)[0])
         path = names.sidecar_of(job)
         if not self._put(path, sidecar.render(job, earlier), job, "sidecar",

@@ -12,11 +12,12 @@ from diffio_watch.job import DownloadType, Job, Original, Output, State
 from diffio_watch.outbox.errors import ContentLost, DiskTrouble, NameTaken
 from diffio_watch.pipeline.fetch import fetch, missing, swap
 from diffio_watch.pipeline.hangs import SYNC_PATIENCE
-from diffio_watch.pipeline.outcome import Outcome, fail, go, hold, park
+from diffio_watch.pipeline.outcome import Outcome, fail, go, hold, park, pause
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
 
 _OTHER_SERVICE_PAUSE: Final = 300.0
+_RENUMBERED: Final = 3  # times that a job takes the next names at once; then with growing pauses
 
 
 _CHANGED_NAMES: Final = ("The outbox takes no files that are called as the original is: what it refuses in names was "
@@ -116,7 +117,8 @@ def _reserve(job: Job, tools: Tools) -> Outcome:
                                             lambda name: tools.journal.reserved(job.inbox, name, job.id))
     outputs = tuple(replace(output, path=plan.paths.get(output.type)) for output in job.outputs)
     notes = tuple(note for note in job.notes if note != _CHANGED_NAMES) + (() if form == "plain" else (_CHANGED_NAMES,))
-    return go(outputs=outputs, number=plan.number, form=form, notes=notes, reserve=plan.keys, due_at=tools.clock.now())
+    return go(outputs=outputs, number=plan.number, form=form, notes=notes, reserve=plan.keys, due_at=tools.clock.now(),
+              parks=job.parks)
 
 
 def _publish(job: Job, output: Output, tools: Tools) -> Outcome:
@@ -126,10 +128,18 @@ def _publish(job: Job, output: Output, tools: Tools) -> Outcome:
         return _renumber(job, tools)
     except DiskTrouble as trouble:
         return _renamed(job, trouble, tools)
-    except ContentLost:
-        return go("a fetched output was lost", outputs=swap(job, replace(output, state="wanted")),
-                  due_at=tools.clock.now())
-    return go(outputs=swap(job, replace(output, state="published")), due_at=tools.clock.now())
+    except ContentLost as gone:
+        return _lost(job, output, gone, tools)
+    tools.shown.add((job.id, output.type))
+    return go(outputs=swap(job, replace(output, state="published")), due_at=tools.clock.now(), parks=job.parks)
+
+
+def _lost(job: Job, output: Output, gone: ContentLost, tools: Tools) -> Outcome:
+    """Fetch an output once more; each time after a longer pause, or something that takes it would never let it rest."""
+    wait = 0.0 if output.lost == 0 else pause(output.lost - 1)
+    parked = park(job, tools.clock.now(), because("hidden_taken", detail=gone), delay=wait)
+    again = replace(output, state="wanted", lost=output.lost + 1)
+    return Outcome({**parked.changes, "outputs": swap(job, again)}, "a fetched output was lost", rest=wait > 0)
 
 
 def _renumber(job: Job, tools: Tools) -> Outcome:
@@ -139,7 +149,10 @@ def _renumber(job: Job, tools: Tools) -> Outcome:
     """
     outputs = tuple(replace(output, state="fetched") if output.state == "published" else output
                     for output in job.outputs)
-    return go("a name was taken by something else", outputs=outputs, number=None, due_at=tools.clock.now())
+    wait = pause(job.parks - _RENUMBERED) if job.parks >= _RENUMBERED else 0.0
+    named = go("a name was taken by something else", outputs=outputs, number=None, parks=job.parks + 1,
+               due_at=tools.clock.now() + wait)
+    return replace(named, rest=wait > 0)
 
 
 def _renamed(job: Job, trouble: DiskTrouble, tools: Tools) -> Outcome:
@@ -165,7 +178,7 @@ def _take_back(job: Job, tools: Tools) -> Outcome:
                 with tools.files.call(job.inbox, SYNC_PATIENCE):
                     tools.outbox(job).unpublish(job, output)
             except ContentLost:
-                here = replace(output, state="wanted")
+                here = replace(output, state="wanted", lost=output.lost + 1)
         outputs.append(here)
     return _reserve(replace(job, outputs=tuple(outputs)), tools)
 
@@ -173,25 +186,36 @@ def _take_back(job: Job, tools: Tools) -> Outcome:
 def _deliver(job: Job, tools: Tools) -> Outcome:
     """The sidecar, last: its presence means that every output it names is complete."""
     now = tools.clock.now()
+    try:
+        with tools.files.call(job.inbox):
+            gone = [output for output in job.outputs
+                    if output.state == "published" and not tools.outbox(job).present(output)]
+    except DiskTrouble as trouble:
+        return _renamed(job, trouble, tools)
+    lost = [output for output in gone if (job.id, output.type) not in tools.shown]
+    if lost:
+        # shown by an earlier process, and the power may have gone: it may lie under its temporary name, and publishing
+        # finds it there, or asks for it again
+        return go("a published output was lost", outputs=swap(job, replace(lost[0], state="fetched")), due_at=now,
+                  parks=job.parks)
     notes = [*job.notes, *(f"No {output.type}: {output.note or 'the service has none'}." for output in job.outputs
-                           if output.state == "unavailable")]
+                           if output.state == "unavailable"),
+             *(f"The {output.type} stood in the outbox, whole, and was taken away before this was written."
+               for output in gone)]
     changes: dict[str, Any] = {
         "state": State.DELIVERED, "notes": tuple(dict.fromkeys(notes)), "delivered_at": now, "due_at": None,
         "progress": None, "because": None, "parks": 0,
         "original": _original_next(job)}
     try:
         with tools.files.call(job.inbox, SYNC_PATIENCE):
-            tools.outbox(job).write_sidecar(replace(job, **changes))
+            tools.outbox(job).write_sidecar(replace(job, **changes), taken=[output.type for output in gone])
             tools.outbox(job).clean(job)  # what came of an output that could not be had
     except NameTaken:
         return _renumber(job, tools)
     except DiskTrouble as trouble:
         return _renamed(job, trouble, tools)
-    except ContentLost as lost:
-        # it may still lie under its temporary name: publishing finds it there, or asks for it again
-        outputs = tuple(replace(output, state="fetched") if output.path == lost.path else output
-                        for output in job.outputs)
-        return go("a published output was lost", outputs=outputs, due_at=now)
+    except ContentLost:  # taken just now
+        return go("a published output was taken", due_at=now, parks=job.parks)
     return Outcome(changes, rest=True)
 
 

@@ -43,6 +43,7 @@ class Tools:
         partly: which version of an object the bytes of a begun download are of, by job id and type.
         seen_empty: when a job's project was first seen without its generation, in seconds since the epoch by job id.
             What an earlier process saw counts no more: nobody knows how long ago that was, for clocks are set.
+        shown: outputs that this process gave their final names, by job id and type.
         permits: what was found out about keys.
         count_bought: raises the count that folders' markers get from here on, if anything was bought since.
         started: when this process began to use them, in seconds since the epoch.
@@ -64,6 +65,7 @@ class Tools:
     links: dict[tuple[str, DownloadType], DownloadLink] = field(default_factory=dict)
     partly: dict[tuple[str, DownloadType], str] = field(default_factory=dict)
     seen_empty: dict[str, float] = field(default_factory=dict)
+    shown: set[tuple[str, DownloadType]] = field(default_factory=set)
     files: FileCalls = field(default_factory=FileCalls)
     permits: Permits = field(init=False)
     count_bought: Callable[[], None] = _nothing
@@ -124,5 +126,6 @@ class Tools:
         self.put_targets.pop(job.id, None)
         self._noted.pop(job.id, None)
         self.seen_empty.pop(job.id, None)
+        self.shown -= {key for key in list(self.shown) if key[0] == job.id}
         for key in [key for key in list(self.links) if key[0] == job.id]:
             del self.links[key]

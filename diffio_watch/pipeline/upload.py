@@ -52,13 +52,13 @@ def uploading(job: Job, tools: Tools) -> Outcome:
     if job.upload == "put":
         target = tools.put_targets.get(job.id)
         if target is None:  # the URL lived in memory only
-            return go("the upload URL is gone", **NO_PROJECT, due_at=now, parks=job.parks)
+            return new_project(job, now, "the upload URL is gone")
         with _original(job, tools) as original:
             tools.storage.put(target, original.part(0, job.size))
             return _arrived(job, tools, original)
     session = tools.sessions.load(job.id)
     if session is None:
-        return go("the upload session is gone", **NO_PROJECT, due_at=now, parks=job.parks)
+        return new_project(job, now, "the upload session is gone")
     if job.upload_id is None:
         upload_id, part_size = tools.storage.start(session)
         return go(upload_id=upload_id, part_size=part_size, parks=job.parks)
