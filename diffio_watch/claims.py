@@ -27,8 +27,8 @@ def claim(found: marker.Marker, now: float) -> str:
     if not found.keeper.pid:
         return f"another journal ({marker.whose(found)})"
     seen = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.seen_at))
-    works = "is at work there, seen" if works_there(found, now) else "was last seen there"
-    return f"another journal ({marker.whose(found)}), whose daemon {works} at {seen}"
+    works = "is at work there, seen on" if works_there(found, now) else "was last seen there on"
+    return f"another journal ({marker.whose(found)}), whose daemon {works} {seen}"
 
 
 def works_there(found: marker.Marker, now: float) -> bool:
@@ -90,12 +90,15 @@ def elsewhere(config: Config, journal: Journal | None) -> str | None:
         return None
     name, one = next(iter(found.items()))
     path = config.inbox(name).path
+    if one.keeper.state_dir == str(config.state_dir):  # the very place: so it was lost
+        now = "" if journal is None else "; the one that is there now knows nothing of it"
+        return (f"The journal that the inbox {path} belongs to ({one.journal}) is gone from {config.state_dir}{now}. "
+                f"{way_back(config.state_dir, to=one.journal)}`diffio-watch journal rebuild` makes a new one from the "
+                "sidecars.")
     there = f"There is no journal in {config.state_dir}" if journal is None else \
         f"The journal in {config.state_dir} knows nothing of these folders"
     told = (f"{there}: the inbox {path} belongs to {claim(one, time.time())}. What that one does can't be seen from "
             "here.")
-    if one.keeper.state_dir == str(config.state_dir):  # the very place: so it was lost
-        return f"{told} {way_back(config.state_dir, to=one.journal)}`diffio-watch journal rebuild` makes a new one."
     return f"{told} Ask as the user who keeps it, with its configuration."
 
 

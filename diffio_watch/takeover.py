@@ -108,12 +108,12 @@ def _has_sidecars(inbox: Inbox) -> bool:
         return False
 
 
-def question(found: Takeover) -> str:
-    """What there is to say before a person decides."""
+def question(found: Takeover) -> list[str]:
+    """What there is to say before a person decides, in lines."""
     lines = list(found.told)
     if found.unknown:
         recordings = "1 recording lies" if found.unknown == 1 else f"{found.unknown} recordings lie"
         lines.append(f"{recordings} in the inbox that this journal does not know: what was restored before could be "
                      "paid for again, as far as no sidecar in the outbox tells of it.")
     rest = "`diffio-watch journal rebuild` is safer: it learns from the sidecars, and holds the rest until you decide."
-    return " ".join([*lines, f"{found.way_back}{rest}"])
+    return [*lines, f"{found.way_back}{rest}"]

@@ -197,12 +197,12 @@ def _ask_first(work: Workplace, chosen: list[Inbox], *, yes: bool) -> None:
                                "(One that ended without a trace counts as gone after 15 minutes.)"), REFUSED)
     if not found.asks:
         return
-    question = terminal(takeover.question(found))
+    question = [terminal(line) for line in takeover.question(found)]
     if yes:
         say(question)
         return
     if not sys.stdin.isatty():
-        raise Trouble(f"{question} To take it over as it is, say --yes.", REFUSED)
+        raise Trouble("\n".join([*question, "To take it over as it is, say --yes."]), REFUSED)
     say(question)
     if not click.confirm("Take it over as it is?"):
         raise Trouble("Nothing was taken over.", FAILED)
