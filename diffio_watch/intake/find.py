@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Container
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import structlog
 
 from diffio_watch.disk.names import show
-from diffio_watch.disk.trouble import Trouble, trouble
+from diffio_watch.intake.blind import Blind, noted
 from diffio_watch.intake.junk import Rules
 from diffio_watch.intake.presence import Desk, Presence
 from diffio_watch.intake.reading import Interrupted
@@ -26,15 +26,6 @@ _SOON: Final = 1.0  # seconds
 _MOST_LINES: Final = 20  # of the log, about files that were renamed at once
 _HAD: Final = frozenset({State.DELIVERED, State.SKIPPED})  # it is restored, and its outputs may have been taken since
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Blind:
-    """What could not be looked at: the system's words, what they are about, and since when, seconds since the epoch."""
-
-    detail: str
-    why: Trouble
-    since: float
 
 
 class Finder:
@@ -76,10 +67,10 @@ class Finder:
             self._scan_by(0.0)
         left = self._desk.hints.take_left()
         seen: dict[str, Seen] = {}
+        walked: set[str] = set()  # a tree that is made here gives a hint for each folder in it
         for path in sorted(paths):
-            if not self._desk.going():
-                raise Interrupted
-            seen |= self._look(path)
+            if path not in walked and (path not in seen or path in self.doubtful) and self._alive():
+                seen |= self._look(path, walked)
         self._forget_what_left(left, seen)
         self.see(seen)
         if self._desk.clock.monotonic() >= self.scan_at:
@@ -193,10 +184,8 @@ class Finder:
 
     def _note_blind(self, found: Scan) -> None:
         """What could not be looked at is told, and never passed over."""
-        before, at = self.blind, self._desk.clock.now()
-        since = {path: spot.since for path, spot in before.items()}
-        self.blind = {path: Blind(error.strerror or str(error), trouble(error.errno), since.get(path, at))
-                      for path, error in found.blind.items()}
+        before = self.blind
+        self.blind = noted(before, found.blind, self._desk.clock.now())
         if before != self.blind:
             self.changes += 1
         for path in sorted(self.blind.keys() - before.keys()):
@@ -246,8 +235,8 @@ class Finder:
                 self.standing.remove(path)
             _log.debug("files.vanished", inbox=self._desk.name, count=len(gone))
 
-    def _look(self, path: str) -> dict[str, Seen]:
-        """What a hint leads to: a file, a folder with all that is in it, or nothing."""
+    def _look(self, path: str, walked: set[str]) -> dict[str, Seen]:
+        """What a hint leads to: a file, a folder with all that is in it, or nothing. Adds what it `walked` through."""
         if path in self.doubtful:
             self.doubtful.discard(path)
             known = self._desk.journal.known_at(self._desk.name, path)
@@ -268,9 +257,14 @@ class Finder:
             return {}
         if stat.S_ISDIR(status.st_mode) and self._rules.enters(path):
             try:
-                return self._walk(path).files
+                found = self._walk(path)
             except RootGone:
                 self._miss(path)
+            else:
+                walked |= found.folders
+                if found.blind.keys() - self.blind.keys():
+                    self._scan_by(self._desk.clock.monotonic())  # which tells of it
+                return found.files
         if stat.S_ISREG(status.st_mode) and self._rules.concerns(path):
             return {path: Seen.of(status, inodes=self._presence.mount.inodes)}
         return {}

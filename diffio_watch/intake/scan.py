@@ -45,11 +45,13 @@ class Scan:
     Attributes:
         files: the regular files that are meant, by relative path.
         blind: folders and files that could not be looked at, and why: of these, absence says nothing.
+        folders: what was walked through, by relative path.
         roots: folders with a marker of their own, somebody's inbox, outbox or archive: they were not entered.
     """
 
     files: dict[str, Seen] = field(default_factory=dict)
     blind: dict[str, OSError] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
     roots: set[str] = field(default_factory=set)
 
     def shows_absent(self, path: str) -> bool:
@@ -131,6 +133,7 @@ class _Walk:
             self._unlisted(folder, error, first=first)
         finally:
             os.close(descriptor)
+        self._scan.folders.add(folder)
         self._scan.files |= found.files
         self._scan.blind |= found.blind
         return below

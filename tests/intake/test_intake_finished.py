@@ -266,6 +266,17 @@ class TestBlind:
         assert entry.because.code == "unreadable"
         assert "too long" in entry.because.message
 
+    def test_what_a_hint_leads_to_and_can_not_be_looked_at_is_told_soon(self, as_nobody: Path) -> None:
+        lease.prepare()
+        room = Room(as_nobody, rescan=3600)
+        room.pass_time(2.0)
+        (room.inbox / "new/shut").mkdir(parents=True, mode=0)
+        room.intake._desk.hints.add("new")
+        room.pass_time(60.0)
+        (room.inbox / "new/shut").chmod(0o755)
+        assert room.settling() == {"new/shut": "unreadable"}
+        room.journal.close()
+
     def test_folders_a_thousand_deep_are_walked_through(self, room: Room) -> None:
         deep = os.fspath(room.inbox)
         for _ in range(1000):
