@@ -76,9 +76,10 @@ def _tell_programs(work: Workplace, journal: Journal, answer: Answer, missed: li
     from diffio_watch.cli import shapes
 
     jobs = [job for name in answer.jobs if (job := journal.job(name)) is not None]
-    print_json({"ok": code == 0, "exit": code, "daemon": {"running": is_running(work.config)},
+    running = is_running(work.config)
+    print_json({"ok": code == 0, "exit": code, "daemon": {"running": running},
                 "lines": list(answer.lines), "missed": missed, "jobs": [shapes.job(job) for job in jobs],
-                "stops": [{"scope": halt.scope, **shapes.halt(halt)} for halt in stops]})
+                "stops": [{"scope": halt.scope, **shapes.halt(halt, running=running)} for halt in stops]})
 
 
 def tell_of_probes(work: Workplace, journal: Journal, inbox: str | None) -> int:

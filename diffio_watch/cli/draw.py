@@ -12,14 +12,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.measure import Measurement
-from rich.progress_bar import ProgressBar
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from diffio_watch.cli.base import hinted
+from diffio_watch.cli.cells import Name
 from diffio_watch.disk import names
 from diffio_watch.job import OPEN, Because, Event, Job, State
 from diffio_watch.reasons import because, still_empty, told
@@ -33,7 +31,6 @@ COLOURS: Final = {
     State.SKIPPED: "bright_black", State.CANCELLED: "bright_black",
 }
 _SHORT: Final = 16  # characters of an id: its millisecond, and chance enough
-_NARROW: Final = 12  # cells that a name keeps, however little room there is
 _UNCUT: Final = 4000  # columns where nobody looks: a line is a line for grep
 
 
@@ -86,55 +83,6 @@ def ahead(at: float | None, now: float) -> str:
 def moment(at: float) -> str:
     """A time as the reader's own clock shows it."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-class Name:
-    """A name on one line. Where there is no room it loses its middle: how it begins and its end tell most of it."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
-        """The name, as wide as it may be."""
-        yield Text(shortened(self.text, options.max_width), no_wrap=True, overflow="ellipsis")
-
-    def __rich_measure__(self, _: Console, options: ConsoleOptions) -> Measurement:
-        """From a few characters to all."""
-        width = min(cell_len(self.text), options.max_width)
-        return Measurement(min(_NARROW, width), width)
-
-
-class Bar:
-    """A progress bar that gives way before words do.
-
-    Args:
-        done: percent.
-    """
-
-    def __init__(self, done: float) -> None:
-        self.done = done
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The bar, as wide as it may be."""
-        yield from ProgressBar(total=100, completed=self.done, width=min(24, options.max_width)).__rich_console__(
-            console, options)
-
-    def __rich_measure__(self, _: Console, options: ConsoleOptions) -> Measurement:
-        """From a third of the usual width to that."""
-        return Measurement(min(8, options.max_width), min(24, options.max_width))
-
-
-def shortened(text: str, cells: int) -> str:
-    """The text in so many cells of a terminal, without its middle where it is longer."""
-    if cell_len(text) <= cells:
-        return text
-    ahead = max(0, cells - 1) // 2
-    begin, end = 0, len(text)
-    while begin < len(text) and cell_len(text[:begin + 1]) <= ahead:
-        begin += 1
-    while end > begin and cell_len(text[end - 1:]) <= cells - 1 - ahead:
-        end -= 1
-    return f"{text[:begin]}…{text[end:]}"
 
 
 def name(path: str) -> Name:

@@ -118,7 +118,8 @@ def _explained(work: Workplace, file: str) -> Explanation:
         Trouble: it means none, and can't.
     """
     from diffio_watch.cli.resolve import mistyped, places, unknown
-    from diffio_watch.intake.explain import Records, explain, outside, sight
+    from diffio_watch.intake.explain import Records, explain, outside
+    from diffio_watch.intake.sight import sight
 
     found = None
     if not file:

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from diffio_watch import __version__
 from diffio_watch.cli import shapes
-from diffio_watch.cli.draw import COLOURS, Bar, ahead, grid, line, moment, name, size, span, state, why, words
+from diffio_watch.cli.cells import Bar
+from diffio_watch.cli.draw import COLOURS, ahead, grid, line, moment, name, size, span, state, why, words
 from diffio_watch.cli.pace import Pace
 from diffio_watch.cli.running import resting
 from diffio_watch.disk import names

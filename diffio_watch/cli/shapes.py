@@ -19,6 +19,7 @@ from diffio_watch.journal import Halt
 from diffio_watch.journal.overview import Group
 from diffio_watch.journal.records import InboxReport, SettlingEntry
 from diffio_watch.outbox.sidecar import rfc3339 as when
+from diffio_watch.reasons import told
 from diffio_watch.runs import InForce, Run, newer
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def status(config: Config, facts: Facts) -> Shape:
         "version": __version__,
         "daemon": {"running": facts.running, "pid": facts.pid or None, "since": when(facts.since),
                    "ended": None if facts.running else _ended(config, facts)},
-        "halted": halted(facts.halts),
+        "halted": halted(facts.halts, running=facts.running),
         "paused": paused(config, facts.pauses),
         "inboxes": [_inbox(inbox, facts) for inbox in config.inboxes],
         "jobs": {state.value: facts.counts.get(state, 0) for state in State},
@@ -118,10 +119,10 @@ def configuration(facts: Facts) -> Shape | None:
     return {"file": known.file, "read_at": when(known.since), "newer": newer(known, facts.run)}
 
 
-def halted(halts: Mapping[str, Halt]) -> Shape | None:
+def halted(halts: Mapping[str, Halt], *, running: bool = True) -> Shape | None:
     """What stops the account, else what stops an origin."""
     wide = sorted(scope for scope in halts if not scope.startswith("inbox:"))  # "account" sorts before "origin:…"
-    return halt(halts[wide[0]]) if wide else None
+    return halt(halts[wide[0]], running=running) if wide else None
 
 
 def paused(config: Config, pauses: Mapping[str, float]) -> list[str]:
@@ -132,7 +133,7 @@ def paused(config: Config, pauses: Mapping[str, float]) -> list[str]:
 def stop(name: str, facts: Facts) -> Shape | None:
     """What stops one inbox: it is not there, the service refuses its model, or a person paused it."""
     found = waits.stop(name, facts.halts, facts.pauses, facts.reports)
-    return None if found is None else halt(found)
+    return None if found is None else halt(found, running=facts.running)
 
 
 def attention(config: Config, facts: Facts) -> list[Attention]:
@@ -178,14 +179,11 @@ def _settle(inbox: Inbox, *, polls: bool) -> float:
     return (30.0 if polls else 2.0) if inbox.settle == "auto" else inbox.settle
 
 
-def halt(one: Halt) -> Shape:
-    """A stop."""
-    return _stop(one.because, one.since or None, one.next_check_at)
-
-
-def _stop(why: Because, since: float | None, next_check_at: float | None) -> Shape:
-    return {"reason": why.code, "message": why.message, "action": why.action, "since": when(since),
-            "next_check_at": when(next_check_at)}
+def halt(one: Halt, *, running: bool = True) -> Shape:
+    """A stop; while no daemon runs, nobody looks whether it is over."""
+    why = told(one.because, running=running)
+    return {"reason": why.code, "message": why.message, "action": why.action, "since": when(one.since or None),
+            "next_check_at": when(one.next_check_at) if running else None}
 
 
 def explanation(found: Explanation) -> Shape:

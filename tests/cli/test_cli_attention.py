@@ -11,7 +11,8 @@ from cli_place import Place, delivered
 
 from diffio_watch import runs
 from diffio_watch.cli import attention
-from diffio_watch.cli.draw import plain, shortened
+from diffio_watch.cli.cells import shortened
+from diffio_watch.cli.draw import plain
 from diffio_watch.cli.pace import Pace
 from diffio_watch.cli.panel import journey
 from diffio_watch.job import Because, Job, Settings, State

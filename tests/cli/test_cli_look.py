@@ -169,6 +169,7 @@ def test_a_halt_of_the_account_is_told_before_one_of_an_origin(place: Place) -> 
         journal.set_halt(Halt("account", because("auth", detail="x"), 2e9, None))
     halted = place.run("status", "--json").json["halted"]
     assert (halted["reason"], halted["since"], halted["next_check_at"]) == ("auth", "2033-05-18T03:33:20Z", None)
+    assert "once a daemon runs" in halted["action"]
     assert "x" in halted["message"]
     assert "The API key does not work" in place.run("status").out
 

@@ -16,6 +16,7 @@ from diffio_watch.cli import attention, group
 from diffio_watch.config import json_schema
 from diffio_watch.intake import explain, settle
 from diffio_watch.intake.junk import Rules
+from diffio_watch.intake.sight import Sight
 from diffio_watch.job import State
 from diffio_watch.outbox import sidecar
 from diffio_watch.reasons import _CASES, REASONS, Kind
@@ -63,8 +64,8 @@ def test_explain_has_a_rule_for_each_thing_that_a_file_waits_for() -> None:
 
 def test_each_code_by_which_a_file_is_passed_over_is_a_refusal_of_some_rule() -> None:
     refusals = set()
-    for sight in (explain.Sight("FIFO"), explain.Sight("regular file", link=" at x"),
-                  explain.Sight("regular file", root="x")):
+    for sight in (Sight("FIFO"), Sight("regular file", link=" at x"),
+                  Sight("regular file", root="x")):
         refusals |= {rule.refusal.code for rule in explain._kind_rules(sight) if rule.refusal}
     for path in (".a.wav", "x/a.wav", "a.txt", "b.wav"):
         rules = Rules("in", ("*.wav",), ("b.wav",), recursive=False).explain(path)
