@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,6 +61,9 @@ def _nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A process or mount that a test leaves behind is ended, and told as this test's fault."""
     children = _children()
     yield
+    patience = time.monotonic() + 5.0  # a filesystem's program ends a little after its mount
+    while _children() - children and time.monotonic() < patience:
+        time.sleep(0.02)
     processes = [_end({pid}) for pid in sorted(_children() - children)]
     mounted = sorted(_mounts(tmp_path_factory.getbasetemp()), reverse=True)
     for point in mounted:

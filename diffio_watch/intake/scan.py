@@ -193,8 +193,10 @@ def somebodys(root: str, path: str) -> str | None:
         folder = "/".join(parts[:depth])
         try:
             os.lstat(f"{root}/{folder}/{marker.NAME}")
-        except (FileNotFoundError, NotADirectoryError):
-            continue
+        except OSError as error:
+            if error.errno in _NOT_THERE:  # a link that leads to itself holds nothing
+                continue
+            raise
         return folder
     return None
 

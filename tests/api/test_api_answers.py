@@ -236,7 +236,8 @@ def check_never_a_crash_and_never_a_false_success(body: bytes, status: int, read
     except Ambiguous as error:
         str(error).encode()
         return
-    value = json.loads(body)
+    # a number that nobody could have meant is as good as none
+    value = json.loads(body, parse_int=lambda digits: int(digits) if len(digits) <= 300 else None)
     assert isinstance(value, dict)
     match result:
         case Generation():

@@ -244,7 +244,7 @@ def test_an_empty_file_fails_at_once_and_is_told_only_later(studio: Studio, monk
     drop(studio, "b.wav", b"")
     studio.start()
     studio.wait("a.wav", "b.wav", state="failed: empty")
-    assert studio.explain("a.wav") == ("job", "empty")
+    assert studio.explain("a.wav") == ("waiting", "empty_yet")
     drop(studio, "a.wav")  # a program that makes a file first and fills it later
     studio.wait("a.wav")
     assert studio.visible() == {"a.restored.wav", "a.wav.json"}
@@ -266,7 +266,8 @@ def test_a_copy_is_skipped_or_fetched_again_for_nothing_or_paid_for_as_configure
     assert studio.explain("copy.wav") == ("job", "duplicate")
     told = studio.sidecars()["copy.wav"]
     assert (told["state"], told["outputs"]) == ("skipped", [])
-    assert told["duplicate_of"] == {"job": studio.job("a.wav").id, "path": "a.wav"}
+    assert told["duplicate_of"] == {"job": studio.job("a.wav").id, "path": "a.wav",
+                                    "outputs": [{"type": "audio", "path": "a.restored.wav"}]}
     assert studio.service.charges == 3  # a in each inbox, and the copy where copies are processed
     (studio.outbox() / "a.restored.wav").unlink()
     drop(studio, "late.wav", content)

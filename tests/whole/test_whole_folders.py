@@ -113,9 +113,13 @@ def test_an_outbox_that_goes_away_in_the_middle_of_a_download_takes_it_up_again(
 
 
 def test_a_full_outbox_parks_what_is_paid_for_and_never_pays_again(mounts: Mounts, studio: Studio) -> None:
-    mounts.tmpfs(studio.outbox(), "size=1m")
+    mounts.tmpfs(studio.outbox(), "size=8m")
+    studio.service.change(seconds=LONG)
     (studio.inbox() / "a.wav").write_bytes(sound("a", 2 * MEGABYTE / 8000))
     studio.start()
+    studio.wait("a.wav", state="waiting")
+    mounts.change(studio.outbox(), "size=1m")
+    studio.ready()
     studio.wait("a.wav", state="downloading: disk")
     assert studio.visible() == set()
     assert studio.explain("a.wav") == ("job", "disk")
