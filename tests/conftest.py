@@ -31,6 +31,12 @@ def pytest_configure(config: pytest.Config) -> None:
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)  # also where the run itself was killed
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    """Tests leave folders a thousand deep: pytest's own clean-up, which comes now, goes down into them call by call."""
+    sys.setrecursionlimit(100_000)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Tests wait more than they reckon, for processes, disks and pauses: two for each core use what there is."""

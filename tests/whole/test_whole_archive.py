@@ -84,7 +84,7 @@ def test_a_stop_that_outlives_a_restart_is_told_again_once(archiving: Studio, tm
     archiving.start()
     (tmp_path / "archive").rename(tmp_path / "away")
     scope = f"inbox:{NAME}:archive"
-    until(lambda: scope in archiving.halts(), what=archiving.told)
+    until(lambda: archiving.events("work.halted"), what=archiving.told)
     assert [event["scope"] for event in archiving.events("work.halted")] == [scope]
     archiving.restart()
     until(lambda: archiving.events("work.still_halted"), what=archiving.told)
