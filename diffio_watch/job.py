@@ -154,6 +154,7 @@ class Job:
     upload: Literal["put", "multipart"] | None = None
     upload_id: str | None = None
     part_size: int | None = None
+    outlived: int = 0  # times in a row that the upload took longer than its session lived; from 1 on it goes alone
     uploaded: bool = False  # the service confirmed the whole upload
     idempotency_key: str | None = None
     body: str | None = None  # the generation request, exactly as it is sent: the intent

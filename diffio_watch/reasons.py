@@ -95,6 +95,9 @@ REASONS: Final[dict[str, Reason]] = {
                             "Put `api.base_url` back to go on with it, or `cancel {job}`."),
     "changed": Reason(Kind.PARKED, "The file changed while it was read; it has to settle again.", _BY_ITSELF),
     "twin": Reason(Kind.PARKED, "It may be a copy of {other}, which is being read first.", _BY_ITSELF),
+    "too_slow": Reason(Kind.PARKED, "Sending it takes about {needed}, and the service keeps an upload open for {life} only.",
+                       "Compress or split the recording, or see to a faster line; it is tried again by itself, alone."),
+    "turn": Reason(Kind.PARKED, "It waits for its turn: {detail}.", _BY_ITSELF),
     # stops of one inbox
     "unavailable": Reason(Kind.INBOX, "The inbox is not there: {detail}.",
                           "Mount it, or bring its marker back; `diffio-watch journal adopt {inbox}` takes over a new folder."),

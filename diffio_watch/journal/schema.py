@@ -186,6 +186,7 @@ CREATE INDEX jobs_state ON jobs (state, seq);
 CREATE INDEX jobs_delivered ON jobs (delivered_at) WHERE delivered_at IS NOT NULL;
 ALTER TABLE jobs ADD COLUMN released INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN minutes REAL;
+ALTER TABLE jobs ADD COLUMN outlived INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN form TEXT NOT NULL DEFAULT 'plain';
 ALTER TABLE jobs ADD COLUMN wish TEXT NOT NULL DEFAULT '';
 CREATE INDEX jobs_wish ON jobs (inbox) WHERE wish = 'anew';

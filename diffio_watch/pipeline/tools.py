@@ -15,10 +15,11 @@ from diffio_watch.api.shapes import DownloadLink, SignedPut
 from diffio_watch.api.storage import Storage
 from diffio_watch.clock import Clock
 from diffio_watch.config import Config, Inbox
-from diffio_watch.job import DownloadType, Job
+from diffio_watch.job import DownloadType, Job, State
 from diffio_watch.journal import Journal
 from diffio_watch.outbox import Outbox
 from diffio_watch.pipeline.hangs import FileCalls
+from diffio_watch.pipeline.lane import Lane
 from diffio_watch.pipeline.permits import Permits
 from diffio_watch.pipeline.sessions import Sessions
 
@@ -44,6 +45,7 @@ class Tools:
         seen_empty: when a job's project was first seen without its generation, in seconds since the epoch by job id.
             What an earlier process saw counts no more: nobody knows how long ago that was, for clocks are set.
         shown: outputs that this process gave their final names, by job id and type.
+        lane: who sends, and who has to go alone.
         permits: what was found out about keys.
         count_bought: raises the count that folders' markers get from here on, if anything was bought since.
         started: when this process began to use them, in seconds since the epoch.
@@ -67,6 +69,7 @@ class Tools:
     seen_empty: dict[str, float] = field(default_factory=dict)
     shown: set[tuple[str, DownloadType]] = field(default_factory=set)
     files: FileCalls = field(default_factory=FileCalls)
+    lane: Lane = field(init=False)
     permits: Permits = field(init=False)
     count_bought: Callable[[], None] = _nothing
     started: float = field(init=False)
@@ -74,6 +77,7 @@ class Tools:
 
     def __post_init__(self) -> None:
         self.started = self.clock.now()
+        self.lane = Lane(self.clock)
         self.permits = Permits(self.clock)
 
     @property
@@ -127,5 +131,7 @@ class Tools:
         self._noted.pop(job.id, None)
         self.seen_empty.pop(job.id, None)
         self.shown -= {key for key in list(self.shown) if key[0] == job.id}
+        if job.state is not State.UPLOADING:
+            self.lane.done(job.id)
         for key in [key for key in list(self.links) if key[0] == job.id]:
             del self.links[key]

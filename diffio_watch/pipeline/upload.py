@@ -11,7 +11,7 @@ from diffio_watch.disk.names import show
 from diffio_watch.intake.judge import Place
 from diffio_watch.job import Job, Part, State
 from diffio_watch.outbox import types
-from diffio_watch.pipeline import guard, twins
+from diffio_watch.pipeline import guard, lane, twins
 from diffio_watch.pipeline.content import Changed, Original
 from diffio_watch.pipeline.listed import Listed
 from diffio_watch.pipeline.outcome import NO_PROJECT, Outcome, go, hold, new_project
@@ -44,6 +44,9 @@ def queued(job: Job, tools: Tools) -> Outcome:
 def uploading(job: Job, tools: Tools) -> Outcome:
     """One of: make the project, start its session, send the file."""
     now = tools.clock.now()
+    blocked = tools.lane.blocked(job)
+    if blocked is not None:
+        return blocked
     if job.project_id is None:
         return _create(job, tools)
     if job.base_url != tools.base_url:
@@ -53,9 +56,12 @@ def uploading(job: Job, tools: Tools) -> Outcome:
         target = tools.put_targets.get(job.id)
         if target is None:  # the URL lived in memory only
             return new_project(job, now, "the upload URL is gone")
-        with _original(job, tools) as original:
-            tools.storage.put(target, original.part(0, job.size))
-            return _arrived(job, tools, original)
+        try:
+            with tools.lane.sending(job, 0) as meter, _original(job, tools, meter) as original:
+                tools.storage.put(target, original.part(0, job.size))
+                return _arrived(job, tools, original)
+        except api.SessionLost as lost:
+            return _outlived(job, tools, lost, target.expires_at)
     session = tools.sessions.load(job.id)
     if session is None:
         return new_project(job, now, "the upload session is gone")
@@ -64,6 +70,8 @@ def uploading(job: Job, tools: Tools) -> Outcome:
         return go(upload_id=upload_id, part_size=part_size, parks=job.parks)
     try:
         return _send(job, tools, session)
+    except api.SessionLost as lost:
+        return _outlived(job, tools, lost, session.expires_at)
     except Changed:
         if len(tools.journal.parts(job.id)) < _parts(job):  # else it may be complete, and nothing to abort
             abort(job, tools, session)
@@ -77,6 +85,7 @@ def _create(job: Job, tools: Tools) -> Outcome:
     project = tools.api.create_project(
         file_name=show(name), content_type=types.content_type(job.media, name), content_length=job.size,
         file_format=types.label(job.media, name), params=job.settings.project_params, key=key)
+    tools.lane.made(job)
     made = {**NO_PROJECT, "base_url": tools.base_url, "project_id": project.project_id, "key_print": print_of_key,
             "parks": job.parks}
     if project.session is not None:
@@ -85,6 +94,16 @@ def _create(job: Job, tools: Tools) -> Outcome:
     assert project.put is not None
     tools.put_targets[job.id] = project.put
     return go(**{**made, "upload": "put"})
+
+
+def _outlived(job: Job, tools: Tools, lost: api.SessionLost, expires_at: float | None) -> Outcome:
+    """The session is lost while it is sent: perhaps because the line is too thin for it."""
+    now = tools.clock.now()
+    slow = lane.outlived(job, tools.lane.meter(job), now, tools.clock.monotonic(), expires_at)
+    if slow is None:
+        raise lost
+    tools.lane.done(job.id)
+    return slow
 
 
 def _parts(job: Job) -> int:
@@ -97,7 +116,8 @@ def _send(job: Job, tools: Tools, session: Session) -> Outcome:
     assert job.upload_id is not None
     assert job.part_size is not None
     confirmed = {part.number: part for part in tools.journal.parts(job.id)}
-    with _original(job, tools) as original:
+    before = sum(part.size for part in confirmed.values())
+    with tools.lane.sending(job, before) as meter, _original(job, tools, meter) as original:
         for number in range(1, _parts(job) + 1):
             offset = (number - 1) * job.part_size
             body = original.part(offset, min(job.part_size, job.size - offset))
@@ -107,6 +127,13 @@ def _send(job: Job, tools: Tools, session: Session) -> Outcome:
                 original.check()
                 confirmed[number] = Part(number, etag, body.size, body.sha256)
                 tools.journal.confirm_part(job, confirmed[number])
+                meter.at(offset + body.size)
+                slow = lane.hopeless(job, meter, tools.clock.now(), tools.clock.monotonic(), session.expires_at,
+                                     job.size - offset - body.size)
+                if slow is not None:
+                    abort(job, tools, session)
+                    tools.lane.done(job.id)
+                    return slow
             else:  # size and time alone do not show that it is still the file of which this part was sent
                 body.read()
                 if body.sha256 != sent.sha256:
@@ -120,8 +147,8 @@ def _send(job: Job, tools: Tools, session: Session) -> Outcome:
             tools.log.info("upload.session_lost", **about(job))
             try:
                 stored = tools.api.complete_project_upload(job.project_id or "")
-            except api.NotReady:
-                raise lost from None
+            except (api.NotReady, api.NotFound, api.Rejected, api.ModelRetired):
+                raise lost from None  # whatever it says, it is not there
         else:
             stored = tools.api.complete_project_upload(job.project_id or "")
         if stored.size_bytes is not None and stored.size_bytes != job.size:
@@ -144,7 +171,8 @@ def _arrived(job: Job, tools: Tools, original: Original) -> Outcome:
     # of the same content at this place there may be jobs that never came to anything
     runs = [one.run for one in tools.journal.jobs_at(job.inbox, job.path) if one.id != job.id and one.sha256 == sha256]
     run = max(runs) + 1 if job.run in runs else job.run
-    done = go(state=State.GENERATING, run=run, sha256=sha256, uploaded=True, uploaded_at=now, due_at=now, progress=None)
+    done = go(state=State.GENERATING, run=run, sha256=sha256, uploaded=True, uploaded_at=now, due_at=now, progress=None,
+              outlived=0)
     held = twins.unproven(job, tools, lambda: sha256)  # a journal of the past may go on with an upload too
     return done if held is None else Outcome({**done.changes, **held.changes}, rest=True)
 
@@ -186,8 +214,10 @@ def release(tools: Tools, holds: Callable[[str], bool]) -> None:
         tools.sessions.remove(job_id)
 
 
-def _original(job: Job, tools: Tools) -> Original:
+def _original(job: Job, tools: Tools, meter: lane.Running | None = None) -> Original:
     def tick(read: int) -> None:
+        if meter is not None:
+            meter.at(read)
         if tools.stop.is_set():
             raise api.Stopped("the program is stopping")
         tools.note_progress(job, 100.0 * read / max(1, job.size))
