@@ -39,8 +39,8 @@ def init(path: Path | None, inbox: Path, outbox: Path, group: str | None) -> int
         for folder in (inbox, outbox):
             must_be_here(str(folder))
         inbox, outbox = (Path(os.path.abspath(folder.expanduser())) for folder in (inbox, outbox))
-        text = render_init(inbox, outbox).encode()
-        config = parse(text, os.environ, file="what would be written")
+        config = parse(render_init(inbox, outbox).encode(), os.environ, file=str(path))
+        text = render_init(inbox, outbox, state_dir=config.state_dir).encode()
     except Wrong as wrong:
         raise Trouble(f"{wrong.message} {wrong.remedy}", REFUSED) from wrong
     except ConfigError as error:

@@ -23,8 +23,11 @@ def example() -> str:
     return next(place for place in _PLACES if place.is_file()).read_text(encoding="utf-8")
 
 
-def render_init(inbox: os.PathLike[str] | str, outbox: os.PathLike[str] | str, *, name: str | None = None) -> str:
+def render_init(inbox: os.PathLike[str] | str, outbox: os.PathLike[str] | str, *, name: str | None = None,
+                state_dir: os.PathLike[str] | str | None = None) -> str:
     """A commented configuration with one inbox. `name` is the inbox's; without it, its folder's name serves.
+
+    `state_dir` stands in it, so that whoever reads it means one and the same journal; None leaves it out.
 
     Raises:
         Wrong: a path is not absolute or can't be written in the file, or `name` is no name.
@@ -37,6 +40,8 @@ def render_init(inbox: os.PathLike[str] | str, outbox: os.PathLike[str] | str, *
     for key, value in (("name", called), ("path", _quoted(inbox)), ("outbox", _quoted(outbox))):
         before, held, after = re.split(rf"(?m)(?<=^  [- ] {key}: )(\S+ *)", text, maxsplit=1)
         text = before + f"{value} ".ljust(len(held)) + after
+    if state_dir is not None:
+        text = re.sub(r"(?m)^state_dir:$", lambda _: f"state_dir: {_quoted(state_dir)}", text, count=1)
     return f"# yaml-language-server: $schema={SCHEMA_FILE.as_uri()}\n{text}"
 
 

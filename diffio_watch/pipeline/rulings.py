@@ -73,6 +73,9 @@ def retry(job: Job, now: float, *, as_is: bool = False, missing: Collection[str]
         return _hasten(job, now, settings, stop)
     if job.state is State.DELIVERED:
         return _fetch_again(job, now, missing)
+    if code == "own_output":
+        return _no(f"is what this program made itself: `diffio-watch retry --fresh {job.id}` restores it once more, "
+                   "and pays.")
     if job.state is State.FAILED and code in _SPENT:
         return _no(f"has nothing left to go on from: the generation is lost ({code}). "
                    f"`diffio-watch retry --fresh {job.id}` buys a new one.")

@@ -26,6 +26,9 @@ def test_init_writes_a_configuration_that_loads_and_makes_the_folders(place: Pla
     assert done.code == 0, done.err
     config = load(target, {})
     assert (config.inboxes[0].path, config.inboxes[0].outbox) == (inbox, place.root / "results")
+    # whoever reads it means this journal
+    assert load(target, {"HOME": "/home/else", "STATE_DIRECTORY": "/else"}).state_dir == config.state_dir
+    assert f"state_dir: {config.state_dir}\n" in target.read_text()
     assert inbox.is_dir()
     assert (place.root / "results").is_dir()
     assert "#" in target.read_text()

@@ -71,8 +71,9 @@ def test_it_is_known_in_every_inbox_whatever_is_wished_of_copies(
 def test_a_person_who_asks_for_it_gets_it_restored_once_more(house: House, service: Sandbox) -> None:
     content = restored(house, service)
     job = skipped(house, house.drop("x.wav", content))
-    assert house.ask("retry", jobs=[job.id]).exit == 0
-    skipped(house, job.id)
+    answer = house.ask("retry", jobs=[job.id])
+    assert answer.exit == 1
+    assert "retry --fresh" in answer.lines[0]
     assert service.charges == 1
     answer = house.ask("retry", jobs=[job.id], fresh=True)
     assert answer.exit == 0
@@ -134,6 +135,22 @@ def _hash(content: bytes) -> str:
 
 def _never() -> str:
     raise AssertionError("a file was read whose size tells enough")
+
+
+def test_dropped_again_it_is_the_same_still_and_brings_nothing_back(house: House, service: Sandbox) -> None:
+    """Also where what it was made of was taken out of the outbox long ago."""
+    content = restored(house, service)
+    job = skipped(house, house.drop("x.wav", content))
+    (house.outbox() / "talk.restored.wav").unlink()
+    (house.inbox() / "x.wav").unlink()
+    house.journal.vanish("podcasts", ["x.wav"])
+    house.drop("x.wav", content)
+    house.run(120)
+    house.chores()
+    house.finish()
+    assert house.job(job.id).state is State.SKIPPED
+    assert (service.charges, service.calls["download"]) == (1, 1)
+    assert not (house.outbox() / "talk.restored.wav").exists()
 
 
 def test_the_file_itself_stays_where_it_is(house: House, service: Sandbox) -> None:
