@@ -39,6 +39,7 @@ def finished(journal: Journal, halts: Halts, inboxes: dict[str, Now], started: f
            for name in inboxes for state in OPEN for paid in (False, True)):
         return False
     return not any(_notices_go(journal, name, started, now) or _originals_go(journal, halts, name, started, now)
+                   or journal.wishes(name, 1)
                for name in inboxes
                    if halts.blocked(name, State.DOWNLOADING, paid=True) is None)
 

@@ -67,6 +67,8 @@ def _missing(job: Job, config: Config) -> list[str]:
     """
     from diffio_watch.disk.marker import NAME
     from diffio_watch.job import State
+    from diffio_watch.outbox import Outbox
+    from diffio_watch.outbox.errors import OutboxError
     from diffio_watch.outbox.names import sidecar_of
 
     inbox = next((inbox for inbox in config.inboxes if inbox.name == job.inbox), None)
@@ -74,9 +76,12 @@ def _missing(job: Job, config: Config) -> list[str]:
         return []
     if not os.path.lexists(os.path.join(inbox.outbox, NAME)):
         raise Trouble(f"The outbox of {job.inbox}, {inbox.outbox}, is not there: mount it first.", FAILED)
-    paths: dict[str, str] = {one.type: one.path for one in job.outputs if one.path is not None}
-    paths |= {"sidecar": sidecar_of(job)}
-    return [kind for kind, path in paths.items() if not os.path.lexists(os.path.join(inbox.outbox, path))]
+    outbox = Outbox(str(inbox.outbox), inbox=inbox.name, available=lambda: None)
+    try:
+        missing: list[str] = [one.type for one in job.outputs if one.state == "published" and not outbox.there(one)]
+    except OutboxError as error:
+        raise Trouble(f"The outbox of {job.inbox} can't be looked at: {error}.", FAILED) from error
+    return missing + ([] if os.path.lexists(os.path.join(inbox.outbox, sidecar_of(job))) else ["sidecar"])
 
 
 def _ask_first(work: Workplace, found: Sequence[Job], model: str | None, *, as_json: bool) -> None:

@@ -31,6 +31,8 @@ class ErrorFiles:
         self.filesystem: int | None = None  # its number, once somebody asked what is free there
         self._tell = tell
         self._told: set[str] = set()
+        # how outputs looked when they were last read and had their bytes, by path
+        self._read: dict[str, tuple[tuple[int, int, int], str]] = {}
 
     def write_error(self, job: Job) -> bool:
         """Write or refresh the error file of a failed or held job; False if something else has its name."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
@@ -24,7 +25,7 @@ from diffio_watch.job import DownloadType, Form, Job, Output, State
 from diffio_watch.outbox import names, sidecar
 from diffio_watch.outbox.error_files import ErrorFiles
 from diffio_watch.outbox.errors import ContentLost, DiskTrouble, NameTaken, translated
-from diffio_watch.outbox.files import holds, size_of, unlink
+from diffio_watch.outbox.files import content, holds, size_of, status_of, unlink
 from diffio_watch.outbox.names import Plan
 from diffio_watch.outbox.recall import told
 from diffio_watch.outbox.rehearsal import takes
@@ -34,6 +35,7 @@ from diffio_watch.outbox.walk import Aside, join, nobody, sweep, walk
 from diffio_watch.outbox.withdraw import withdraw_sidecar
 
 _KINDS: Final[tuple[names.TempKind, ...]] = ("audio", "video", "transcript", "sidecar", "error")
+_MOST_READ: Final = 10_000  # outputs whose looks are remembered
 _HIGH: Final = 999  # a number that is as long as any that comes to be
 
 
@@ -175,6 +177,26 @@ class Outbox(ErrorFiles):
         folder, name = os.path.split(path)
         with self.root.existing(folder) as fd:
             return fd is not None and size_of(name, fd) == size
+
+    def there(self, output: Output, tick: Callable[[], None] = lambda: None) -> bool:
+        """Whether a published output's bytes are still where they were put: another take may have its name and size.
+
+        It is read once, and again only when the file looks otherwise. `tick` is called meanwhile, and may raise.
+        """
+        path, size, sha256 = _facts(output)
+        folder, name = os.path.split(path)
+        with self.root.existing(folder) as fd:
+            status = None if fd is None else status_of(name, fd)
+            if fd is None or status is None or not stat.S_ISREG(status.st_mode) or status.st_size != size:
+                return False
+            looks = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+            if self._read.get(path) != (looks, sha256):
+                if content(name, fd, tick) != sha256:
+                    return False
+                if len(self._read) >= _MOST_READ:
+                    self._read.clear()
+                self._read[path] = looks, sha256
+            return True
 
     def write_sidecar(self, job: Job, earlier: Job | None = None, *, taken: Collection[DownloadType] = ()) -> str:
         """Write the sidecar of a delivered or skipped job, and tell its path.

@@ -1,6 +1,6 @@
 """What is to be done for one inbox beside its jobs' way: one thread each, so that a hung share hangs no other.
 
-Is the outbox there, and has it room? Error files, originals, and held jobs whose day is over.
+Is the outbox there, and has it room? Error files, originals, what was dropped anew, and held jobs whose day is over.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from diffio_watch.pipeline.outcome import Stop, pause
 from diffio_watch.pipeline.rulings import way
 from diffio_watch.pipeline.telling import about
 from diffio_watch.pipeline.tools import Tools
+from diffio_watch.pipeline.wishes import Wishes
 from diffio_watch.reasons import because
 
 _SWEEP_EVERY: Final = 86_400.0  # what cancelled downloads leave behind
@@ -57,6 +58,7 @@ class Chores:
         self._beat = beat
         self._outbox = tools.outboxes[inbox.name]
         self._notices = Notices(inbox, tools.journal, self._outbox, tools.log, self._tick)
+        self._wishes = Wishes(inbox.name, tools.journal, self._outbox, tools.log, self._tick)
         self._aside = Aside()
         self._looked_at = float("-inf")
         self._quiet_until = 0.0
@@ -92,7 +94,7 @@ class Chores:
         if now - self._looked_at >= _ROOM_EVERY:
             self._looked_at = now
             self._try(lambda _: self._look(), now)
-        for chore in (self._notices.once, self._originals):
+        for chore in (self._notices.once, self._wishes.once, self._originals):
             if now >= self._quiet_until:
                 self._try(chore, now)
 

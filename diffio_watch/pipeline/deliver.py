@@ -241,8 +241,8 @@ def _duplicate(job: Job, tools: Tools) -> Outcome:
     if earlier is None or earlier.generation_id is None:
         return hold(job, "duplicate_gone", other=show(earlier.path) if earlier else "an unknown file")
     published = [output for output in earlier.outputs if output.state == "published"]
-    with tools.files.call(job.inbox):
-        there = bool(published) and all(tools.outbox(job).present(output) for output in published)
+    with tools.files.call(job.inbox, SYNC_PATIENCE):
+        there = bool(published) and all(tools.outbox(job).there(output) for output in published)
     if not there:
         return go("the earlier outputs are gone and fetched again", base_url=earlier.base_url,
                   key_print=earlier.key_print, project_id=earlier.project_id, generation_id=earlier.generation_id,

@@ -25,14 +25,17 @@ _CLOCK_SKEW = 3600.0  # seconds; a token that is kept a little too long is of no
 def queued(job: Job, tools: Tools) -> Outcome:
     """Let a job in: unless the day's limit is reached, or its content was restored before."""
     now = tools.clock.now()
-    over = guard.over_limit(job, tools.config.limits, guard.spent_today(tools.journal, now))
-    if over is not None:
-        return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
     with _original(job, tools) as original:
-        for look in (twins.own, twins.unproven, twins.twin, twins.copy):
+        for look in (twins.own, twins.twin, twins.copy):
             found = look(job, tools, original.sha256)
-            if found is not None:
+            if found is not None:  # what was bought before is had on any day
                 return found
+        over = guard.over_limit(job, tools.config.limits, guard.spent_today(tools.journal, now))
+        if over is not None:
+            return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
+        gap = twins.unproven(job, tools, original.sha256)
+        if gap is not None:
+            return gap
     short = ready(job, tools)
     if short.changes:
         return short
