@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from typing import Literal
+from typing import Final, Literal
 
 from diffio_watch.job import Job
 from diffio_watch.journal.jobs import Jobs
 from diffio_watch.journal.rows import dump
+
+# nobody is helped by an error file: its original is gone, or a later job at its path was delivered
+_MOOT: Final = (
+    "NOT EXISTS (SELECT 1 FROM files WHERE files.inbox = jobs.inbox AND files.path = jobs.path) "
+    "OR EXISTS (SELECT 1 FROM jobs AS later WHERE later.inbox = jobs.inbox AND later.path = jobs.path "
+    "AND later.seq > jobs.seq AND later.state = 'delivered')")
 
 
 class Aftermath(Jobs):
@@ -27,10 +33,10 @@ class Aftermath(Jobs):
 
         `without` are ids of jobs that are to be left out.
         """
-        return self._jobs("error_file = 0 AND state IN ('failed', 'held') AND inbox = ? "
+        return self._jobs("error_file = 0 AND state IN ('failed', 'held') AND inbox = ? "  # noqa: S608 - a constant
                           "AND (state = 'held' OR due_at <= ?) "
                           "AND (state = 'held' OR EXISTS (SELECT 1 FROM files WHERE files.job = jobs.id)) "
-                          "AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?",
+                          f"AND NOT ({_MOOT}) AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?",
                           inbox, now, dump(list(without)), limit)
 
     def notices_stale(self, inbox: str, limit: int = 200, *, without: Collection[str] = ()) -> list[Job]:
@@ -39,10 +45,7 @@ class Aftermath(Jobs):
         `without` are ids of jobs that are to be left out.
         """
         return self._jobs(
-            "error_file = 1 AND inbox = ? AND (state IN ('delivered', 'skipped', 'cancelled') "
-            "OR NOT EXISTS (SELECT 1 FROM files WHERE files.inbox = jobs.inbox AND files.path = jobs.path) "
-            "OR EXISTS (SELECT 1 FROM jobs AS later WHERE later.inbox = jobs.inbox AND later.path = jobs.path "
-            "AND later.seq > jobs.seq AND later.state = 'delivered')) "
+            f"error_file = 1 AND inbox = ? AND (state IN ('delivered', 'skipped', 'cancelled') OR {_MOOT}) "  # noqa: S608 - a constant
             "AND id NOT IN (SELECT value FROM json_each(?)) LIMIT ?", inbox, dump(list(without)), limit)
 
     def held_drop(self, inbox: str) -> tuple[int, Job | None]:

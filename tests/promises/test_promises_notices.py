@@ -212,3 +212,21 @@ def test_a_file_that_can_not_be_read_is_told_after_15_minutes_and_no_longer_than
         house.clock.advance(20)
     assert house.visible() == set()
     assert house.journal.unread_notices("podcasts") == set()
+
+
+def test_a_held_job_whose_original_is_gone_leaves_no_error_file_and_the_folder_alone(house: House) -> None:
+    """What was paid for is still held, visibly in `status`; nobody has to look at a file of it for ever."""
+    job = house.drop("a.wav")
+    house.journal.commit(house.job(job), state=State.HELD, because=because("conflict", detail="x"), due_at=None,
+                         intent_at=house.clock.now())
+    house.chores()
+    assert house.visible() == {ERROR}
+    (house.inbox() / "a.wav").unlink()
+    house.journal.vanish("podcasts", ["a.wav"])
+    versions = set()
+    for _ in range(4):
+        house.chores()
+        assert house.visible() == set()
+        versions.add(house.job(job).version)
+    assert len(versions) == 1
+    assert house.job(job).state is State.HELD
