@@ -12,15 +12,15 @@ import structlog
 
 from diffio_watch.disk.names import show
 from diffio_watch.intake.blind import Blind, noted
+from diffio_watch.intake.each import all_or_each
 from diffio_watch.intake.junk import Rules
 from diffio_watch.intake.presence import Desk, Presence
 from diffio_watch.intake.reading import Interrupted
 from diffio_watch.intake.scan import RootGone, Scan, Seen, inside, scan, somebodys
 from diffio_watch.intake.settle import Settling
-from diffio_watch.intake.standing import Standing, is_absent
+from diffio_watch.intake.standing import Standing, is_absent, is_same
 from diffio_watch.intake.watch import identity
 from diffio_watch.job import Media, State
-from diffio_watch.journal.records import Known
 
 _SOON: Final = 1.0  # seconds
 _MOST_LINES: Final = 20  # of the log, about files that were renamed at once
@@ -48,6 +48,7 @@ class Finder:
         self._files = files
         self._rules = Rules.of(inbox)
         self._missing: set[str] = set()  # absent in the last scan; gone if absent in the next one too
+        self._not_followed: set[str] = set()  # renamed files that the journal could not take for such
         self._somebodys: set[str] = set()  # folders with a marker, as the last scan met them
         self._earliest = 0.0  # for a scan, monotonic: a big inbox is not scanned all the time
         self.doubtful: set[str] = set()  # paths whose job was changed in the journal by others
@@ -118,10 +119,17 @@ class Finder:
                 self._files.see(path, seen[path], now, at, new=False, slow=True)
 
     def move(self, moves: dict[str, str]) -> None:
-        """Files were renamed: from their old paths to their new ones."""
+        """Files were renamed: from their old paths to their new ones. What can't be followed settles as a new file."""
         if not moves:
             return
-        self._desk.journal.move(self._desk.name, list(moves.items()))
+        desk = self._desk
+
+        def not_followed(move: tuple[str, str], error: Exception) -> None:
+            _log.exception("file.not_followed", inbox=desk.name, path=show(move[1]), was=show(move[0]), exc_info=error)
+            self._not_followed.add(move[1])
+            del moves[move[0]]
+
+        all_or_each(list(moves.items()), lambda some: desk.journal.move(desk.name, some), not_followed)
         self.standing.moved(list(moves.items()))
         for new in moves.values():
             self._files.drop(new)
@@ -135,6 +143,8 @@ class Finder:
         known = self.standing.get(path)
         if known is not None and known.renamed and is_same(replace(known, renamed=False), facts):
             return None  # its equals may have been renamed too: it came from one place only
+        if path in self._not_followed:
+            return None
         try:
             return self.standing.former_name(self._presence.place, path, facts, self._desk.going, taken)
         except OSError:
@@ -230,10 +240,13 @@ class Finder:
         gone = sorted(absent & self._missing)
         self._missing = absent - set(gone)
         if gone:
-            self._desk.journal.vanish(self._desk.name, gone)
+            all_or_each(gone, lambda some: self._desk.journal.vanish(self._desk.name, some), self._not_gone)
             for path in gone:
                 self.standing.remove(path)
             _log.debug("files.vanished", inbox=self._desk.name, count=len(gone))
+
+    def _not_gone(self, path: str, error: Exception) -> None:
+        _log.exception("file.not_forgotten", inbox=self._desk.name, path=show(path), exc_info=error)
 
     def _look(self, path: str, walked: set[str]) -> dict[str, Seen]:
         """What a hint leads to: a file, a folder with all that is in it, or nothing. Adds what it `walked` through."""
@@ -281,9 +294,3 @@ class Finder:
     def _walk(self, below: str) -> Scan:
         return scan(self._desk.root, self._rules, inodes=self._presence.mount.inodes, going=self._desk.going,
                     below=below, follow_symlinks=self._desk.inbox.follow_symlinks)
-
-
-def is_same(known: Known, facts: Seen) -> bool:
-    """Whether a file is surely the one the journal knows at its path, so that it is not read again."""
-    return not known.changed and not known.renamed and (known.size, known.mtime_ns) == (facts.size, facts.mtime_ns) \
-        and (not known.inode or not facts.inode or known.inode == facts.inode)

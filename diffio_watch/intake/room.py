@@ -7,7 +7,7 @@ an inbox that was there before and after.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -16,6 +16,7 @@ import structlog
 from diffio_watch.clock import Clock
 from diffio_watch.config import Inbox
 from diffio_watch.disk import marker, names
+from diffio_watch.intake.each import all_or_each
 from diffio_watch.intake.find import Finder
 from diffio_watch.intake.judge import UNREAD, Alone, Changed, Finished, Gone, Look, Same, Verdict, Wait, judge
 from diffio_watch.intake.presence import Desk, Memory, Presence
@@ -259,22 +260,22 @@ class Intake:
                 _log.info("job.queued", job=one.job_id, inbox=self.name, path=file.path)
 
     def _journalled(self, files: list[Found], coming: list[float]) -> list[Placed]:
-        """Journal files all at once; where one of them can't be, each by itself, so that it keeps no other back."""
-        try:
-            placed = self._desk.journal.place(self.name, files, batch_limit=self._approve_over, settling=coming)
-        except (Interrupted, JournalTrouble, MemoryError):
-            raise
-        except Exception as error:  # noqa: BLE001  # a row that can't be is a bug, and ends no work on the others
-            if len(files) > 1:
-                return [one for file in files for one in self._journalled([file], coming)]
-            path = files[0].path
-            entry = self._files.get(path)
-            _log.exception("file.not_journalled", inbox=self.name, path=names.show(path))
-            pause = min(2.0 ** min(entry.tries if entry.why == "internal" else 0, 16), _LONGEST_PAUSE)
-            self._files.hold(path, "internal", f"{type(error).__name__}: {error}",
-                             self._desk.clock.monotonic() + pause)
-            return []
+        """Journal files all at once; where one of them can't be, each by itself."""
+        placed: list[Placed] = []
+
+        def place(some: Sequence[Found]) -> None:
+            placed.extend(self._desk.journal.place(self.name, some, batch_limit=self._approve_over, settling=coming))
+
+        all_or_each(files, place, self._not_journalled)
         held = sum(1 for one in placed if one.outcome == "held")
         if held:
             _log.warning("jobs.held", inbox=self.name, reason="drop_size", files=held)
         return placed
+
+    def _not_journalled(self, file: Found, error: Exception) -> None:
+        """It waits with its words, for longer each time."""
+        entry = self._files.get(file.path)
+        _log.exception("file.not_journalled", inbox=self.name, path=names.show(file.path), exc_info=error)
+        pause = min(2.0 ** min(entry.tries if entry.why == "internal" else 0, 16), _LONGEST_PAUSE)
+        self._files.hold(file.path, "internal", f"{type(error).__name__}: {error}",
+                         self._desk.clock.monotonic() + pause)

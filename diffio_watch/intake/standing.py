@@ -94,6 +94,12 @@ class Standing:
                 if not seen.inode or not (number := self._by_path[path].inode) or number == seen.inode]
 
 
+def is_same(known: Known, facts: Seen) -> bool:
+    """Whether a file is surely the one the journal knows at its path, so that it is not read again."""
+    return not known.changed and not known.renamed and (known.size, known.mtime_ns) == (facts.size, facts.mtime_ns) \
+        and (not known.inode or not facts.inode or known.inode == facts.inode)
+
+
 def is_absent(place: Place, path: str) -> bool:
     """Whether there is surely no regular file at a path. What can't be told is no absence."""
     try:

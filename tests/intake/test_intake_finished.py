@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace as Status
 from typing import Any
@@ -339,6 +339,26 @@ class TestOneOfMany:
         assert entry.next_look_at is not None
         guilty.pass_time(600.0)
         assert len(guilty.journal.jobs()) == 2
+
+    def test_a_rename_that_the_journal_can_not_follow_is_a_new_file_and_the_others_are_followed(
+            self, room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+        for number, name in enumerate(("a.wav", "b.wav"), 1):
+            room.drop(name, number)
+        room.pass_time(3.0)
+        jobs = {job.path: job.id for job in room.journal.jobs()}
+        move = room.journal.move
+
+        def refuse(inbox: str, moves: Sequence[tuple[str, str]]) -> None:
+            if any(old == "b.wav" for old, _ in moves):
+                raise ValueError("no")
+            move(inbox, moves)
+
+        monkeypatch.setattr(room.journal, "move", refuse)
+        for name in ("a", "b"):
+            (room.inbox / f"{name}.wav").rename(room.inbox / f"new {name}.wav")
+        room.pass_time(20.0)
+        assert room.job("new a.wav").id == jobs["a.wav"]
+        assert room.states() == {"new a.wav": "queued", "b.wav": "cancelled: vanished", "new b.wav": "queued"}
 
 
 def test_a_file_whose_job_waits_for_it_is_looked_at_although_it_is_excluded_by_now(tmp_path: Path) -> None:
