@@ -16,7 +16,7 @@ from diffio_watch.journal import Journal
 from diffio_watch.journal.folders import OLD_COPY
 from diffio_watch.notify import notify, reloading
 from diffio_watch.parts import Parts
-from diffio_watch.startup import CannotRun, refuse_strangers
+from diffio_watch.startup import CannotRun, refuse_strangers, without_effect
 
 
 class OldCopy(CannotRun):
@@ -98,5 +98,7 @@ class Reload:
             self.apply(changes.config)
             parts.maker.change(parts, changes)
             self.log.info("config.reloaded", file=source.file, changes=list(changes.told))
+            if idle := without_effect(changes.config):
+                self.log.warning("config.without_effect", keys=idle)
         notify("READY=1")
         return True

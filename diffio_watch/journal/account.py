@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from diffio_watch.disk import names
 from diffio_watch.job import Because, Job, State
 from diffio_watch.journal.files import Files
 from diffio_watch.journal.rows import dump, dump_because, load_because
@@ -127,7 +128,7 @@ class Account(Files):
         """Leave a request of somebody for the daemon; its number."""
         with self.transaction() as db:
             number = db.execute("INSERT INTO requests (command, args, at, who) VALUES (?, ?, ?, ?)",
-                                (command, dump(args), self.clock.now(), who[:_LONGEST_NAME])).lastrowid
+                                (command, dump(args), self.clock.now(), names.whole(who)[:_LONGEST_NAME])).lastrowid
             assert number is not None
             return number
 

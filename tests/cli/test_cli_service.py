@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_place import NOBODY, REPOSITORY, clean
+from cli_place import NOBODY, REPOSITORY, Place, clean
 
 from diffio_watch.cli import service
+from diffio_watch.job import State
+from diffio_watch.reasons import because
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
 STATUS = """Name:\tpython3
@@ -134,3 +136,21 @@ import rich.table, rich.console, rich.text, rich.live, pymediainfo
 from diffio_watch.cli import main
 main(sys.argv[1:])
 """
+
+
+def test_who_asks_is_the_person_behind_sudo() -> None:
+    mine = service.asker({})
+    assert mine
+    expected = "anna (sudo)" if os.getuid() == 0 else mine
+    assert service.asker({"SUDO_USER": "anna"}) == expected  # who is not root says himself only who he is
+
+
+def test_what_a_person_did_stands_in_the_history_of_each_job_it_changed(place: Place,
+                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_USER", "anna")
+    held = place.add("a.wav", state=State.HELD, because=because("daily_limit"))
+    other = place.add("b.wav")
+    assert place.run("approve", held.id).code == 0
+    with place.journal() as journal:
+        assert any(event.detail == f"approve: asked by {service.asker()}" for event in journal.history(held.id))
+        assert not any("asked by" in event.detail for event in journal.history(other.id))

@@ -52,6 +52,12 @@ def test_requests_are_answered_in_the_order_they_were_asked(journal: Journal, cl
     assert [one.id for one in journal.open_requests()] == [second]
 
 
+def test_who_asks_is_remembered_whatever_his_name_is(journal: Journal) -> None:
+    for who, kept in (("anna (sudo)", "anna (sudo)"), ("a\udcff", "a\\udcff"), ("x" * 500, "x" * 100), ("", "")):
+        journal.ask("pause", {}, who)
+        assert journal.open_requests()[-1].who == kept
+
+
 def test_another_process_may_ask_while_the_daemon_has_the_journal_open(journal: Journal) -> None:
     with Journal.open(journal.state_dir) as asker:
         number = asker.ask("pause", {"inbox": None})

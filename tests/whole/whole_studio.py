@@ -291,11 +291,11 @@ class Studio:
         with self.journal() as journal:
             return {entry.path: entry.because.code for entry in journal.settling_in(name)}
 
-    def events(self, event: str) -> list[dict[str, Any]]:
-        """The log's events of one kind."""
+    def events(self, event: str = "") -> list[dict[str, Any]]:
+        """The log's events of one kind, or all."""
         lines = self.log_file.read_text().splitlines() if self.log_file.exists() else []
         told = [json.loads(line) for line in lines if line.startswith("{")]
-        return [each for each in told if each["event"] == event]
+        return [each for each in told if event in ("", each["event"])]
 
     def told(self) -> str:
         """How things are, for a failing assertion."""
