@@ -247,7 +247,7 @@ def _follow(view: View, process: subprocess.Popen[bytes], folder: Path, seen: _S
     pace, began = Pace(), time.monotonic()
     console = Console(highlight=False)
     told: set[str] = set()
-    with Live(console=console, auto_refresh=False, transient=True) if sys.stdout.isatty() else nullcontext() as screen:
+    with Live(console=console, auto_refresh=False, transient=True) if draw.is_live() else nullcontext() as screen:
         while not (seen.paths and all(seen.rests(path) for path in seen.paths)):
             time.sleep(_EVERY)
             _must_run(process, folder)

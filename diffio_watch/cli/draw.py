@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import shutil
 import sys
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -41,6 +42,16 @@ def write(what: RenderableType) -> None:
     else:
         sys.stdout.write(plain(what))
         sys.stdout.flush()  # somebody may follow through a pipe
+
+
+def is_live() -> bool:
+    """Whether a picture can be drawn over the one before: on a terminal that moves its cursor."""
+    return sys.stdout.isatty() and not Console().is_dumb_terminal
+
+
+def columns() -> int:
+    """How wide plain text may be: as the terminal is, and without end where there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _UNCUT
 
 
 def plain(what: RenderableType, width: int = _UNCUT) -> str:

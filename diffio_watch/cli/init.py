@@ -55,9 +55,16 @@ def init(path: Path | None, inbox: Path, outbox: Path, group: str | None) -> int
     say(["Written:", f"  {path}", f"  inbox   {inbox}", f"  outbox  {outbox}", f"  journal {config.state_dir}", "",
          *_rights((inbox, outbox), group, shared),
          "Next: put the API key into a file that only the service's user may read, and its path into `api.key_file`.",
-         "Then prove that all works here, and begin:",
-         f"  diffio-watch {named}check", f"  diffio-watch {named}run"])
+         "Then prove that all works here, and begin:", f"  diffio-watch {named}check",
+         f"  {'systemctl enable --now diffio-watch' if _is_services(path) else f'diffio-watch {named}run'}"])
     return 0
+
+
+def _is_services(path: Path) -> bool:
+    """Whether a configuration is the one that the systemd service reads."""
+    from diffio_watch.config import standard_places
+
+    return path == standard_places(os.environ)[-1]
 
 
 def _usual() -> Path:

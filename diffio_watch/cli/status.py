@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -138,14 +137,14 @@ def live(view: View) -> NoReturn:
 
     from diffio_watch.cli import draw
 
-    if sys.stdout.isatty():
+    if draw.is_live():
         with Live(console=Console(highlight=False), auto_refresh=False, vertical_overflow="ellipsis") as screen:
             while True:
                 screen.update(view.picture(), refresh=True)
                 time.sleep(_EVERY)
     shown = ""
     while True:
-        text = draw.plain(view.picture())
+        text = draw.plain(view.picture(), draw.columns())
         if text != shown:
             click.echo(text)
             shown = text

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
+import termios
 from contextlib import nullcontext
 
 import pytest
@@ -131,3 +133,21 @@ def test_no_name_and_no_foreign_word_acts_on_the_terminal(place: Place, command:
                 continue  # nobody would answer
             done = place.run(*[word.replace("*", EVIL) for word in command])
         assert not set(done.out + done.err) & {"\x1b", "\x07", "\u202e", "\u2028"}
+
+
+def test_a_terminal_that_moves_no_cursor_is_printed_to_whenever_something_changed(place: Place) -> None:
+    """As an editor's shell or a serial line: a picture that is drawn over itself shows nothing there."""
+    place.add("a.wav", state=State.WAITING, progress=42.0)
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    process = subprocess.Popen(command("status", "-f"), stdin=theirs, stdout=theirs, stderr=theirs,
+                               env={**place.env, "DIFFIO_WATCH_CONFIG": str(place.config_file), "TERM": "dumb"})
+    os.close(theirs)
+    told = b""
+    while b"42 %" not in told:
+        told += os.read(ours, 4096)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+    os.close(ours)
+    assert b"\x1b" not in told
+    assert max(len(line) for line in told.decode().splitlines()) <= 80
