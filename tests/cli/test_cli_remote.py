@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cli_place import Place, delivered
 
-from diffio_watch.api import Api, ApiError, PaymentRequired, Storage
+from diffio_watch.api import Api, ApiError, PaymentRequired, Storage, Unauthorized
 from diffio_watch.api.errors import TooLarge
 from diffio_watch.cli import refusals
 from diffio_watch.sandbox import Sandbox
@@ -186,6 +186,29 @@ def test_the_sandbox_command_serves_until_it_is_told_to_stop(place: Place, endin
         process.send_signal(ending)
         assert process.wait(10) == 0
         assert process.stderr.read() == b""
+
+
+def test_the_sandbox_command_rehearses_a_bad_day_for_so_long(place: Place) -> None:
+    with place.start("sandbox", "--port", "0", "--fault", "bad-key:1s", "--fault", "no-transcript") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline().decode() for _ in range(5)]
+        assert lines[3:] == ["For 1 s: no key is accepted (bad-key).\n",
+                             "For good: there never is a transcript (no-transcript).\n"]
+        api = Api(lines[0].split()[4], lambda: "k", connect_timeout=5, read_timeout=5, stop=threading.Event())
+        with pytest.raises(Unauthorized):
+            api.list_projects()
+        assert process.stdout.readline() == b"It is over: bad-key.\n"
+        assert api.list_projects() == []
+        api.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("fault", ["nonsense", "outage:soon", "outage:"])
+def test_a_fault_that_there_is_not_is_wrong_usage(place: Place, fault: str) -> None:
+    done = place.run("sandbox", "--port", "0", "--fault", fault)
+    assert done.code == 2
+    assert "no fault" in done.err or "no length of time" in done.err
 
 
 def test_a_taken_port_is_told(place: Place, service: Sandbox) -> None:
