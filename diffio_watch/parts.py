@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, TypeVar
 
 from structlog.typing import FilteringBoundLogger
@@ -26,6 +27,7 @@ from diffio_watch.pipeline.halts import Halts
 from diffio_watch.pipeline.sessions import Sessions
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.pipeline.worker import Worker
+from diffio_watch.reasons import because
 from diffio_watch.rooms import Room
 from diffio_watch.startup import available, root
 
@@ -113,8 +115,9 @@ class Maker:
         tools = Tools(
             config=config, journal=self.journal, key=self.key, sessions=Sessions(config.state_dir),
             api=self._api(config, halts), storage=self._storage(config, halts),
-            outboxes={inbox.name: self._outbox(inbox) for inbox in config.inboxes}, clock=self.clock, stop=self.stop,
-            sick=self.sick, version=__version__, log=self.log, count_bought=self.count_bought)
+            outboxes={inbox.name: self._outbox(inbox.name, inbox.outbox) for inbox in config.inboxes}
+            | self._left_over(config), clock=self.clock, stop=self.stop, sick=self.sick, version=__version__,
+            log=self.log, count_bought=self.count_bought)
         worker = Worker(tools, halts, lambda inbox, path: parts.look_again(inbox, path))  # noqa: PLW0108  # not there yet
         parts = Parts(self, self.journal, tools, halts, Dispatcher(tools, halts, worker, self.trouble), {})
         for inbox in config.inboxes:
@@ -133,8 +136,9 @@ class Maker:
             parts.replaced += [tools.api, tools.storage]
             tools.api, tools.storage = self._api(new, parts.halts), self._storage(new, parts.halts)
         fresh = changes.added | changes.changed
-        tools.outboxes = {inbox.name: self._outbox(inbox) if inbox.name in fresh else tools.outboxes[inbox.name]
-                          for inbox in new.inboxes}
+        tools.outboxes = self._left_over(new) | {
+            inbox.name: self._outbox(inbox.name, inbox.outbox) if inbox.name in fresh else tools.outboxes[inbox.name]
+            for inbox in new.inboxes}
         tools.config = new
         if old.limits.approve_over_files != new.limits.approve_over_files:
             fresh = frozenset(inbox.name for inbox in new.inboxes)
@@ -158,9 +162,21 @@ class Maker:
         return Storage(config.api.base_url, connect_timeout=config.api.connect_timeout,
                        read_timeout=config.api.read_timeout, stop=self.stop, observe=halts.observe)
 
-    def _outbox(self, inbox: Inbox) -> Outbox:
-        there = available(self.journal, self.owner, "outbox", inbox.name, inbox.outbox, self.trouble)
-        return Outbox(str(inbox.outbox), inbox=inbox.name, available=there,
+    def _left_over(self, config: Config) -> dict[str, Outbox]:
+        """The outboxes of inboxes that are configured no more, for what was paid for there: the journal knows them."""
+        found = {}
+        for name, jobs in self.journal.left_over([inbox.name for inbox in config.inboxes]).items():
+            memory = self.journal.folder("outbox", name)
+            reason = because("left_out", inbox=name)
+            self.log.warning("inbox.left_out", inbox=name, jobs=jobs, outbox=memory.path if memory else "",
+                             message=reason.message, action=reason.action)
+            if memory is not None and memory.path:
+                found[name] = self._outbox(name, Path(memory.path))
+        return found
+
+    def _outbox(self, name: str, path: Path) -> Outbox:
+        there = available(self.journal, self.owner, "outbox", name, path, self.trouble)
+        return Outbox(str(path), inbox=name, available=there,
                       tell=lambda words: self.log.warning("outbox.limited", detail=words))
 
     def _room(self, inbox: Inbox, tools: Tools, halts: Halts) -> Room:

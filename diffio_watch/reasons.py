@@ -169,6 +169,10 @@ _CASES: Final[dict[str, tuple[str, Reason]]] = {
     "host_short": ("disk", Reason(
         Kind.PARKED, "The system has no more to give: {detail}.",
         "It goes on by itself; if it lasts, give the service more memory or open files (`LimitNOFILE`).")),
+    "left_out": ("unavailable", Reason(
+        Kind.INBOX, "The inbox {inbox} is configured no more.",
+        "What is paid for is still fetched while its outbox is there. Put the inbox back into the configuration to go on "
+        "with the rest, or `cancel` it.")),
     "hidden_taken": ("disk", Reason(
         Kind.PARKED, "What was fetched into the outbox was gone before it could be shown there: {detail}.",
         "Keep other programs from taking hidden files (their names begin with a dot) out of the outbox; it goes on by "

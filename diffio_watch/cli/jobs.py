@@ -49,12 +49,13 @@ def jobs(state: tuple[str, ...], *, inbox: str | None, reason: tuple[str, ...], 
         found = journal.jobs({State(one) for one in state} or None, inbox, limit or None, reasons=reasons, since=after,
                              original=original) if journal else []
         resting = None if as_json else asleep(work.config, journal)
+        rows = [_reasoned(work, journal, job) for job in found] if journal and as_json else found
     if not found and not as_json:
         from diffio_watch.cli.resolve import inbox_named
 
         inbox_named(work.config, inbox)  # one that is no longer configured still has its jobs; a slip has none
     if as_json:
-        print_json([shapes.job(job) for job in found])
+        print_json([shapes.job(job) for job in rows])
         return 0
     from diffio_watch.cli import draw
 
@@ -78,7 +79,7 @@ def show(job: str, *, as_json: bool) -> int:
             raise Trouble(unknown(job))
         found = one_job(journal, work.config, job)
         if as_json:
-            print_json(told(journal, found))
+            print_json(told(journal, _reasoned(work, journal, found)))
             return 0
         from diffio_watch.cli import draw
 
@@ -86,7 +87,7 @@ def show(job: str, *, as_json: bool) -> int:
         if resting is not None:
             complain(terminal(resting))
         draw.write(draw.whole_job(found, journal.history(found.id), sidecar_path(found), time.time(),
-                                  _kept(journal, found), running=resting is None))
+                                  _kept(work, journal, found), running=resting is None))
     return 0
 
 
@@ -137,7 +138,7 @@ def _explained(work: Workplace, file: str) -> Explanation:
             seen = sight(place.inbox, place.path, journal.id if journal is not None else "", journal)
             told = explain(place.inbox, place.path, seen, records, time.time())
             if told.verdict == "job" and journal is not None and told.job is not None:
-                kept = _kept(journal, told.job)
+                kept = _kept(work, journal, told.job)
                 told = told if kept is None else replace(told, because=qualified(kept, running=running))
             if told.verdict != "missing":
                 return told
@@ -164,11 +165,24 @@ def _whereabouts(work: Workplace, job: Job | None) -> list[str]:
     return found
 
 
-def _kept(journal: Journal, job: Job) -> Because | None:
-    """What stops the job along with others: a halt, or a person's pause."""
+def _kept(work: Workplace, journal: Journal, job: Job) -> Because | None:
+    """What keeps the job along with others: a halt, a person's pause, or the limit it waits under."""
     from diffio_watch.pipeline.halts import what_keeps
+    from diffio_watch.pipeline.turn import waits_for
 
-    return what_keeps(job, [halt for _, halt in sorted(journal.halts().items())], journal.pauses())
+    stopped = what_keeps(job, [halt for _, halt in sorted(journal.halts().items())], journal.pauses())
+    return stopped or waits_for(job, journal, work.config, time.time())
+
+
+_ITS_OWN = ("turn", "unavailable")
+
+
+def _reasoned(work: Workplace, journal: Journal, job: Job) -> Job:
+    """A job with the limit that it waits under as its reason. What stops others along with it is told by `status`."""
+    if job.because is not None or job.state not in OPEN:
+        return job
+    kept = _kept(work, journal, job)
+    return replace(job, because=kept) if kept is not None and kept.code in _ITS_OWN else job
 
 
 def told(journal: Journal, job: Job) -> Shape:

@@ -124,6 +124,14 @@ class Account(Files):
                            "ORDER BY seq LIMIT 1", size, mine := sha256(), mine)
         return found[0] if found else None
 
+    def left_over(self, inboxes: Collection[str]) -> dict[str, int]:
+        """How many jobs are paid for and on their way in inboxes other than these, by inbox."""
+        names = ", ".join("?" * len(inboxes))
+        rows = self._all(
+            "SELECT inbox, count(*) AS n FROM jobs WHERE state IN ('generating', 'waiting', 'downloading') "  # noqa: S608 - placeholders only
+            f"AND due_at IS NOT NULL AND intent_at IS NOT NULL AND inbox NOT IN ({names}) GROUP BY inbox", *inboxes)
+        return {row["inbox"]: row["n"] for row in rows}
+
     def ask(self, command: str, args: dict[str, Any], who: str = "") -> int:
         """Leave a request of somebody for the daemon; its number."""
         with self.transaction() as db:

@@ -24,6 +24,7 @@ from diffio_watch.reasons import because
 INTERNAL_TRIES: Final = 5
 # a paid job that the key may not read waits this long: money was spent, so it must not fail for a permission
 _FORBIDDEN_PAUSE: Final = 900.0
+_QUICK_LOOKS: Final = 20  # at an outbox that is away; a stop of its inbox watches it besides
 _FORBIDDEN_TRIES: Final = 2  # and so often, before an upload starts over
 # codes and cases of reasons, by what an error of the system is about
 _OF_OUTBOX: Final = {
@@ -100,7 +101,8 @@ def decide(  # noqa: PLR0912 - a decision table has as many rows as there are ca
         case api.ApiError():
             return fail(job, now, "rejected", detail=_words(error))
         case OutboxGone():
-            return park(job, now, because("outbox_away", detail=error), delay=15.0)
+            soon = 15.0 if job.parks < _QUICK_LOOKS else None
+            return park(job, now, because("outbox_away", detail=error), delay=soon)
         case DiskTrouble():
             return park(job, now, because(_OF_OUTBOX.get(error.kind, "disk"), detail=error))
         case OSError() if error.errno is not None:

@@ -15,6 +15,7 @@ from diffio_watch.pipeline.halts import LONGEST_PAUSE, Halts
 from diffio_watch.pipeline.pool import Pool
 from diffio_watch.pipeline.probes import BEGUN, Probes
 from diffio_watch.pipeline.tools import Tools
+from diffio_watch.pipeline.turn import IN_FLIGHT, PARKS_OUT, share_of
 from diffio_watch.pipeline.upload import forget, release
 from diffio_watch.pipeline.worker import Worker
 
@@ -22,9 +23,7 @@ _CALLS: Final = 4
 _TIDY_EVERY: Final = 10.0  # seconds between two looks for uploads that nobody goes on with
 _WRITTEN_OFF: Final = 8
 _LONGEST: Final = 0.5  # seconds between two looks into the journal
-# what counts for `limits.in_flight`: what is at the service, or on its way there
-_IN_FLIGHT: Final = frozenset({State.UPLOADING, State.GENERATING, State.WAITING})
-_PARKS_OUT: Final = 3  # a job that was parked so often in a row keeps no other from its turn
+_UPLOADS: Final = frozenset({State.QUEUED, State.UPLOADING})
 
 
 class Dispatcher:
@@ -159,7 +158,7 @@ class Dispatcher:
 
     def _room(self) -> int:
         """How many more generations may be on their way."""
-        room = self._tools.config.limits.in_flight - self._under_way(_IN_FLIGHT, parks=_PARKS_OUT)
+        room = self._tools.config.limits.in_flight - self._under_way(IN_FLIGHT, parks=PARKS_OUT)
         for pool in self.pools:
             if State.QUEUED in pool.states and 0 < room <= pool.size:  # some may be let in just now
                 let_in = [self._tools.journal.job(job_id) for job_id in list(pool.busy)]
@@ -177,14 +176,15 @@ class Dispatcher:
 
         To ask how a generation goes is nobody's turn: what waited longest for it is asked for when nothing else is due.
         """
-        inboxes = self._tools.config.inboxes
-        share = pool.size if len(inboxes) == 1 or pool is self._calls else max(1, pool.size // 2)
+        left = self._tools.left_over()
+        inboxes = [inbox.name for inbox in self._tools.config.inboxes] + sorted(left)
+        share = pool.size if pool is self._calls else share_of(pool.size, len(inboxes))
         best: Job | None = None
         for inbox in inboxes:
-            taken = list(pool.busy.values()).count(inbox.name)
+            taken = list(pool.busy.values()).count(inbox)
             if taken >= share:
                 continue
-            job = self._first(pool, inbox.name, now, room)
+            job = self._first(pool, inbox, now, room, paid=inbox in left)
             if job is not None and (best is None or self._rank(job) > self._rank(best)):
                 best = job
         return best
@@ -194,15 +194,16 @@ class Dispatcher:
             return -1, 0, -(job.due_at or 0.0)
         return job.bumped, job.priority, -self._served.get(job.inbox, 0)
 
-    def _first(self, pool: Pool, inbox: str, now: float, room: int) -> Job | None:
+    def _first(self, pool: Pool, inbox: str, now: float, room: int, *, paid: bool = False) -> Job | None:
+        """The first of an inbox; with `paid` only what has been paid for."""
         # what was begun is finished before anything new is
         for state in sorted(pool.states, key=BEGUN.index):
-            if state is State.QUEUED and room <= 0:
+            if (state is State.QUEUED and room <= 0) or (paid and state in _UPLOADS):
                 continue
             if self._halts.blocked(inbox, state, paid=True) is not None:
                 continue
             # what may not begin to spend must not hide what is bought
-            bought = self._halts.blocked(inbox, state, paid=False) is not None
+            bought = paid or self._halts.blocked(inbox, state, paid=False) is not None
             for job in self._tools.journal.due({state}, inbox, now, len(pool.busy) + len(pool.lost) + 1, paid=bought):
                 if job.id not in pool.busy and job.id not in pool.lost and self._halts.blocks(job) is None:
                     return job

@@ -110,6 +110,14 @@ class Tools:
         """The configured inbox of a job."""
         return self.config.inbox(job.inbox)
 
+    def current_model(self, job: Job) -> str | None:
+        """The model that a job's inbox is configured with now; None where it is configured no more."""
+        return next((inbox.model for inbox in self.config.inboxes if inbox.name == job.inbox), None)
+
+    def left_over(self) -> set[str]:
+        """Inboxes that are configured no more, and whose outboxes still get what was paid for."""
+        return set(self.outboxes) - {inbox.name for inbox in self.config.inboxes}
+
     def root(self, job: Job) -> str:
         """The folder that a job's path is relative to."""
         return str(self.inbox(job).path)

@@ -121,7 +121,7 @@ class Worker:
             except (ApiError, KeyMissing) as other:
                 error = other
         outcome = decide(error, job, tools.clock.now(), key_works=works, same_key=self._same_key(job),
-                         sees_project=sees, may_download=fetches, current_model=tools.inbox(job).model)
+                         sees_project=sees, may_download=fetches, current_model=tools.current_model(job))
         reason = outcome.changes.get("because")
         if reason is not None and reason.code == "internal":
             tools.log.error("job.step_failed", **telling.about(job), state=str(job.state), exc_info=error)

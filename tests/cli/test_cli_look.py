@@ -348,3 +348,14 @@ def test_jobs_are_chosen_by_reason_and_by_when_they_changed(place: Place) -> Non
     slip = place.run("jobs", "--reason", "truncate")
     assert (slip.code, "did you mean truncated?" in slip.err) == (2, True)
     assert place.run("jobs", "--since", "yesterday").code == 2
+
+
+def test_a_queued_job_tells_which_limit_it_waits_under(place: Place) -> None:
+    ids = [place.add(f"{n}.wav", state=State.QUEUED, due_at=1e9).id for n in range(6)]
+    first, last = (place.run("show", one, "--json").json["because"] for one in (ids[0], ids[5]))
+    assert first is None
+    assert last["code"] == "turn"
+    assert "limits.uploads" in last["message"]
+    listed = {job["id"]: job["because"] for job in place.run("jobs", "--json").json}
+    assert (listed[ids[0]], listed[ids[5]]) == (first, last)
+    assert "It waits for its turn" in place.run("show", ids[5]).out
