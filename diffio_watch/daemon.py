@@ -138,7 +138,6 @@ class Daemon:
         refuse_strangers(self._config, journal, owner)
         journal.set_meta("starts", owner.counter + 1)  # before any marker says so
         owner.counter += 1
-        journal.set_meta("started_at", self._started)
         try:
             self._key.read()
         except KeyMissing as error:
@@ -148,6 +147,7 @@ class Daemon:
                       upkeep.count_bought)
         parts = maker.make(self._config)
         take_folders(self._config, journal, owner)  # last: a start that fails leaves no marker
+        journal.set_meta("started_at", self._started)
         parts.threads = (
             threading.Thread(target=parts.dispatcher.run, name="dispatch", daemon=True),
             threading.Thread(target=upkeep.run, args=(self._stop, self._sick, self._trouble), name="upkeep",
