@@ -5,7 +5,7 @@ Pure: records in, rows out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,9 +75,18 @@ def stop(name: str, halts: Mapping[str, Halt], pauses: Mapping[str, float],
 
 
 def files(groups: Iterable[Group], settling: Mapping[str, Sequence[SettlingEntry]], originals: Mapping[str, int], *,
-          running: bool) -> list[Attention]:
-    """What waits for a person among the files: held first, then failed, then what waits for a right or for room."""
-    found = [_group(group, running=running) for group in groups if _is_for_a_person(group)]
+          running: bool, inboxes: Collection[str]) -> list[Attention]:
+    """What waits for a person among the files: held first, then failed, then what waits for a right or for room.
+
+    Args:
+        groups: jobs by inbox, state and reason.
+        settling: files that are no jobs yet, by inbox.
+        originals: how many can't go where they should, by inbox.
+        running: whether a daemon runs.
+        inboxes: names of the configured ones: no other can be approved as a whole.
+    """
+    found = [_group(group, running=running, known=group.inbox in inboxes)
+             for group in groups if _is_for_a_person(group)]
     for inbox, entries in settling.items():
         troubled: dict[str, list[SettlingEntry]] = {}
         for entry in entries:
@@ -102,20 +111,20 @@ def _is_for_a_person(group: Group) -> bool:
     return row is not None and why is not None and row.kind is Kind.PARKED and not why.action.startswith(_NOTHING)
 
 
-def _group(group: Group, *, running: bool) -> Attention:
+def _group(group: Group, *, running: bool, known: bool) -> Attention:
     why = group.newest.because or Because("", "", "")
     reason = told(why, running=running)
     what = group.state.value if group.state in {State.HELD, State.FAILED} else "waiting"
     if group.count == 1:
         return Attention(group.inbox, what, group.code, 1, reason.message, reason.action, group.newest.path)
-    action = reason.action if group.code == "drop_size" else _of_many(group, running=running)
+    action = reason.action if group.code == "drop_size" and known else _of_many(group, running=running, known=known)
     return Attention(group.inbox, what, group.code, group.count, reason.message, action)
 
 
-def _of_many(group: Group, *, running: bool) -> str:
+def _of_many(group: Group, *, running: bool, known: bool) -> str:
     """What to do about many; the sample's own words would name one job only."""
     each = _EACH.format(inbox=group.inbox, state=group.state.value, code=group.code)
-    way = _RELEASED.get(group.code)
+    way = _RELEASED.get(group.code) if known else None
     if way is not None:
         action = way.format(inbox=group.inbox, each=each)
     elif group.state is State.FAILED:

@@ -141,7 +141,7 @@ def attention(config: Config, facts: Facts) -> list[Attention]:
     inboxes = [inbox.name for inbox in config.inboxes]
     settling = facts.settling if facts.running else {}
     return [*waits.stops(inboxes, facts.halts, facts.pauses, facts.reports, running=facts.running),
-            *waits.files(facts.groups, settling, facts.originals, running=facts.running)]
+            *waits.files(facts.groups, settling, facts.originals, running=facts.running, inboxes=inboxes)]
 
 
 def _attention(one: Attention) -> Shape:

@@ -88,10 +88,13 @@ def test_what_stops_an_inbox_and_what_a_right_or_room_is_missing_for_wait_for_a_
 def test_many_files_held_for_one_reason_are_told_one_way_that_fits_them_all(code: str) -> None:
     why = because(code, job="J", inbox="in", detail="")
     job = Job("J", "in", "a.wav", 1, 1, Settings(), state=State.HELD, because=why)
-    (one,) = attention.files([Group("in", State.HELD, code, 3, job)], {}, {}, running=True)
+    (one,) = attention.files([Group("in", State.HELD, code, 3, job)], {}, {}, running=True, inboxes=["in"])
     assert (one.count, one.path) == (3, None)
     assert "--inbox in" in one.action
     assert " J`" not in one.action
+    (gone,) = attention.files([Group("in", State.HELD, code, 3, job)], {}, {}, running=True, inboxes=[])
+    assert "approve --inbox" not in gone.action, "only a configured inbox can be approved as a whole"
+    assert f"jobs --inbox in --state held --reason {code}" in gone.action
 
 
 # that nothing runs comes first

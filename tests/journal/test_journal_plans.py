@@ -31,9 +31,11 @@ def plans(journal: Journal, ask: Ask) -> dict[str, list[str]]:
     (lambda journal: journal.goes_on(State.QUEUED, "in", 1.0, paid=False), {"jobs_due"}),
     (lambda journal: journal.pending_originals("in", 1.0), {"jobs_original"}),
     (lambda journal: journal.stranded("in"), {"jobs_due"}),
+    (lambda journal: journal.failures(limit=5), {"jobs_state", "jobs_place"}),
+    (lambda journal: journal.still_empty(), {"jobs_state"}),
     (lambda journal: journal.place("in", [found("b.wav", "b")], batch_limit=5), {"jobs_created", "jobs_detected"}),
     (lambda journal: journal.place("in", [found("b.wav", "b")], batch_limit=0), {"jobs_due"}),
-], ids=["due", "due and paid", "goes on", "originals", "stranded", "guard", "hold"])
+], ids=["due", "due and paid", "goes on", "originals", "stranded", "failures", "empty", "guard", "hold"])
 def test_no_walk_through_all_jobs_and_no_sort_of_them(journal: Journal, ask: Ask, indexes: set[str]) -> None:
     journal.add([job()])
     told = plans(journal, ask)
