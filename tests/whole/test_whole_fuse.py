@@ -33,6 +33,7 @@ def fuse_inbox(mounts: Mounts, studio: Studio, name: str = NAME) -> None:
     mounts.fuse(source, studio.inbox(name))
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_fuse_mount_is_recognised_and_polled(mounts: Mounts, make_studio: MakeStudio) -> None:
     studio = make_studio(inboxes={NAME: POLLED})
     fuse_inbox(mounts, studio)
