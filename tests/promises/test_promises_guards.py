@@ -22,10 +22,10 @@ def test_to_release_a_drop_is_no_word_about_the_days_limits(make_house: MakeHous
     assert codes(house, *drop) == ["drop_size"] * 4
     house.ask("approve", inbox="podcasts")
     house.run(60)
-    assert codes(house, *drop) == ["delivered", "delivered", "daily_limit", "daily_limit"]
-    house.ask("approve", jobs=[drop[3]])
+    assert sorted(codes(house, *drop)) == ["daily_limit", "daily_limit", "delivered", "delivered"]
+    house.ask("approve", jobs=[next(one for one in drop if house.job(one).state is State.HELD)])
     house.run(60)
-    assert codes(house, *drop) == ["delivered", "delivered", "daily_limit", "delivered"]
+    assert sorted(codes(house, *drop)) == ["daily_limit", "delivered", "delivered", "delivered"]
     house.clock.advance(DAY)
     house.chores()
     house.finish()
