@@ -6,7 +6,7 @@ import json
 
 import pytest
 from whole_media import sound
-from whole_studio import LONG, MakeStudio, Studio, until
+from whole_studio import LONG, MakeStudio, Studio
 
 from diffio_watch.sandbox import Sandbox
 
@@ -56,9 +56,7 @@ def test_where_its_outbox_is_gone_too_it_is_told_and_fetched_when_that_is_back(
     _paid_and_left(studio, service, by_reload=False)
     studio.outbox("old").rename(away)
     studio.ready()
-    studio.wait("paid.wav", name="old", state="downloading")
-    until(lambda: any(job.because is not None and job.because.code == "disk" for job in studio.jobs("old")),
-          what=studio.told)
+    studio.wait("paid.wav", name="old", state="downloading: disk")
     (studio.inbox("new") / "other.wav").write_bytes(sound("other"))
     studio.wait("other.wav", name="new", state="waiting")
     studio.ready()
