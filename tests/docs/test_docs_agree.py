@@ -28,7 +28,8 @@ PROMISED: dict[Kind, str] = {
     Kind.FAILED: "empty too_large not_media no_sound truncated rejected generation_failed gave_up not_found "
                  "output_unavailable internal",
     Kind.HELD: "daily_limit drop_size unproven account_changed conflict duplicate_gone",
-    Kind.PARKED: "unreadable in_use disk no_right in_the_way rate_limited service_error not_ready other_service",
+    Kind.PARKED: "unreadable in_use disk no_right in_the_way rate_limited service_error not_ready other_service "
+                 "too_slow turn",
     Kind.INBOX: "unavailable outbox_unavailable outbox_full model_retired model_unknown forbidden paused",
     Kind.HALT: "auth billing spend_limit service_down",
     Kind.SETTLING: "settling open_for_writing cut_short empty_yet",
