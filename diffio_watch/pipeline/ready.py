@@ -7,11 +7,11 @@ from typing import Final
 from diffio_watch.disk.names import show
 from diffio_watch.job import DownloadType, Job
 from diffio_watch.pipeline.decide import size
-from diffio_watch.pipeline.outcome import Outcome, park
+from diffio_watch.pipeline.outcome import Outcome, park, pause
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
 
-_ROOM_PAUSE: Final = 60.0
+_LONGEST_PAUSE: Final = 600.0  # others may be delivered meanwhile, or taken away
 
 
 def ready(job: Job, tools: Tools) -> Outcome:
@@ -31,7 +31,7 @@ def ready(job: Job, tools: Tools) -> Outcome:
         parts = [f"the file has {size(job.size)}", *([f"{size(coming)} are bought and to come"] if coming else []),
                  f"`limits.min_free` is {size(spare)}"]
         detail = f"{show(outbox.root.path)}: {size(free)} are free, {', '.join(parts)}"
-        return park(job, tools.clock.now(), because("disk", detail=detail), delay=_ROOM_PAUSE)
+        return park(job, tools.clock.now(), because("disk", detail=detail), delay=min(pause(job.parks), _LONGEST_PAUSE))
     with tools.files.call(job.inbox):
         outbox.form_for(job, dict.fromkeys(_kinds(job)), folder=True)
     return Outcome()

@@ -73,7 +73,7 @@ def test_nothing_is_sent_or_bought_that_has_no_room_beside_what_is_to_stay_free(
     assert "3.0 MiB are free, the file has 2.5 MiB, `limits.min_free` is 1.0 MiB" in reason.message
     assert small.calls()["create_project"] == 0
     ballast.unlink()
-    small.run(120)
+    small.run(600)
     small.check_delivered(job_id)
 
 
