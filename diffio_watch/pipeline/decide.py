@@ -137,7 +137,7 @@ def _forbidden(error: api.Forbidden, job: Job, now: float, *, key_works: bool | 
 
 
 def _may_not_download(job: Job, words: object) -> Stop:
-    return Stop(f"inbox:{job.inbox}:model", because("download_forbidden", inbox=job.inbox, detail=words))
+    return Stop(f"inbox:{job.inbox}:download", because("download_forbidden", inbox=job.inbox, detail=words))
 
 
 def _forbidden_pause(job: Job) -> float:

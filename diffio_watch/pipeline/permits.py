@@ -9,6 +9,7 @@ from diffio_watch.api.errors import ApiError, Forbidden, NotFound, NotReady, Rej
 from diffio_watch.clock import Clock
 
 NOBODYS: Final = "diffio-watch-probe"  # an id that no generation can have
+DOWNLOAD: Final = ":download"  # the end of such a stop's scope
 _ASK_AGAIN: Final = 600.0  # seconds after a question that got no answer to go by
 
 
@@ -57,12 +58,13 @@ class Permits:
         """A download was forbidden: what was known of the key counts no more."""
         self._good_until.pop(key, None)
 
-    def check(self, api: Api, key: str) -> None:
+    def check(self, api: Api, key: str, *, clearly: bool = False) -> None:
         """Go on, unless the key may not download; asked once a key where the answer is a clear one.
 
         Raises:
             MayNotDownload: it may not.
             Stopped: the program is stopping.
+            ApiError: with `clearly`, where the service gave no answer to go by.
         """
         now = self._clock.monotonic()
         if self._good_until.get(key, 0.0) > now:
@@ -71,7 +73,10 @@ class Permits:
             words = refused_download(api)
         except Stopped:
             raise
-        except ApiError:  # that the service is down or the key bad is met by the call that comes next
+        except ApiError:
+            if clearly:
+                raise
+            # that the service is down or the key bad is met by the call that comes next
             self._good_until[key] = now + _ASK_AGAIN
             return
         if words is not None:

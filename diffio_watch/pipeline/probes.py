@@ -11,6 +11,7 @@ from diffio_watch.job import OPEN, Job, State
 from diffio_watch.journal import Halt
 from diffio_watch.pipeline.halts import Halts
 from diffio_watch.pipeline.health import JOBS
+from diffio_watch.pipeline.permits import DOWNLOAD, MayNotDownload
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.pipeline.worker import key_works
 
@@ -56,10 +57,10 @@ class Probes:
                 continue
             given += 1
             self._halts.probing(halt, now)
-            job = None if halt.because.code == "auth" else self._prober(halt)
+            job = None if _about_the_key(halt) else self._prober(halt)
             if job is not None:
                 self._send(job, halt)
-            elif halt.because.code == "auth" or halt.scope.startswith("origin:api:"):
+            elif _about_the_key(halt) or halt.scope.startswith("origin:api:"):
                 self.asking.add(halt.scope)
                 self._call(lambda halt=halt: self._ask(halt))  # type: ignore[misc]  # bound now, on purpose
             else:  # nobody is left to find out with: the next new file does
@@ -110,15 +111,26 @@ class Probes:
         self._halts.suspects.ask(halt.scope, job.id)
         self._let_through(job, halt)
 
+    def _is_over(self, halt: Halt) -> bool:
+        if halt.scope.endswith(DOWNLOAD):
+            self._tools.check_permits(anew=True)
+            return True
+        # of an origin, any answer shows that it is there again
+        return key_works(self._tools) or halt.because.code != "auth"
+
     def _ask(self, halt: Halt) -> None:
         """Probe with a call that costs nothing."""
         try:
-            # of an origin, any answer shows that it is there again
             with self._halts.nobodys():
-                works = key_works(self._tools)
-            if works or halt.because.code != "auth":
+                over = self._is_over(halt)
+            if over:
                 self._halts.passed(halt.scope, "")
-        except (ApiError, KeyMissing) as error:
+        except (ApiError, KeyMissing, MayNotDownload) as error:
             self._tools.log.info("probe.failed", scope=halt.scope, error=str(error))
         finally:
             self.asking.discard(halt.scope)
+
+
+def _about_the_key(halt: Halt) -> bool:
+    """Whether what stops is a matter of the key alone, which no job is needed to ask about."""
+    return halt.because.code == "auth" or halt.scope.endswith(DOWNLOAD)

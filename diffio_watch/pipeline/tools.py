@@ -100,11 +100,12 @@ class Tools:
         Raises:
             MayNotDownload: it may not.
             KeyMissing: there is none.
+            ApiError: with `anew`, where the service gave no answer to go by.
         """
         key = f"{self.base_url} {self.key_print()}"
         if anew:
             self.permits.doubt(key)
-        self.permits.check(self.api, key)
+        self.permits.check(self.api, key, clearly=anew)
 
     def inbox(self, job: Job) -> Inbox:
         """The configured inbox of a job."""

@@ -15,7 +15,7 @@ from diffio_watch.pipeline import deliver, generate, telling, upload
 from diffio_watch.pipeline.decide import decide
 from diffio_watch.pipeline.halts import ACCOUNT, Halts
 from diffio_watch.pipeline.outcome import Outcome, park
-from diffio_watch.pipeline.permits import NOBODYS, MayNotDownload
+from diffio_watch.pipeline.permits import DOWNLOAD, NOBODYS, MayNotDownload
 from diffio_watch.pipeline.ready import ready
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
@@ -94,7 +94,9 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - every error of a step gets its one answer, there
             outcome = self._decide(error, job, tools)
         now = self._tools.clock.now()
-        if outcome.stop is not None and not self._halts.begin(outcome.stop, now, job.id):
+        # of the key a question was put that is nobody's: it is no trouble of this job alone
+        shown_by = "" if outcome.stop is not None and outcome.stop.scope.endswith(DOWNLOAD) else job.id
+        if outcome.stop is not None and not self._halts.begin(outcome.stop, now, shown_by):
             # others got through: this job alone waits
             outcome = park(job, now, because("service_error", detail=outcome.stop.because.message))
         if not outcome.changes:

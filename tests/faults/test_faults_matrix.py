@@ -67,7 +67,7 @@ ANSWERS: Final = {
     "link": Answer("service_error", 60),
     "15min": Answer("service_error", 900),
     # the key may fetch nothing at all, so nothing more is bought
-    "15min!": Answer("service_error", 900, halt=(_MODEL, "forbidden")),
+    "15min!": Answer("service_error", 900, halt=("inbox:podcasts:download", "forbidden")),
     "auth": Answer(None, halt=("account", "auth")),
     "bill": Answer(None, halt=("account", "billing")),
     "spend": Answer(None, halt=("account", "spend_limit")),

@@ -350,10 +350,14 @@ def test_a_key_that_may_not_fetch_results_buys_none(make_house: MakeHouse, servi
     house.run(60 * MINUTES)
     assert (service.charges, house.calls()["create_project"]) == (0, 0)
     assert {scope: halt.because.code for scope, halt in house.halts.all().items()} == {
-        "inbox:one:model": "forbidden", "inbox:two:model": "forbidden"}
-    assert "fetch results" in house.halts.all()["inbox:one:model"].because.message
+        "inbox:one:download": "forbidden", "inbox:two:download": "forbidden"}
+    assert "fetch results" in house.halts.all()["inbox:one:download"].because.message
     assert house.alerts() == ["forbidden"] * 2
-    assert house.calls()["link"] <= 20, "probed at growing intervals"
+    assert house.calls()["link"] <= 24, "probed at growing intervals, by calls that are nobody's"
+    service.fault("link", "status", status=503)
+    house.run(60 * MINUTES)
+    assert service.charges == 0, "no answer is no permission"
+    service.calm()
     service.change(permissions=("read", "write", "downloadGenerations"))
     house.finish()
     house.check_delivered(*jobs)
@@ -370,7 +374,7 @@ def test_a_key_that_loses_the_right_to_fetch_buys_no_more_and_what_is_bought_wai
     later = [house.drop(f"{number}.wav") for number in range(3)]
     house.run(60 * MINUTES)
     assert service.charges == 1
-    assert house.halts.all()["inbox:podcasts:model"].because.code == "forbidden"
+    assert house.halts.all()["inbox:podcasts:download"].because.code == "forbidden"
     assert house.job(bought).state is State.DOWNLOADING
     service._origins.observers.clear()
     service.change(permissions=("read", "write", "downloadGenerations"))
