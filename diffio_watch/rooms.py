@@ -17,7 +17,7 @@ from diffio_watch.intake.room import Intake
 from diffio_watch.job import Because
 from diffio_watch.pipeline.chores import Chores
 from diffio_watch.pipeline.halts import Halts
-from diffio_watch.pipeline.hangs import PATIENCE
+from diffio_watch.pipeline.hangs import PATIENCE, GivenUp
 from diffio_watch.pipeline.outcome import Stop
 from diffio_watch.reasons import because
 
@@ -157,6 +157,8 @@ class Room:
             self._real.update(os.path.realpath(place) for place in places)  # only this thread may hang in it
             try:
                 work()
+            except GivenUp:
+                return
             except BaseException as error:  # noqa: BLE001 - a thread's end; what becomes of it is the daemon's to say
                 self._failed(error)
 
