@@ -14,6 +14,7 @@ from __future__ import annotations
 import codecs
 import locale
 import os
+import pwd
 import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn, TextIO
@@ -119,14 +120,40 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         code = REFUSED  # whoever read it has enough
     except Exception as error:  # noqa: BLE001 - a person gets a sentence, never a traceback
-        sentence, code = explained(error)
-        if isinstance(error, OSError) and not _flushed():
-            sentence, code = f"The output can't be written: {error.strerror}.", FAILED
-        complain(sentence)
+        closed = _closed() if isinstance(error, ImportError) else None
+        if closed is not None:  # nothing more can be loaded to say it with
+            sys.stderr.write(f"The service's user {_me()} may not read this program in {closed}: install it where that "
+                             "user may, such as /opt/diffio-watch.\n")
+            code = REFUSED
+        else:
+            sentence, code = explained(error)
+            if isinstance(error, OSError) and not _flushed():
+                sentence, code = f"The output can't be written: {error.strerror}.", FAILED
+            complain(sentence)
     if not _flushed():
         # the interpreter must not try it again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _closed() -> str | None:
+    """A folder of this program that who it has become may not read; None if there is none."""
+    for folder in sys.path:
+        try:
+            if os.path.isabs(folder):
+                os.listdir(folder)
+        except PermissionError:
+            return folder
+        except OSError:
+            continue  # not there, or an archive
+    return None
+
+
+def _me() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"#{os.geteuid()}"
 
 
 def _speak_utf8() -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +14,7 @@ from pathlib import Path
 import pytest
 from cli_place import NOBODY, Done, Place, another_user
 
+import diffio_watch
 from diffio_watch.disk import marker, marker_file
 from diffio_watch.disk.keeper import Keeper
 from diffio_watch.journal import Journal
@@ -149,3 +154,22 @@ def test_words_in_a_marker_are_only_words(place: Place) -> None:
     text = (place.inbox / marker.NAME).read_text().replace("x" * 64, "\\u001b[31mred")
     Path(place.inbox / marker.NAME).write_text(text)
     assert "\x1b" not in place.run("status").err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_program_that_the_services_user_may_not_read_is_told_in_a_sentence(place: Place, tmp_path: Path) -> None:
+    """Root's own folder is a usual place to try something out, and nobody else may look into it."""
+    closed = tmp_path / "closed"
+    shutil.copytree(Path(diffio_watch.__file__).parent, closed / "diffio_watch",
+                    ignore=shutil.ignore_patterns("__pycache__"))
+    closed.chmod(0o700)
+    with tempfile.TemporaryDirectory() as state:
+        os.chown(state, NOBODY, NOBODY)
+        place.config_file.write_text(place.config_file.read_text().replace(str(place.state), state))
+        done = subprocess.run([sys.executable, "-m", "diffio_watch", "-c", str(place.config_file), "status"],
+                              env=place.env | {"PYTHONPATH": str(closed)}, cwd="/", capture_output=True, text=True,
+                              check=False, timeout=60)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert "may not read this program" in line
