@@ -87,7 +87,8 @@ class Connection:
                         raise _no_journal(state_dir)
                     if version != VERSION:
                         raise JournalCorrupt(
-                            "The journal is of another version: `diffio-watch run` brings it up to date.")
+                            "The journal is of another version than this program. A start of the daemon brings it up "
+                            "to date: `systemctl restart diffio-watch`, or `diffio-watch run`.")
                 else:
                     (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
                     if mode != "wal":
