@@ -21,7 +21,7 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 _SHARE: Final = re.compile(r"\\\\|//[^/]|[\w.-]+:/(?!/)")  # as Windows, as a Mac's or a Linux's `mount` writes it
 _URL: Final = re.compile(r"[A-Za-z][\w+.-]+://")
-_PATIENCE: Final = 5.0  # seconds for all real paths together: a hung share must not hang the start
+_PATIENCE: Final = 2.0  # seconds for all real paths together: a hung share must not hang the start
 
 
 def expand(value: object, env: Mapping[str, str]) -> Path:

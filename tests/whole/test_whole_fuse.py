@@ -184,7 +184,7 @@ def test_a_share_that_hangs_from_the_start_delays_no_other(mounts: Mounts, make_
     mounts.hang(studio.inbox())
     studio.launch()
     (studio.inbox("other") / "b.wav").write_bytes(sound("b"))
-    studio.wait("b.wav", name="other")
+    studio.wait("b.wav", name="other", seconds=60)
     code, seconds = studio.end()
     assert (code, seconds < 5) == (0, True)
 
