@@ -44,7 +44,7 @@ REHEARSALS: Final[dict[str, Rehearsal]] = {
     "slow": Rehearsal("1 MiB a second, and a second to each answer", {}, (
         Fault("part", "throttle", rate=MIB), Fault("put", "throttle", rate=MIB),
         Fault("download", "throttle", rate=MIB), Fault(_EVERY, "delay", seconds=1.0))),
-    "short-uploads": Rehearsal("uploads are kept open for 20 s only, on a thin line", {"upload_lifetime": 20.0}, (
+    "short-uploads": Rehearsal("uploads are kept open for a minute only, on a thin line", {"upload_lifetime": 60.0}, (
         Fault("part", "throttle", rate=MIB / 8), Fault("put", "throttle", rate=MIB / 8))),
     "flaky": Rehearsal("of ten answers, three are lost after they took effect", {}, (
         Fault(_EVERY, "reset", after=True, chance=0.3, seed=1),)),

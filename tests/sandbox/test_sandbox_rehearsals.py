@@ -85,7 +85,7 @@ def test_each_bad_day_shows_and_ends(name: str) -> None:
         if name == "expired-links":
             assert flow(service) == "LinkExpired"
         if name == "short-uploads":
-            assert service.settings.upload_lifetime == 20
+            assert service.settings.upload_lifetime == 60
         rehearse(service, [], usual)
         assert flow(service) == "good"
 
