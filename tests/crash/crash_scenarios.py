@@ -68,7 +68,8 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         since=State.DOWNLOADING, since_call="link"),
     "video": Scenario(
         {"film.mp4": sound(2)},
-        {"film.restored.mp4": sound(2), "film.restored.audio.mp4": sound(2), "film.transcript.json": None},
+        # the content says that it is sound, so there is no video to be had
+        {"film.restored.wav": sound(2), "film.transcript.json": None},
         {"film.mp4.json": State.DELIVERED}, inbox={"outputs": ["video", "audio", "transcript"]},
         since=State.DOWNLOADING, since_call="link"),
     "duplicate": Scenario(
