@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import struct
 import wave
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,22 @@ def sound(seed: int, seconds: float = 2.2) -> bytes:
         out.setframerate(8000)
         out.writeframes(random.Random(seed).randbytes(2 * int(8000 * seconds)))
     return file.getvalue()
+
+
+def film(seed: int) -> bytes:
+    """An AVI with one stream, of pictures that nobody has to be able to decode; three parts of `PART` bytes."""
+    def chunk(name: bytes, *content: bytes) -> bytes:
+        whole = b"".join(content)
+        return name + struct.pack("<I", len(whole)) + whole + b"\0" * (len(whole) % 2)
+
+    pictures = [chunk(b"00dc", random.Random(seed + number).randbytes(7000)) for number in range(5)]
+    whole = struct.pack("<14I", 40_000, 0, 0, 0x10, len(pictures), 0, 1, 7000, 64, 48, 0, 0, 0, 0)
+    stream = struct.pack("<4s4sIHHIIIIIIII4H", b"vids", b"MJPG", 0, 0, 0, 0, 1, 25, 0, len(pictures), 7000, 0, 0, 0, 0,
+                         64, 48)
+    shape = struct.pack("<IiiHH4sIiiII", 40, 64, 48, 1, 24, b"MJPG", 64 * 48 * 3, 0, 0, 0, 0)
+    head = chunk(b"LIST", b"hdrl", chunk(b"avih", whole),
+                 chunk(b"LIST", b"strl", chunk(b"strh", stream), chunk(b"strf", shape)))
+    return chunk(b"RIFF", b"AVI ", head, chunk(b"LIST", b"movi", *pictures))
 
 
 @dataclass(frozen=True)
@@ -67,10 +84,9 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
                            inbox={"outputs": ["audio", "transcript"]},
         since=State.DOWNLOADING, since_call="link"),
     "video": Scenario(
-        {"film.mp4": sound(2)},
-        # the content says that it is sound, so there is no video to be had
-        {"film.restored.wav": sound(2), "film.transcript.json": None},
-        {"film.mp4.json": State.DELIVERED}, inbox={"outputs": ["video", "audio", "transcript"]},
+        {"film.avi": film(2)},
+        {"film.restored.avi": film(2), "film.restored.audio.avi": film(2), "film.transcript.json": None},
+        {"film.avi.json": State.DELIVERED}, inbox={"outputs": ["video", "audio", "transcript"]},
         since=State.DOWNLOADING, since_call="link"),
     "duplicate": Scenario(
         {"one.wav": sound(3), "two.wav": sound(3)}, {"one.restored.wav": sound(3)},
