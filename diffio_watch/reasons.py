@@ -253,7 +253,7 @@ def _decided(code: str) -> bool:
 def still_empty(job: Job, now: float) -> bool:
     """Whether a file that failed as empty may yet be filled: many programs make a file first and copy into it later.
 
-    It fails at once, and is told only when its error file is due.
+    It fails at once, and is told only when its error file is due. Where it was filled or went away, it is another's turn.
     """
     return (job.state is State.FAILED and job.because is not None and job.because.code == "empty"
-            and not job.error_file and job.due_at is not None and job.due_at > now)
+            and job.wish != "away" and not job.error_file and job.due_at is not None and job.due_at > now)

@@ -112,9 +112,10 @@ def _inboxes(config: Config, facts: shapes.Facts) -> RenderableType:
         how = f"{report.watch} on {report.filesystem}" if report and report.filesystem else ""
         table.add_row(inbox.name, name(str(inbox.path)), how, _state(inbox.name, facts))
         if report and report.left_alone and facts.pid is not None:
-            notes.append(words(f"{inbox.name}: {report.left_alone} files are left alone, for their names do not say "
-                               "what they are and no sound was found in them; `diffio-watch explain FILE` tells of one",
-                               "bright_black"))
+            alone = ("1 file is left alone, for its name does not say what it is and no sound was found in it"
+                     if report.left_alone == 1 else f"{report.left_alone} files are left alone, for their names do not "
+                     "say what they are and no sound was found in them")
+            notes.append(words(f"{inbox.name}: {alone}; `diffio-watch explain FILE` tells of one", "bright_black"))
         if report and report.note:
             notes.append(words(f"{inbox.name}: {report.note}", "bright_black"))
     return Group(table, *notes)

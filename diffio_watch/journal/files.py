@@ -84,7 +84,7 @@ class Files(Folders):
             or next((job for job in jobs if _discarded(job, file)), None)
         if same is not None:
             if current is not None and current.id != same.id:
-                self._leave(current)  # what stood here in between is gone
+                self._leave(db, current)  # what stood here in between is gone
             wish: Wish = "anew" if same.wish == "anew" or self._dropped_anew(db, same, file) else ""
             facts: dict[str, Any] = {"size": file.size, "mtime_ns": file.mtime_ns, "inode": file.inode, "wish": wish}
             if file.fail is None and _by_its_date(same):
@@ -93,7 +93,7 @@ class Files(Folders):
         elif current is not None and _nothing_sent(current, file):
             job, outcome = self._refresh(current, file, now), "refreshed"
         else:
-            self._leave(current)
+            self._leave(db, current)
             job, outcome = self._new(inbox, file, now), "new"
         db.execute(STAND, (inbox, os.fsencode(file.path), file.size, file.mtime_ns, file.inode, job.id, False))
         return Placed(file.path, job.id, outcome)  # type: ignore[arg-type]  # the three words above
@@ -206,11 +206,11 @@ class Files(Folders):
             rows = [(new, row) for old, new in moves for row in db.execute(
                 "DELETE FROM files WHERE inbox = ? AND path = ? RETURNING *", (inbox, os.fsencode(old))).fetchall()]
             for _, new in moves:
-                self._leave(self._job_here(db, inbox, new))  # what was renamed over is gone
+                self._leave(db, self._job_here(db, inbox, new))  # what was renamed over is gone
             met = self._met(inbox, going)
             for job, _ in going:
                 if job.id in met:
-                    self._leave(job)
+                    self._leave(db, job)
             standing = {row["job"] for _, row in rows}
             arriving = [(job, new) for job, new in going if job.id not in met]
             db.executemany("UPDATE jobs SET path = ? WHERE id = ?",
@@ -253,19 +253,19 @@ class Files(Folders):
         """Files are no longer there: what was not paid for ends without noise; the rest goes on."""
         with self.transaction() as db:
             for path in paths:
-                job = self._job_here(db, inbox, path)
-                self._leave(job)
-                if job is not None:  # nothing about its way, so the row keeps its version
-                    db.execute("UPDATE jobs SET wish = 'away' WHERE id = ?", (job.id,))
+                self._leave(db, self._job_here(db, inbox, path))
                 db.execute("DELETE FROM files WHERE inbox = ? AND path = ?", (inbox, os.fsencode(path)))
 
-    def _leave(self, job: Job | None) -> None:
+    def _leave(self, db: sqlite3.Connection, job: Job | None) -> None:
         """The file of a job is there no more: nothing was paid, so the job ends; its hold comes back with the file."""
-        if job is None or job.paid or job.uploaded or job.state not in _CONTENT_OPEN:
+        if job is None:
             return
-        held = job.because.code if job.state is State.HELD and job.because is not None else None
-        self.commit(job, state=State.CANCELLED, because=because("vanished"), due_at=None,
-                    stage=f"{_HELD}{held}" if held else None)
+        if not (job.paid or job.uploaded) and job.state in _CONTENT_OPEN:
+            held = job.because.code if job.state is State.HELD and job.because is not None else None
+            self.commit(job, state=State.CANCELLED, because=because("vanished"), due_at=None,
+                        stage=f"{_HELD}{held}" if held else None)
+        # nothing about its way, so the row keeps its version
+        db.execute("UPDATE jobs SET wish = 'away' WHERE id = ?", (job.id,))
 
     def report(self, report: InboxReport) -> None:
         """Remember how an inbox is."""

@@ -18,6 +18,8 @@ _UNMENDED: Final = (
     "NOT EXISTS (SELECT 1 FROM jobs AS later INDEXED BY jobs_place WHERE later.inbox = jobs.inbox "
     "AND later.path = jobs.path AND later.seq > jobs.seq) "
     "AND NOT EXISTS (SELECT 1 FROM settling WHERE settling.inbox = jobs.inbox AND settling.path = jobs.path) "
+    # what failed before anything was bought, and was taken out again or replaced, is nobody's concern
+    "AND NOT (wish = 'away' AND intent_at IS NULL) "
     # see `reasons.still_empty`
     "AND NOT (json_extract(because, '$.code') IS 'empty' AND error_file = 0 AND coalesce(due_at, 0) > ?)")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from journal_jobs import found, job, now, place
 
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Journal
+from diffio_watch.reasons import because
 
 
 def delivered(journal: Journal) -> Job:
@@ -81,3 +84,44 @@ def test_what_is_on_its_way_is_delivered_anyway_and_needs_no_wish(journal: Journ
         journal.commit(now(journal, one.id), state=state)
     place(journal, found("a.wav", "abc", inode=6))
     assert wishes(journal) == []
+
+
+def test_what_comes_back_after_another_content_stood_there_and_went_is_dropped_anew(journal: Journal) -> None:
+    one = delivered(journal)
+    place(journal, found("a.wav", "other"))
+    journal.vanish("in", ["a.wav"])
+    place(journal, found("a.wav", "abc", inode=5))
+    assert wishes(journal) == [one.id]
+
+
+def test_what_failed_before_a_purchase_and_is_gone_or_replaced_has_not_failed_for_anybody(journal: Journal) -> None:
+    broken = [replace(found(path, "torn"), fail=because("truncated", detail="x", job=""), notice_at=2.0)
+              for path in ("taken.wav", "mended.wav", "a.wav", "here.wav")]
+    delivered(journal)  # over which a torn copy of another is written
+    taken, mended, again, here = place(journal, *broken)
+    assert journal.failures() == [here, again, mended, taken]
+    journal.vanish("in", ["taken.wav"])
+    place(journal, found("mended.wav", "whole"), found("a.wav", "abc"))
+    assert journal.failures() == [here]
+    place(journal, broken[0])  # the torn file is back
+    assert [one.id for one in journal.failures()] == [here.id, taken.id]
+
+
+def test_what_was_paid_for_and_failed_stays_told_without_its_original(journal: Journal) -> None:
+    (one,) = place(journal, found("a.wav", "abc"))
+    for state in (State.UPLOADING, State.GENERATING, State.WAITING):
+        one = journal.commit(one, state=state, intent_at=1.0)
+    one = journal.commit(one, state=State.FAILED, because=because("generation_failed", detail="x", job=one.id))
+    journal.vanish("in", ["a.wav"])
+    assert [failed.id for failed in journal.failures()] == [one.id]
+
+
+def test_an_empty_file_may_be_filled_as_long_as_it_stands_there_empty(journal: Journal) -> None:
+    later = journal.clock.now() + 300
+    empty = [replace(found(path, ""), fail=because("empty"), notice_at=later) for path in ("a.wav", "b.wav", "c.wav")]
+    *_, left = place(journal, *empty)
+    assert [one.path for one in journal.still_empty()] == ["a.wav", "b.wav", "c.wav"]
+    place(journal, found("a.wav", "abc"))
+    journal.vanish("in", ["b.wav"])
+    assert journal.still_empty() == [left]
+    assert journal.failures() == []

@@ -242,14 +242,19 @@ def test_an_empty_file_fails_at_once_and_is_told_only_later(studio: Studio, monk
     monkeypatch.setattr(settle, "EMPTY_NOTICE_AFTER", 25.0)
     drop(studio, "a.wav", b"")
     drop(studio, "b.wav", b"")
+    drop(studio, "c.wav", b"")
     studio.start()
-    studio.wait("a.wav", "b.wav", state="failed: empty")
+    studio.wait("a.wav", "b.wav", "c.wav", state="failed: empty")
     assert studio.explain("a.wav") == ("waiting", "empty_yet")
     drop(studio, "a.wav")  # a program that makes a file first and fills it later
     studio.wait("a.wav")
     assert studio.visible() == {"a.restored.wav", "a.wav.json"}
+    (studio.inbox() / "c.wav").unlink()  # or thinks better of it
+    until(lambda: [one["path"] for one in studio.json("status")["inboxes"][0]["settling"]] == ["b.wav"],
+          what=studio.told)
     studio.skip(26)
     until((studio.outbox() / "b.wav.error.json").exists, what=studio.told)
+    assert [one["path"] for one in studio.json("status")["attention"]] == ["b.wav"]
     assert studio.service.charges == 1
 
 
