@@ -54,10 +54,12 @@ class Jobs(Connection):
         Raises:
             Stale: the row was changed since it was read; nothing is written.
             NameReserved: another job has one of the names; nothing is written.
-            ValueError: the states' table does not allow this transition, or another job is of the same place, content
-                and run.
+            ValueError: the states' table does not allow this transition, another job is of the same place, content
+                and run, or two names to reserve are one: there is no number under which they would not be.
         """
         state = changes.get("state", job.state)
+        if len(set(reserve)) != len(reserve):
+            raise ValueError(f"two of the names {sorted(reserve)!r} are one")
         if state is not job.state and state not in TRANSITIONS[job.state]:
             raise ValueError(f"{job.state} -> {state} is no transition")
         if job.state in _TOLD and state not in _TOLD:

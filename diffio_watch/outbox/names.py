@@ -60,14 +60,16 @@ def plan(job: Job, wanted: Mapping[DownloadType, str | None], number: int) -> Pl
         number: from 1.
     """
     media = {output.type: output.media for output in job.outputs}
+    sidecar = sidecar_path(job.path, number, job.form)
     paths: dict[DownloadType, str] = {}
     for kind, mime_type in wanted.items():
         ext = extension(kind, mime_type, media.get(kind))
         path = output_path(job, kind, ext, number)
-        if fold(path) in {fold(other) for other in paths.values()}:  # audio and video of one media type
+        # audio and video of one media type; the transcript of an original called `interview.transcript`
+        if fold(path) in {fold(other) for other in (*paths.values(), sidecar)}:
             path = output_path(job, kind, f".{kind}{ext}", number)
         paths[kind] = path
-    return Plan(number, paths, sidecar_path(job.path, number, job.form))
+    return Plan(number, paths, sidecar)
 
 
 def keys_of(job: Job) -> tuple[str, ...]:

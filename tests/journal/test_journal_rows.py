@@ -144,6 +144,15 @@ def test_names_in_an_outbox_are_reserved_for_one_job_and_let_go_at_its_end(journ
     assert not journal.reserved("in", "c.mp3", two.id)
 
 
+def test_two_names_of_one_job_that_are_one_are_told_as_a_bug_and_not_as_another_job_s(journal: Journal) -> None:
+    """Whoever is told that another job was quicker takes the next number at once, and would do so for ever."""
+    (one,) = made = [job()]
+    journal.add(made)
+    with pytest.raises(ValueError, match="are one"):
+        journal.commit(one, reserve=("a.transcript.json", "a.transcript.json"))
+    assert not journal.reserved("in", "a.transcript.json", "another")
+
+
 def test_confirmed_parts_belong_to_one_session_of_one_project(journal: Journal) -> None:
     made = job(state=State.UPLOADING)
     journal.add([made])

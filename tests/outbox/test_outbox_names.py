@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 from outbox_studio import Studio
 
 from diffio_watch.disk.names import fold
-from diffio_watch.job import Media, Output
+from diffio_watch.job import Form, Media, Output
 from diffio_watch.outbox import names
 from diffio_watch.outbox.names import (
+    FORMS,
     error_path,
     is_ordinary,
     numbered,
@@ -45,6 +47,15 @@ def test_names_of_the_first_and_of_a_later_number(studio: Studio) -> None:
     assert third.sidecar == "show 12/interview.wav (3).json"
     assert error_path(job.path) == "show 12/interview.wav.error.json"
     assert third.keys == tuple(path.lower() for path in (*third.paths.values(), third.sidecar))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("path", ["interview.transcript", "show/INTERVIEW.Transcript", f"{'a' * 300}.transcript"])
+def test_no_two_names_of_a_job_are_one_whatever_its_original_is_called(studio: Studio, path: str, form: Form) -> None:
+    """The transcript of `interview.transcript` would be called as its sidecar."""
+    for number in (1, 2):
+        keys = plan(replace(studio.job(path), form=form), ALL, number).keys
+        assert len(set(keys)) == len(ALL) + 1, keys
 
 
 def test_a_file_at_the_top_has_its_names_at_the_top(studio: Studio) -> None:
