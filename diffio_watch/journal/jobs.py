@@ -290,9 +290,13 @@ class Jobs(Connection):
         with self.transaction() as db:
             db.execute("UPDATE jobs SET wish = 'anew' WHERE id = ?", (job_id,))
 
-    def wishes(self, inbox: str, limit: int = 50) -> list[Job]:
-        """Jobs whose known content was dropped anew, and of which nobody has looked yet where the outputs are."""
-        return self._jobs("wish = 'anew' AND inbox = ? LIMIT ?", inbox, limit, index="jobs_wish")
+    def wishes(self, inbox: str, limit: int = 50, *, without: Collection[str] = ()) -> list[Job]:
+        """Jobs whose known content was dropped anew, and of which nobody has looked yet where the outputs are.
+
+        `without` are ids of jobs that are to be left out.
+        """
+        return self._jobs("wish = 'anew' AND inbox = ? AND id NOT IN (SELECT value FROM json_each(?)) LIMIT ?",
+                          inbox, dump(list(without)), limit, index="jobs_wish")
 
     def held_until(self, inbox: str, now: float, limit: int = 200) -> list[Job]:
         """Held jobs whose time to go on by themselves has come."""

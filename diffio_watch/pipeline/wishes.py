@@ -7,9 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from diffio_watch.job import Job, State
-from diffio_watch.journal import Journal, Stale
+from diffio_watch.journal import Journal, JournalCorrupt, JournalTrouble, NameReserved, Stale
+from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
 from diffio_watch.pipeline import rulings
+from diffio_watch.pipeline.aside import Aside
 from diffio_watch.pipeline.rulings import Ruling
+from diffio_watch.pipeline.telling import about
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -60,23 +63,38 @@ class Wishes:
         self._outbox = outbox
         self._log = log
         self._tick = tick
+        self._aside = Aside()
 
     def once(self, now: float) -> None:
         """Look where the outputs of what was dropped anew are, and fetch again what is not there.
 
+        Whatever one of them meets, the others have their turn.
+
         Raises:
-            OutboxGone, DiskTrouble: the outbox can't be looked at.
+            OutboxGone: the outbox is not there.
+            JournalTrouble: the journal can't be relied on any more.
         """
-        for job in self._journal.wishes(self._inbox):
+        for job in self._journal.wishes(self._inbox, without=self._aside.waiting(now)):
             self._tick()
-            published = [output for output in job.outputs if output.state == "published"]
-            missing = [output.type for output in published if not self._outbox.there(output, self._tick)]
-            ruling = grant(job, now, missing)
-            free = not any(self._journal.reserved(job.inbox, key, job.id) for key in ruling.reserve)
             try:
-                self._journal.commit(job, detail=ruling.detail, reserve=ruling.reserve if free else (),
-                                     **ruling.changes)
-            except Stale:
-                continue  # it is looked at anew
-            if "state" in ruling.changes:
-                self._log.info("job.wished_again", job=job.id, inbox=job.inbox, path=job.path)
+                self._look(job, now)
+            except (OutboxGone, JournalTrouble, JournalCorrupt):
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a name or a file of others leads to, the next has its turn
+                words = error.detail if isinstance(error, DiskTrouble) else repr(error)
+                if self._aside.put(job.id, words, now):
+                    self._log.warning("wish.troubled", **about(job), detail=words)
+            else:
+                self._aside.drop(job.id)
+
+    def _look(self, job: Job, now: float) -> None:
+        published = [output for output in job.outputs if output.state == "published"]
+        missing = [output.type for output in published if not self._outbox.there(output, self._tick)]
+        ruling = grant(job, now, missing)
+        free = not any(self._journal.reserved(job.inbox, key, job.id) for key in ruling.reserve)
+        try:
+            self._journal.commit(job, detail=ruling.detail, reserve=ruling.reserve if free else (), **ruling.changes)
+        except (Stale, NameReserved):
+            return  # it is looked at anew
+        if "state" in ruling.changes:
+            self._log.info("job.wished_again", **about(job))

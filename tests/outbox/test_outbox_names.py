@@ -6,6 +6,7 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from outbox_studio import Studio
 
 from diffio_watch.disk.names import fold
-from diffio_watch.job import Form, Media, Output
+from diffio_watch.job import DownloadType, Form, Media, Output
 from diffio_watch.outbox import names
 from diffio_watch.outbox.names import (
     FORMS,
@@ -27,7 +28,8 @@ from diffio_watch.outbox.names import (
     temp_owner,
 )
 
-ALL = {"audio": "audio/mpeg", "video": "video/mp4", "transcript": "application/json"}
+ALL: Final[dict[DownloadType, str | None]] = {
+    "audio": "audio/mpeg", "video": "video/mp4", "transcript": "application/json"}
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import os
 
 import pytest
 from pipeline_fixtures import MakeHouse
-from pipeline_house import House, sound
+from pipeline_house import DAY, House, sound
 
 from diffio_watch.job import State
 from diffio_watch.sandbox import Sandbox
@@ -167,3 +167,23 @@ def test_a_copy_is_had_on_a_day_whose_limit_is_reached(make_house: MakeHouse, se
     copy = house.drop("b.wav", sound("a"))
     house.finish()
     assert house.job(copy).state is State.SKIPPED
+
+
+def test_what_can_not_be_looked_for_keeps_no_other_wish_from_its_turn(house: House, service: Sandbox) -> None:
+    """Something stands where one file's folder was in the outbox; the file that is wished for after it is fetched."""
+    first, other = delivered(house, "sub/a.wav"), house.drop("b.wav", sound("b"))
+    house.finish()
+    take(house)
+    house.outbox().joinpath("sub").rmdir()
+    house.outbox().joinpath("sub").symlink_to("elsewhere", target_is_directory=True)
+    for path, content in (("sub/a.wav", sound("a")), ("b.wav", sound("b"))):
+        again(house, path, content)
+    assert (house.job(first).state, house.job(first).wish) == (State.DELIVERED, "anew")
+    assert house.visible() == {"b.restored.wav", "b.wav.json"}
+    assert [one for one in house.events.entries if one["event"] == "wish.troubled" and one["job"] == first]
+    house.outbox().joinpath("sub").unlink()
+    house.clock.advance(DAY)
+    house.chores()
+    house.finish()
+    house.check_delivered(first, other)
+    assert service.charges == 2
