@@ -65,7 +65,7 @@ class Daemon:
         self._source = source
         self._tell = tell or say
         self._once = once
-        self._key = Key(config)
+        self._key = Key()
         self._own_log = log is None
         self._log = log or open_log(config.log.level, config.log.format, secrets=self._key.known)
         self._stop = threading.Event()
@@ -139,11 +139,11 @@ class Daemon:
         journal.set_meta("starts", owner.counter + 1)  # before any marker says so
         owner.counter += 1
         try:
-            self._key.read()
+            self._key.read(self._config)
         except KeyMissing as error:
             raise CannotRun(str(error)) from error
         upkeep = Upkeep(journal, owner, self._log)
-        maker = Maker(journal, owner, self._clock, self._key.read, self._log, self._stop, self._sick, self._trouble,
+        maker = Maker(journal, owner, self._clock, self._key.of, self._log, self._stop, self._sick, self._trouble,
                       upkeep.count_bought)
         parts = maker.make(self._config)
         take_folders(self._config, journal, owner)  # last: a start that fails leaves no marker
@@ -231,7 +231,6 @@ class Daemon:
 
     def _use(self, config: Config) -> None:
         """Another configuration is in force from now on."""
-        self._key.use(config)
         if self._own_log and config.log != self._config.log:
             open_log(config.log.level, config.log.format, secrets=self._key.known)
         self._config = config

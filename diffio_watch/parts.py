@@ -92,7 +92,7 @@ class Maker:
 
     Attributes:
         owner: the journal's id and counter, for the markers.
-        key: reads the API key anew.
+        key: makes what reads the API key of a configuration anew.
         stop: set when the program ends.
         sick: set while the journal can't be written: nothing may be sent.
         trouble: told of everything that a thread could not deal with.
@@ -102,7 +102,7 @@ class Maker:
     journal: Journal
     owner: marker.Owner
     clock: Clock
-    key: Callable[[], str]
+    key: Callable[[Config], Callable[[], str]]
     log: FilteringBoundLogger
     stop: threading.Event
     sick: threading.Event
@@ -113,7 +113,7 @@ class Maker:
         """Make everything but the threads that supervise it."""
         halts = Halts(self.journal, self.log)
         tools = Tools(
-            config=config, journal=self.journal, key=self.key, sessions=Sessions(config.state_dir),
+            config=config, journal=self.journal, key=self.key(config), sessions=Sessions(config.state_dir),
             api=self._api(config, halts), storage=self._storage(config, halts),
             outboxes={inbox.name: self._outbox(inbox.name, inbox.outbox) for inbox in config.inboxes}
             | self._left_over(config), clock=self.clock, stop=self.stop, sick=self.sick, version=__version__,
@@ -132,14 +132,14 @@ class Maker:
             changes: of the configuration that they were made of.
         """
         tools, old, new = parts.tools, parts.tools.config, changes.config
+        service = tools.api, tools.storage
         if (old.api, old.limits.requests_per_second) != (new.api, new.limits.requests_per_second):
-            parts.replaced += [tools.api, tools.storage]
-            tools.api, tools.storage = self._api(new, parts.halts), self._storage(new, parts.halts)
+            parts.replaced += service
+            service = self._api(new, parts.halts), self._storage(new, parts.halts)
         fresh = changes.added | changes.changed
-        tools.outboxes = self._left_over(new) | {
+        tools.use(new, self.key(new), *service, self._left_over(new) | {
             inbox.name: self._outbox(inbox.name, inbox.outbox) if inbox.name in fresh else tools.outboxes[inbox.name]
-            for inbox in new.inboxes}
-        tools.config = new
+            for inbox in new.inboxes})
         if old.limits.approve_over_files != new.limits.approve_over_files:
             fresh = frozenset(inbox.name for inbox in new.inboxes)
         for name in changes.removed:
@@ -154,7 +154,7 @@ class Maker:
         parts.dispatcher.resize(new.limits)
 
     def _api(self, config: Config, halts: Halts) -> Api:
-        return Api(config.api.base_url, self.key, connect_timeout=config.api.connect_timeout,
+        return Api(config.api.base_url, self.key(config), connect_timeout=config.api.connect_timeout,
                    read_timeout=config.api.read_timeout, stop=self.stop, observe=halts.observe,
                    requests_per_second=config.limits.requests_per_second)
 

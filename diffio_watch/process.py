@@ -17,21 +17,20 @@ from diffio_watch.config import Config, read_key
 class Key:
     """The API key, read anew each time, and remembered only so that no log line can tell it."""
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self) -> None:
         self._seen: list[str] = []
 
-    def use(self, config: Config) -> None:
-        """Read it from where another configuration says."""
-        self._config = config
+    def of(self, config: Config) -> Callable[[], str]:
+        """What reads it from where this configuration says: one service's key is never told to another."""
+        return lambda: self.read(config)
 
-    def read(self) -> str:
-        """The key as it is now.
+    def read(self, config: Config) -> str:
+        """The key as it is now, from where this configuration says.
 
         Raises:
             KeyMissing: there is none.
         """
-        key = read_key(self._config)
+        key = read_key(config)
         if key not in self._seen:
             self._seen.append(key)
         return key

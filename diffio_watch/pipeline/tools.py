@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import hmac
 import threading
@@ -34,7 +35,7 @@ class Tools:
     """The daemon's parts as steps need them.
 
     Attributes:
-        key: reads the API key anew.
+        key: reads the API key of this service anew.
         outboxes: by inbox name.
         stop: set when the program ends.
         sick: set while the journal can't be written: nothing may be sent.
@@ -74,11 +75,23 @@ class Tools:
     count_bought: Callable[[], None] = _nothing
     started: float = field(init=False)
     _noted: dict[str, float] = field(default_factory=dict)
+    _changing: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.started = self.clock.now()
         self.lane = Lane(self.clock)
         self.permits = Permits(self.clock)
+
+    def in_force(self) -> Tools:
+        """One configuration with its service, key and outboxes, which stay as they are; all else is shared."""
+        with self._changing:
+            return copy.copy(self)
+
+    def use(self, config: Config, key: Callable[[], str], api: Api, storage: Storage,
+            outboxes: dict[str, Outbox]) -> None:
+        """Another configuration is in force from now on, with all that belongs to it at once."""
+        with self._changing:
+            self.config, self.key, self.api, self.storage, self.outboxes = config, key, api, storage, outboxes
 
     @property
     def base_url(self) -> str:

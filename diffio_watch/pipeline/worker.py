@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Callable, Collection
 from typing import Final
@@ -58,7 +57,7 @@ class Worker:
         """
         self._halts.working_on(job.id, probe)
         # one configuration, service and outbox from here to where the job rests, whatever is read again meanwhile
-        tools = copy.copy(self._tools)
+        tools = self._tools.in_force()
         if job.inbox not in tools.outboxes:
             return  # its inbox was taken out of the configuration just now
         while not (self._tools.stop.is_set() or self._tools.sick.is_set()):
@@ -122,18 +121,12 @@ class Worker:
                     fetches = _may_download(tools)
             except (ApiError, KeyMissing) as other:
                 error = other
-        outcome = decide(error, job, tools.clock.now(), key_works=works, same_key=self._same_key(job),
+        outcome = decide(error, job, tools.clock.now(), key_works=works, same_key=_same_key(job, tools),
                          sees_project=sees, may_download=fetches, current_model=tools.current_model(job))
         reason = outcome.changes.get("because")
         if reason is not None and reason.code == "internal":
             tools.log.error("job.step_failed", **telling.about(job), state=str(job.state), exc_info=error)
         return outcome
-
-    def _same_key(self, job: Job) -> bool:
-        try:
-            return job.key_print is None or job.key_print == self._tools.key_print()
-        except KeyMissing:
-            return True  # none is not another one
 
     def _after(self, before: Job, job: Job, outcome: Outcome) -> None:
         tools = self._tools
@@ -150,6 +143,13 @@ class Worker:
             line.write(tools.log)
         if outcome.look_again:
             self._look_again(job.inbox, job.path)
+
+
+def _same_key(job: Job, tools: Tools) -> bool:
+    try:
+        return job.key_print is None or job.key_print == tools.key_print()
+    except KeyMissing:
+        return True  # none is not another one
 
 
 def key_works(tools: Tools, but: str = "") -> bool:

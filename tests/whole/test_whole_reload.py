@@ -275,3 +275,24 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
     made = Manager(tmp_path / "notify")
     yield made
     made.close()
+
+
+def test_what_is_under_way_to_one_service_never_takes_the_key_of_another_along(
+        make_studio: MakeStudio, service: Sandbox, tmp_path: Path) -> None:
+    """Another service with another key: the upload that is under way ends with the key that it began with."""
+    service.change(upload="multipart", keys=["key-of-the-studio"])
+    service.fault("part", "delay", seconds=2, times=1)
+    studio = make_studio()
+    studio.start()
+    (studio.inbox() / "a.wav").write_bytes(sound("a"))
+    until(lambda: "part" in service.calls)
+    (tmp_path / "other").touch(0o600)
+    (tmp_path / "other").write_text("key-of-the-other-service")
+    with Sandbox(seconds=0, keys=["key-of-the-other-service"]) as other:
+        studio.reload(api={"base_url": other.base_url, "key_file": str(tmp_path / "other")})
+        studio.wait("a.wav")
+        assert "complete_project_upload" in service.calls
+        assert "key-of-the-other-service" not in service._state.keys
+        assert "key-of-the-studio" not in other._state.keys
+        assert studio.events("work.halted") == []
+        assert (service.charges, other.charges) == (0, 1)
