@@ -151,6 +151,8 @@ class Maker:
             elif inbox.name in fresh:
                 parts.rooms[inbox.name].renew(*self._makes(inbox, tools, parts.halts), _places(inbox))
         parts.halts.tidy_inboxes(parts.rooms)
+        if old.api != new.api:
+            parts.halts.ask_now(self.clock.now())
         parts.dispatcher.resize(new.limits)
 
     def _api(self, config: Config, halts: Halts) -> Api:

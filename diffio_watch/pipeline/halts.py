@@ -136,6 +136,13 @@ class Halts:
             if kind == "inbox" and (name not in inboxes or part == "model"):
                 self.end(scope)
 
+    def ask_now(self, now: float) -> None:
+        """Another service or key may have ended what stopped the account or an origin: it is probed at once."""
+        with self._journal.alone():
+            for halt in self.all().values():
+                if not halt.scope.startswith("inbox:"):
+                    self._keep(replace(halt, next_check_at=now))
+
     def probing(self, halt: Halt, now: float) -> None:
         """A probe is about to be made: the next one is not due before its pause is over."""
         pause = origin_pause if halt.scope.startswith("origin:") else account_pause

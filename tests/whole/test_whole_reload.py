@@ -296,3 +296,18 @@ def test_what_is_under_way_to_one_service_never_takes_the_key_of_another_along(
         assert "key-of-the-studio" not in other._state.keys
         assert studio.events("work.halted") == []
         assert (service.charges, other.charges) == (0, 1)
+
+
+def test_another_key_or_service_ends_at_once_what_the_old_one_had_halted(
+        make_studio: MakeStudio, service: Sandbox, tmp_path: Path) -> None:
+    """Whoever mends what the halt told of does not wait for its next probe, which may be an hour away."""
+    service.change(keys=["another-key"])
+    studio = make_studio()
+    studio.start()
+    (studio.inbox() / "a.wav").write_bytes(sound("a"))
+    until(lambda: studio.events("work.halted"), what=studio.told)
+    (tmp_path / "other").touch(0o600)
+    (tmp_path / "other").write_text("another-key")
+    studio.reload(api={"key_file": str(tmp_path / "other")})
+    studio.wait("a.wav")
+    assert service.charges == 1
