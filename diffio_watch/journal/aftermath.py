@@ -13,8 +13,9 @@ from diffio_watch.journal.rows import dump
 # nobody is helped by an error file: its original is gone, or a later job at its path was delivered
 _MOOT: Final = (
     "NOT EXISTS (SELECT 1 FROM files WHERE files.inbox = jobs.inbox AND files.path = jobs.path) "
-    "OR EXISTS (SELECT 1 FROM jobs AS later WHERE later.inbox = jobs.inbox AND later.path = jobs.path "
-    "AND later.seq > jobs.seq AND later.state = 'delivered')")
+    # the index is named, for SQLite would rather walk through all that were delivered since
+    "OR EXISTS (SELECT 1 FROM jobs AS later INDEXED BY jobs_place WHERE later.inbox = jobs.inbox "
+    "AND later.path = jobs.path AND later.seq > jobs.seq AND later.state = 'delivered')")
 
 
 class Aftermath(Jobs):
@@ -37,7 +38,7 @@ class Aftermath(Jobs):
                           "AND (state = 'held' OR due_at <= ?) "
                           "AND (state = 'held' OR EXISTS (SELECT 1 FROM files WHERE files.job = jobs.id)) "
                           f"AND NOT ({_MOOT}) AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?",
-                          inbox, now, dump(list(without)), limit)
+                          inbox, now, dump(list(without)), limit, index="jobs_notice")
 
     def notices_stale(self, inbox: str, limit: int = 200, *, without: Collection[str] = ()) -> list[Job]:
         """Jobs whose error file is to go: they ended well, a later one at their path did, or the original is gone.
@@ -46,7 +47,8 @@ class Aftermath(Jobs):
         """
         return self._jobs(
             f"error_file = 1 AND inbox = ? AND (state IN ('delivered', 'skipped', 'cancelled') OR {_MOOT}) "  # noqa: S608 - a constant
-            "AND id NOT IN (SELECT value FROM json_each(?)) LIMIT ?", inbox, dump(list(without)), limit)
+            "AND id NOT IN (SELECT value FROM json_each(?)) LIMIT ?", inbox, dump(list(without)), limit,
+            index="jobs_error_file")
 
     def held_drop(self, inbox: str) -> tuple[int, Job | None]:
         """How many jobs are held as one drop, and the oldest of them."""

@@ -183,6 +183,8 @@ CREATE TABLE settling (
 # when it did, so that a restart does not begin to count anew; which person asked for a change
 _SECOND: Final = """
 CREATE INDEX jobs_state ON jobs (state, seq);
+DROP INDEX jobs_content;
+CREATE INDEX jobs_content ON jobs (inbox, partial, size);
 CREATE INDEX jobs_delivered ON jobs (delivered_at) WHERE delivered_at IS NOT NULL;
 ALTER TABLE jobs ADD COLUMN released INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN minutes REAL;

@@ -31,17 +31,36 @@ def plans(journal: Journal, ask: Ask) -> dict[str, list[str]]:
     (lambda journal: journal.goes_on(State.QUEUED, "in", 1.0, paid=False), {"jobs_due"}),
     (lambda journal: journal.pending_originals("in", 1.0), {"jobs_original"}),
     (lambda journal: journal.stranded("in"), {"jobs_due"}),
+    (lambda journal: journal.notices_stale("in"), {"jobs_error_file", "jobs_place"}),
     (lambda journal: journal.failures(limit=5), {"jobs_state", "jobs_place"}),
     (lambda journal: journal.still_empty(), {"jobs_state"}),
     (lambda journal: journal.place("in", [found("b.wav", "b")], batch_limit=5), {"jobs_created", "jobs_detected"}),
     (lambda journal: journal.place("in", [found("b.wav", "b")], batch_limit=0), {"jobs_due"}),
-], ids=["due", "due and paid", "goes on", "originals", "stranded", "failures", "empty", "guard", "hold"])
+], ids=["due", "due and paid", "goes on", "originals", "stranded", "stale notices", "failures",
+        "empty", "guard", "hold"])
 def test_no_walk_through_all_jobs_and_no_sort_of_them(journal: Journal, ask: Ask, indexes: set[str]) -> None:
     journal.add([job()])
     told = plans(journal, ask)
     steps = [step for plan in told.values() for step in plan]
     assert not [step for step in steps if step.startswith(("SCAN jobs", "USE TEMP B-TREE"))], told
     assert all(any(f"INDEX {index} " in step for step in steps) for index in indexes), told
+
+
+def test_what_of_error_files_is_due_is_held_against_the_jobs_of_its_path_alone(journal: Journal) -> None:
+    """Not against all that were delivered since: each second, and in each inbox."""
+    journal.add([job()])
+    (told,) = plans(journal, lambda journal: journal.notices_due("in", 1.0)).values()
+    assert "SEARCH jobs USING INDEX jobs_notice (inbox=?)" in told
+    assert [step for step in told if "later" in step] == [
+        "SEARCH later USING INDEX jobs_place (inbox=? AND path=? AND rowid>?)"]
+
+
+def test_a_file_is_held_against_those_of_its_content_and_size_alone(journal: Journal) -> None:
+    """A rebuild knows no fingerprint of what is in the inbox no more: of a million such rows none is looked at."""
+    one = job()
+    journal.add([one])
+    (told,) = plans(journal, lambda journal: journal.twins(one)).values()
+    assert any("INDEX jobs_content (inbox=? AND partial=? AND size=?)" in step for step in told), told
 
 
 def test_the_oldest_are_asked_for_by_inbox_and_whether_they_are_paid_for(journal: Journal, clock: HandClock) -> None:
