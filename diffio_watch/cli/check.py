@@ -25,7 +25,7 @@ _SIGNS: Final = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "error
 def check(*, offline: bool, as_json: bool) -> int:
     """Prove that it will work here, and say what to change.
 
-    Writes, renames and removes a hidden file in each folder, and asks the service one free question.
+    Writes, renames and removes a hidden file in each folder, and asks the service only what costs nothing.
     """
     from diffio_watch.cli import canary, findings, model_findings, unread
     from diffio_watch.cli.service import find as installed

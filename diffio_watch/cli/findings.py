@@ -92,12 +92,15 @@ def looked_as(installed: Service | None, *, by_root: bool) -> list[Finding]:
 
 def key(config: Config, installed: Service | None, *, offline: bool) -> list[Finding]:
     """Whether there is a key that others can't read, and whether the service takes it."""
+    source = key_source(config, os.environ)
+    lent = installed.key_from if installed is not None and source is None else ""
     try:
         read_key(config, os.environ)
     except KeyMissing as missing:
+        if lent:
+            return [error("key", f"systemd is to give it to the service from {lent}, and there is none in it.",
+                          f"Put the key there: `sudo install -m 0600 /dev/stdin {lent}`, type it, Enter, Ctrl-D.")]
         return [error("key", missing.message, missing.remedy)]
-    source = key_source(config, os.environ)
-    lent = installed.key_from if installed is not None and source is None else ""
     found = [ok("key", f"It is read from {source}." if source else
                 f"systemd gives it to the service, from {lent}." if lent else "It is read from $DIFFIO_API_KEY.")]
     if source is not None and source.stat().st_mode & 0o007:

@@ -13,6 +13,7 @@ from click.shell_completion import get_completion_class
 
 from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, given_config, say
 
+_UNIT: Final = "diffio-watch.service"
 _SHARED: Final = 0o2775  # setgid: what is made in it is the group's too
 
 
@@ -54,7 +55,7 @@ def init(path: Path | None, inbox: Path, outbox: Path, group: str | None) -> int
     named = "" if path == _usual() else f"-c {shlex.quote(str(path))} "
     say(["Written:", f"  {path}", f"  inbox   {inbox}", f"  outbox  {outbox}", f"  journal {config.state_dir}", "",
          *_rights((inbox, outbox), group, shared),
-         "Next: put the API key into a file that only the service's user may read, and its path into `api.key_file`.",
+         *_key(path),
          "Then prove that all works here, and begin:", f"  diffio-watch {named}check",
          f"  {'systemctl enable --now diffio-watch' if _is_services(path) else f'diffio-watch {named}run'}"])
     return 0
@@ -65,6 +66,15 @@ def _is_services(path: Path) -> bool:
     from diffio_watch.config import standard_places
 
     return path == standard_places(os.environ)[-1]
+
+
+def _key(path: Path) -> list[str]:
+    """Where the API key goes: what the unit of the service names, or what a person has."""
+    if _is_services(path):
+        return [f"Next: put the API key where the unit {_UNIT} reads it (type the key, Enter, Ctrl-D):",
+                f"  sudo install -m 0600 /dev/stdin {path.parent}/api-key"]
+    return [("Next: put the API key into $DIFFIO_API_KEY; or into a file that only you can read, and its path into "
+             "`api.key_file`.")]
 
 
 def _usual() -> Path:

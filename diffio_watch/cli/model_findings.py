@@ -23,15 +23,15 @@ _NOWHERE: Final = "diffio-watch-check"
 def models(config: Config, *, offline: bool) -> list[Finding]:
     """A finding for each model that an inbox names.
 
-    There is no list of models to ask for. The endpoint of each but the default one is asked, with a project that does
-    not exist: what it answers in place of "no such project" tells of the model.
+    There is no list of models to ask for. The endpoint of each is asked, with a project that does not exist: what it
+    answers in place of "no such project" tells of the model.
     """
     found = []
     ask = _Asked(config) if not offline else None
     try:
         for model in dict.fromkeys(inbox.model for inbox in config.inboxes):
             names = ", ".join(inbox.name for inbox in config.inboxes if inbox.model == model)
-            found.append(_model(model, names, ask(model) if ask is not None and model != CURRENT[0] else ""))
+            found.append(_model(model, names, ask(model) if ask is not None else ""))
     finally:
         if ask is not None:
             ask.close()
@@ -39,7 +39,7 @@ def models(config: Config, *, offline: bool) -> list[Finding]:
 
 
 def _model(model: str, inboxes: str, said: str) -> Finding:
-    known = " or ".join(CURRENT)
+    known = " or ".join(one for one in CURRENT if one != model)
     # a slip is the likeliest cause of an unknown name, and a whole day's drops would wait for it
     near = difflib.get_close_matches(model, CURRENT, 1, 0.8)
     remedy = f"Set `model` to {known}." if not near or model in KNOWN else (
@@ -53,7 +53,8 @@ def _model(model: str, inboxes: str, said: str) -> Finding:
             return error("model", f"The service forbids {model} ({inboxes}) to this key.",
                          "Check the plan and the key's permissions, or set another `model`.")
     if model in CURRENT:
-        return ok("model", f"{model} ({inboxes}) is one that the service takes.")
+        return ok("model", f"The service takes {model} ({inboxes})." if said == "taken" else
+                  f"{model} ({inboxes}) is one that this program knows; the service was not heard on it.")
     if model in KNOWN:
         return warning("model", f"{model} ({inboxes}) is an older model, which the service may have retired.", remedy)
     return warning("model", f"{model} ({inboxes}) is no model that this program knows: it is newer than the program, "
@@ -61,7 +62,7 @@ def _model(model: str, inboxes: str, said: str) -> Finding:
 
 
 class _Asked:
-    """What the service says of a model: `retired`, `unknown`, `forbidden`, or nothing that tells."""
+    """What the service says of a model: `taken`, `retired`, `unknown`, `forbidden`, or nothing that tells."""
 
     def __init__(self, config: Config) -> None:
         self._api = Api(config.api.base_url, lambda: read_key(config, os.environ),
@@ -72,11 +73,16 @@ class _Asked:
     def __call__(self, model: str) -> str:
         if self._usual is None:
             self._usual = self._answer(CURRENT[0])
-        answer = self._answer(model)
-        if answer in {"retired", "forbidden"}:
-            return answer if answer != self._usual else ""
+        usual = model == CURRENT[0]
+        answer = self._usual if usual else self._answer(model)
+        if answer == "forbidden":  # where the usual one is too, it is not this model that is
+            return answer if usual or answer != self._usual else ""
+        if answer == "retired":
+            return answer
         # no project is known to either; only where the endpoint is unknown too is that said in other words
-        return "unknown" if self._usual.startswith("404") and answer not in {self._usual, ""} else ""
+        if not self._usual.startswith("404") or not answer:
+            return ""
+        return "taken" if answer == self._usual else "unknown"
 
     def _answer(self, model: str) -> str:
         """The answer in words that are the same for each model that there is."""

@@ -37,7 +37,7 @@ class Service:
         lease: it has CAP_LEASE.
         state_dirs: folders that systemd makes for it in /var/lib, by name.
         running: a daemon runs.
-        key_from: the file of the key that systemd gives it; "" where that is not known.
+        key_from: the file of the key that systemd gives it, be there one in it or not; "" where that is not known.
     """
 
     unit: str
@@ -170,7 +170,7 @@ def _lend_key(service: Service) -> str:
     """Give this process the key that systemd gives the service; before it becomes the service's user.
 
     Returns:
-        Where it is from; "" where there is none to be had.
+        The file that it is from, or is to be; "" where that is not known.
     """
     if not service.unit:
         return ""
@@ -186,10 +186,12 @@ def _lend_key(service: Service) -> str:
         key = (_run("systemd-creds", "decrypt", f"--name={_CREDENTIAL}", file, "-") if encrypted
                else Path(file).read_text("utf-8", "replace")).strip()
     except OSError:
-        return ""
+        key = ""
     if key:
         os.environ["DIFFIO_API_KEY"] = key  # of this process alone
-    return file if key else ""
+    else:
+        os.environ.pop("DIFFIO_API_KEY", None)  # the service would not have that of whoever asks
+    return file
 
 
 def _become(uid: int, gid: int, groups: Iterable[int]) -> None:

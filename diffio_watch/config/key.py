@@ -20,6 +20,9 @@ VARIABLE: Final = "DIFFIO_API_KEY"
 _LONGEST: Final = 4096
 _WAYS: Final = (f"Write the key into a file and that file's path as `api.key_file`, give the service the systemd "
                 f"credential {CREDENTIAL}, or set ${VARIABLE}.")
+# what a service sees of a credential is systemd's copy, into which nobody can write
+_LOADED: Final = ("Put the key there alone, in one line: into the file that the unit names at `LoadCredential=` "
+                  "(/etc/diffio-watch/api-key in ours), and start the service again.")
 
 
 def read_key(config: Config, env: Mapping[str, str] = os.environ) -> str:
@@ -28,12 +31,12 @@ def read_key(config: Config, env: Mapping[str, str] = os.environ) -> str:
     Raises:
         KeyMissing: none of these has one, or what it has is no key.
     """
-    source, text = _find(config, env)
+    source, text, remedy = _find(config, env)
     key = text.strip()
     if not key:
-        raise KeyMissing(f"{source} is empty.", "Put the API key there.")
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise KeyMissing(f"What {source} holds is not an API key.", "Put the key there alone, in one line.")
+        raise KeyMissing(f"{source[:1].upper()}{source[1:]} is empty.", remedy)
+    if len(text) > _LONGEST or not key.isascii() or not key.isprintable() or " " in key:
+        raise KeyMissing(f"What {source} holds is not an API key.", remedy)
     return key
 
 
@@ -48,19 +51,19 @@ def key_source(config: Config, env: Mapping[str, str] = os.environ) -> Path | No
     return None
 
 
-def _find(config: Config, env: Mapping[str, str]) -> tuple[str, str]:
+def _find(config: Config, env: Mapping[str, str]) -> tuple[str, str, str]:
+    """What the key is in, the text there, and what to do where that is no key."""
     file = key_source(config, env)
     if file is None:
         if VARIABLE not in env:
             raise KeyMissing("There is no API key.", _WAYS)
-        return f"${VARIABLE}", env[VARIABLE]
-    name = plain(str(file))
+        return f"${VARIABLE}", env[VARIABLE], "Put the key there."
+    lent = config.api.key_file is None
+    name = f"the credential {CREDENTIAL}" if lent else plain(str(file))
     try:
         with file.open("rb") as opened:
             text = opened.read(_LONGEST + 1)
     except OSError as error:
-        raise KeyMissing(f"The API key can't be read from {name}: {error.strerror}.",
-                         "Put the key there, readable by the service's user.") from None
-    if len(text) > _LONGEST:
-        raise KeyMissing(f"What {name} holds is not an API key.", "Put the key there alone, in one line.")
-    return name, text.decode("utf-8", "replace")
+        raise KeyMissing(f"The API key can't be read from {plain(str(file))}: {error.strerror}.",
+                         _LOADED if lent else "Put the key there, readable by the service's user.") from None
+    return name, text.decode("utf-8", "replace"), _LOADED if lent else "Put the key there alone, in one line."

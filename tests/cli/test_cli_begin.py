@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from cli_place import Done, Place, another_user, command
 
+from diffio_watch.cli.init import _key
 from diffio_watch.config import load
 from diffio_watch.disk import lease, marker, marker_file
 from diffio_watch.disk.mounts import mount_of
@@ -33,6 +34,14 @@ def test_init_writes_a_configuration_that_loads_and_makes_the_folders(place: Pla
     assert (place.root / "results").is_dir()
     assert "#" in target.read_text()
     assert f"-c {target} check" in done.out
+
+
+def test_init_says_where_the_key_goes_as_the_one_who_will_run_it_needs_it() -> None:
+    """The unit reads a file that only root reads; a person has an environment and a home."""
+    assert [line for line in _key(Path("/etc/diffio-watch/config.yaml")) if line.endswith("/etc/diffio-watch/api-key")]
+    (told,) = _key(Path("/home/nina/.config/diffio-watch/config.yaml"))
+    assert "$DIFFIO_API_KEY" in told
+    assert "only you" in told
 
 
 def test_init_never_touches_an_existing_file(place: Place) -> None:
@@ -168,6 +177,7 @@ def test_check_tells_a_key_that_may_not_fetch_what_it_buys(place: Place) -> None
 @pytest.mark.usefixtures("key")
 @pytest.mark.parametrize(("model", "settings", "online", "offline"), [
     ("diffio-4.6-flash", {}, "ok", "ok"),
+    ("diffio-4.6-flash", {"retired": {"diffio-4.6-flash"}}, "error", "ok"),
     ("diffio-4.6-flahs", {}, "error", "warning"),
     ("diffio-4.5-pro", {}, "error", "warning"),
     ("diffio-4.5-pro", {"models": "documented"}, "warning", "warning"),
@@ -187,7 +197,12 @@ def test_check_tells_a_model_that_the_service_would_refuse_and_buys_nothing(
         assert (service.charges, service.violations) == (0, [])
     assert levels(done)["model"] == {online}
     assert done.code == (1 if online == "error" else 0)
-    assert levels(place.run("check", "--json", "--offline"))["model"] == {offline}
+    blind = place.run("check", "--json", "--offline")
+    assert levels(blind)["model"] == {offline}
+    # nothing is said of the service that was not asked of it
+    assert ("The service takes" in done.out) == (online == "ok")
+    assert "The service takes" not in blind.out
+    assert f"Set `model` to {model}" not in done.out
     if model == "diffio-4.6-flahs":
         assert "Did you mean `model: diffio-4.6-flash`?" in done.out
 

@@ -97,7 +97,8 @@ esac
 @needs_root
 def test_check_of_root_is_green_where_the_unit_s_groups_open_the_folders(studio: Path) -> None:
     """The user alone is refused; `Group=` and `SupplementaryGroups=` let it in, as they let the service in."""
-    env = clean(os.environ) | {"PATH": f"{studio}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(REPOSITORY)}
+    env = clean(os.environ) | {"PATH": f"{studio}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(REPOSITORY),
+                               "DIFFIO_API_KEY": "root-s-own"}
 
     def check(*unit: str) -> tuple[int, dict[str, list[str]]]:
         (studio / "show").write_text("\n".join(unit))
@@ -119,6 +120,12 @@ def test_check_of_root_is_green_where_the_unit_s_groups_open_the_folders(studio:
     assert told.endswith("#4243, and CAP_LEASE.")
     assert found["key"][0] == f"ok: systemd gives it to the service, from {studio}/key."
     assert "ok: The kernel says which files are still open for writing." in found["inbox podcasts"]
+    (studio / "key").write_text("\n")
+    code, found = check("LoadState=loaded", "User=nobody", "Group=4242", "SupplementaryGroups=4243")
+    assert code == 1
+    # root's own is not what the service would have
+    assert found["key"] == [f"error: systemd is to give it to the service from {studio}/key, and there is none in it."]
+    del env["DIFFIO_API_KEY"]
     code, found = check("LoadState=not-found")
     assert code == 1
     assert found["inbox podcasts"] == [f"error: {studio}/in can't be read by this user."]

@@ -74,3 +74,13 @@ def test_what_is_no_key_is_refused_and_never_repeated(config: Config, tmp_path: 
     with pytest.raises(KeyMissing) as caught:
         read_key(config, {"DIFFIO_API_KEY": text[:4000] + " x" if text.strip() else text})
     assert "CANARY" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "no key"])
+def test_where_systemd_lends_it_the_file_that_can_be_written_is_told(config: Config, tmp_path: Path, text: str) -> None:
+    """What the service sees is systemd's copy: nobody can put a key there."""
+    (tmp_path / "diffio-api-key").write_text(text)
+    with pytest.raises(KeyMissing) as caught:
+        read_key(config, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert "LoadCredential" in caught.value.remedy
+    assert str(tmp_path) not in str(caught.value)
