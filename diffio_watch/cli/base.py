@@ -250,7 +250,9 @@ def explained(error: Exception) -> tuple[str, int]:
     from diffio_watch.startup import CannotRun
 
     if isinstance(error, ConfigError):
-        return str(error), REFUSED
+        from diffio_watch.cli.running import meanwhile
+
+        return "\n".join([str(error), *meanwhile(error)]), REFUSED
     if isinstance(error, CannotRun | KeyMissing | JournalCorrupt | JournalLocked | JournalMissing):
         return terminal(str(error)), REFUSED
     if isinstance(error, ApiError):

@@ -118,7 +118,7 @@ def _explained(work: Workplace, file: str) -> Explanation:
     Raises:
         Trouble: it means none, and can't.
     """
-    from diffio_watch.cli.resolve import mistyped, places, unknown
+    from diffio_watch.cli.resolve import meant, mistyped, places, unknown
     from diffio_watch.intake.explain import Records, explain, outside
     from diffio_watch.intake.sight import sight
 
@@ -143,6 +143,9 @@ def _explained(work: Workplace, file: str) -> Explanation:
             if told.verdict != "missing":
                 return told
             found = found or told
+        hint = meant(journal, work.config, file) if found is None and journal is not None else ""
+    if hint:
+        raise Trouble(unknown(file, hint))
     slip = mistyped(work.config, file)
     if found is None and slip is not None:
         raise Trouble(slip)

@@ -6,6 +6,7 @@ import difflib
 import locale
 import os
 import re
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ def one_job(journal: Journal, config: Config, argument: str) -> Job:
     """
     job = find_job(journal, config, argument)
     if job is None:
-        raise Trouble(unknown(argument))
+        raise Trouble(unknown(argument, meant(journal, config, argument)))
     return job
 
 
@@ -112,17 +113,31 @@ def many_jobs(journal: Journal, config: Config, arguments: Sequence[str]) -> tup
     for argument in arguments:
         job = find_job(journal, config, argument)
         if job is None:
-            missed.append(unknown(argument))
+            missed.append(unknown(argument, meant(journal, config, argument)))
         else:
             found[job.id] = job
     return list(found.values()), missed
 
 
-def unknown(argument: str) -> str:
-    """The sentence about an argument that means nothing."""
+def meant(journal: Journal, config: Config, argument: str) -> str:
+    """What to type for a name that `status` or `jobs` shows, which is relative to its inbox; "" where none is so."""
+    for text in (argument, names.parse(argument)):
+        path = os.path.normpath(text)
+        for inbox in config.inboxes:
+            if "\0" not in path and (journal.jobs_at(inbox.name, path) or any(
+                    entry.path == path for entry in journal.settling_in(inbox.name))):
+                return shlex.quote(names.terminal(f"{inbox.name}:{names.show(path)}"))
+    return ""
+
+
+def unknown(argument: str, hint: str = "") -> str:
+    """The sentence about an argument that means nothing; `hint` is what may have been meant."""
     if not argument.strip():
         return "An empty argument names nothing: name a job or a file."
     shown = names.terminal(argument)
+    if hint:
+        return (f"From this folder, {shown} is nothing in an inbox. Did you mean {hint}? A FILE is a path, or "
+                "`inbox:path`.")
     return (f"Nothing is known of {shown}: it is neither a job (or not the beginning of just one) nor a file that was "
             f"journalled. For a file, `diffio-watch explain` says why.")
 

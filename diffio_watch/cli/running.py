@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from diffio_watch import runs
-    from diffio_watch.config import Config
+    from diffio_watch.config import Config, ConfigError
     from diffio_watch.journal import Journal
 
 _SERVICES: Final = Path("/var/lib/diffio-watch")  # the state_dir of the unit
@@ -20,6 +21,28 @@ def is_running(config: Config) -> bool:
     from diffio_watch.journal import holder
 
     return config.state_dir.is_dir() and holder(config.state_dir) is not None
+
+
+def meanwhile(error: ConfigError) -> list[str]:
+    """What the daemon does that read the file before it was as wrong as it is now: it runs on; nothing where none does.
+
+    A person who asks how everything is must not take a slip in the file for the end of the work.
+    """
+    from diffio_watch.config import state_dir_of
+    from diffio_watch.journal import holder
+
+    if error.file is None:
+        return []
+    state_dir = state_dir_of(Path(error.file), os.environ)
+    try:
+        pid = holder(state_dir) if state_dir is not None else None
+    except OSError:
+        return []  # not this user's to see
+    if pid is None:
+        return []
+    process = f" (process {pid})" if pid else ""
+    return [(f"A daemon runs{process}, and goes on with what it read before; `diffio-watch status` shows it once this "
+             "is put right.")]
 
 
 def asleep(config: Config, journal: Journal | None) -> str | None:

@@ -7,7 +7,7 @@ in the program's units, with every default and every path filled in.
 from diffio_watch.config.errors import ConfigError, KeyMissing, Problem, Wrong
 from diffio_watch.config.example import example, render_init
 from diffio_watch.config.key import key_source, read_key
-from diffio_watch.config.load import Source, load, load_from, parse, source_of
+from diffio_watch.config.load import Source, load, load_from, parse, source_of, state_dir_of
 from diffio_watch.config.model import (
     Api,
     Config,
@@ -51,4 +51,5 @@ __all__ = [
     "render_init",
     "source_of",
     "standard_places",
+    "state_dir_of",
 ]

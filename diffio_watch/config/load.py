@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from diffio_watch.config.yaml12 import Document, Location
 
 _BASE_URL: Final = "DIFFIO_API_BASE_URL"
+_STATE_DIR: Final = re.compile(r"^state_dir:[ \t]+([^\s#'\"]+)[ \t]*(?:#.*)?$", re.MULTILINE)
 _REMEDIES: Final[dict[type[OSError], str]] = {
     FileNotFoundError: "Write one with `diffio-watch init --inbox DIR --outbox DIR`, or name another with `-c FILE`.",
     PermissionError: "Let this user read it, or name another with `-c FILE`.",
@@ -71,6 +73,24 @@ def source_of(file: Path, text: bytes | None = None) -> Source:
     """
     content = _read(file) if text is None else text
     return Source(str(file.absolute()), hashlib.sha256(content).hexdigest())
+
+
+def state_dir_of(file: Path, env: Mapping[str, str]) -> Path | None:
+    """The `state_dir` of a configuration that may be wrong elsewhere, or be no YAML at all; None: it tells none."""
+    try:
+        text = _read(file)
+    except OSError:
+        return paths.default_state_dir(env, str(file))
+    data = yaml12.read(text).data
+    if isinstance(data, dict):
+        named = data.get("state_dir")
+    else:  # a line of its own is enough
+        found = _STATE_DIR.search(text.decode("utf-8", "replace"))
+        named = found[1] if found else None
+    try:
+        return paths.default_state_dir(env, str(file)) if named is None else paths.expand(named, env)
+    except Wrong:
+        return None
 
 
 def _read(file: Path) -> bytes:

@@ -231,10 +231,11 @@ def _above(text: str, at: int) -> int | None:
 
 
 _UNSPACED: Final = re.compile(r"\s*(?:-\s+)?[A-Za-z_][\w-]*:[^\s:]\S*\s*\Z")
+_NO_ESCAPE: Final = ("In double quotes a backslash begins an escape, and this is none.",
+                     f"Use single quotes. A path of Windows is no folder of this machine, though. {MOUNT_IT}")
 _SAID: Final = {
-    "escape character": (
-        "In double quotes a backslash begins an escape, and this is none.",
-        f"Use single quotes. A path of Windows is no folder of this machine, though. {MOUNT_IT}"),
+    "escape character": _NO_ESCAPE,
+    "hexadecimal numbers": _NO_ESCAPE,  # of `\u`, `\U` and `\x`
     "mapping values are not allowed": (
         "A colon stands where no key can be.",
         "Check the indentation of this line and the one above; put a value that holds `: ` in quotes.",

@@ -255,7 +255,7 @@ def _must_be_folder(root: str) -> None:
         with os.scandir(root) as entries:
             next(entries, None)
     except OSError as error:
-        raise FolderGone(f"the folder can't be opened ({marker_file.words(error)})") from error
+        raise marker_file.unopened(error) from error
 
 
 def _must_be_known(root: str, found: Marker, book: Book) -> None:

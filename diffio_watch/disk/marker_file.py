@@ -37,6 +37,10 @@ class FolderGone(MarkerError):
     """The folder is not there, or is not the one this journal knows: it is waited for."""
 
 
+class FolderRefused(FolderGone):
+    """The folder is there, and this user may not open it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Marker:
     """What a marker says.
@@ -121,6 +125,12 @@ def _parse(text: bytes, seen_at: float) -> Marker:
 
 def _is_word(found: object) -> bool:
     return isinstance(found, str) and 0 < len(found) <= _LONGEST and found.isprintable()
+
+
+def unopened(error: OSError) -> FolderGone:
+    """A folder can't be opened."""
+    kind = FolderRefused if isinstance(error, PermissionError) else FolderGone
+    return kind(f"the folder can't be opened ({words(error)})")
 
 
 def damaged() -> FolderGone:

@@ -17,6 +17,7 @@ from diffio_watch.disk.mounts import Mount, mount_of
 from diffio_watch.intake.judge import Place
 from diffio_watch.intake.reading import Interrupted
 from diffio_watch.intake.settle import Quiet
+from diffio_watch.intake.sight import away
 from diffio_watch.intake.watch import Hints, Watch, WatchRefused
 from diffio_watch.job import Because
 from diffio_watch.journal.records import Found, InboxReport, Known, Placed, SettlingEntry
@@ -172,7 +173,7 @@ class Presence:
         except marker.OldJournal:
             raise
         except marker.MarkerError as error:
-            self._turn(because("unavailable", detail=str(error), inbox=desk.name))
+            self._turn(away(error, desk.root, desk.name))
             return False
         self._turn(None)
         return True

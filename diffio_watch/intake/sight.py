@@ -11,6 +11,8 @@ from diffio_watch.config import Inbox
 from diffio_watch.disk import marker
 from diffio_watch.disk.beneath import NotRegular
 from diffio_watch.disk.facts import mtime_of
+from diffio_watch.disk.marker_file import FolderRefused
+from diffio_watch.disk.names import show
 from diffio_watch.intake.judge import Place
 from diffio_watch.intake.junk import Rules
 from diffio_watch.intake.media import ProbeFailed, is_surely, probe
@@ -49,6 +51,13 @@ class Sight:
     silent: bool = False
 
 
+def away(error: marker.MarkerError, root: str, name: str) -> Because:
+    """Why an inbox counts as not there, from what was in the way of its marker."""
+    if isinstance(error, FolderRefused):
+        return because("inbox_refused", path=show(root))
+    return because("unavailable", detail=str(error), inbox=name)
+
+
 def sight(inbox: Inbox, path: str, journal: str, book: marker.Book | None) -> Sight:
     """Look at the disk, without changing anything there.
 
@@ -66,7 +75,7 @@ def sight(inbox: Inbox, path: str, journal: str, book: marker.Book | None) -> Si
         return Sight(unavailable=replace(stopped, action="Run `diffio-watch journal rebuild`; nothing is spent until "
                                                          "then."))
     except marker.MarkerError as error:
-        return Sight(unavailable=because("unavailable", detail=str(error), inbox=inbox.name))
+        return Sight(unavailable=away(error, root, inbox.name))
     try:
         other = somebodys(root, path)
         link = _link(inbox, root, path)

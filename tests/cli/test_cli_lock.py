@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from cli_place import Place
 
 from diffio_watch.journal import JournalLocked, Lock, holder
 
@@ -37,3 +38,17 @@ def test_a_second_holder_is_refused_and_told_the_first(tmp_path: Path) -> None:
         Lock(tmp_path).acquire()
     with Lock(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("wrong", ["inboxes: []\n", "inboxes:\n\t- tab\n", "nosuch: 1\n", "- a list\n", "a: [\n"])
+def test_a_file_that_is_wrong_is_not_told_as_if_nothing_ran(place: Place, wrong: str) -> None:
+    """What was read before stays in force; who asks with `status` hears it, even if the rest can't be shown."""
+    place.journal().close()
+    place.config_file.write_text(f"state_dir: {place.state}  # here\n{wrong}" if wrong != "- a list\n" else wrong)
+    assert "A daemon runs" not in place.run("status").err
+    with Lock(place.state):
+        done = place.run("status")
+    assert done.code == 2
+    assert "problem" in done.err
+    assert ("A daemon runs (process" in done.err) == (wrong != "- a list\n")
+    assert "goes on with what it read before" in done.err or wrong == "- a list\n"

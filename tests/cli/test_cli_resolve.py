@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 
 import pytest
 from cli_place import Place
@@ -101,3 +103,17 @@ def test_of_many_arguments_each_job_comes_once_and_each_miss_is_told(place: Plac
     assert [one.id for one in jobs] == [job.id]
     assert len(missed) == 1
     assert r"no\x1bpe" in missed[0]
+
+
+@pytest.mark.parametrize("command", [("show",), ("explain",), ("retry",), ("cancel",)])
+@pytest.mark.parametrize("path", AWKWARD[:4] + AWKWARD[-2:])
+def test_a_name_as_it_is_shown_is_answered_by_what_to_type(place: Place, command: tuple[str, ...], path: str) -> None:
+    """`status` and `jobs` show names within the inbox, and are read in some other folder."""
+    place.add(path)
+    shown = place.run("jobs", "--json").json[0]["path"]
+    done = place.run(*command, "--", shown)
+    assert done.code == 1
+    typed = re.search(r"Did you mean (.+)\? A FILE", done.err)
+    assert typed is not None, done.err
+    (argument,) = shlex.split(typed[1])
+    assert found(place, argument) == path

@@ -101,3 +101,11 @@ def test_aliases_serve_within_bounds() -> None:
     assert yaml12.read(b"a: &x [1, 2]\nb: *x\n").data == {"a": [1, 2], "b": [1, 2]}
     laughs = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
     assert "have no end" in fault(laughs).wrong.message
+
+
+@pytest.mark.parametrize("path", ["Z:\\users\\anna", "C:\\Users", "D:\\x", "\\\\nas\\studio", "\\\\nas\\users"])
+def test_a_path_of_windows_in_double_quotes_is_answered_as_one(path: str) -> None:
+    """`\\u` and `\\x` begin an escape that lacks its digits, `\\s` is none."""
+    told = fault(f'a: "{path}"\n')
+    assert "backslash" in told.wrong.message
+    assert "Mount it" in told.wrong.remedy

@@ -18,6 +18,7 @@ from intake_room import Room, age, foreign
 
 from diffio_watch.disk import lease
 from diffio_watch.disk.mounts import Mount, mount_of
+from diffio_watch.intake.sight import sight
 from diffio_watch.job import State
 from diffio_watch.reasons import because
 
@@ -634,6 +635,24 @@ def test_an_inbox_that_is_not_there_is_unavailable_and_nothing_is_inferred(room:
     room.pass_time(10.0)
     assert room.report().available
     assert room.states() == {"a.wav": "queued", "b.wav": "queued"}
+
+
+def test_an_inbox_that_may_not_be_opened_is_not_told_as_unmounted(as_nobody: Path) -> None:
+    """To mount it, or to adopt a new folder, would help nobody."""
+    lease.prepare()
+    room = Room(as_nobody)
+    room.drop()
+    room.inbox.chmod(0)
+    room.pass_time(60.0)
+    stopped = room.report().stopped
+    seen = sight(room.config, "a.wav", room.journal.id, room.journal).unavailable
+    room.inbox.chmod(0o755)
+    assert stopped is not None
+    assert (stopped, stopped.code) == (seen, "unavailable")
+    assert "the right to read it" in stopped.action
+    assert "adopt" not in stopped.action
+    room.pass_time(20.0)
+    assert room.states() == {"a.wav": "queued"}
 
 
 def test_an_empty_mount_point_in_its_place_is_no_empty_inbox(room: Room) -> None:
