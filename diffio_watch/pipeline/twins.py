@@ -131,7 +131,7 @@ def _look(job: Job, other: Job, mine: str, tools: Tools) -> Outcome | None:
                   duplicate_of=other.id, sha256=mine, base_url=other.base_url, key_print=tools.key_print(),
                   project_id=other.project_id, generation_id=found[0].generation_id, model_key=found[0].model_key,
                   replayed=True, due_at=now)
-    again = tools.seen_empty.setdefault(job.id, now) + LOOK_TWICE
+    again = tools.seen_empty.setdefault(other.id, now) + LOOK_TWICE
     if asked >= again:
         return None
     reason = because("not_ready", detail=f"it is looked at whether it was bought for {show(other.path)}")

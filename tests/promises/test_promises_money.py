@@ -13,6 +13,7 @@ from pipeline_house import House, sound
 from diffio_watch.job import State
 from diffio_watch.journal import Halt
 from diffio_watch.pipeline import upload
+from diffio_watch.pipeline.generate import LOOK_TWICE
 from diffio_watch.pipeline.outcome import Outcome
 from diffio_watch.pipeline.worker import STEPS
 from diffio_watch.reasons import because
@@ -313,3 +314,23 @@ def test_a_copy_that_is_tried_again_when_its_file_is_another_one_is_restored(hou
     assert house.job(copy).state is State.DELIVERED
     assert house.job(copy).duplicate_of is None
     assert service.charges == 2
+
+
+def test_each_earlier_purchase_without_an_answer_is_looked_for_twice_a_minute_apart(
+    house: House, service: Sandbox,
+) -> None:
+    """The service's list may lag: that of the one says nothing about that of the other."""
+    lost = service.fault("generate", "reset")
+    for name in ("a.wav", "b.wav"):
+        earlier = house.drop(name, sound("same"))
+        house.run(200)
+        assert house.job(earlier).paid
+        house.ask("cancel", jobs=[earlier], discard=True)
+    assert lost.fired
+    service.calm()
+    house.restart()  # what was seen before counts no more
+    copy = house.drop("c.wav", sound("same"))
+    house.finish()
+    job = house.job(copy)
+    assert (job.state, service.charges) == (State.DELIVERED, 1)
+    assert (job.uploaded_at or 0.0) - job.detected_at >= 2 * LOOK_TWICE
