@@ -54,6 +54,7 @@ class Dispatcher:
         self._served: dict[str, int] = {}  # inbox → when it had its last turn
         self._turn = 0
         self._tidy_at = 0.0
+        self._tidying = False  # or about to
         self.probes = Probes(tools, halts, holds=self.holds, held=lambda: self._held, let_through=self._let_through,
                              call=self._call)
         now = tools.clock.now()
@@ -131,10 +132,17 @@ class Dispatcher:
         self._wake.wait(min(_LONGEST, max(0.01, due - now)) if due is not None else _LONGEST)
 
     def _tidy(self, now: float) -> None:
-        if now >= self._tidy_at:
+        if now >= self._tidy_at and not self._tidying:
             self._tidy_at = now + _TIDY_EVERY
-            uploads = next(pool for pool in self.pools if State.UPLOADING in pool.states)
-            uploads.give(lambda: release(self._tools, self.holds))
+            self._tidying = True  # every thread may be busy for hours, and one look is enough then
+
+            def tidy() -> None:
+                try:
+                    release(self._tools, self.holds)
+                finally:
+                    self._tidying = False
+
+            next(pool for pool in self.pools if State.UPLOADING in pool.states).give(tidy)
 
     def give_out(self, now: float) -> int:
         """Give what is due at `now`, in seconds since the epoch, to threads that are free; how much it was."""

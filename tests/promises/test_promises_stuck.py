@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -267,3 +268,16 @@ def test_an_original_that_was_renamed_just_before_it_was_to_go_goes_after_all(ma
     house.chores()
     assert list(house.inbox().iterdir()) == []
     assert house.job(one).original == "deleted"
+
+
+def test_while_uploads_take_hours_no_tidying_piles_up_behind_them(house: House) -> None:
+    """Each look for uploads that nobody goes on with waits for a thread, and one that waits is enough."""
+    done, (pool,) = threading.Event(), [one for one in house.dispatcher.pools if one.name == "upload"]
+    for _ in pool.threads:
+        pool.give(lambda: done.wait(20))  # type: ignore[arg-type]  # what it tells is nobody's
+    house.clock.advance(1)
+    for _ in range(500):
+        house.dispatcher._tidy(house.clock.now())
+        house.clock.advance(60)
+    assert pool._work.qsize() <= 1 + len(pool.threads)
+    done.set()
