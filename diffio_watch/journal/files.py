@@ -124,6 +124,8 @@ class Files(Folders):
             changes |= {"state": State.QUEUED, "because": None, "due_at": 0.0}
         elif job.state is State.QUEUED and job.due_at is None:
             changes |= {"because": None, "due_at": 0.0}
+        if changes.get("state", job.state) not in ENDED and "wish" in changes:
+            changes["wish"] = ""  # it goes on, and is delivered anyway
         return self.commit(job, detail="the file is back" if gone else "", **changes)
 
     def _refresh(self, job: Job, file: Found, now: float) -> Job:

@@ -286,9 +286,12 @@ class Jobs(Connection):
                           "AND NOT EXISTS (SELECT 1 FROM files WHERE files.job = jobs.id)", inbox)
 
     def wish(self, job_id: str) -> None:
-        """The content of a job was dropped anew. Nothing about its way, so the row keeps its version."""
+        """The content of a job was dropped anew. Nothing about its way, so the row keeps its version.
+
+        One that is on its way is delivered anyway.
+        """
         with self.transaction() as db:
-            db.execute("UPDATE jobs SET wish = 'anew' WHERE id = ?", (job_id,))
+            db.execute(f"UPDATE jobs SET wish = 'anew' WHERE id = ? AND state NOT IN ({_OPEN})", (job_id,))  # noqa: S608 - our states
 
     def wishes(self, inbox: str, limit: int = 50, *, without: Collection[str] = ()) -> list[Job]:
         """Jobs whose known content was dropped anew, and of which nobody has looked yet where the outputs are.

@@ -86,6 +86,15 @@ def test_what_is_on_its_way_is_delivered_anyway_and_needs_no_wish(journal: Journ
     assert wishes(journal) == []
 
 
+def test_what_goes_on_because_it_is_back_needs_no_wish(journal: Journal) -> None:
+    """Who looks where its outputs are would change its row, and break off the upload that has just begun."""
+    (one,) = place(journal, found("a.wav", "abc", inode=5))
+    journal.vanish("in", ["a.wav"])
+    assert now(journal, one.id).state is State.CANCELLED
+    place(journal, found("a.wav", "abc", inode=6))
+    assert (now(journal, one.id).state, wishes(journal)) == (State.QUEUED, [])
+
+
 def test_what_comes_back_after_another_content_stood_there_and_went_is_dropped_anew(journal: Journal) -> None:
     one = delivered(journal)
     place(journal, found("a.wav", "other"))
