@@ -70,7 +70,7 @@ REASONS: Final[dict[str, Reason]] = {
                           "It goes on tomorrow, or at once with `diffio-watch approve {job}`."),
     "drop_size": Reason(Kind.HELD, "More than {limit} new files came at once; a person has to say that they are meant.",
                         "`diffio-watch approve --inbox {inbox}` restores them all, `cancel` leaves them."),
-    "unproven": Reason(Kind.HELD, "The journal was lost or has a gap, and it does not show whether this was restored before. {detail}",
+    "unproven": Reason(Kind.HELD, "The journal was lost or has a gap, and it does not show whether this was restored before. {detail}.",
                        "`diffio-watch approve {job}` pays for it, `cancel {job}` leaves it."),
     "account_changed": Reason(Kind.HELD, "Its generation was sent with another API key or address, and this one can't see it.",
                               "Put the old key back and `diffio-watch approve {job}`, or `retry --fresh {job}` pays again."),

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from diffio_watch.disk import names
 from diffio_watch.job import Because, State
 from diffio_watch.journal import Halt
 from diffio_watch.journal.overview import Group
@@ -22,6 +23,7 @@ _RELEASED: Final = {
     "unproven": "`diffio-watch approve --inbox {inbox}` pays for all that is held there; {each}.",
     "duplicate_gone": "`diffio-watch approve --inbox {inbox}` pays for all that is held there; {each}.",
 }
+_SHARED: Final = frozenset({"drop_size", "daily_limit"})  # what they tell is of the inbox or the day
 _EACH: Final = "`diffio-watch jobs --inbox {inbox} --state {state} --reason {code}` names them"
 
 
@@ -95,8 +97,10 @@ def files(groups: Iterable[Group], settling: Mapping[str, Sequence[SettlingEntry
                 troubled.setdefault(entry.because.code, []).append(entry)
         for code, those in troubled.items():
             reason = told(those[0].because, running=running)
-            found.append(Attention(inbox, "waiting", code, len(those), reason.message, reason.action,
-                                   those[0].path if len(those) == 1 else None))
+            one = len(those) == 1
+            found.append(Attention(inbox, "waiting", code, len(those),
+                                   reason.message if one else _of_one(those[0].path, reason), reason.action,
+                                   those[0].path if one else None))
     found += [Attention(inbox, "originals", "", count, "The original of a delivered file can't go where it should.",
                         f"`diffio-watch jobs --inbox {inbox} --original stuck` names them, `diffio-watch show FILE` "
                         "says why; it is tried again by itself.") for inbox, count in originals.items()]
@@ -118,7 +122,15 @@ def _group(group: Group, *, running: bool, known: bool) -> Attention:
     if group.count == 1:
         return Attention(group.inbox, what, group.code, 1, reason.message, reason.action, group.newest.path)
     action = reason.action if group.code == "drop_size" and known else _of_many(group, running=running, known=known)
-    return Attention(group.inbox, what, group.code, group.count, reason.message, action)
+    return Attention(group.inbox, what, group.code, group.count, _of_one(group.newest.path, reason), action)
+
+
+def _of_one(path: str, reason: Because) -> str:
+    """The words about one of many, with its name where they can't be the others' too."""
+    row = REASONS.get(reason.code)
+    if reason.code in _SHARED or (row is not None and row.message == reason.message):
+        return reason.message
+    return f"For instance {names.show(path)}: {reason.message}"
 
 
 def _of_many(group: Group, *, running: bool, known: bool) -> str:

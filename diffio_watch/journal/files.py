@@ -117,9 +117,8 @@ class Files(Folders):
         """The content of a job is there: with these facts, and perhaps again."""
         gone = job.state is State.CANCELLED and job.because is not None and job.because.code == "vanished"
         if gone and (job.stage or "").startswith(_HELD):  # leaving and coming back is no approval
-            code = (job.stage or "").removeprefix(_HELD)
-            reason = because(code, job=job.id, inbox=job.inbox, detail="", limit="the limit of", other="another file")
-            changes |= {"state": State.HELD, "because": reason, "due_at": None, "stage": None}
+            reason, due_at = _load_hold(job, (job.stage or "").removeprefix(_HELD))
+            changes |= {"state": State.HELD, "because": reason, "due_at": due_at, "stage": None}
         elif gone:
             changes |= {"state": State.QUEUED, "because": None, "due_at": 0.0}
         elif job.state is State.QUEUED and job.due_at is None:
@@ -263,9 +262,9 @@ class Files(Folders):
         if job is None:
             return
         if not (job.paid or job.uploaded) and job.state in _CONTENT_OPEN:
-            held = job.because.code if job.state is State.HELD and job.because is not None else None
+            hold = _dump_hold(job) if job.state is State.HELD and job.because is not None else None
             self.commit(job, state=State.CANCELLED, because=because("vanished"), due_at=None,
-                        stage=f"{_HELD}{held}" if held else None)
+                        stage=f"{_HELD}{hold}" if hold else None)
         # nothing about its way, so the row keeps its version
         db.execute("UPDATE jobs SET wish = 'away' WHERE id = ?", (job.id,))
 
@@ -295,6 +294,19 @@ class Files(Folders):
                               None if row["still_since"] is None
                               else Still(row["size"], row["mtime_ns"], row["still_since"]))
                 for row in self._all("SELECT * FROM settling WHERE inbox = ? ORDER BY since, path", inbox)]
+
+
+def _dump_hold(job: Job) -> str:
+    """Why and until when a job is held, as it is noted while its file is away."""
+    return dump([dump_because(job.because), job.due_at])
+
+
+def _load_hold(job: Job, noted: str) -> tuple[Because | None, float | None]:
+    if not noted.startswith("["):  # by a program that noted the reason's code alone
+        return because(noted, job=job.id, inbox=job.inbox, limit="the limit of", other="another file",
+                       detail="It was held when its file left"), None
+    reason, due_at = json.loads(noted)
+    return load_because(reason), due_at
 
 
 def _named(reason: Because, job_id: str) -> Because:

@@ -97,6 +97,22 @@ def test_many_files_held_for_one_reason_are_told_one_way_that_fits_them_all(code
     assert f"jobs --inbox in --state held --reason {code}" in gone.action
 
 
+def test_what_is_said_of_many_is_true_of_all_or_names_whose_it_is() -> None:
+    """Four recordings stood as \"under its name the service lists project P\"."""
+    def told_of(reason: Because) -> str:
+        job = Job("J", "in", "b.wav", 1, 1, Settings(), state=State.HELD, because=reason)
+        (one,) = attention.files([Group("in", State.HELD, reason.code, 4, job)], {}, {}, running=True, inboxes=["in"])
+        return one.message
+
+    assert told_of(because("unproven", detail="x", job="J")).startswith("For instance b.wav: The journal was lost")
+    for same in (because("drop_size", limit=7, inbox="in"), because("daily_limit", detail="x", job="J"),
+                 because("account_changed", job="J")):
+        assert told_of(same) == same.message
+    entries = [SettlingEntry(path, because("unreadable", detail=path), 1.0, 2.0) for path in ("d.wav", "e.wav")]
+    (one,) = attention.files([], {"in": entries}, {}, running=True, inboxes=["in"])
+    assert one.message.startswith("For instance d.wav: ")
+
+
 # that nothing runs comes first
 
 def test_where_no_daemon_runs_that_is_said_first_with_how_it_ended_and_what_starts_it(place: Place) -> None:

@@ -19,7 +19,7 @@ from diffio_watch.intake.junk import Rules
 from diffio_watch.intake.sight import Sight
 from diffio_watch.job import State
 from diffio_watch.outbox import sidecar
-from diffio_watch.reasons import _CASES, REASONS, Kind
+from diffio_watch.reasons import _CASES, REASONS, Kind, because
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -153,3 +153,11 @@ def test_the_waits_that_are_told_are_the_ones_that_are_kept() -> None:
 def test_the_sidecars_schema_knows_the_states_that_there_are() -> None:
     schema = json.loads(Path(sidecar.__file__).with_name("sidecar.schema.json").read_text("utf-8"))
     assert set(schema["$defs"]["State"]["enum"]) == {state.value for state in State}
+
+
+@pytest.mark.parametrize("code", sorted({*REASONS, *_CASES}))
+def test_each_reason_is_sentences_to_their_end(code: str) -> None:
+    """Whatever stands in for others' words, with their full stop or without: what to do is told in the same line."""
+    for detail in ("It is so", "It is so."):
+        message = because(code, detail=detail).message
+        assert re.search(r"[^.]\.$", message)

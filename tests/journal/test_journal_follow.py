@@ -48,6 +48,24 @@ def test_a_held_file_that_leaves_and_comes_back_is_held_again(journal: Journal) 
     assert (back.id, back.state, back.because and back.because.code) == (job.id, State.HELD, "unproven")
 
 
+def test_a_hold_that_ends_by_itself_does_so_after_its_file_left_and_came_back_too(journal: Journal) -> None:
+    """With its own words, and its time: a hold without one waits for a person for ever."""
+    job = _place(journal, "a.wav", "aaa")
+    why = because("daily_limit", detail="`daily_files` is 3", job=job.id)
+    journal.commit(job, state=State.HELD, because=why, due_at=77.0)
+    journal.vanish("in", ["a.wav"])
+    back = _place(journal, "a.wav", "aaa", mtime_ns=2)
+    assert (back.id, back.state, back.because, back.due_at) == (job.id, State.HELD, why, 77.0)
+
+
+def test_what_left_while_an_earlier_program_held_it_is_held_again(journal: Journal) -> None:
+    """It noted the reason's code alone."""
+    job = _place(journal, "a.wav", "aaa")
+    journal.commit(job, state=State.CANCELLED, because=because("vanished"), due_at=None, stage="was held: drop_size")
+    back = _place(journal, "a.wav", "aaa", mtime_ns=2)
+    assert (back.state, back.because and back.because.code) == (State.HELD, "drop_size")
+
+
 def test_a_queued_file_that_leaves_and_comes_back_is_the_same_job_queued(journal: Journal) -> None:
     job = _place(journal, "a.wav", "aaa")
     journal.vanish("in", ["a.wav"])
