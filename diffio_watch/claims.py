@@ -11,9 +11,13 @@ from typing import Final
 
 from diffio_watch.config import Config, Inbox
 from diffio_watch.disk import marker
+from diffio_watch.disk.marker_file import MarkerHidden
 from diffio_watch.journal import Journal, backup
 from diffio_watch.journal.connection import FILE
 
+# of a folder whose marker this user may not read
+HIDDEN: Final = ("belongs to a journal that this user can't see: its marker is closed. Whether a daemon runs, and what "
+                 "it does, is not known here. Ask as the user who keeps that journal, or as root.")
 _PATIENCE: Final = 2.0  # seconds for the markers of all inboxes together: a share may hang
 
 
@@ -85,7 +89,11 @@ def elsewhere(config: Config, journal: Journal | None) -> str | None:
     """
     if journal is not None and any(journal.folder("inbox", inbox.name) is not None for inbox in config.inboxes):
         return None
-    found = markers(config)
+    looked = _look(config)
+    found = {name: one for name, one in looked.items() if one is not None}
+    closed = next((name for name, one in looked.items() if one is None), None)
+    if not found and closed is not None:
+        return f"The inbox {config.inbox(closed).path} {HIDDEN}"
     if not found or (journal is not None and any(one.journal == journal.id for one in found.values())):
         return None
     name, one = next(iter(found.items()))
@@ -104,11 +112,19 @@ def elsewhere(config: Config, journal: Journal | None) -> str | None:
 
 def markers(config: Config) -> dict[str, marker.Marker]:
     """The markers of the inboxes by their configured names, as far as they can be had in time."""
-    found: dict[str, marker.Marker] = {}
+    return {name: one for name, one in _look(config).items() if one is not None}
+
+
+def _look(config: Config) -> dict[str, marker.Marker | None]:
+    """The same, with None where there is one that this user may not read."""
+    found: dict[str, marker.Marker | None] = {}
 
     def look(inbox: Inbox) -> None:
         try:
             one = marker.read(str(inbox.path))
+        except MarkerHidden:
+            found[inbox.name] = None
+            return
         except marker.FolderGone:
             return
         if one is not None:

@@ -192,7 +192,7 @@ _CASES: Final[dict[str, tuple[str, Reason]]] = {
         Kind.INBOX, "The share hangs: a file call has not come back for {seconds} s.",
         "It goes on as soon as the share answers, or once it is unmounted (`umount -l`) and mounted anew.")),
     "inbox_refused": ("unavailable", Reason(
-        Kind.INBOX, "The inbox {path} can't be opened by this user.",
+        Kind.INBOX, "The inbox {path}, or its marker, can't be read by this user.",
         "Give the service's user the right to read it, and to come through the folders above it; it goes on by itself.")),
     "outbox_refused": ("outbox_unavailable", Reason(
         Kind.INBOX, "The outbox {path} can't be written by this user.",

@@ -225,6 +225,8 @@ def _marker(inbox: Inbox, role: marker.Role, path: str) -> marker.Marker | None:
         raise CannotRebuild(f"The {role} of {inbox.name}, {path}, is not mounted: run `mount {point}` first.")
     try:
         found = marker.read(path)
+    except marker_file.MarkerHidden as error:
+        raise CannotRebuild(f"The {role} of {inbox.name}, {path}, {claims.HIDDEN}") from error
     except marker.FolderGone:
         return None  # damaged: it is written anew
     if found is not None and found.role != role:

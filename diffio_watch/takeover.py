@@ -9,6 +9,7 @@ from pathlib import Path
 from diffio_watch import claims
 from diffio_watch.config import Config, Inbox
 from diffio_watch.disk import marker
+from diffio_watch.disk.marker_file import MarkerHidden
 from diffio_watch.disk.mounts import mount_of
 from diffio_watch.intake.junk import Rules
 from diffio_watch.intake.scan import RootGone, scan
@@ -16,6 +17,7 @@ from diffio_watch.journal import Journal
 from diffio_watch.journal.records import Role
 from diffio_watch.outbox import Outbox
 from diffio_watch.outbox.errors import OutboxError
+from diffio_watch.startup import CannotRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,9 @@ def look(config: Config, inboxes: list[Inbox], journal: Journal | None, now: flo
         inboxes: which of its inboxes.
         journal: the one that is to have them; None: it will be made.
         now: seconds since the epoch.
+
+    Raises:
+        CannotRun: it can't be seen whose one of them is.
     """
     told: list[str] = []
     works = None
@@ -56,7 +61,7 @@ def look(config: Config, inboxes: list[Inbox], journal: Journal | None, now: flo
     for inbox in inboxes:
         taken = False
         for role, path in roots(inbox):
-            found = _marker(path)
+            found = _marker(inbox, role, path)
             mine = journal is not None and found is not None and found.journal == journal.id
             taken = taken or not mine
             if found is None or mine:
@@ -78,9 +83,11 @@ def roots(inbox: Inbox) -> list[tuple[Role, Path]]:
     return found if inbox.archive is None else [*found, ("archive", inbox.archive)]
 
 
-def _marker(path: Path) -> marker.Marker | None:
+def _marker(inbox: Inbox, role: Role, path: Path) -> marker.Marker | None:
     try:
         return marker.read(str(path))
+    except MarkerHidden as error:
+        raise CannotRun(f"The {role} of {inbox.name}, {path}, {claims.HIDDEN}") from error
     except marker.FolderGone:
         return None  # damaged: it is written anew
 

@@ -16,6 +16,7 @@ from diffio_watch.cli.draw import size
 from diffio_watch.cli.findings import Finding, error, ok, warning
 from diffio_watch.cli.shows import marked_below, shows
 from diffio_watch.disk import durable, lease, marker, mounts
+from diffio_watch.disk.marker_file import MarkerHidden
 from diffio_watch.intake.watch import Hints, Watch, WatchRefused
 from diffio_watch.journal import Journal, JournalError
 
@@ -84,7 +85,9 @@ def _standing(config: Config, subject: str, role: marker.Role, inbox: Inbox, pat
     except marker.FolderGone as gone:
         if claims.hidden(config.state_dir) is not None:
             return None  # it is closed to this user, as the journal is, which is told elsewhere
-        return error(subject, f"{path}: {gone}.", f"`diffio-watch journal adopt {inbox.name}` takes it over.")
+        return error(subject, f"{path}: {gone}.", "Whose it is, its owner knows and root: run this as one of them."
+                     if isinstance(gone, MarkerHidden) else
+                     f"`diffio-watch journal adopt {inbox.name}` takes it over.")
     adopt = f"`diffio-watch journal adopt {inbox.name}` takes it over"
     try:
         with _opened(config) as journal:

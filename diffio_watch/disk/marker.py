@@ -235,7 +235,7 @@ def adopt(root: str, role: Role, name: str, owner: Owner, book: Book, *, caught_
         OldJournal: the journal never wrote its marker: that is no question of whose folder it is.
     """
     _must_be_folder(root)
-    with contextlib.suppress(FolderGone):  # a damaged one is written anew
+    with marker_file.written_anew():
         found = read(root)
         if found is not None and found.journal == owner.journal and not caught_up:
             _must_be_known(root, found, book)

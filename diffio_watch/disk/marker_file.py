@@ -41,6 +41,10 @@ class FolderRefused(FolderGone):
     """The folder is there, and this user may not open it."""
 
 
+class MarkerHidden(FolderRefused):
+    """There is a marker, and this user may not read it: it is somebody's, and nobody knows whether that one works."""
+
+
 @dataclass(frozen=True, slots=True)
 class Marker:
     """What a marker says.
@@ -93,7 +97,8 @@ def _read(path: str, folder: int | None) -> Marker | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise FolderGone(f"its marker {NAME} can't be read ({words(error)})") from error
+        kind = MarkerHidden if isinstance(error, PermissionError) else FolderGone
+        raise kind(f"its marker {NAME} can't be read ({words(error)})") from error
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -131,6 +136,17 @@ def unopened(error: OSError) -> FolderGone:
     """A folder can't be opened."""
     kind = FolderRefused if isinstance(error, PermissionError) else FolderGone
     return kind(f"the folder can't be opened ({words(error)})")
+
+
+@contextlib.contextmanager
+def written_anew() -> Iterator[None]:
+    """Look at a marker that is to be written: a damaged one may be anybody's; one that is hidden is not."""
+    try:
+        yield
+    except MarkerHidden:
+        raise
+    except FolderGone:
+        return
 
 
 def damaged() -> FolderGone:
@@ -228,6 +244,8 @@ def _fresh(folder: int, marker: Marker) -> Iterator[str]:
         try:
             told = {name: value for name, value in asdict(marker).items() if name != "seen_at"}
             durable.write_all(descriptor, json.dumps(told, ensure_ascii=False).encode() + b"\n")
+            with contextlib.suppress(OSError):  # some shares have no modes
+                os.fchmod(descriptor, 0o644)  # whatever the umask: everybody has to see whose the folder is
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

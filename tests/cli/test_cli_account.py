@@ -80,6 +80,43 @@ def test_check_says_so_and_advises_nobody_to_take_the_folders(theirs: Callable[.
     assert "adopt" not in done.out
 
 
+@pytest.mark.parametrize("words", [*READING, ["journal", "adopt", "--yes"], ["journal", "rebuild"]], ids=" ".join)
+@pytest.mark.parametrize("made", [False, True])
+def test_a_marker_that_is_closed_to_this_account_is_somebodys(theirs: Callable[..., Done], words: list[str], *,
+                                                             made: bool) -> None:
+    """With a `state_dir` of one's own, where the folders may be written, as a group's may: nothing is taken."""
+    root = Path(theirs("status").err.partition(" journal in ")[2].partition(":")[0]).parent
+    config = root / "config.yaml"
+    config.write_text(config.read_text().replace(str(root / "state"), str(root / "own")))
+    if made:
+        (root / "own").mkdir()
+        Journal.open(root / "own", create=True).close()
+    os.seteuid(0)
+    before = [(root / name / marker.NAME).read_bytes() for name in ("in", "out")]
+    for name in ("in", "out"):
+        (root / name / marker.NAME).chmod(0o600)
+        (root / name).chmod(0o777)
+    os.seteuid(NOBODY)
+    done = theirs(*words)
+    assert (done.code, done.out) == (1 if "rebuild" in words else 2, "")
+    assert "can't see" in done.err
+    check = theirs("check", "--offline")
+    assert "adopt" not in check.out + check.err
+    os.seteuid(0)
+    assert [(root / name / marker.NAME).read_bytes() for name in ("in", "out")] == before
+    os.seteuid(NOBODY)
+
+
+def test_whose_a_folder_is_can_be_read_by_everybody_whatever_the_umask(tmp_path: Path) -> None:
+    """The unit's is 0077, and who can't see that a folder is taken would take it."""
+    umask = os.umask(0o077)
+    try:
+        marker_file.create(str(tmp_path), marker_file.Marker("diffio-watch", "01MINE", "inbox", "podcasts", 4))
+    finally:
+        os.umask(umask)
+    assert (tmp_path / marker.NAME).stat().st_mode & 0o777 == 0o644
+
+
 def roots(place: Place) -> list[tuple[marker.Role, Path]]:
     return [("inbox", place.inbox), ("outbox", place.outbox)]
 
