@@ -91,7 +91,42 @@ def another(content: bytes, suffix: str, number: int) -> bytes:
         return content + b"\xec\x88" + mark  # RFC 8794: a Void element of 8 bytes
     if suffix == ".mp3":
         return content + b"TAG" + f"{number:030d}".encode() + b"\0" * 95  # ID3v1
+    if suffix == ".flac":  # RFC 9639: an application's block behind the first, which is 34 bytes long
+        return content[:42] + b"\x02\0\0\x0cmark" + mark + content[42:]
+    if suffix in {".ogg", ".opus"}:
+        return _numbered(content, number)
     return content[:-8] + mark  # the last samples
+
+
+def _numbered(content: bytes, number: int) -> bytes:
+    """An Ogg file whose stream has this number (RFC 3533); it stands in each page, and each has a checksum."""
+    pages, offset = [], 0
+    while offset < len(content):
+        segments = content[offset + 26]
+        lengths = content[offset + 27:offset + 27 + segments]
+        end = offset + 27 + segments + sum(lengths)
+        page = bytearray(content[offset:end])
+        page[14:18], page[22:26] = struct.pack("<I", number), bytes(4)
+        page[22:26] = struct.pack("<I", _checksum(page))
+        pages.append(bytes(page))
+        offset = end
+    return b"".join(pages)
+
+
+def _checksum(page: bytes) -> int:
+    value = 0
+    for byte in page:
+        value = (value << 8 & 0xFFFFFFFF) ^ _CHECKSUMS[value >> 24 ^ byte]
+    return value
+
+
+def _rest(value: int) -> int:
+    for _ in range(8):
+        value = (value << 1 ^ (0x04C11DB7 if value & 0x80000000 else 0)) & 0xFFFFFFFF
+    return value
+
+
+_CHECKSUMS: Final = tuple(_rest(byte << 24) for byte in range(256))
 
 
 def sound(mark: str, seconds: float = 0.2) -> bytes:
