@@ -52,7 +52,7 @@ class Room:
         self._clock = clock
         self._failed = failed
         self._probes: list[threading.Thread] = []  # abandoned threads, which may come back
-        self._transfers: list[threading.Thread] = []  # those of the pools that hung with them
+        self._transfers: dict[threading.Thread, str] = {}  # those of the pools that hung, and what was mounted then
         self._hung_at: float | None = None
         self._mounts = ""  # the table of them, as it was when the present threads began
         self._real: set[str] = set()  # where the folders really are
@@ -101,21 +101,28 @@ class Room:
             Those of them that hang on what is mounted no more: nobody has to wait for them.
         """
         now = self._clock.monotonic()
+        self._transfers = {thread: mounts for thread, mounts in self._transfers.items() if thread in hung}
         if self._hung_at is None:
             late = any(now - beat > PATIENCE for beat in self._beats.values())
             if late or any(thread not in self._transfers for thread in hung):
                 self._abandon(now, hung)
             self._tell(None if not self.hangs else because("hangs", inbox=self.name, seconds=f"{PATIENCE:.0f}"))
-            return ()
+            return self._given_up()
         self._probes = [thread for thread in self._probes if thread.is_alive()]
-        self._transfers = [thread for thread in self._transfers if thread in hung]
         remounted = self._around(table()) != self._around(self._mounts)
         another = now - self._hung_at > _ANOTHER_PROBE and len(self._probes) < _MOST_PROBES
         if remounted or another or not (self._probes or self._transfers):
             self._hung_at = None
             self._make()
             self.start()
-        return tuple(self._transfers) if remounted else ()
+        return self._given_up()
+
+    def _given_up(self) -> Collection[threading.Thread]:
+        """Transfers that hang on what is mounted no more, whether anything else of the inbox hangs or not."""
+        if not self._transfers:
+            return ()
+        here = self._around(table())
+        return tuple(thread for thread, mounts in self._transfers.items() if self._around(mounts) != here)
 
     def _tell(self, stopped: Because | None) -> None:
         scope = f"inbox:{self.name}:inbox"
@@ -129,7 +136,8 @@ class Room:
         self.intake.abandon()
         self.chores.abandoned.set()
         self._probes += self.threads
-        self._transfers = list(hung)
+        for thread in hung:
+            self._transfers.setdefault(thread, self._mounts)
         self._hung_at = now
 
     def _make(self) -> None:

@@ -113,7 +113,7 @@ def _numbered(content: bytes, number: int) -> bytes:
     return b"".join(pages)
 
 
-def _checksum(page: bytes) -> int:
+def _checksum(page: bytes | bytearray) -> int:
     value = 0
     for byte in page:
         value = (value << 8 & 0xFFFFFFFF) ^ _CHECKSUMS[value >> 24 ^ byte]
