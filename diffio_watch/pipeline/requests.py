@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # more lines than this about one request are summed up
 _LINES: Final = 20
 _NO_FILE: Final = "has no file in the inbox to send: put it back first."
+_WAIT_FOR_OTHERS: Final = ("twin",)  # copies of what was held, perhaps
 _PARKED: Final = tuple(code for code, reason in REASONS.items() if reason.kind is Kind.PARKED)
 
 
@@ -134,10 +135,11 @@ def _settings(job: Job, inbox: Inbox | None, model: str | None) -> Settings:
     return replace(settings, model=model) if model else settings
 
 
-def _cancel(journal: Journal, _: Config, args: dict[str, Any], __: float) -> Answer:
+def _cancel(journal: Journal, _: Config, args: dict[str, Any], now: float) -> Answer:
     jobs = _named(journal, args)
     answer = _each(journal, jobs, lambda job: rulings.cancel(job, discard=bool(args.get("discard"))))
     _decide_drops(journal, jobs)
+    journal.bring_forward(_WAIT_FOR_OTHERS, now)
     return answer
 
 
@@ -148,6 +150,7 @@ def _approve(journal: Journal, _: Config, args: dict[str, Any], now: float) -> A
         return Answer(0, ("Nothing is held.",))
     answer = _each(journal, jobs, lambda job: rulings.approve(job, now))
     _decide_drops(journal, jobs)
+    journal.bring_forward(_WAIT_FOR_OTHERS, now)
     return answer
 
 

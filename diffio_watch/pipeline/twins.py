@@ -19,6 +19,7 @@ from diffio_watch.reasons import because
 
 _PAUSE: Final = 2.0
 _LONGEST_PAUSE: Final = 15.0
+_HELD_PAUSE: Final = 600.0
 _OTHER_SERVICE_PAUSE: Final = 300.0
 _ENDED_WITHOUT: Final = frozenset({State.CANCELLED, State.FAILED})  # without outputs
 
@@ -150,6 +151,10 @@ def copy(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
 
 
 def _waits(job: Job, other: Job, tools: Tools) -> Outcome:
-    """Short at first; a hundred copies of one file must not keep the disk busy while it uploads."""
-    delay = float(min(_PAUSE * 2 ** min(job.parks, 4), _LONGEST_PAUSE))
+    """Short at first; a hundred copies of one file must not keep the disk busy while it uploads, or is held for days.
+
+    A person's word about what is held brings its copies forward.
+    """
+    longest = _LONGEST_PAUSE if other.state in OPEN else _HELD_PAUSE
+    delay = min(_PAUSE * 2 ** min(job.parks, 10), longest)
     return park(job, tools.clock.now(), because("twin", other=show(other.path)), delay=delay)

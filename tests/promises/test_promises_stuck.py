@@ -281,3 +281,20 @@ def test_while_uploads_take_hours_no_tidying_piles_up_behind_them(house: House) 
         house.clock.advance(60)
     assert pool._work.qsize() <= 1 + len(pool.threads)
     done.set()
+
+
+@pytest.mark.parametrize("word", ["approve", "cancel"])
+def test_a_copy_of_what_waits_for_a_person_looks_seldom_and_goes_on_with_the_person_s_word(
+    house: House, service: Sandbox, word: str,
+) -> None:
+    first = house.drop("a.wav", sound("same"), read=True)
+    house.journal.commit(house.job(first), state=State.HELD, because=because("drop_size", limit=1, inbox="podcasts"),
+                         due_at=None)
+    copy = house.drop("b.wav", sound("same"), read=True)
+    house.run(3600)
+    assert house.job(copy).because is not None
+    assert house.job(copy).parks < 40
+    house.ask(word, jobs=[first])
+    house.run(60)
+    assert house.job(copy).state in {State.SKIPPED, State.DELIVERED}
+    assert service.charges == 1
