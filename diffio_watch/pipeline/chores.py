@@ -89,8 +89,8 @@ class Chores:
                 self._tools.log.error("journal.refused", message=str(error))  # noqa: TRY400  # no bug, so no traceback
 
     def _round(self, now: float) -> None:
-        self._release(now)
-        self._strand()
+        self._try(self._release, now)
+        self._try(lambda _: self._strand(), now)
         if now - self._looked_at >= _ROOM_EVERY:
             self._looked_at = now
             self._try(lambda _: self._look(), now)

@@ -298,3 +298,14 @@ def test_a_copy_of_what_waits_for_a_person_looks_seldom_and_goes_on_with_the_per
     house.run(60)
     assert house.job(copy).state in {State.SKIPPED, State.DELIVERED}
     assert service.charges == 1
+
+
+def test_a_row_that_no_one_can_read_ends_no_thread_of_chores(house: House) -> None:
+    """Each chore has its own catch-all, those that only look into the journal too."""
+    held = house.drop("a.wav")
+    house.journal.commit(house.job(held), state=State.HELD, due_at=house.clock.now(),
+                         because=because("daily_limit", detail="enough"))
+    with house.journal.transaction() as db:
+        db.execute("""UPDATE jobs SET because = '{"of": "another version"}'""")
+    house.chores()
+    assert [one for one in house.events.entries if one["event"] == "chore.stumbled"]
