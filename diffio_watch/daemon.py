@@ -199,6 +199,7 @@ class Daemon:
                     self._tell_manager(parts)
                 self._tend(parts)
                 if self._once and self._finished(parts):
+                    self._why = "All is at its end, or left and told."
                     break
             except OldCopy as error:
                 self._dead = error

@@ -5,6 +5,7 @@ No redirect is followed, no cookie kept, nothing decompressed, nothing logged: t
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from diffio_watch.api.urls import Target
 from diffio_watch.api.verdicts import Judge
 
 T = TypeVar("T")
+_ERRNO: Final = re.compile(r"\[Errno -?\d+\] ")  # a number is nothing for people
 Role = Literal["api", "upload", "storage"]
 
 USER_AGENT: Final = f"diffio-watch/{__version__}"
@@ -235,7 +237,7 @@ class _FromCaller(Exception):
 
 
 def _told(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    return _ERRNO.sub("", str(error)) or type(error).__name__
 
 
 def _headers(response: httpx.Response) -> dict[str, str]:

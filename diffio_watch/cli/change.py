@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("jobs", metavar="JOB|FILE...", nargs=-1, shell_complete=files_and_jobs)
+@click.argument("jobs", metavar="[JOB|FILE...]", nargs=-1, shell_complete=files_and_jobs)
 @click.option("--failed", is_flag=True, help="All files whose newest job failed.")
 @click.option("--since", metavar="T", help="With --failed: only those that failed since then (2h, 7d, 2026-01-31).")
 @click.option("--fresh", is_flag=True, help="Buy a new generation on the project already uploaded.")
@@ -105,7 +105,7 @@ def cancel(jobs: Sequence[str], *, discard: bool, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("jobs", metavar="JOB|FILE...", nargs=-1, shell_complete=files_and_jobs)
+@click.argument("jobs", metavar="[JOB|FILE...]", nargs=-1, shell_complete=files_and_jobs)
 @click.option("--inbox", metavar="N", shell_complete=inbox_names, help="All that is held in this inbox.")
 @click.option("--all", "everything", is_flag=True, help="All that is held.")
 @json_option

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from diffio_watch.cli.base import FAILED, REFUSED, Trouble, say
+from diffio_watch.cli.running import as_typed
 from diffio_watch.job import ENDED, Because, Job, State
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def demo(files: Sequence[Path], *, keep: Path | None) -> int:
     finally:
         service.close()
     _tell(folder, seen)
-    say([_RESTORES_NOTHING, "For real recordings:", "  diffio-watch init --inbox DIR --outbox DIR"])
+    say([_RESTORES_NOTHING, "For real recordings:", f"  {as_typed()} init --inbox DIR --outbox DIR"])
     done = {State.DELIVERED, State.SKIPPED}
     return 0 if all(path in seen.jobs and seen.jobs[path].state in done for path in seen.paths) else FAILED
 

@@ -157,8 +157,9 @@ def _write(path: Path, text: bytes) -> None:
 def completion(shell: str) -> int:
     """Print the script that lets the shell complete commands, options and inboxes.
 
-    bash: eval "$(diffio-watch completion bash)" in ~/.bashrc; zsh likewise; fish: diffio-watch completion fish >
-    ~/.config/fish/completions/diffio-watch.fish
+    bash, in ~/.bashrc, and zsh likewise: eval "$(diffio-watch completion bash)"
+
+    fish: into ~/.config/fish/completions/diffio-watch.fish
     """
     kind = get_completion_class(shell)
     root = click.get_current_context().find_root()

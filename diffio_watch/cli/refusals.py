@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from diffio_watch.api import errors as api
 
 _LATER: Final = "Try again later."
-_ERRNO: Final = re.compile(r"\[Errno -?\d+\] ")
 
 
 def told(error: api.ApiError) -> str:
     """The sentences about an error that no command can go on from."""
     where = f"The service at {error.origin}" if error.origin else "The service"
-    said = _ERRNO.sub("", error.message).rstrip(". ")
+    said = error.message.rstrip(". ")
     answer = f"{said} (HTTP {error.status})" if error.status is not None else said
     match error:
         case api.Unreachable():

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -56,7 +59,7 @@ def resting(state_dir: Path, run: runs.Run | None) -> str:
     """The same for a journal that no daemon works with, and its last run, if there was one."""
     from diffio_watch import runs
 
-    ended = runs.how_it_ended(run) if run is not None else "None has worked with this journal yet."
+    ended = runs.how_it_ended(run) if run is not None else "None was started with this journal yet."
     return f"No daemon runs, so nothing goes on. {ended} {how_to_start(state_dir, run)}"
 
 
@@ -68,3 +71,10 @@ def how_to_start(state_dir: Path, run: runs.Run | None) -> str:
     if run is None and installed and state_dir == _SERVICES:
         return "`systemctl start diffio-watch` starts it."
     return runs.start_hint(run)
+
+
+def as_typed() -> str:
+    """This program as it has to be typed here: an environment that nobody activated is not on the PATH."""
+    called = sys.argv[0]
+    away = os.path.basename(called) == "diffio-watch" and shutil.which("diffio-watch") is None
+    return shlex.quote(called) if away else "diffio-watch"

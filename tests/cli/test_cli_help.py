@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -13,6 +14,7 @@ from cli_place import Place, command
 
 from diffio_watch import __version__
 from diffio_watch.cli import group
+from diffio_watch.cli.running import as_typed
 
 HEAVY = {"pydantic", "httpx", "rich", "structlog", "starlette", "uvicorn", "watchdog", "pymediainfo", "tenacity"}
 COMMANDS = {
@@ -132,3 +134,15 @@ def test_file_names_are_left_to_the_shell_and_ids_are_offered(place: Place, comm
     assert completed(f"diffio-watch {command_line}")[0].split(",")[0] == "file"
     if command_line == "show x":
         assert f"plain,{job.id}" in completed(f"diffio-watch show {job.id[:6]}")
+
+
+def test_what_is_to_be_typed_next_can_be_typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """After the README's first line the program lies in an environment that is on nobody's PATH."""
+    monkeypatch.setattr("sys.argv", [".venv/bin/diffio-watch", "demo"])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert as_typed() == ".venv/bin/diffio-watch"
+    (tmp_path / "diffio-watch").touch(0o755)
+    assert as_typed() == "diffio-watch"
+    monkeypatch.setattr("sys.argv", ["/lib/diffio_watch/__main__.py"])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert as_typed() == "diffio-watch"

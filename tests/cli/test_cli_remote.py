@@ -158,7 +158,7 @@ def test_every_error_of_the_service_is_told_in_sentences() -> None:
 
     more: dict[type[ApiError], dict[str, Any]] = {PaymentRequired: {"kind": "billing"}, TooLarge: {"limit": 5}}
     for kind in kinds(ApiError):
-        error = kind("[Errno 5] some words.", **more.get(kind, {}))
+        error = kind("some words.", **more.get(kind, {}))
         error.origin = "https://host"
         told = refusals.told(error)
         assert re.fullmatch(r"The .*: some words( \(HTTP 402\))?\. [A-Z].*\.", told), told
