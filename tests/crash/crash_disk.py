@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Final
@@ -85,7 +85,8 @@ class Served:
         if self._fatal:
             self._fatal -= 1
             if not self._fatal:
-                os.kill(self._pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it came to its end just before
+                    os.kill(self._pid, signal.SIGKILL)
                 self.pull()
 
     def pull(self) -> int:
