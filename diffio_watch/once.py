@@ -39,7 +39,7 @@ def finished(journal: Journal, halts: Halts, inboxes: dict[str, Now], started: f
            for name in inboxes for state in OPEN for paid in (False, True)):
         return False
     return not any(_notices_go(journal, name, started, now) or _originals_go(journal, halts, name, started, now)
-                   or journal.wishes(name, 1)
+                   or _wishes_go(journal, name, started, now)
                for name in inboxes
                    if halts.blocked(name, State.DOWNLOADING, paid=True) is None)
 
@@ -47,6 +47,11 @@ def finished(journal: Journal, halts: Halts, inboxes: dict[str, Now], started: f
 def _notices_go(journal: Journal, name: str, started: float, now: float) -> bool:
     """Whether an error file is about to be written; one that can't be is not waited for long."""
     return any(now - max(started, job.updated_at, job.due_at or 0.0) < _GRACE for job in journal.notices_due(name, now))
+
+
+def _wishes_go(journal: Journal, name: str, started: float, now: float) -> bool:
+    """Whether what was dropped anew is about to be looked for; what can't be is not waited for long."""
+    return any(now - max(started, job.updated_at) < _GRACE for job in journal.wishes(name, _ALL))
 
 
 def _originals_go(journal: Journal, halts: Halts, name: str, started: float, now: float) -> bool:
@@ -68,7 +73,7 @@ def undone(journal: Journal, halts: Halts, inboxes: Mapping[str, Now], started: 
     """What did not get done, in numbers, and what stops it; empty if all did.
 
     Jobs that failed in this run, are held or left over; files that can't be read, or are not finished; originals that
-    are still to go.
+    are still to go; what was dropped anew and could not be looked for in the outbox.
     """
     counts = journal.counts()
     stops = {halt.because.code for halt in halts.all().values()}
@@ -80,6 +85,7 @@ def undone(journal: Journal, halts: Halts, inboxes: Mapping[str, Now], started: 
         "waiting": sum(count for inbox in inboxes.values() for code, count in inbox.waiting.items()
                        if code not in _TROUBLED),
         "originals": sum(len(journal.pending_originals(name, math.inf, _ALL)) for name in inboxes),
+        "wishes": sum(len(journal.wishes(name, _ALL)) for name in inboxes),
     }
     return {name: value for name, value in found.items() if value}
 

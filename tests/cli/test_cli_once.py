@@ -73,3 +73,12 @@ def test_an_error_file_that_can_not_be_written_is_not_waited_for_without_end(pla
     place.add("a.wav", state=State.FAILED, because=because("not_media"), updated_at=START + 1, due_at=START + 1)
     assert not finished(journal, halts, inboxes(), START, START + 60.0)
     assert finished(journal, halts, inboxes(), START, START + 62.0)
+
+
+def test_a_wish_that_can_not_be_looked_for_is_not_waited_for_without_end_and_is_told(
+        place: Place, journal: Journal) -> None:
+    halts = Halts(journal, structlog.get_logger())
+    place.add("a.wav", state=State.DELIVERED, updated_at=START + 1, wish="anew")
+    assert not finished(journal, halts, inboxes(), START, START + 60.0)
+    assert finished(journal, halts, inboxes(), START, START + 62.0)
+    assert undone(journal, halts, inboxes(), START) == {"wishes": 1}
