@@ -10,6 +10,7 @@ import grp
 import os
 import pwd
 import re
+import stat
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from typing import Final
 
 _CAP_LEASE: Final = 28  # bit, from capability.h
 _PATTERN: Final = "diffio-watch*.service"
+_JOURNAL: Final = ("journal.sqlite3", "journal.sqlite3-wal", "journal.sqlite3-shm", "lock")
 _CREDENTIAL: Final = "diffio-api-key"
 _SHOWN: Final = "User,Group,SupplementaryGroups,AmbientCapabilities,StateDirectory,LoadState"
 _PATIENCE: Final = 10.0  # seconds that systemctl may take
@@ -149,6 +151,7 @@ def become_owner(state_dir: Path, *, key: bool = False, early: bool = False,
         uid, gid = service.uid, service.gid
     else:
         uid, gid = owner.st_uid, owner.st_gid
+        _hand_over(state_dir, uid, gid)
         if service is not None and service.uid != uid:
             service = None  # somebody else's
     if service is not None:
@@ -164,6 +167,25 @@ def become_owner(state_dir: Path, *, key: bool = False, early: bool = False,
         else:
             _become(uid, person.pw_gid, os.getgrouplist(person.pw_name, person.pw_gid))
     return service
+
+
+def _hand_over(state_dir: Path, uid: int, gid: int) -> None:
+    """Give the owner of `state_dir` what root has put there, such as a copy of the journal in a lost one's place.
+
+    Whoever owns the folder decides what its names lead to: only a file that is root's, regular and has no other name
+    is given away.
+    """
+    for name in _JOURNAL:
+        try:
+            descriptor = os.open(state_dir / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            continue  # not there, or no file
+        try:
+            found = os.fstat(descriptor)
+            if uid and stat.S_ISREG(found.st_mode) and (found.st_uid, found.st_nlink) == (0, 1):
+                os.fchown(descriptor, uid, gid)
+        finally:
+            os.close(descriptor)
 
 
 def _lend_key(service: Service) -> str:

@@ -96,9 +96,11 @@ def _read(path: str, folder: int | None) -> Marker | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        kind = MarkerHidden if isinstance(error, PermissionError) else FolderGone
+    except PermissionError as error:
+        kind = MarkerHidden if _stands(path, folder) else FolderRefused
         raise kind(f"its marker {NAME} can't be read ({words(error)})") from error
+    except OSError as error:
+        raise FolderGone(f"its marker {NAME} can't be read ({words(error)})") from error
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -109,6 +111,15 @@ def _read(path: str, folder: int | None) -> Marker | None:
     finally:
         os.close(descriptor)
     return _parse(text, status.st_mtime) if text else None  # an empty one: the power went while it was first written
+
+
+def _stands(path: str, folder: int | None) -> bool:
+    """Whether there is anything; in a folder that is closed as a whole nobody can say so."""
+    try:
+        os.stat(path, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def _parse(text: bytes, seen_at: float) -> Marker:

@@ -107,6 +107,15 @@ def test_a_marker_that_is_closed_to_this_account_is_somebodys(theirs: Callable[.
     os.seteuid(NOBODY)
 
 
+def test_of_a_folder_that_is_closed_as_a_whole_nobody_says_whose_it_is() -> None:
+    """What is not seen there is not known to be a marker."""
+    with another_user() as folder:
+        (folder / "in").mkdir(mode=0)
+        with pytest.raises(marker_file.FolderRefused) as refused:
+            marker_file.read(str(folder / "in"))
+    assert not isinstance(refused.value, marker_file.MarkerHidden)
+
+
 def test_whose_a_folder_is_can_be_read_by_everybody_whatever_the_umask(tmp_path: Path) -> None:
     """The unit's is 0077, and who can't see that a folder is taken would take it."""
     umask = os.umask(0o077)

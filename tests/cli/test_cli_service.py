@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from cli_place import NOBODY, REPOSITORY, Place, clean
 
 from diffio_watch.cli import service
 from diffio_watch.job import State
+from diffio_watch.journal import Journal
 from diffio_watch.reasons import because
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
@@ -143,6 +145,45 @@ import rich.table, rich.console, rich.text, rich.live, pymediainfo
 from diffio_watch.cli import main
 main(sys.argv[1:])
 """
+
+
+@needs_root
+def test_a_copy_that_root_puts_in_the_journal_s_place_becomes_the_service_s(studio: Path) -> None:
+    """As the words on a lost journal advise: `sudo cp`, then `sudo diffio-watch journal rebuild`."""
+    env = clean(os.environ) | {"PYTHONPATH": str(REPOSITORY), "DIFFIO_API_KEY": "some-key"}
+    state = studio / "state"
+    (studio / "made").mkdir()
+    Journal.open(studio / "made", create=True).close()
+    shutil.copy(studio / "made/journal.sqlite3", state)
+    assert (state / "journal.sqlite3").stat().st_uid == 0
+    done = subprocess.run([sys.executable, "-c", _OPEN_TO_ALL, "-c", str(studio / "config.yaml"), "status"],
+                          env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (state / "journal.sqlite3").stat().st_uid == NOBODY
+
+
+@needs_root
+@pytest.mark.parametrize("kind", ["link", "second name", "folder", "FIFO", "somebody's"])
+def test_nothing_else_that_lies_there_is_given_away(tmp_path: Path, kind: str) -> None:
+    """The service's user makes the names in its folder; root must not follow them."""
+    state, secret, name = tmp_path / "state", tmp_path / "secret", tmp_path / "state/journal.sqlite3"
+    state.mkdir()
+    secret.write_text("root's")
+    match kind:
+        case "link":
+            name.symlink_to(secret)
+        case "second name":
+            name.hardlink_to(secret)
+        case "folder":
+            name.mkdir()
+        case "FIFO":
+            os.mkfifo(name)
+        case _:
+            name.touch()
+            os.chown(name, 1, 1)
+    before = name.lstat().st_uid
+    service._hand_over(state, NOBODY, NOBODY)
+    assert (name.lstat().st_uid, secret.stat().st_uid) == (before, 0)
 
 
 def test_who_asks_is_the_person_behind_sudo() -> None:
