@@ -44,7 +44,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow ones first, so that no worker begins one when the others are through."""
+    """Slow ones first and given out few at a time, so that no worker begins one when the others are through."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
