@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 import structlog
 
+from diffio_watch.intake import media
+
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
 
 
@@ -79,10 +81,11 @@ def _nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _own_log() -> Iterator[None]:
-    """A daemon in the test's own process writes to the test's own stderr: the next test must not inherit it."""
+def _own_process() -> Iterator[None]:
+    """The next test must not inherit what a daemon in the test's own process has set: its log, its folder of crumbs."""
     yield
     structlog.reset_defaults()
+    media._crumbs = None
 
 
 def _children() -> set[int]:

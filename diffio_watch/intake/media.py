@@ -136,19 +136,19 @@ def _crumb(descriptor: int, name: str) -> Iterator[None]:
         return
     status = os.fstat(descriptor)
     crumb = _crumbs / (name or f"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}")
-    try:
+    # a precaution: a disk that tells or takes no crumb is no fault of the file, and the journal says what is wrong
+    crashes = 0
+    with contextlib.suppress(OSError):
         crashes = crumb.stat().st_size
-    except FileNotFoundError:
-        crashes = 0
     if crashes >= _CRASHES:
         raise ProbeFailed(f"MediaInfo, or the program around it, broke down on this file {crashes} times")
-    # a precaution: a disk that takes no crumb is no fault of the file, and the journal says what is wrong with it
     with contextlib.suppress(OSError), crumb.open("ab", buffering=0) as file:
         file.write(b".")
     try:
         yield
     finally:
-        crumb.unlink(missing_ok=True)  # also where it failed in words: that is no crash
+        with contextlib.suppress(OSError):
+            crumb.unlink()  # also where it failed in words: that is no crash
 
 
 def _parse(file: _File) -> list[_Stream]:
