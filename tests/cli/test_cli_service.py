@@ -31,7 +31,7 @@ CapEff:\t{effective}
 
 @pytest.mark.parametrize(("effective", "lease"), [("0000000010000000", True), ("0000000000000000", False),
                                                   ("000001ffefffffff", False), ("000001ffffffffff", True)])
-def test_what_the_running_daemon_has_is_read_from_the_kernel(effective: str, lease: bool) -> None:  # noqa: FBT001
+def test_what_the_running_daemon_has_is_read_from_the_kernel(effective: str, lease: bool) -> None:
     found = service.of_process(STATUS.format(effective=effective), "0::/system.slice/diffio-watch.service\n")
     assert found == service.Service("diffio-watch.service", 998, 1000, (1000, 1001), lease=lease, running=True)
 

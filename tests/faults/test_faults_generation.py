@@ -33,7 +33,7 @@ def of_another_key(house: House, job: Job) -> Job:
 
 
 @pytest.mark.parametrize("charged", [True, False])
-def test_a_lost_answer_is_asked_for_again_with_the_same_bytes(house: House, charged: bool) -> None:  # noqa: FBT001
+def test_a_lost_answer_is_asked_for_again_with_the_same_bytes(house: House, charged: bool) -> None:
     job = intended(house, charged=charged)
     house.restart()
     house.finish()
@@ -184,7 +184,7 @@ def test_with_another_key_what_an_earlier_run_bought_is_not_adopted(house: House
 
 @pytest.mark.parametrize("charged", [True, False])
 def test_a_key_that_may_not_see_the_project_holds_it_until_the_old_one_is_back(
-    house: House, charged: bool,  # noqa: FBT001
+    house: House, charged: bool,
 ) -> None:
     job = intended(house, charged=charged)
     house.key = "of-somebody-else"
@@ -540,7 +540,7 @@ class _Turning:
 
 
 @pytest.mark.parametrize("charged", [True, False])
-def test_a_key_that_is_replaced_around_the_paid_call_is_read_once(house: House, charged: bool) -> None:  # noqa: FBT001
+def test_a_key_that_is_replaced_around_the_paid_call_is_read_once(house: House, charged: bool) -> None:
     """What was compared is what is sent: another key's request would be another purchase."""
     job = intended(house, charged=charged)
     turning = _Turning("key-of-the-house", "of-somebody-else")

@@ -478,7 +478,7 @@ class TestDownload:
 
     @pytest.mark.parametrize("renamed", [False, True])
     def test_a_fetched_again_output_whose_name_was_taken_leaves_no_sidecar_behind_that_names_what_is_gone(
-        self, house: House, service: Sandbox, renamed: bool,  # noqa: FBT001
+        self, house: House, service: Sandbox, renamed: bool,
     ) -> None:
         """The other outputs go along to the next number, and the sidecar of the first one goes before them."""
         transcript = house.outbox() / "day/talk.transcript.json"

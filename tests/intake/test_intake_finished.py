@@ -317,7 +317,7 @@ class TestBounds:
         stored = [inode_of(Status(st_ino=number)) for number in numbers]  # type: ignore[arg-type]  # as the system's
         assert len(set(stored)) == len(numbers)
         assert all(-1 << 63 <= number < 1 << 63 for number in stored)
-        assert mtime_of(Status(st_mtime_ns=1 << 70)) == (1 << 63) - 1  # type: ignore[arg-type]
+        assert mtime_of(Status(st_mtime_ns=1 << 70)) == (1 << 63) - 1  # type: ignore[arg-type]  # no real stat
 
 
 class TestOneOfMany:

@@ -356,7 +356,7 @@ def test_a_new_recording_with_the_inode_number_of_one_that_was_taken_out_is_a_jo
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_two_recordings_that_differ_where_a_cheap_look_sees_nothing_are_two_jobs(
-        room: Room, restarted: bool) -> None:  # noqa: FBT001  # a case
+        room: Room, restarted: bool) -> None:  # a case
     """As stems do that are silent at the beginning, in the middle and at the end."""
     path = room.drop(seconds=40)
     room.pass_time(3.0)

@@ -40,7 +40,7 @@ def inodes(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def place(tmp_path: Path, inodes: bool) -> Place:  # noqa: FBT001  # a fixture
+def place(tmp_path: Path, inodes: bool) -> Place:  # a fixture
     return Place(str(tmp_path), inodes=inodes, leases=False, follow_symlinks=False)
 
 

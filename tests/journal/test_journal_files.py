@@ -211,7 +211,7 @@ def test_a_waiting_copy_that_is_renamed_over_its_twin_ends_and_the_twin_goes_on(
 
 @pytest.mark.parametrize("held", [False, True])
 def test_of_two_equal_files_of_which_nothing_was_sent_the_one_renamed_over_stays_what_it_was(
-        journal: Journal, held: bool) -> None:  # noqa: FBT001  # a case
+        journal: Journal, held: bool) -> None:  # a case
     there, copy = place(journal, found("a.wav", "abc"), found("b.wav", "abc"))
     if held:
         there = journal.commit(there, state=State.HELD, because=because("unproven", job=there.id), due_at=None)

@@ -88,7 +88,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES), command=st.sampled_from(["retry", "approve", "bump", "cancel"]),
           discard=st.booleans())
-    def say(self, name: str, command: str, discard: bool) -> None:  # noqa: FBT001 - given by name
+    def say(self, name: str, command: str, discard: bool) -> None:
         self.ask(command, name, discard=discard)
 
     @precondition(lambda self: any(job.state in ENDED for job in self.house.journal.jobs()))

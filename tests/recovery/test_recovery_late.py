@@ -129,7 +129,7 @@ def test_purchases_in_one_inbox_do_not_carry_an_old_copy_past_the_marker_of_anot
     with house.running(code=2) as daemon:
         for number in range(20):
             house.drop(f"new {number}.wav", 100 + number)
-            house.wait(lambda number=number: house.states().get(f"new {number}.wav") is State.WAITING)  # type: ignore[misc]
+            house.wait(lambda number=number: house.states().get(f"new {number}.wav") is State.WAITING)  # type: ignore[misc]  # bound now
             if house.counter(house.inbox) > last:
                 break
         assert house.counter(house.inbox) > last

@@ -31,7 +31,7 @@ def _paid_and_left(studio: Studio, service: Sandbox, *, by_reload: bool) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("by_reload", [True, False])
 def test_what_is_paid_for_in_an_inbox_that_is_left_out_is_fetched(
-    make_studio: MakeStudio, service: Sandbox, by_reload: bool,  # noqa: FBT001
+    make_studio: MakeStudio, service: Sandbox, by_reload: bool,
 ) -> None:
     studio = make_studio(inboxes={"old": {}, "new": {}})
     _paid_and_left(studio, service, by_reload=by_reload)
