@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from diffio_watch.intake import media
+from diffio_watch.media import mediainfo
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
 
@@ -85,7 +85,7 @@ def _own_process() -> Iterator[None]:
     """The next test must not inherit what a daemon in the test's own process has set: its log, its folder of crumbs."""
     yield
     structlog.reset_defaults()
-    media._crumbs = None
+    mediainfo._crumbs = None
 
 
 def _children() -> set[int]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from diffio_watch.cli.base import FAILED, Trouble, Workplace, complain, print_json, say
-from diffio_watch.cli.running import asleep, is_running
 from diffio_watch.disk import names
+from diffio_watch.report.running import asleep, is_running
 
 if TYPE_CHECKING:
     from diffio_watch.journal import Answer, Halt, Journal
@@ -73,7 +73,7 @@ def tell(work: Workplace, journal: Journal, answer: Answer, missed: list[str] | 
 def _tell_programs(work: Workplace, journal: Journal, answer: Answer, missed: list[str], stops: Sequence[Halt],
                    code: int) -> None:
     """What was done and what was not, and the jobs that were changed, as they are now."""
-    from diffio_watch.cli import shapes
+    from diffio_watch.report import shapes
 
     jobs = [job for name in answer.jobs if (job := journal.job(name)) is not None]
     running = is_running(work.config)

@@ -122,9 +122,9 @@ def workplace(*, key: bool = False, makes: bool = False) -> Workplace:
         ConfigError: the configuration is missing or wrong.
         Trouble: this user can't see the journal: then nothing can be said of what runs, or does not.
     """
-    from diffio_watch import claims
     from diffio_watch.cli.service import asker
     from diffio_watch.config import load
+    from diffio_watch.daemon import claims
 
     config = load(given_config(), os.environ)
     who = asker()  # before it is another
@@ -145,7 +145,7 @@ def must_be_theirs(config: Config, journal: Journal | None) -> None:
     Raises:
         Trouble: the folders are another journal's.
     """
-    from diffio_watch import claims
+    from diffio_watch.daemon import claims
     from diffio_watch.disk.names import terminal
 
     told = claims.elsewhere(config, journal)
@@ -245,12 +245,12 @@ def explained(error: Exception) -> tuple[str, int]:
     from diffio_watch.api.errors import ApiError
     from diffio_watch.cli import refusals
     from diffio_watch.config import ConfigError, KeyMissing
+    from diffio_watch.daemon.startup import CannotRun
     from diffio_watch.disk.names import terminal
     from diffio_watch.journal import JournalCorrupt, JournalError, JournalLocked, JournalMissing
-    from diffio_watch.startup import CannotRun
 
     if isinstance(error, ConfigError):
-        from diffio_watch.cli.running import meanwhile
+        from diffio_watch.report.running import meanwhile
 
         return "\n".join([str(error), *meanwhile(error)]), REFUSED
     if isinstance(error, CannotRun | KeyMissing | JournalCorrupt | JournalLocked | JournalMissing):

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from diffio_watch.cli.base import FAILED, REFUSED, Trouble, say
-from diffio_watch.cli.running import as_typed
 from diffio_watch.job import ENDED, Because, Job, State
+from diffio_watch.report.running import as_typed
 
 if TYPE_CHECKING:
     from diffio_watch.cli.status import View
@@ -242,8 +242,8 @@ def _follow(view: View, process: subprocess.Popen[bytes], folder: Path, seen: _S
     from rich.live import Live
 
     from diffio_watch.cli import draw, panel
-    from diffio_watch.cli.pace import Pace
     from diffio_watch.disk import names
+    from diffio_watch.report.pace import Pace
 
     pace, began = Pace(), time.monotonic()
     console = Console(highlight=False)

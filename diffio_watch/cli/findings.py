@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from diffio_watch import claims
 from diffio_watch.api import (
     Api,
     ApiError,
@@ -29,9 +28,10 @@ from diffio_watch.api import (
 from diffio_watch.cli.draw import size
 from diffio_watch.cli.service import myself
 from diffio_watch.config import KeyMissing, key_source, read_key
+from diffio_watch.daemon import claims
 from diffio_watch.disk import mounts
-from diffio_watch.intake.media import ProbeFailed, probe
 from diffio_watch.journal import Journal, JournalError, JournalMissing
+from diffio_watch.media.mediainfo import ProbeFailed, probe
 from diffio_watch.pipeline.permits import refused_download
 
 if TYPE_CHECKING:

@@ -12,17 +12,17 @@ import click
 
 from diffio_watch.cli.base import FAILED, Trouble, complain, config_option, json_option, print_json, workplace
 from diffio_watch.cli.complete import files_and_jobs, inbox_names, reason_codes
-from diffio_watch.cli.running import asleep, is_running
 from diffio_watch.disk.names import terminal
 from diffio_watch.job import OPEN, State
 from diffio_watch.reasons import told as qualified
+from diffio_watch.report.running import asleep, is_running
 
 if TYPE_CHECKING:
     from diffio_watch.cli.base import Workplace
-    from diffio_watch.cli.shapes import Shape
     from diffio_watch.intake.explain import Explanation
     from diffio_watch.job import Because, Job
     from diffio_watch.journal import Journal
+    from diffio_watch.report.shapes import Shape
 
 
 @click.command()
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 def jobs(state: tuple[str, ...], *, inbox: str | None, reason: tuple[str, ...], since: str | None,
          original: str | None, limit: int, as_json: bool) -> int:
     """One line a job, newest first."""
-    from diffio_watch.cli import shapes
     from diffio_watch.cli.resolve import moment, reason_named
+    from diffio_watch.report import shapes
 
     after, reasons = moment(since), [reason_named(code) for code in reason]
     work = workplace()
@@ -100,7 +100,7 @@ def explain(file: str, *, as_json: bool) -> int:
     work = workplace()
     found = _explained(work, file)
     if as_json:
-        from diffio_watch.cli import shapes
+        from diffio_watch.report import shapes
 
         print_json(shapes.explanation(found))
     else:
@@ -190,8 +190,8 @@ def _reasoned(work: Workplace, journal: Journal, job: Job) -> Job:
 
 def told(journal: Journal, job: Job) -> Shape:
     """A job as `show --json` and `journal export` tell it."""
-    from diffio_watch.cli import shapes
     from diffio_watch.outbox import sidecar
+    from diffio_watch.report import shapes
 
     earlier = journal.job(job.duplicate_of) if job.duplicate_of else None
     document = sidecar.build(job, earlier)

@@ -69,10 +69,10 @@ def rebuild() -> int:
     restored is skipped, the rest is held until you `approve` it, which pays, or `cancel` it. Runs while no daemon
     does, and may be run again at any time.
     """
-    from diffio_watch import rebuild as work_of
     from diffio_watch.cli.remote import opened_api
+    from diffio_watch.daemon.startup import CannotRun, make_state_dir
     from diffio_watch.journal import Journal, Lock
-    from diffio_watch.startup import CannotRun, make_state_dir
+    from diffio_watch.recovery import rebuild as work_of
 
     config = workplace(makes=True).config
 
@@ -133,8 +133,8 @@ def adopt(inboxes: Sequence[str], *, yes: bool) -> int:
     """
     from diffio_watch.cli.ask import ask, tell
     from diffio_watch.cli.resolve import inbox_named
-    from diffio_watch.startup import make_state_dir
-    from diffio_watch.takeover import roots
+    from diffio_watch.daemon.startup import make_state_dir
+    from diffio_watch.recovery.takeover import roots
 
     work = workplace(makes=True)
     for name in inboxes:
@@ -157,7 +157,7 @@ def adopt(inboxes: Sequence[str], *, yes: bool) -> int:
 
 def _let_names_follow(work: Workplace) -> None:
     """A folder that is this journal's under another name is not taken over: its jobs come along."""
-    from diffio_watch import renames
+    from diffio_watch.daemon import renames
     from diffio_watch.journal import Journal, JournalLocked, JournalMissing, Lock
 
     try:
@@ -181,9 +181,9 @@ def _let_names_follow(work: Workplace) -> None:
 
 def _ask_first(work: Workplace, chosen: list[Inbox], *, yes: bool) -> None:
     """Say what it means, and have a person decide where money may hang on it."""
-    from diffio_watch import takeover
     from diffio_watch.disk.names import terminal
     from diffio_watch.journal import Journal, JournalMissing
+    from diffio_watch.recovery import takeover
 
     try:
         opened = Journal.open(work.config.state_dir, read_only=True)

@@ -10,14 +10,14 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from diffio_watch import __version__
-from diffio_watch.cli import shapes
 from diffio_watch.cli.cells import Bar
 from diffio_watch.cli.draw import COLOURS, ahead, grid, line, moment, name, size, span, state, why, words
-from diffio_watch.cli.pace import Pace
-from diffio_watch.cli.running import resting
 from diffio_watch.disk import names
 from diffio_watch.job import OPEN, Because, Job, State
 from diffio_watch.reasons import told
+from diffio_watch.report import shapes
+from diffio_watch.report.pace import Pace
+from diffio_watch.report.running import resting
 
 if TYPE_CHECKING:
     from diffio_watch.config import Config

@@ -110,7 +110,7 @@ def test_event(event_type: str, mode: str, *, as_json: bool) -> int:
 @config_option
 def download(generation: str, *, project: str | None, kind: Any, output: Path | None, as_json: bool) -> int:
     """Fetch the result of a generation, however old. Never overwrites."""
-    from diffio_watch.outbox.types import extension
+    from diffio_watch.media.types import extension
 
     work = workplace(key=True)
     with opened_api(work.config) as api, _storage(work.config) as storage:

@@ -18,7 +18,7 @@ def run() -> int:
     under way goes on at the next start. SIGHUP has it read its configuration again.
     """
     from diffio_watch.config import load_from
-    from diffio_watch.daemon import Daemon
+    from diffio_watch.daemon.daemon import Daemon
 
     given = given_config()
     config, source = load_from(given, os.environ)
@@ -30,9 +30,9 @@ def run() -> int:
 @config_option
 def once() -> int:
     """Bring everything that is now in the inboxes to its end, then stop: for cron."""
-    from diffio_watch.daemon import Daemon
+    from diffio_watch.daemon.daemon import Daemon
+    from diffio_watch.daemon.startup import make_state_dir
     from diffio_watch.journal import holder
-    from diffio_watch.startup import make_state_dir
 
     work = workplace(key=True, makes=True)
     make_state_dir(work.config.state_dir)

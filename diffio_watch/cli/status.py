@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from diffio_watch.cli.base import config_option, json_option, must_be_theirs, print_json, print_json_line, workplace
-from diffio_watch.cli.pace import Pace
 from diffio_watch.job import OPEN, State
+from diffio_watch.report.pace import Pace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import RenderableType
 
-    from diffio_watch.cli.shapes import Facts
     from diffio_watch.config import Config
     from diffio_watch.journal import Journal
+    from diffio_watch.report.shapes import Facts
 
 _EVERY: Final = 0.5  # seconds between two looks of --follow
 _ROWS: Final = 15  # of what runs, and of failures a third of it
@@ -37,7 +37,8 @@ def status(*, follow: bool, as_json: bool) -> int:
 
 
 def _show(view: View, *, follow: bool, as_json: bool) -> int:
-    from diffio_watch.cli import draw, shapes
+    from diffio_watch.cli import draw
+    from diffio_watch.report import shapes
 
     if not follow:
         if as_json:
@@ -69,11 +70,10 @@ class View:
         Raises:
             JournalError: there is a journal, and it can't be read.
         """
-        from diffio_watch import runs
-        from diffio_watch.cli.shapes import Facts
-        from diffio_watch.journal import holder
+        from diffio_watch.journal import holder, runs
         from diffio_watch.journal.records import SettlingEntry
         from diffio_watch.reasons import because
+        from diffio_watch.report.shapes import Facts
 
         pid = holder(self.config.state_dir) if self.config.state_dir.is_dir() else None
         since = None if pid is None else _started(self.config.state_dir)

@@ -9,8 +9,8 @@ from typing import Final
 from diffio_watch.cli.findings import Finding, ok, warning
 from diffio_watch.config import Inbox
 from diffio_watch.disk.names import show
+from diffio_watch.disk.reading import Interrupted
 from diffio_watch.intake.junk import Rules
-from diffio_watch.intake.reading import Interrupted
 from diffio_watch.intake.scan import RootGone, scan
 
 _PATIENCE: Final = 10.0  # seconds; a large inbox is not walked through to its end for this

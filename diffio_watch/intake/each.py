@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from diffio_watch.intake.reading import Interrupted
+from diffio_watch.disk.reading import Interrupted
 from diffio_watch.journal.errors import JournalCorrupt, JournalTrouble
 
 _T = TypeVar("_T")

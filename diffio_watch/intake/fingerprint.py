@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Final
 
-from diffio_watch.intake.reading import Reading, always
+from diffio_watch.disk.reading import Reading, always
 
 _BLOCK: Final = 64 << 10
 CHUNK: Final = 1 << 20

@@ -11,12 +11,12 @@ from diffio_watch.disk import lease
 from diffio_watch.disk.beneath import NotRegular, open_beneath
 from diffio_watch.disk.trouble import Trouble, trouble
 from diffio_watch.intake import fingerprint, settle
-from diffio_watch.intake.media import ProbeFailed, is_surely, probe
 from diffio_watch.intake.scan import Seen, inside
 from diffio_watch.intake.settle import Entry
-from diffio_watch.intake.whole import Bare, Cut, fault
 from diffio_watch.job import Because, Media
 from diffio_watch.journal.records import Known
+from diffio_watch.media.completeness import Bare, Cut, fault
+from diffio_watch.media.mediainfo import ProbeFailed, is_surely, probe
 from diffio_watch.reasons import because
 
 _LONGEST_PAUSE: Final = 300.0  # between two tries at an unreadable file

@@ -11,8 +11,8 @@ from typing import Final
 
 from diffio_watch.disk import marker
 from diffio_watch.disk.facts import inode_of, mtime_of
+from diffio_watch.disk.reading import Interrupted
 from diffio_watch.intake.junk import Rules
-from diffio_watch.intake.reading import Interrupted
 
 # what says that the share is gone, not that a file is
 GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.EHOSTDOWN,

@@ -15,9 +15,9 @@ from diffio_watch.disk.marker_file import FolderRefused
 from diffio_watch.disk.names import show
 from diffio_watch.intake.judge import Place
 from diffio_watch.intake.junk import Rules
-from diffio_watch.intake.media import ProbeFailed, is_surely, probe
 from diffio_watch.intake.scan import inside, somebodys
 from diffio_watch.job import Because
+from diffio_watch.media.mediainfo import ProbeFailed, is_surely, probe
 from diffio_watch.reasons import because
 
 _KINDS: Final = ((stat.S_ISREG, "regular file"), (stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "FIFO"),

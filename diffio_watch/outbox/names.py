@@ -20,7 +20,7 @@ from typing import Final, Literal
 
 from diffio_watch.disk.names import fold
 from diffio_watch.job import DownloadType, Form, Job
-from diffio_watch.outbox.types import extension
+from diffio_watch.media.types import extension
 
 DROP_FILE: Final = "too many files at once.error.json"  # at the outbox's root, for all that is held as one drop
 LONGEST: Final = 255  # bytes of one name, on every filesystem of note

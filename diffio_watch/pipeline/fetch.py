@@ -8,11 +8,11 @@ from typing import Any, Final
 from diffio_watch.api import errors as api
 from diffio_watch.api.download import Received
 from diffio_watch.disk.trouble import Trouble
-from diffio_watch.intake.media import ProbeFailed
 from diffio_watch.job import DownloadType, Job, Media, Output
+from diffio_watch.media.mediainfo import ProbeFailed
+from diffio_watch.media.types import extension
 from diffio_watch.outbox.errors import DiskTrouble
 from diffio_watch.outbox.temp import Fetched
-from diffio_watch.outbox.types import extension
 from diffio_watch.pipeline.guard import correction
 from diffio_watch.pipeline.hangs import SYNC_PATIENCE
 from diffio_watch.pipeline.outcome import Outcome, go, park

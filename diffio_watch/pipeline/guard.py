@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from diffio_watch.config import Limits
-from diffio_watch.intake.media import longest_possible
 from diffio_watch.job import Job, Media
 from diffio_watch.journal import Journal
+from diffio_watch.media.mediainfo import longest_possible
 
 _LOW_SOUND: Final = 2000.0  # bytes of a second of speech that is still worth restoring, 16 kbit/s
 _LOW_VIDEO: Final = 12_500.0  # … with a picture

@@ -10,9 +10,9 @@ from typing import Final
 
 from diffio_watch.api import errors as api
 from diffio_watch.disk.names import show
-from diffio_watch.intake.media import probe
-from diffio_watch.intake.reading import always
+from diffio_watch.disk.reading import always
 from diffio_watch.job import DownloadType, Job, Media
+from diffio_watch.media.mediainfo import probe
 from diffio_watch.outbox.errors import DiskTrouble
 from diffio_watch.outbox.temp import Temp
 from diffio_watch.pipeline.decide import size as words

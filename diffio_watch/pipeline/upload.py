@@ -10,7 +10,7 @@ from diffio_watch.api.shapes import Session
 from diffio_watch.disk.names import show
 from diffio_watch.intake.judge import Place
 from diffio_watch.job import Job, Part, State
-from diffio_watch.outbox import types
+from diffio_watch.media import types
 from diffio_watch.pipeline import guard, lane, twins
 from diffio_watch.pipeline.content import Changed, Original
 from diffio_watch.pipeline.listed import Listed

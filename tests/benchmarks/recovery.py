@@ -20,7 +20,7 @@ import yaml
 
 from diffio_watch.clock import Clock
 from diffio_watch.config import load
-from diffio_watch.daemon import Daemon
+from diffio_watch.daemon.daemon import Daemon
 from diffio_watch.intake import fingerprint
 from diffio_watch.job import OPEN, State
 from diffio_watch.journal import Journal

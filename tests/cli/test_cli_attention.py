@@ -9,17 +9,16 @@ from dataclasses import replace
 import pytest
 from cli_place import Place, delivered
 
-from diffio_watch import runs
-from diffio_watch.cli import attention
 from diffio_watch.cli.cells import shortened
 from diffio_watch.cli.draw import plain
-from diffio_watch.cli.pace import Pace
 from diffio_watch.cli.panel import journey
 from diffio_watch.job import Because, Job, Settings, State
-from diffio_watch.journal import Halt, Lock
+from diffio_watch.journal import Halt, Lock, runs
 from diffio_watch.journal.overview import Group
 from diffio_watch.journal.records import InboxReport, SettlingEntry
 from diffio_watch.reasons import REASONS, Kind, because, told
+from diffio_watch.report import attention
+from diffio_watch.report.pace import Pace
 
 READY = InboxReport("podcasts", available=True, watch="events", filesystem="ext4", settle_seconds=2.0, last_scan_at=1.0)
 

@@ -14,7 +14,7 @@ from cli_place import Place, command
 
 from diffio_watch import __version__
 from diffio_watch.cli import group
-from diffio_watch.cli.running import as_typed
+from diffio_watch.report.running import as_typed
 
 HEAVY = {"pydantic", "httpx", "rich", "structlog", "starlette", "uvicorn", "watchdog", "pymediainfo", "tenacity"}
 COMMANDS = {

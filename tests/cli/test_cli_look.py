@@ -15,12 +15,12 @@ from cli_place import Place, another_user, delivered
 from diffio_watch import __version__
 from diffio_watch.cli import panel
 from diffio_watch.cli.draw import plain
-from diffio_watch.cli.shapes import Facts
 from diffio_watch.config import Config
 from diffio_watch.job import Job, Media, Output, Settings, State
 from diffio_watch.journal import Halt, Lock
 from diffio_watch.journal.records import InboxReport, SettlingEntry
 from diffio_watch.reasons import because
+from diffio_watch.report.shapes import Facts
 
 JOB = ["id", "run", "inbox", "path", "state", "because", "attempts", "project_id", "generation_id", "model", "progress",
        "outputs", "original", "due_at", "created_at", "updated_at"]

@@ -10,11 +10,11 @@ import structlog
 from cli_place import Place
 
 from diffio_watch.clock import Clock
+from diffio_watch.daemon.once import finished, named, undone
 from diffio_watch.intake.teller import Now
 from diffio_watch.job import State
 from diffio_watch.journal import Journal
 from diffio_watch.journal.records import SettlingEntry
-from diffio_watch.once import finished, named, undone
 from diffio_watch.pipeline.halts import Halts
 from diffio_watch.reasons import because
 

@@ -27,21 +27,21 @@ from typing import Any, Final
 from crash_scenarios import INBOX, SCENARIOS, Scenario, sound
 from structlog.typing import FilteringBoundLogger
 
-from diffio_watch import daemon as daemons
 from diffio_watch.api import Api, Storage, Tries, Unreachable
 from diffio_watch.clock import Clock
 from diffio_watch.config import Config
-from diffio_watch.daemon import Daemon
+from diffio_watch.daemon import daemon as daemons
+from diffio_watch.daemon.daemon import Daemon
+from diffio_watch.daemon.startup import make_state_dir
 from diffio_watch.disk import durable
 from diffio_watch.intake import fingerprint
-from diffio_watch.intake.media import probe
 from diffio_watch.job import OPEN, State
 from diffio_watch.journal import Journal, Lock
 from diffio_watch.journal.records import Found
 from diffio_watch.logs import open_log
+from diffio_watch.media.mediainfo import probe
 from diffio_watch.pipeline import requests, upload
 from diffio_watch.pipeline.worker import Worker
-from diffio_watch.startup import make_state_dir
 
 # what leaves a trace on the disk; a call that writes may be torn in the middle
 _EFFECTS: Final = ("rename", "replace", "link", "unlink", "mkdir", "rmdir", "fsync", "ftruncate", "utime", "fchmod")

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from diffio_watch.cli import attention, group
+from diffio_watch.cli import group
 from diffio_watch.config import json_schema
 from diffio_watch.intake import explain, settle
 from diffio_watch.intake.junk import Rules
@@ -20,6 +20,7 @@ from diffio_watch.intake.sight import Sight
 from diffio_watch.job import State
 from diffio_watch.outbox import sidecar
 from diffio_watch.reasons import _CASES, REASONS, Kind, because
+from diffio_watch.report import attention
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pipeline_house import DAY, House, sound
 
-from diffio_watch.intake import media
 from diffio_watch.job import State
+from diffio_watch.media import mediainfo
 from diffio_watch.sandbox import Sandbox
 
 NOISE = bytes(range(1, 256)) * 8
@@ -133,8 +133,8 @@ def test_a_result_over_which_mediainfo_breaks_down_is_delivered(
     house: House, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A crash takes the process along, and what is fetched again is another file: the crumb has the job's name."""
-    monkeypatch.setattr(media, "_crumbs", None)
-    media.remember_in(house.base / "crumbs")
+    monkeypatch.setattr(mediainfo, "_crumbs", None)
+    mediainfo.remember_in(house.base / "crumbs")
     job_id = house.drop("talk.wav")
     (house.base / "crumbs" / f"{job_id}-audio").write_bytes(b"...")
     house.finish(within=60)

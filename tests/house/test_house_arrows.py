@@ -13,21 +13,28 @@ import diffio_watch
 _PACKAGE = Path(diffio_watch.__file__).parent
 
 # a room → the rooms below it that it may use
+_WORDS = {"job", "reasons", "clock", "logs", "lines"}
 _BELOW = {
     "job": set[str](),
     "reasons": {"job"},
     "clock": set[str](),
-    "config": {"job"},
     "disk": {"job", "reasons"},
+    "lines": {"disk"},
+    "logs": {"lines"},
+    "config": {"job"},
     "api": set[str](),
     "sandbox": set[str](),
-    "journal": {"job", "reasons", "disk", "clock"},
-    "outbox": {"job", "reasons", "disk"},
-    "intake": {"job", "reasons", "disk", "clock", "config", "journal"},
-    "pipeline": {"job", "reasons", "disk", "clock", "config", "journal", "outbox", "intake", "api"},
+    "media": {"job", "disk"},
+    "journal": _WORDS | {"config", "disk"},
+    "outbox": _WORDS | {"disk", "media"},
+    "intake": _WORDS | {"config", "disk", "journal", "media"},
+    "report": _WORDS | {"config", "disk", "intake", "journal", "outbox"},
+    "pipeline": _WORDS | {"api", "config", "disk", "intake", "journal", "media", "outbox"},
+    "daemon": _WORDS | {"api", "config", "disk", "intake", "journal", "media", "outbox", "pipeline"},
+    "recovery": _WORDS | {"config", "daemon", "disk", "intake", "journal", "media", "outbox", "pipeline"},
 }
 _ONLY = {"httpx": {"api"}, "tenacity": {"api"}, "sqlite3": {"journal"}, "watchdog": {"intake"},
-         "pymediainfo": {"intake"}, "click": {"cli"}, "rich": {"cli"}, "starlette": {"sandbox"}, "uvicorn": {"sandbox"}}
+         "pymediainfo": {"media"}, "click": {"cli"}, "rich": {"cli"}, "starlette": {"sandbox"}, "uvicorn": {"sandbox"}}
 
 
 def _imports(path: Path) -> Iterator[str]:

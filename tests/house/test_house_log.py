@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from diffio_watch.daemon.systemd import notify
 from diffio_watch.logs import open_log, say
-from diffio_watch.notify import notify
 
 
 class Disk(io.StringIO):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from diffio_watch.intake.whole import Fault, fault
+from diffio_watch.media.completeness import Fault, fault
 
 TONE = array.array("h", (int(8000 * math.sin(number / 20)) for number in range(8000)))  # a second at 8 kHz
 # what ffmpeg is told to make each from a WAV

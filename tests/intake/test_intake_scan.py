@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from diffio_watch.disk import marker_file
+from diffio_watch.disk.reading import Interrupted
 from diffio_watch.intake.junk import Rules
-from diffio_watch.intake.reading import Interrupted
 from diffio_watch.intake.scan import RootGone, Scan, Seen, inside, scan
 
 AWKWARD = [

@@ -9,10 +9,10 @@ import pytest
 from pipeline_fixtures import MakeHouse
 from pipeline_house import House
 
+from diffio_watch.daemon.once import undone
 from diffio_watch.intake.teller import Now
 from diffio_watch.job import Job, State
 from diffio_watch.journal.records import SettlingEntry, Still
-from diffio_watch.once import undone
 from diffio_watch.outbox import Outbox
 from diffio_watch.outbox.names import DROP_FILE
 from diffio_watch.outbox.recall import buyer

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from recovery_house import House
 
-from diffio_watch.intake import media
+from diffio_watch.media import mediainfo
 from diffio_watch.sandbox import Sandbox
 
 
@@ -25,5 +25,5 @@ def house(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch,
     for name in [name for name in os.environ if name.startswith("DIFFIO_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(media, "_crumbs", None)  # the daemon in this process leaves its folder there
+    monkeypatch.setattr(mediainfo, "_crumbs", None)  # the daemon in this process leaves its folder there
     return House(tmp_path, sandbox, monkeypatch, capfdbinary)

@@ -20,7 +20,7 @@ import pytest
 
 from diffio_watch.cli import main
 from diffio_watch.config import Config, load
-from diffio_watch.daemon import Daemon
+from diffio_watch.daemon.daemon import Daemon
 from diffio_watch.disk import marker
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Journal, JournalMissing

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 from recovery_house import House
 
+from diffio_watch.daemon.upkeep import Upkeep
 from diffio_watch.disk.marker import Owner
 from diffio_watch.job import Job, Settings, new_id
 from diffio_watch.journal import Journal, JournalCorrupt
 from diffio_watch.journal.backup import COPIED_AT, write_daily
 from diffio_watch.logs import open_log
-from diffio_watch.upkeep import Upkeep
 
 DAY = 86400.0
 NOON = time.mktime((2026, 3, 1, 12, 0, 0, 0, 0, -1))

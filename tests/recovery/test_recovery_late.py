@@ -114,7 +114,7 @@ def test_found_out_while_it_runs_an_old_copy_ends_the_daemon_and_is_refused_from
 def test_purchases_in_one_inbox_do_not_carry_an_old_copy_past_the_marker_of_another(
     late: House, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("diffio_watch.upkeep._LOOK_EVERY", 0.05)
+    monkeypatch.setattr("diffio_watch.daemon.upkeep._LOOK_EVERY", 0.05)
     house = late
     in_b, out_b = house.second_inbox()
     assert house.once() == 0
@@ -144,9 +144,9 @@ def test_a_share_that_is_mounted_anew_while_its_marker_is_written_works_again(
 ) -> None:
     """The thread that was writing hangs for good, with whatever it holds."""
     house = late
-    monkeypatch.setattr("diffio_watch.rooms.PATIENCE", 1.0)
-    monkeypatch.setattr("diffio_watch.rooms._ANOTHER_PROBE", 0.5)
-    monkeypatch.setattr("diffio_watch.upkeep._LOOK_EVERY", 0.05)
+    monkeypatch.setattr("diffio_watch.daemon.rooms.PATIENCE", 1.0)
+    monkeypatch.setattr("diffio_watch.daemon.rooms._ANOTHER_PROBE", 0.5)
+    monkeypatch.setattr("diffio_watch.daemon.upkeep._LOOK_EVERY", 0.05)
     real, hangs, over = marker_file.replace, threading.Event(), threading.Event()
 
     def hang(root: str, wanted: marker_file.Marker, **more: marker_file.Marker) -> None:

@@ -16,11 +16,11 @@ from recovery_house import MTIME, House, recording
 
 from diffio_watch.disk import marker
 from diffio_watch.intake import scan as walking
-from diffio_watch.inventory import Inventory
 from diffio_watch.job import State
 from diffio_watch.journal import Journal
 from diffio_watch.reasons import because
-from diffio_watch.rebuild import rebuild
+from diffio_watch.recovery.inventory import Inventory
+from diffio_watch.recovery.rebuild import rebuild
 
 
 def restored(house: House, count: int = 3) -> None:
@@ -429,7 +429,7 @@ def test_an_inbox_with_unreadable_folders_is_not_taken_for_whole(house: House, m
             return found
 
         with monkeypatch.context() as patch:
-            patch.setattr("diffio_watch.inventory.scan", with_a_blind_spot)
+            patch.setattr("diffio_watch.recovery.inventory.scan", with_a_blind_spot)
             return whole(self)
 
     monkeypatch.setattr(Inventory, "_scan", blind)

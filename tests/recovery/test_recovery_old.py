@@ -12,11 +12,11 @@ import pytest
 import structlog
 from recovery_house import KEY, House
 
+from diffio_watch.daemon.upkeep import Upkeep
 from diffio_watch.disk import marker, marker_file
 from diffio_watch.job import State
 from diffio_watch.journal import CopyFailed, Journal
 from diffio_watch.journal.backup import write_copy
-from diffio_watch.upkeep import Upkeep
 
 
 def restored(house: House, first: int, count: int = 2) -> None:

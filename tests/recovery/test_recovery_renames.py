@@ -8,11 +8,11 @@ import shutil
 import pytest
 from recovery_house import House
 
+from diffio_watch.daemon.renames import renames
 from diffio_watch.disk import marker
 from diffio_watch.disk.marker import FolderMemory
 from diffio_watch.job import State
 from diffio_watch.journal import Journal
-from diffio_watch.renames import renames
 
 HERE = {"a": "/in", "b": "/in-b"}
 KNOWN = [FolderMemory("inbox", "a", "disk", path="/in"), FolderMemory("inbox", "b", "disk", path="/in-b")]

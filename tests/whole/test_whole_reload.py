@@ -17,8 +17,7 @@ import pytest
 from whole_media import sound
 from whole_studio import LONG, MakeStudio, until
 
-from diffio_watch import runs
-from diffio_watch.journal import Journal
+from diffio_watch.journal import Journal, runs
 from diffio_watch.sandbox import Sandbox
 
 

@@ -20,7 +20,7 @@ from typing import Any, Final, TextIO
 from diffio_watch.cli import main
 from diffio_watch.clock import Clock
 from diffio_watch.config import load_from
-from diffio_watch.daemon import Daemon
+from diffio_watch.daemon.daemon import Daemon
 from diffio_watch.disk import lease
 from diffio_watch.disk.names import parse
 from diffio_watch.job import OPEN, Event, Job, State

@@ -1,0 +1,1 @@
+"""Puts the process together, supervises it, and ends it."""

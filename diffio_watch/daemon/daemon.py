@@ -1,0 +1,289 @@
+"""The daemon: puts the parts together, keeps their threads alive, and ends them.
+
+The main thread supervises. One intake thread and one for chores an inbox, a pool for uploads, one for downloads, one
+for short calls, and the dispatcher that feeds them from the journal. A thread that dies ends the process with an error:
+the service manager restarts it, and whatever it was at is in the journal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from diffio_watch import __version__
+from diffio_watch.clock import Clock
+from diffio_watch.config import Config, KeyMissing, Source
+from diffio_watch.daemon import renames
+from diffio_watch.daemon.once import finished, named, undone
+from diffio_watch.daemon.parts import Maker, Parts
+from diffio_watch.daemon.reload import OldCopy, Reload
+from diffio_watch.daemon.signals import Key, Signals
+from diffio_watch.daemon.startup import (
+    CannotRun,
+    exit_code,
+    make_state_dir,
+    refuse_strangers,
+    remember_old_copy,
+    take_folders,
+    without_effect,
+)
+from diffio_watch.daemon.systemd import StatusLine, notify, summary
+from diffio_watch.daemon.upkeep import Upkeep
+from diffio_watch.disk import lease, marker
+from diffio_watch.journal import Journal, JournalError, JournalTrouble, Lock, runs
+from diffio_watch.logs import open_log, say
+from diffio_watch.media import mediainfo
+
+_TICK: Final = 0.25
+_GRACE: Final = 3.0  # seconds that threads get to end
+_SICK_PAUSE: Final = 5.0
+_LINE_EVERY: Final = 2.0  # seconds between two lines for the service manager
+_STALLED: Final = 60.0  # seconds without a round of the dispatcher
+
+
+class Daemon:
+    """The program that `run` and `once` start.
+
+    Args:
+        config: the configuration.
+        once: end when everything that is now in the inboxes is at its end.
+        log: where events go; made from the configuration by default.
+        tell: prints a sentence for a person; to standard error by default.
+        source: what the configuration was read from.
+        reread: reads it again, for SIGHUP; raises `ConfigError`. Without it SIGHUP stops the daemon.
+    """
+
+    def __init__(self, config: Config, *, once: bool = False, log: FilteringBoundLogger | None = None,
+                 tell: Callable[[str], None] | None = None, source: Source | None = None,
+                 reread: Callable[[], tuple[Config, Source]] | None = None) -> None:
+        self._config = config
+        self._source = source
+        self._tell = tell or say
+        self._once = once
+        self._key = Key()
+        self._own_log = log is None
+        self._log = log or open_log(config.log.level, config.log.format, secrets=self._key.known)
+        self._stop = threading.Event()
+        self._sick = threading.Event()  # the journal can't be written: nothing may be sent
+        self._reload = Reload(reread, self._use, self._log)
+        self._line = StatusLine()
+        self._line_at = 0.0
+        self._why = "It was told to stop."
+        self._dead: BaseException | None = None
+        self._clock = Clock()
+        self._started = self._clock.now()
+
+    def stop(self, signal: str = "") -> None:
+        """End soon; may be called from any thread and any signal handler, which gives the signal's name."""
+        if signal:
+            self._why = f"It was told to stop ({signal})."
+        self._stop.set()
+
+    def reload(self) -> None:
+        """Read the configuration again soon; may be called as `stop` may."""
+        self._reload.ask()
+
+    def run(self) -> int:
+        """Work until told to stop.
+
+        Returns:
+            The exit code: 0 done; 1 something did not get done; 2 a state that no restart cures.
+        """
+        try:
+            lease.prepare()
+            folder = self._config.state_dir
+            make_state_dir(folder)
+            reload = None if self._reload.reread is None else self.reload
+            with Signals(self.stop, self._log, reload) as signals, Lock(folder), \
+                    Journal.open(folder, self._clock, create=True) as journal:
+                journal.ending = self._stop.is_set
+                return self._work(journal, signals)
+        except (CannotRun, JournalError) as error:
+            self._tell(f"diffio-watch: {error}")
+            self._line.tell(str(error))
+            return exit_code(error)
+
+    def _work(self, journal: Journal, signals: Signals) -> int:
+        """Open everything and work, and remember how that ended."""
+        if not self._once:
+            runs.begin(journal, self._started, self._source)
+        try:
+            self._line.tell("Reads its journal.")
+            parts = self._open(journal)
+            signals.ready()
+            code = self._supervise(parts)
+        except (CannotRun, JournalError) as error:
+            self._remember_end(journal, exit_code(error), str(error))
+            raise
+        self._remember_end(journal, code, self._why)
+        return code
+
+    def _remember_end(self, journal: Journal, code: int, why: str) -> None:
+        if not self._once:
+            with contextlib.suppress(JournalError):  # told already, where the journal is what ended it
+                runs.end(journal, self._clock.now(), code, why)
+
+    def _open(self, journal: Journal) -> Parts:
+        journal.must_be_whole()
+        mediainfo.remember_in(self._config.state_dir / "probing")
+        owner = marker.Owner(journal.id, int(journal.meta("starts") or 0),
+                             marker.Keeper.here(self._config.state_dir, runs=True))
+        for old, new in renames.follow(self._config, journal).items():
+            self._log.info("inbox.renamed", inbox=new, was=old)
+        refuse_strangers(self._config, journal, owner)
+        journal.set_meta("starts", owner.counter + 1)  # before any marker says so
+        owner.counter += 1
+        try:
+            self._key.read(self._config)
+        except KeyMissing as error:
+            raise CannotRun(str(error)) from error
+        upkeep = Upkeep(journal, owner, self._log)
+        maker = Maker(journal, owner, self._clock, self._key.of, self._log, self._stop, self._sick, self._trouble,
+                      upkeep.count_bought)
+        parts = maker.make(self._config)
+        take_folders(self._config, journal, owner)  # last: a start that fails leaves no marker
+        journal.set_meta("started_at", self._started)
+        parts.threads = (
+            threading.Thread(target=parts.dispatcher.run, name="dispatch", daemon=True),
+            threading.Thread(target=upkeep.run, args=(self._stop, self._sick, self._trouble), name="upkeep",
+                             daemon=True))
+        return parts
+
+    def _trouble(self, error: BaseException) -> None:
+        """What a thread could not deal with: a journal that can't be written is waited for, anything else ends it all.
+
+        From here on no job takes another step.
+        """
+        if isinstance(error, JournalTrouble) and not error.fatal:
+            if not self._sick.is_set():
+                self._sick.set()
+                self._log.error("journal.refused", message=str(error))
+            return
+        if isinstance(error, marker.OldJournal):
+            self._dead = self._dead or error
+            self._stop.set()
+        elif not self._stop.is_set():
+            self._why = str(error)
+            if isinstance(error, JournalError):  # no bug, so no traceback: its sentence says what to do
+                self._log.error("journal.refused", message=str(error), fatal=True)
+            else:
+                self._log.error("daemon.broke", error=str(error), exc_info=error)
+                self._why = f"An error of this program, which is in its log: {type(error).__name__}: {error}"
+            self._dead = error
+            self._stop.set()
+
+    def _supervise(self, parts: Parts) -> int:
+        for room in parts.rooms.values():
+            room.start()
+        for thread in parts.threads:
+            thread.start()
+        self._log.info("daemon.started", version=__version__, pid=os.getpid(), state_dir=str(self._config.state_dir),
+                       inboxes=[inbox.name for inbox in self._config.inboxes], service=self._config.api.base_url)
+        if idle := without_effect(self._config):
+            self._log.warning("config.without_effect", keys=idle)
+        notify("READY=1")
+        sick_at = float("-inf")
+        while not self._stop.wait(_TICK):
+            if self._sick.is_set():
+                if time.monotonic() - sick_at >= _SICK_PAUSE:
+                    sick_at = time.monotonic()
+                    self._heal(parts)
+                continue
+            try:
+                if self._reload.if_asked(parts):
+                    self._tell_manager(parts)
+                self._tend(parts)
+                if self._once and self._finished(parts):
+                    self._why = "All is at its end, or left and told."
+                    break
+            except OldCopy as error:
+                self._dead = error
+                self._stop.set()
+            except Exception as error:  # noqa: BLE001 - this thread ends everything in order, or nothing does
+                self._trouble(error)
+        return self._end(parts)
+
+    def _tend(self, parts: Parts) -> None:
+        """One look after everything."""
+        parts.journal.still_there()
+        parts.serve_requests()
+        hung = parts.tools.files.hung()
+        for name, room in parts.rooms.items():
+            parts.dispatcher.give_up(room.check(hung.get(name, ())))
+        parts.dispatcher.write_off([thread for threads in hung.values() for thread in threads])
+        if not self._stop.is_set() and not parts.alive():
+            self._trouble(RuntimeError("a thread ended"))
+        # threads of a hung share are left out: a restart would not mend the share
+        if time.monotonic() - parts.dispatcher.beat < _STALLED:
+            notify("WATCHDOG=1")
+        if time.monotonic() - self._line_at >= _LINE_EVERY:
+            self._tell_manager(parts)
+
+    def _tell_manager(self, parts: Parts) -> None:
+        """Say in `systemctl status` how everything is."""
+        self._line_at = time.monotonic()
+        journal = parts.journal
+        self._line.tell(summary(journal.counts(), parts.halts.all(), journal.pauses(), self._reload.refused))
+
+    def _use(self, config: Config) -> None:
+        """Another configuration is in force from now on."""
+        if self._own_log and config.log != self._config.log:
+            open_log(config.log.level, config.log.format, secrets=self._key.known)
+        self._config = config
+
+    def _heal(self, parts: Parts) -> None:
+        """Go on as soon as the journal takes what it is told."""
+        try:
+            parts.journal.set_meta("healed_at", self._clock.now())
+        except JournalError as error:
+            if not isinstance(error, JournalTrouble) or error.fatal:
+                self._trouble(error)
+            return
+        self._sick.clear()
+        self._log.warning("journal.resumed")
+
+    def _finished(self, parts: Parts) -> bool:
+        if parts.dispatcher.busy:
+            return False
+        return finished(parts.journal, parts.halts, parts.inboxes(), self._started, self._clock.now())
+
+    def _end(self, parts: Parts) -> int:
+        notify("STOPPING=1")
+        self._stop.set()
+        told = self._old_copy(parts.journal)
+        for room in parts.rooms.values():
+            room.stop()
+        parts.dispatcher.wake()
+        parts.dispatcher.stop()
+        deadline = time.monotonic() + _GRACE
+        for thread in [*parts.threads, *(thread for room in parts.rooms.values() for thread in room.threads),
+                       *(thread for pool in parts.dispatcher.pools for thread in pool.threads)]:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        parts.close()
+        told = told or self._old_copy(parts.journal)
+        code = 0 if self._dead is None else exit_code(self._dead)
+        if self._once and code == 0:
+            left = undone(parts.journal, parts.halts, parts.inboxes(), self._started)
+            if left:
+                for file in named(parts.journal, parts.rooms, self._started):
+                    self._log.warning("once.left", **file)
+                self._log.warning("once.undone", **left)
+            code = int(bool(left))
+        self._log.info("daemon.stopped", code=code, why=self._why)
+        if isinstance(self._dead, (JournalError, CannotRun)):
+            raise self._dead
+        if told is not None:
+            raise told
+        return code
+
+    def _old_copy(self, journal: Journal) -> CannotRun | None:
+        if not isinstance(self._dead, marker.OldJournal):
+            return None
+        journal.ending = lambda: False  # this is worth waiting for
+        return remember_old_copy(journal, self._dead)

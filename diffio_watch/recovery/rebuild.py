@@ -1,0 +1,260 @@
+"""`journal rebuild`: a journal made of what the folders tell, or an older one brought up to date by it.
+
+What a sidecar or error file tells becomes a row. What else stands in an inbox is read: content that a sidecar knows
+is `skipped`, the rest is `held` as `unproven`, so that nothing is paid for again without a person's word. What failed
+stays so, for its reason is worth more, and is held when a person has it go on: its error file, too, may be older than
+a payment. The markers are taken over last: broken off anywhere, the daemon refuses the journal, and the rebuild is
+simply run again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
+
+from diffio_watch.config import Config, Inbox
+from diffio_watch.daemon import claims, renames
+from diffio_watch.daemon.startup import folders
+from diffio_watch.disk import marker, marker_file
+from diffio_watch.disk.mounts import expected_but_unmounted
+from diffio_watch.disk.names import show
+from diffio_watch.job import Job, State
+from diffio_watch.journal import Journal, JournalCorrupt, JournalTrouble
+from diffio_watch.journal.backup import COPIED_AT
+from diffio_watch.journal.folders import OLD_COPY
+from diffio_watch.journal.learning import REBUILDING
+from diffio_watch.media import mediainfo
+from diffio_watch.outbox import Outbox
+from diffio_watch.outbox.errors import OutboxError
+from diffio_watch.outbox.recall import recall
+from diffio_watch.pipeline.listed import Listed, Projects
+from diffio_watch.reasons import because
+from diffio_watch.recovery.inventory import Inventory, Progress
+
+_GAPS: Final = (COPIED_AT, REBUILDING, OLD_COPY)  # in the meta of a journal that can't know of everything
+_TOLD: Final = frozenset({State.DELIVERED, State.SKIPPED, State.FAILED, State.HELD})
+_TOO_HIGH: Final = marker_file.HIGHEST // 2  # for a counter: no journal comes to that
+_RANK: Final = {State.DELIVERED: 2, State.SKIPPED: 1}
+
+
+class CannotRebuild(Exception):
+    """Something that has to be mended first. Its text says what; nothing of what was learned is lost by it."""
+
+
+@dataclass
+class Tally:
+    """What a rebuild came to, in jobs and files."""
+
+    sidecars: int = 0  # sidecars and error files that were read
+    learned: int = 0  # jobs that the journal did not know, or not so far
+    known: int = 0  # files whose job is known
+    skipped: int = 0  # files that are copies of a restored one
+    held: int = 0  # jobs that wait for a person's word
+    aside: list[tuple[str, str]] = field(default_factory=list)  # what in the outboxes could not be read, and why
+
+
+def rebuild(config: Config, journal: Journal, projects: Projects, progress: Progress) -> Tally:
+    """Rebuild, under the journal's lock.
+
+    Args:
+        config: the configuration, whose folders are read and taken over.
+        journal: opened for writing; new, or an older copy.
+        projects: asks the service for its list of projects; called once, if at all.
+        progress: is told how far the reading of files is.
+
+    Raises:
+        CannotRebuild: a folder is not there or can't be read.
+        JournalError: the journal refuses.
+    """
+    journal.must_be_whole()
+    mediainfo.remember_in(journal.state_dir / "probing")
+    return _Rebuild(config, journal, projects, progress).run()
+
+
+class _Rebuild:
+    def __init__(self, config: Config, journal: Journal, projects: Projects, progress: Progress) -> None:
+        self._config = config
+        self._journal = journal
+        self._service = Listed(journal, projects)
+        self._progress = progress
+        self._tally = Tally()
+        self._starts = int(journal.meta("starts") or 0)
+
+    def run(self) -> Tally:
+        markers = {(inbox.name, role): self._meant(_marker(inbox, role, str(path)))
+                   for inbox, role, path in folders(self._config)}
+        self._leave_to_others(list(markers.values()))
+        ours = [one for one in markers.values() if one is not None and one.journal == self._journal.id]
+        newest = max((one.counter for one in ours if one.counter < _TOO_HIGH), default=0)
+        old = any(one.counter > self._journal.folder_count(one.role, one.name) for one in ours)
+        renames.follow(self._config, self._journal)
+        doubtful = [inbox.name for inbox in self._config.inboxes if old or not self._vouches(
+            inbox, [one for (name, _), one in markers.items() if name == inbox.name and one is not None])]
+        if doubtful:
+            self._journal.set_meta(REBUILDING, 1)
+        for inbox in self._config.inboxes:
+            self._read_sidecars(inbox)
+        for inbox in self._config.inboxes:
+            self._doubt(inbox, doubtful=inbox.name in doubtful)
+            try:
+                found = Inventory(inbox, self._journal, self._service.about, vouched=inbox.name not in doubtful)
+                found.take(self._progress)
+            except (OSError, OutboxError) as error:
+                raise CannotRebuild(f"Inbox {inbox.name} can't be read to its end ({error}): mend it and run the "
+                                    "rebuild again. Nothing is spent until then.") from error
+            for path, why in found.aside:
+                self._set_aside(inbox, path, why)
+            self._tally.known += found.known
+            self._tally.skipped += found.skipped
+            self._tally.held += found.held
+        if self._starts >= _TOO_HIGH:  # an edited marker was believed once
+            self._starts = 0
+            self._journal.forget_counts()
+        self._take_over(max(self._starts, newest) + 1)
+        return self._tally
+
+    def _leave_to_others(self, markers: Sequence[marker.Marker | None]) -> None:
+        """Take nothing from a daemon that works."""
+        now = self._journal.clock.now()
+        for one in markers:
+            if one is not None and one.journal != self._journal.id and claims.works_there(one, now):
+                raise CannotRebuild(f"The {one.role} of {one.name} belongs to {claims.claim(one, now)}. Two would pay "
+                                    "for everything twice: stop that one first.")
+
+    def _meant(self, found: marker.Marker | None) -> marker.Marker | None:
+        """A marker, but for one of this journal that somebody edited: it is as good as none, and written anew."""
+        edited = found is not None and found.journal == self._journal.id and not marker.is_meant(found, self._journal)
+        return None if edited else found
+
+    def _vouches(self, inbox: Inbox, markers: Sequence[marker.Marker]) -> bool:
+        """Whether the journal as it is knows of everything that was paid for in this inbox."""
+        journal = self._journal
+        return (all(journal.meta(flag) is None for flag in _GAPS)
+                and all(journal.folder(role, inbox.name) is not None for role in ("inbox", "outbox"))
+                and all(one.journal == journal.id for one in markers))
+
+    def _read_sidecars(self, inbox: Inbox) -> None:
+        told: dict[str, Job] = {}
+        outbox = Outbox(str(inbox.outbox), inbox=inbox.name, available=lambda: None)
+        now = self._journal.clock.now()
+        try:
+            for path, sidecar in outbox.sidecars(partial(self._set_aside, inbox)):
+                if sidecar.state not in _TOLD:
+                    continue
+                self._tally.sidecars += 1
+                try:
+                    job = recall(sidecar, path, inbox.name, inbox.settings(), now)
+                except Exception as error:  # noqa: BLE001 - anybody can bend a sidecar, and one must not stop the rest
+                    self._set_aside(inbox, path, f"{type(error).__name__}: {error}")
+                    continue
+                if job.id not in told or _RANK.get(job.state, 0) > _RANK.get(told[job.id].state, 0):
+                    told[job.id] = job
+        except OutboxError as error:
+            raise CannotRebuild(f"The sidecars of {inbox.name} can't be read ({error}): mend it and run the rebuild "
+                                "again. Nothing is spent until then.") from error
+        for _, job in sorted(told.items()):  # ids sort by the time they were made in
+            try:
+                self._learn_told(inbox, job)
+            except (JournalTrouble, JournalCorrupt):
+                raise
+            except Exception as error:  # noqa: BLE001 - likewise
+                self._set_aside(inbox, job.path, f"{type(error).__name__}: {error}")
+
+    def _set_aside(self, inbox: Inbox, path: str, why: str) -> None:
+        self._tally.aside.append((show(f"{inbox.outbox}/{path}"), why))
+
+    def _learn_told(self, inbox: Inbox, job: Job) -> None:
+        row = self._journal.job(job.id)
+        if row is None:
+            self._learn(job, "learned from its sidecar")
+        elif row.inbox == inbox.name and (merged := _merged(row, job)) is not None:
+            self._learn(merged, "brought up to date from its sidecar")
+
+    def _learn(self, job: Job, detail: str) -> None:
+        self._journal.learn(job, detail)
+        self._tally.learned += 1
+
+    def _doubt(self, inbox: Inbox, *, doubtful: bool) -> None:
+        """What an old copy calls unpaid may have been paid for since: a person decides."""
+        if not doubtful:
+            return
+        self._journal.doubt(inbox.name)
+        for job in self._journal.jobs({State.QUEUED, State.UPLOADING, State.GENERATING, State.HELD}, inbox.name):
+            if not job.paid and (job.because is None or job.because.code != "unproven"):
+                reason = because("unproven", job=job.id, detail=self._service.about(job))
+                self._journal.learn(replace(job, state=State.HELD, because=reason, due_at=None, error_file=False),
+                                    "the journal was an old copy")
+                self._tally.held += 1
+
+    def _take_over(self, counter: int) -> None:
+        """Make the folders this journal's; from here on the daemon may run."""
+        with self._journal.transaction():  # before any marker says so
+            self._journal.set_meta("starts", counter)
+            for inbox, role, _ in folders(self._config):
+                self._journal.count_folder(role, inbox.name, counter)
+        owner = marker.Owner(self._journal.id, counter, marker.Keeper.here(self._journal.state_dir, runs=False))
+        memories = []
+        for inbox, role, path in folders(self._config):
+            try:
+                memories.append(marker.adopt(str(path), role, inbox.name, owner, self._journal,
+                                             caught_up=True))
+            except marker.MarkerError as error:
+                raise CannotRebuild(f"The {role} {path} can't be taken over: {error}.") from error
+        with self._journal.transaction():
+            for memory in memories:
+                self._journal.set_folder(memory)
+            for flag in _GAPS:
+                self._journal.set_meta(flag, None)
+
+
+def _marker(inbox: Inbox, role: marker.Role, path: str) -> marker.Marker | None:
+    """The marker of a folder that is there.
+
+    All of them have to be: what could not be seen of one would be paid for again as soon as it is back.
+    """
+    try:
+        point = expected_but_unmounted(path)
+        os.listdir(path)  # noqa: PTH208 - names are bytes
+    except OSError as error:
+        raise CannotRebuild(f"The {role} of {inbox.name}, {path}, can't be opened ({error.strerror}): bring it back, "
+                            f"or take {inbox.name} out of the configuration, and run the rebuild again.") from error
+    if point is not None:
+        raise CannotRebuild(f"The {role} of {inbox.name}, {path}, is not mounted: run `mount {point}` first.")
+    try:
+        found = marker.read(path)
+    except marker_file.MarkerHidden as error:
+        raise CannotRebuild(f"The {role} of {inbox.name}, {path}, {claims.HIDDEN}") from error
+    except marker.FolderGone:
+        return None  # damaged: it is written anew
+    if found is not None and found.role != role:
+        raise CannotRebuild(f"{path} is configured as the {role} of {inbox.name}, and its marker says that it is the "
+                            f"{found.role} of {found.name}: correct the configuration.")
+    return found
+
+
+def _merged(row: Job, told: Job) -> Job | None:
+    """A row brought up to date by what a sidecar or error file tells; None where it tells nothing new."""
+    facts = {name: getattr(told, name) for name in (
+        "base_url", "project_id", "uploaded", "generation_id", "model_key", "replayed", "idempotency_key", "body",
+        "intent_at", "uploaded_at", "generated_at", "completed_at")}
+    if told.state in _RANK:
+        if _RANK[told.state] <= _RANK.get(row.state, 0):
+            return None
+        if told.generation_id == row.generation_id:  # the row's own are exact
+            facts = {}
+        return replace(row, **facts, state=told.state, because=told.because, size=told.size, mtime_ns=told.mtime_ns,
+                       sha256=told.sha256, media=told.media, due_at=None, number=told.number, outputs=told.outputs,
+                       notes=told.notes, duplicate_of=told.duplicate_of, delivered_at=told.delivered_at,
+                       original="kept", progress=None)
+    # an error file that the row knows of tells nothing new; neither does one of a job that is at its end
+    if row.error_file or row.state in {*_RANK, State.CANCELLED} or (row.paid and not told.paid):
+        return None
+    if row.state in {State.FAILED, State.HELD} and row.generation_id == told.generation_id:
+        return None
+    if row.paid and row.idempotency_key == told.idempotency_key:
+        facts = {name: facts[name] for name in ("generation_id", "model_key", "generated_at", "completed_at")
+                 if facts[name] is not None}
+    return replace(row, **facts, state=told.state, because=told.because, due_at=None, error_file=True)

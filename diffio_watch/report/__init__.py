@@ -1,0 +1,1 @@
+"""What the commands show of everything: facts, JSON shapes and words. Reads the journal, and draws nothing."""
