@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeVar
 
-from diffio_watch.api import models, urls, words
+from diffio_watch.api import models, sanitize, urls
 from diffio_watch.api.answers import LIMIT, LIST_LIMIT
 from diffio_watch.api.errors import RateLimited, TooLarge, Unauthorized, UnsafeUrl
 from diffio_watch.api.fields import Fields
@@ -264,7 +264,7 @@ class Api:
 def _shown(value: Any) -> Any:
     """Foreign JSON with every string made fit to show."""
     if isinstance(value, dict):
-        return {words.clean(key, longest=100): _shown(inner) for key, inner in value.items()}
+        return {sanitize.clean(key, longest=100): _shown(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_shown(inner) for inner in value]
-    return words.clean(value) if isinstance(value, str) else value
+    return sanitize.clean(value) if isinstance(value, str) else value

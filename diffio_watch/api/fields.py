@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
-from diffio_watch.api import words
+from diffio_watch.api import sanitize
 from diffio_watch.api.errors import Ambiguous
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ class Fields:
     def maybe_text(self, name: str, longest: int = 100) -> str | None:
         """Words, made fit to show, or None."""
         value = self.maybe_raw(name)
-        return None if value is None else words.clean(value, longest=longest)
+        return None if value is None else sanitize.clean(value, longest=longest)
 
     def url(self, name: str) -> str:
         """Any string: who uses it checks it."""

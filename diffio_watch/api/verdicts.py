@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
-from diffio_watch.api import words
+from diffio_watch.api import sanitize
 from diffio_watch.api.answers import Answer
 from diffio_watch.api.errors import (
     Ambiguous,
@@ -95,15 +95,15 @@ class _Said:
         self.fields = Fields({**fields.values, **fields.inner("details").values, **error.values}, answer.status)
         plain = fields.values.get("error")
         self.code = (
-            words.code(error.values.get("code")) or words.code(fields.values.get("code"))
-            or (words.code(plain) if answer.status == 402 else None) or words.code(_tagged(body, "Code"))
+            sanitize.code(error.values.get("code")) or sanitize.code(fields.values.get("code"))
+            or (sanitize.code(plain) if answer.status == 402 else None) or sanitize.code(_tagged(body, "Code"))
         )
         told = (error.values.get("message"), plain, fields.values.get("message"), fields.values.get("detail"))
         message = next((text for text in told if isinstance(text, str) and text.strip()), None)
         if message is None and not isinstance(value, dict):
             message = _tagged(body, "Message") or _tagged(body, "title") or _plain(body)
         self.facts: Any = {
-            "message": words.clean(message or "") or self.code or "no reason given",
+            "message": sanitize.clean(message or "") or self.code or "no reason given",
             "status": answer.status,
             "code": self.code,
             "retry_after": answer.retry_after(),

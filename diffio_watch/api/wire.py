@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeVar
 import httpx
 
 from diffio_watch import __version__
-from diffio_watch.api import patience, words
+from diffio_watch.api import patience, sanitize
 from diffio_watch.api.answers import Answer
 from diffio_watch.api.errors import Ambiguous, ApiError, Stopped, Unreachable
 from diffio_watch.api.retry import Retrier, Tries
@@ -126,7 +126,7 @@ class Wire:
                         response.close()
         except ApiError as error:
             error.call, error.origin = request.call, request.target.origin
-            error.message = words.clean(error.message, request.secrets)
+            error.message = sanitize.clean(error.message, request.secrets)
             error.args = (error.message,)
             if not isinstance(error, Stopped):
                 self._observe(Observation(error.origin, request.role, not error.transient, error, request.call))

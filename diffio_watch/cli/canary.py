@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from diffio_watch.cli.draw import size
 from diffio_watch.cli.findings import Finding, error, ok, warning
-from diffio_watch.cli.shows import marked_below, shows
+from diffio_watch.cli.overlap import marked_below, shows
 from diffio_watch.daemon import claims
 from diffio_watch.disk import durable, lease, marker, mounts
 from diffio_watch.disk.marker_file import MarkerHidden

@@ -43,7 +43,7 @@ def retry(jobs: Sequence[str], *, failed: bool, since: str | None, fresh: bool, 
         raise click.UsageError("--model and --yes go with --fresh.")
     if fresh and as_is:
         raise click.UsageError("--as-is sends a file that was never sent; --fresh buys again what was. Choose one.")
-    from diffio_watch.cli.ask import ask, tell
+    from diffio_watch.cli.request import ask, tell
     from diffio_watch.cli.resolve import many_jobs, moment
     from diffio_watch.journal import Answer
 
@@ -144,7 +144,7 @@ def pause(inbox: str | None, *, as_json: bool) -> int:
 @config_option
 def resume(inbox: str | None, *, as_json: bool) -> int:
     """Go on after a pause, and look at once whether what halts the service is over."""
-    from diffio_watch.cli.ask import ask, stops, tell, tell_of_probes, wait_for_probes
+    from diffio_watch.cli.request import ask, stops, tell, tell_of_probes, wait_for_probes
 
     work = workplace()
     with work.write() as journal:
@@ -158,7 +158,7 @@ def resume(inbox: str | None, *, as_json: bool) -> int:
 
 
 def _change(command: str, arguments: Sequence[str], args: dict[str, Any], *, as_json: bool) -> int:
-    from diffio_watch.cli.ask import ask, tell
+    from diffio_watch.cli.request import ask, tell
     from diffio_watch.cli.resolve import inbox_named, many_jobs
 
     work = workplace()

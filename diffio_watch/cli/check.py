@@ -27,7 +27,7 @@ def check(*, offline: bool, as_json: bool) -> int:
 
     Writes, renames and removes a hidden file in each folder, and asks the service only what costs nothing.
     """
-    from diffio_watch.cli import canary, findings, model_findings, unread
+    from diffio_watch.cli import canary, findings, model_findings, unreadable
     from diffio_watch.cli.service import find as installed
     from diffio_watch.config import ConfigError, find, load
     from diffio_watch.disk import lease
@@ -52,7 +52,7 @@ def check(*, offline: bool, as_json: bool) -> int:
     found += findings.state(config, mine)
     for inbox in config.inboxes:
         found += canary.folders(config, inbox, service)
-        found += unread.unread(inbox)
+        found += unreadable.unread(inbox)
     found += findings.inotify(config)
     found += findings.clock(config)
     found += findings.media()

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from diffio_watch.cli.base import hinted
-from diffio_watch.cli.cells import Name
+from diffio_watch.cli.columns import Name
 from diffio_watch.disk import names
 from diffio_watch.job import OPEN, Because, Event, Job, State
 from diffio_watch.reasons import because, still_empty, told

@@ -32,7 +32,7 @@ from diffio_watch.daemon import claims
 from diffio_watch.disk import mounts
 from diffio_watch.journal import Journal, JournalError, JournalMissing
 from diffio_watch.media.mediainfo import ProbeFailed, probe
-from diffio_watch.pipeline.permits import refused_download
+from diffio_watch.pipeline.permissions import refused_download
 
 if TYPE_CHECKING:
     from diffio_watch.cli.service import Service

@@ -120,7 +120,7 @@ def _explained(work: Workplace, file: str) -> Explanation:
     """
     from diffio_watch.cli.resolve import meant, mistyped, places, unknown
     from diffio_watch.intake.explain import Records, explain, outside
-    from diffio_watch.intake.sight import sight
+    from diffio_watch.intake.look import sight
 
     found = None
     if not file:
@@ -171,7 +171,7 @@ def _whereabouts(work: Workplace, job: Job | None) -> list[str]:
 def _kept(work: Workplace, journal: Journal, job: Job) -> Because | None:
     """What keeps the job along with others: a halt, a person's pause, or the limit it waits under."""
     from diffio_watch.pipeline.halts import what_keeps
-    from diffio_watch.pipeline.turn import waits_for
+    from diffio_watch.pipeline.limits import waits_for
 
     stopped = what_keeps(job, [halt for _, halt in sorted(journal.halts().items())], journal.pauses())
     return stopped or waits_for(job, journal, work.config, time.time())

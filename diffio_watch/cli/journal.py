@@ -131,7 +131,7 @@ def adopt(inboxes: Sequence[str], *, yes: bool) -> int:
     Do this when you know that the folder is the right one: from then on what is in it counts as this journal's. Says
     whose it is and how many recordings could be paid for again, and asks. Refused while another daemon works there.
     """
-    from diffio_watch.cli.ask import ask, tell
+    from diffio_watch.cli.request import ask, tell
     from diffio_watch.cli.resolve import inbox_named
     from diffio_watch.daemon.startup import make_state_dir
     from diffio_watch.recovery.takeover import roots

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from diffio_watch import __version__
-from diffio_watch.cli.cells import Bar
+from diffio_watch.cli.columns import Bar
 from diffio_watch.cli.draw import COLOURS, ahead, grid, line, moment, name, size, span, state, why, words
 from diffio_watch.disk import names
 from diffio_watch.job import OPEN, Because, Job, State

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from diffio_watch.config import paths, tell, yaml12
+from diffio_watch.config import messages, paths, yaml12
 from diffio_watch.config.errors import ConfigError, Problem, Wrong, plain, shown
 from diffio_watch.config.model import Config, Defaults
 
@@ -119,7 +119,7 @@ def parse(text: bytes, env: Mapping[str, str], *, file: str = "configuration") -
         for details in error.errors(include_url=False):
             # a list of which every item was refused is not empty
             if details["type"] != "too_short" or not details["input"]:
-                filled.tell(details["loc"], tell.wrong_of(details))
+                filled.tell(details["loc"], messages.wrong_of(details))
     filled.check_inboxes()
     if config is None or filled.problems:
         raise ConfigError(filled.problems, file)
@@ -127,7 +127,7 @@ def parse(text: bytes, env: Mapping[str, str], *, file: str = "configuration") -
 
 
 def _problem(fault: yaml12.Fault) -> Problem:
-    return Problem(tell.path_of(fault.location), fault.line, fault.wrong.message, fault.wrong.remedy)
+    return Problem(messages.path_of(fault.location), fault.line, fault.wrong.message, fault.wrong.remedy)
 
 
 class _Filled:
@@ -180,7 +180,7 @@ class _Filled:
         if self.from_env and location == ("api", "base_url"):
             self.problems.append(Problem(f"${_BASE_URL}", None, wrong.message, wrong.remedy))
         else:
-            self.problems.append(Problem(tell.path_of(location), self.line(location), wrong.message, wrong.remedy))
+            self.problems.append(Problem(messages.path_of(location), self.line(location), wrong.message, wrong.remedy))
 
     def line(self, location: Location) -> int | None:
         """The line of a key, or of what it would stand in."""
@@ -210,4 +210,4 @@ class _Filled:
             path = paths.expand(value, self.env)
         except Wrong:
             return None  # the models tell it
-        return paths.Place(what, tell.path_of(location), self.line(location), path)
+        return paths.Place(what, messages.path_of(location), self.line(location), path)

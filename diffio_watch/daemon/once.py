@@ -8,7 +8,7 @@ from typing import Final
 
 from diffio_watch.disk import names
 from diffio_watch.intake.judge import UNREAD
-from diffio_watch.intake.teller import Now
+from diffio_watch.intake.status import Now
 from diffio_watch.job import OPEN, Because, State
 from diffio_watch.journal import Journal
 from diffio_watch.pipeline.halts import Halts

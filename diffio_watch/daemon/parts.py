@@ -19,10 +19,10 @@ from diffio_watch.daemon.rooms import Room
 from diffio_watch.daemon.startup import available, root
 from diffio_watch.disk import marker
 from diffio_watch.intake.room import Intake
-from diffio_watch.intake.teller import Now
+from diffio_watch.intake.status import Now
 from diffio_watch.journal import Journal
 from diffio_watch.outbox import Outbox
-from diffio_watch.pipeline import requests
+from diffio_watch.pipeline import command_queue
 from diffio_watch.pipeline.chores import Chores
 from diffio_watch.pipeline.dispatch import Dispatcher
 from diffio_watch.pipeline.halts import Halts
@@ -72,7 +72,7 @@ class Parts:
 
     def serve_requests(self) -> None:
         """Do what people asked for since the last look, and tell it in the log."""
-        served = requests.serve(self.journal, self.tools.config, self.tools.clock.now())
+        served = command_queue.serve(self.journal, self.tools.config, self.tools.clock.now())
         for request, answer in served:
             self.tools.log.info("request.served", command=request.command, who=request.who, exit=answer.exit,
                                 jobs=len(answer.jobs), answer=" ".join(answer.lines[:_LINES]))

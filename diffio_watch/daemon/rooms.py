@@ -16,8 +16,8 @@ from diffio_watch.disk.mounts import around, table
 from diffio_watch.intake.room import Intake
 from diffio_watch.job import Because
 from diffio_watch.pipeline.chores import Chores
+from diffio_watch.pipeline.file_calls import PATIENCE, GivenUp
 from diffio_watch.pipeline.halts import Halts
-from diffio_watch.pipeline.hangs import PATIENCE, GivenUp
 from diffio_watch.pipeline.outcome import Stop
 from diffio_watch.reasons import because
 

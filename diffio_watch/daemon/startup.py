@@ -19,8 +19,8 @@ from diffio_watch.journal import Journal, JournalCorrupt, JournalLocked
 from diffio_watch.journal.backup import COPIED_AT
 from diffio_watch.journal.connection import FILE
 from diffio_watch.journal.folders import OLD_COPY
-from diffio_watch.journal.learning import REBUILDING
 from diffio_watch.journal.records import Role
+from diffio_watch.journal.restore import REBUILDING
 from diffio_watch.outbox import Outbox
 from diffio_watch.outbox.errors import OutboxError
 from diffio_watch.outbox.root import Root

@@ -11,7 +11,7 @@ from typing import Final
 
 from diffio_watch.config import Inbox
 from diffio_watch.job import Because, Media
-from diffio_watch.media.others import OTHERS
+from diffio_watch.media.not_media import OTHERS
 from diffio_watch.reasons import because
 
 SETS: Final[dict[str, frozenset[str]]] = {

@@ -16,8 +16,8 @@ from diffio_watch.disk import marker
 from diffio_watch.disk.mounts import Mount, mount_of
 from diffio_watch.disk.reading import Interrupted
 from diffio_watch.intake.judge import Place
+from diffio_watch.intake.look import away
 from diffio_watch.intake.settle import Quiet
-from diffio_watch.intake.sight import away
 from diffio_watch.intake.watch import Hints, Watch, WatchRefused
 from diffio_watch.job import Because
 from diffio_watch.journal.records import Found, InboxReport, Known, Placed, SettlingEntry

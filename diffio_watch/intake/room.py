@@ -17,12 +17,12 @@ from diffio_watch.clock import Clock
 from diffio_watch.config import Inbox
 from diffio_watch.disk import marker, names
 from diffio_watch.disk.reading import Interrupted
-from diffio_watch.intake.each import all_or_each
+from diffio_watch.intake.batches import all_or_each
 from diffio_watch.intake.find import Finder
 from diffio_watch.intake.judge import UNREAD, Alone, Changed, Finished, Gone, Look, Same, Verdict, Wait, judge
 from diffio_watch.intake.presence import Desk, Memory, Presence
 from diffio_watch.intake.settle import Entry, Quiet, Settling
-from diffio_watch.intake.teller import Now, Teller
+from diffio_watch.intake.status import Now, Teller
 from diffio_watch.job import State
 from diffio_watch.journal.errors import JournalTrouble
 from diffio_watch.journal.records import Found, Known, Placed

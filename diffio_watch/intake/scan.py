@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from diffio_watch.disk import marker
-from diffio_watch.disk.facts import inode_of, mtime_of
+from diffio_watch.disk.bounds import inode_of, mtime_of
 from diffio_watch.disk.reading import Interrupted
 from diffio_watch.intake.junk import Rules
 

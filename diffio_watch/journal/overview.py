@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from diffio_watch.job import OPEN, Job, State
-from diffio_watch.journal.learning import Learning
+from diffio_watch.journal.restore import Learning
 from diffio_watch.journal.rows import COLUMNS, to_job
 from diffio_watch.reasons import still_empty
 

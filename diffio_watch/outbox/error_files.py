@@ -10,12 +10,12 @@ from diffio_watch.disk import durable
 from diffio_watch.disk.names import show
 from diffio_watch.disk.trouble import Trouble
 from diffio_watch.job import Because, Job, Settings, State
-from diffio_watch.outbox import editors, names, sidecar
+from diffio_watch.outbox import editor_words, names, sidecar
 from diffio_watch.outbox.errors import DiskTrouble
 from diffio_watch.outbox.files import parsed, peek, unlink
-from diffio_watch.outbox.recall import Evidence
 from diffio_watch.outbox.root import Root
-from diffio_watch.outbox.shape import Sidecar
+from diffio_watch.outbox.sidecar_model import Sidecar
+from diffio_watch.outbox.sidecar_reader import Evidence
 
 NO_JOB: Final = "0" * 26  # in place of the id of a job, where there is none
 
@@ -38,7 +38,7 @@ class ErrorFiles:
         """Write or refresh the error file of a failed or held job; False if something else has its name."""
         if job.state not in {State.FAILED, State.HELD}:
             raise ValueError(f"no error file for a job that is {job.state}")
-        told = sidecar.render(job, words=editors.words(job.because))
+        told = sidecar.render(job, words=editor_words.words(job.because))
         return self._put_error(job, told, lambda found: self._error_of(found, job.path))
 
     def clear_error(self, path: str) -> bool:
@@ -60,7 +60,7 @@ class ErrorFiles:
         """
         size, mtime_ns, since = facts
         nobody = Job(NO_JOB, self.inbox, path, size, mtime_ns, settings, because=because, detected_at=since)
-        return self._put_error(nobody, sidecar.render(nobody, words=editors.words(because)),
+        return self._put_error(nobody, sidecar.render(nobody, words=editor_words.words(because)),
                                lambda found: self._unread_of(found, path))
 
     def clear_unread(self, path: str) -> bool:
@@ -74,7 +74,7 @@ class ErrorFiles:
             oldest: of its jobs; what the file tells beside the sentence is about this one.
             files: how many there are.
         """
-        return self._put(names.DROP_FILE, sidecar.render(oldest, words=editors.drop_words(files)), oldest, "error",
+        return self._put(names.DROP_FILE, sidecar.render(oldest, words=editor_words.drop_words(files)), oldest, "error",
                          self._error_of_drop)
 
     def clear_drop(self) -> bool:

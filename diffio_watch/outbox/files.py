@@ -11,8 +11,8 @@ from typing import Final
 
 from diffio_watch.disk.trouble import Trouble, trouble
 from diffio_watch.outbox import sidecar
-from diffio_watch.outbox.shape import Sidecar
 from diffio_watch.outbox.sidecar import NotASidecar
+from diffio_watch.outbox.sidecar_model import Sidecar
 
 _CHUNK: Final = 1 << 20
 READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

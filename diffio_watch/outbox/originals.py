@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from diffio_watch.disk import durable, keep
-from diffio_watch.disk.contents import Contents
-from diffio_watch.disk.facts import mtime_of
+from diffio_watch.disk import attributes, durable
+from diffio_watch.disk.bounds import mtime_of
+from diffio_watch.disk.content_cache import Contents
 from diffio_watch.disk.names import show
 from diffio_watch.disk.trouble import Trouble, trouble
 from diffio_watch.job import Job, Original
@@ -116,7 +116,7 @@ def _take(job: Job, name: str, fd: int, here: int, archive: Root | None, tick: C
         if copy is not None:
             try:
                 _CONTENTS.note(os.fstat(copy), job.sha256 or "")
-                less = keep.lost(fd, copy)
+                less = attributes.lost(fd, copy)
                 return _remove(job, name, fd, here, "archived", f"without its {', '.join(less)}" if less else "")
             finally:
                 os.close(copy)
@@ -177,7 +177,7 @@ def _is_its_copy(job: Job, name: str, there: int, tick: Callable[[], None]) -> b
     except FileNotFoundError:
         return False
     if not stat.S_ISREG(status.st_mode) or status.st_size != job.size \
-            or not keep.same_time(mtime_of(status), job.mtime_ns):
+            or not attributes.same_time(mtime_of(status), job.mtime_ns):
         return False
     known = _CONTENTS.of(status)
     if known is None:
@@ -208,7 +208,7 @@ def _copy(job: Job, temp: str, fd: int, there: int, tick: Callable[[], None]) ->
             offset += len(data)
             if offset % _SYNC_EVERY == 0:
                 durable.sync(copy)
-        keep.keep(fd, copy)
+        attributes.keep(fd, copy)
         durable.sync(copy)
         if os.fstat(copy).st_size != job.size or digest(copy, tick) != job.sha256:
             unlink(temp, there)

@@ -26,10 +26,10 @@ from diffio_watch.outbox import names, sidecar
 from diffio_watch.outbox.error_files import ErrorFiles
 from diffio_watch.outbox.errors import ContentLost, DiskTrouble, NameTaken, translated
 from diffio_watch.outbox.files import content, holds, size_of, status_of, unlink
+from diffio_watch.outbox.name_trial import takes
 from diffio_watch.outbox.names import Plan
-from diffio_watch.outbox.recall import told
-from diffio_watch.outbox.rehearsal import takes
-from diffio_watch.outbox.shape import Sidecar
+from diffio_watch.outbox.sidecar_model import Sidecar
+from diffio_watch.outbox.sidecar_reader import told
 from diffio_watch.outbox.temp import Temp, reopen
 from diffio_watch.outbox.walk import Aside, join, nobody, sweep, walk
 from diffio_watch.outbox.withdraw import withdraw_sidecar

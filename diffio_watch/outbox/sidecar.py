@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from diffio_watch import __version__, job
 from diffio_watch.disk import names
 from diffio_watch.job import Job
-from diffio_watch.outbox.shape import Sidecar, Times
+from diffio_watch.outbox.sidecar_model import Sidecar, Times
 
 SCHEMA: Final = "diffio-watch/sidecar/1"
 LARGEST: Final = 1 << 20  # bytes; what is longer was not written by this program

@@ -13,7 +13,7 @@ from diffio_watch.disk.marker import NAME
 from diffio_watch.outbox import names
 from diffio_watch.outbox.errors import DiskTrouble, translated
 from diffio_watch.outbox.files import unlink
-from diffio_watch.outbox.rehearsal import remove
+from diffio_watch.outbox.name_trial import remove
 from diffio_watch.outbox.root import Root
 
 LONGEST_PATH: Final = 4095  # bytes; deeper than this no program gets by a path, so no inbox has such a file

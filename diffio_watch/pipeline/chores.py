@@ -19,15 +19,15 @@ from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
 from diffio_watch.outbox.originals import Disposal, dispose
 from diffio_watch.outbox.root import Root
 from diffio_watch.outbox.walk import sweep
-from diffio_watch.pipeline.aside import Aside
+from diffio_watch.pipeline.backoff import Aside
+from diffio_watch.pipeline.commands import way
 from diffio_watch.pipeline.decide import size
+from diffio_watch.pipeline.error_files import Notices
 from diffio_watch.pipeline.halts import Halts
-from diffio_watch.pipeline.notices import Notices
+from diffio_watch.pipeline.job_log import about
 from diffio_watch.pipeline.outcome import Stop, pause
-from diffio_watch.pipeline.rulings import way
-from diffio_watch.pipeline.telling import about
+from diffio_watch.pipeline.redelivery import Wishes
 from diffio_watch.pipeline.tools import Tools
-from diffio_watch.pipeline.wishes import Wishes
 from diffio_watch.reasons import because
 
 _SWEEP_EVERY: Final = 86_400.0  # what cancelled downloads leave behind

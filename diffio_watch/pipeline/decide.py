@@ -15,9 +15,9 @@ from diffio_watch.disk.names import show
 from diffio_watch.disk.trouble import Trouble, trouble
 from diffio_watch.job import Job, State
 from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
-from diffio_watch.pipeline.content import Changed
+from diffio_watch.pipeline.original import Changed
 from diffio_watch.pipeline.outcome import Outcome, Stop, changed, fail, hold, new_project, park, pause
-from diffio_watch.pipeline.permits import MayNotDownload
+from diffio_watch.pipeline.permissions import MayNotDownload
 from diffio_watch.reasons import because
 
 # an unexpected error of this program is tried this many times

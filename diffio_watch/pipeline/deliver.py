@@ -11,7 +11,7 @@ from diffio_watch.disk.trouble import Trouble
 from diffio_watch.job import DownloadType, Job, Original, Output, State
 from diffio_watch.outbox.errors import ContentLost, DiskTrouble, NameTaken
 from diffio_watch.pipeline.fetch import fetch, missing, swap
-from diffio_watch.pipeline.hangs import SYNC_PATIENCE
+from diffio_watch.pipeline.file_calls import SYNC_PATIENCE
 from diffio_watch.pipeline.outcome import Outcome, fail, go, hold, park, pause
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because

@@ -12,10 +12,10 @@ from diffio_watch.job import OPEN, Job, State
 from diffio_watch.journal import Halt
 from diffio_watch.pipeline import guard
 from diffio_watch.pipeline.halts import LONGEST_PAUSE, Halts
+from diffio_watch.pipeline.limits import IN_FLIGHT, PARKS_OUT, share_of
 from diffio_watch.pipeline.pool import Pool
 from diffio_watch.pipeline.probes import BEGUN, Probes
 from diffio_watch.pipeline.tools import Tools
-from diffio_watch.pipeline.turn import IN_FLIGHT, PARKS_OUT, share_of
 from diffio_watch.pipeline.upload import forget, release
 from diffio_watch.pipeline.worker import Worker
 

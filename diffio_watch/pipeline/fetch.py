@@ -13,8 +13,8 @@ from diffio_watch.media.mediainfo import ProbeFailed
 from diffio_watch.media.types import extension
 from diffio_watch.outbox.errors import DiskTrouble
 from diffio_watch.outbox.temp import Fetched
+from diffio_watch.pipeline.file_calls import SYNC_PATIENCE
 from diffio_watch.pipeline.guard import correction
-from diffio_watch.pipeline.hangs import SYNC_PATIENCE
 from diffio_watch.pipeline.outcome import Outcome, go, park
 from diffio_watch.pipeline.sink import Sink, look
 from diffio_watch.pipeline.tools import Tools

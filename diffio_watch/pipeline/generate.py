@@ -10,10 +10,10 @@ from diffio_watch.api import errors as api
 from diffio_watch.api.shapes import Generation, GenerationSummary
 from diffio_watch.job import Job, State
 from diffio_watch.pipeline import guard
+from diffio_watch.pipeline.commands import request_body
 from diffio_watch.pipeline.decide import ModelUnknown, ProjectGone
+from diffio_watch.pipeline.job_log import about
 from diffio_watch.pipeline.outcome import NO_PROJECT, Outcome, fail, go, hold, park
-from diffio_watch.pipeline.rulings import request_body
-from diffio_watch.pipeline.telling import about
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from diffio_watch.job import Job, State
-from diffio_watch.pipeline.hangs import GivenUp
+from diffio_watch.pipeline.file_calls import GivenUp
 
 Drive = Callable[[], None]
 

@@ -11,7 +11,7 @@ from diffio_watch.job import OPEN, Job, State
 from diffio_watch.journal import Halt
 from diffio_watch.pipeline.halts import Halts
 from diffio_watch.pipeline.health import JOBS
-from diffio_watch.pipeline.permits import DOWNLOAD, MayNotDownload
+from diffio_watch.pipeline.permissions import DOWNLOAD, MayNotDownload
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.pipeline.worker import key_works
 

@@ -19,10 +19,10 @@ from diffio_watch.config import Config, Inbox
 from diffio_watch.job import DownloadType, Job, State
 from diffio_watch.journal import Journal
 from diffio_watch.outbox import Outbox
-from diffio_watch.pipeline.hangs import FileCalls
-from diffio_watch.pipeline.lane import Lane
-from diffio_watch.pipeline.permits import Permits
+from diffio_watch.pipeline.file_calls import FileCalls
+from diffio_watch.pipeline.permissions import Permits
 from diffio_watch.pipeline.sessions import Sessions
+from diffio_watch.pipeline.upload_rate import Lane
 
 _NOTED_EVERY = 1.0
 

@@ -11,12 +11,12 @@ from diffio_watch.disk.names import show
 from diffio_watch.intake.judge import Place
 from diffio_watch.job import Job, Part, State
 from diffio_watch.media import types
-from diffio_watch.pipeline import guard, lane, twins
-from diffio_watch.pipeline.content import Changed, Original
-from diffio_watch.pipeline.listed import Listed
+from diffio_watch.pipeline import duplicates, guard, upload_rate
+from diffio_watch.pipeline.job_log import about
+from diffio_watch.pipeline.original import Changed, Original
 from diffio_watch.pipeline.outcome import NO_PROJECT, Outcome, go, hold, new_project
-from diffio_watch.pipeline.ready import ready
-from diffio_watch.pipeline.telling import about
+from diffio_watch.pipeline.preflight import ready
+from diffio_watch.pipeline.project_list import Listed
 from diffio_watch.pipeline.tools import Tools
 
 _CLOCK_SKEW = 3600.0  # seconds; a token that is kept a little too long is of no use to anybody
@@ -26,14 +26,14 @@ def queued(job: Job, tools: Tools) -> Outcome:
     """Let a job in: unless the day's limit is reached, or its content was restored before."""
     now = tools.clock.now()
     with _original(job, tools) as original:
-        for look in (twins.own, twins.twin, twins.copy):
+        for look in (duplicates.own, duplicates.twin, duplicates.copy):
             found = look(job, tools, original.sha256)
             if found is not None:  # what was bought before is had on any day
                 return found
         over = guard.over_limit(job, tools.config.limits, guard.spent_today(tools.journal, now))
         if over is not None:
             return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
-        gap = twins.unproven(job, tools, original.sha256)
+        gap = duplicates.unproven(job, tools, original.sha256)
         if gap is not None:
             return gap
     short = ready(job, tools)
@@ -102,7 +102,7 @@ def _create(job: Job, tools: Tools) -> Outcome:
 def _outlived(job: Job, tools: Tools, lost: api.SessionLost, expires_at: float | None) -> Outcome:
     """The session is lost while it is sent: perhaps because the line is too thin for it."""
     now = tools.clock.now()
-    slow = lane.outlived(job, tools.lane.meter(job), now, tools.clock.monotonic(), expires_at)
+    slow = upload_rate.outlived(job, tools.lane.meter(job), now, tools.clock.monotonic(), expires_at)
     if slow is None:
         raise lost
     tools.lane.done(job.id)
@@ -131,7 +131,7 @@ def _send(job: Job, tools: Tools, session: Session) -> Outcome:
                 confirmed[number] = Part(number, etag, body.size, body.sha256)
                 tools.journal.confirm_part(job, confirmed[number])
                 meter.at(offset + body.size)
-                slow = lane.hopeless(job, meter, tools.clock.now(), tools.clock.monotonic(), session.expires_at,
+                slow = upload_rate.hopeless(job, meter, tools.clock.now(), tools.clock.monotonic(), session.expires_at,
                                      job.size - offset - body.size)
                 if slow is not None:
                     abort(job, tools, session)
@@ -166,7 +166,7 @@ def _arrived(job: Job, tools: Tools, original: Original) -> Outcome:
     sha256 = original.sha256()
     if job.sha256 not in {None, sha256}:
         raise Changed("its content is another one")
-    twin = twins.own(job, tools, lambda: sha256) or twins.twin(job, tools, lambda: sha256)
+    twin = duplicates.own(job, tools, lambda: sha256) or duplicates.twin(job, tools, lambda: sha256)
     if twin is not None and twin.changes.get("state") is State.SKIPPED:
         return twin
     if twin is not None:  # an older job took this content meanwhile: what was uploaded is of no use
@@ -176,7 +176,7 @@ def _arrived(job: Job, tools: Tools, original: Original) -> Outcome:
     run = max(runs) + 1 if job.run in runs else job.run
     done = go(state=State.GENERATING, run=run, sha256=sha256, uploaded=True, uploaded_at=now, due_at=now, progress=None,
               outlived=0)
-    held = twins.unproven(job, tools, lambda: sha256)  # a journal of the past may go on with an upload too
+    held = duplicates.unproven(job, tools, lambda: sha256)  # a journal of the past may go on with an upload too
     return done if held is None else Outcome({**done.changes, **held.changes}, rest=True)
 
 
@@ -217,7 +217,7 @@ def release(tools: Tools, holds: Callable[[str], bool]) -> None:
         tools.sessions.remove(job_id)
 
 
-def _original(job: Job, tools: Tools, meter: lane.Running | None = None) -> Original:
+def _original(job: Job, tools: Tools, meter: upload_rate.Running | None = None) -> Original:
     def tick(read: int) -> None:
         if meter is not None:
             meter.at(read)

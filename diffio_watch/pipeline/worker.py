@@ -10,12 +10,12 @@ from diffio_watch.api import ApiError, Forbidden, NotFound, Rejected, Stopped, U
 from diffio_watch.config import KeyMissing
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Halt, JournalError, NameReserved, Stale
-from diffio_watch.pipeline import deliver, generate, telling, upload
+from diffio_watch.pipeline import deliver, generate, job_log, upload
 from diffio_watch.pipeline.decide import decide
 from diffio_watch.pipeline.halts import ACCOUNT, Halts
 from diffio_watch.pipeline.outcome import Outcome, park
-from diffio_watch.pipeline.permits import DOWNLOAD, NOBODYS, MayNotDownload
-from diffio_watch.pipeline.ready import ready
+from diffio_watch.pipeline.permissions import DOWNLOAD, NOBODYS, MayNotDownload
+from diffio_watch.pipeline.preflight import ready
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
 
@@ -125,7 +125,7 @@ class Worker:
                          sees_project=sees, may_download=fetches, current_model=tools.current_model(job))
         reason = outcome.changes.get("because")
         if reason is not None and reason.code == "internal":
-            tools.log.error("job.step_failed", **telling.about(job), state=str(job.state), exc_info=error)
+            tools.log.error("job.step_failed", **job_log.about(job), state=str(job.state), exc_info=error)
         return outcome
 
     def _after(self, before: Job, job: Job, outcome: Outcome) -> None:
@@ -138,7 +138,7 @@ class Worker:
             tools.forget(job)
         if job.state is not before.state and job.state not in STEPS:
             tools.forget(job)
-        line = telling.change(before, job, tools.clock.now())
+        line = job_log.change(before, job, tools.clock.now())
         if line is not None:
             line.write(tools.log)
         if outcome.look_again:

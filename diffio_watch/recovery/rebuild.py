@@ -25,12 +25,12 @@ from diffio_watch.job import Job, State
 from diffio_watch.journal import Journal, JournalCorrupt, JournalTrouble
 from diffio_watch.journal.backup import COPIED_AT
 from diffio_watch.journal.folders import OLD_COPY
-from diffio_watch.journal.learning import REBUILDING
+from diffio_watch.journal.restore import REBUILDING
 from diffio_watch.media import mediainfo
 from diffio_watch.outbox import Outbox
 from diffio_watch.outbox.errors import OutboxError
-from diffio_watch.outbox.recall import recall
-from diffio_watch.pipeline.listed import Listed, Projects
+from diffio_watch.outbox.sidecar_reader import recall
+from diffio_watch.pipeline.project_list import Listed, Projects
 from diffio_watch.reasons import because
 from diffio_watch.recovery.inventory import Inventory, Progress
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffio_watch.api.words import clean, code
+from diffio_watch.api.sanitize import clean, code
 
 
 @pytest.mark.parametrize(("said", "shown"), [

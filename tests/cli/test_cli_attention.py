@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from cli_place import Place, delivered
 
-from diffio_watch.cli.cells import shortened
+from diffio_watch.cli.columns import shortened
 from diffio_watch.cli.draw import plain
 from diffio_watch.cli.panel import journey
 from diffio_watch.job import Because, Job, Settings, State

@@ -20,7 +20,7 @@ from cli_place import Place, at_a_terminal, command, delivered
 
 from diffio_watch.job import TRANSITIONS, Because, Job, Output, Settings, State
 from diffio_watch.journal import Answer, Halt, Journal, Lock
-from diffio_watch.pipeline import requests, rulings
+from diffio_watch.pipeline import command_queue, commands
 from diffio_watch.reasons import because
 
 HELD = ["daily_limit", "drop_size", "unproven", "account_changed", "conflict", "duplicate_gone"]
@@ -48,7 +48,7 @@ WAYS: list[tuple[dict[str, Any], State]] = [
 @pytest.mark.parametrize(("facts", "state"), WAYS)
 @pytest.mark.parametrize("code", ["rejected", "not_found", "output_unavailable", "internal", "too_large"])
 def test_retry_goes_on_from_what_exists_with_what_was_sent(facts: dict[str, Any], state: State, code: str) -> None:
-    ruling = rulings.retry(job(State.FAILED, code, **facts), 5.0)
+    ruling = commands.retry(job(State.FAILED, code, **facts), 5.0)
     assert ruling.done
     assert ruling.changes["state"] is state
     assert state in TRANSITIONS[State.FAILED]
@@ -59,7 +59,7 @@ def test_retry_goes_on_from_what_exists_with_what_was_sent(facts: dict[str, Any]
 
 @pytest.mark.parametrize(("facts", "state"), WAYS)
 def test_a_cancelled_job_is_taken_up_again_from_what_exists(facts: dict[str, Any], state: State) -> None:
-    ruling = rulings.retry(job(State.CANCELLED, "discarded", **facts), 5.0)
+    ruling = commands.retry(job(State.CANCELLED, "discarded", **facts), 5.0)
     assert ruling.changes["state"] is state
     assert state in TRANSITIONS[State.CANCELLED]
 
@@ -71,13 +71,13 @@ def test_retry_says_that_a_first_generation_will_be_bought_where_none_was(
     """It pays nothing twice; that is not never."""
     for one, as_is in ((job(State.CANCELLED, "discarded", **facts), False),
                        (job(State.FAILED, "truncated", **facts), True)):
-        line = rulings.retry(one, 5.0, as_is=as_is).line
+        line = commands.retry(one, 5.0, as_is=as_is).line
         assert ("nothing was bought for it yet, its generation will be" in line) is not bought
 
 
 @pytest.mark.parametrize("code", ["generation_failed", "gave_up"])
 def test_where_nothing_is_left_retry_says_so_and_names_fresh(code: str) -> None:
-    ruling = rulings.retry(job(State.FAILED, code, **BOUGHT), 5.0)
+    ruling = commands.retry(job(State.FAILED, code, **BOUGHT), 5.0)
     assert not ruling.done
     assert not ruling.changes
     assert "retry --fresh J" in ruling.line
@@ -86,38 +86,38 @@ def test_where_nothing_is_left_retry_says_so_and_names_fresh(code: str) -> None:
 @pytest.mark.parametrize("code", ["truncated", "not_media", "no_sound"])
 def test_what_was_refused_by_its_look_is_sent_only_as_is(code: str) -> None:
     refused = job(State.FAILED, code)
-    assert not rulings.retry(refused, 5.0).done
-    assert "--as-is J" in rulings.retry(refused, 5.0).line
-    sent = rulings.retry(refused, 5.0, as_is=True)
+    assert not commands.retry(refused, 5.0).done
+    assert "--as-is J" in commands.retry(refused, 5.0).line
+    sent = commands.retry(refused, 5.0, as_is=True)
     assert (sent.changes["state"], sent.changes["as_is"]) == (State.QUEUED, True)
 
 
 def test_as_is_and_empty_files_do_not_go_together() -> None:
-    assert not rulings.retry(job(State.FAILED, "empty"), 5.0).done
-    assert not rulings.retry(job(State.FAILED, "empty"), 5.0, as_is=True).done
-    assert not rulings.retry(job(State.DELIVERED), 5.0, as_is=True).done
+    assert not commands.retry(job(State.FAILED, "empty"), 5.0).done
+    assert not commands.retry(job(State.FAILED, "empty"), 5.0, as_is=True).done
+    assert not commands.retry(job(State.DELIVERED), 5.0, as_is=True).done
 
 
 def test_retry_of_a_parked_job_brings_it_forward_and_of_a_running_one_leaves_it_alone() -> None:
-    parked = rulings.retry(job(State.WAITING, "service_error", due_at=1e9, parks=7, **BOUGHT), 5.0)
+    parked = commands.retry(job(State.WAITING, "service_error", due_at=1e9, parks=7, **BOUGHT), 5.0)
     assert parked.changes == {"due_at": 5.0, "parks": 0}
-    assert not rulings.retry(job(State.WAITING, due_at=1.0, **BOUGHT), 5.0).changes
-    assert not rulings.retry(job(State.QUEUED, "changed", due_at=None), 5.0).done
+    assert not commands.retry(job(State.WAITING, due_at=1.0, **BOUGHT), 5.0).changes
+    assert not commands.retry(job(State.QUEUED, "changed", due_at=None), 5.0).done
 
 
 def test_outputs_that_could_not_be_had_are_asked_for_again() -> None:
     none = (Output("audio", "unavailable", note="404"),)
-    assert rulings.retry(job(State.FAILED, "output_unavailable", outputs=none, number=3, **BOUGHT), 5.0).changes[
+    assert commands.retry(job(State.FAILED, "output_unavailable", outputs=none, number=3, **BOUGHT), 5.0).changes[
         "outputs"] == ()
     some = (Output("audio", "published", path="a.mp3"), Output("video", "unavailable"))
-    assert "outputs" not in rulings.retry(job(State.FAILED, "internal", outputs=some, **BOUGHT), 5.0).changes
+    assert "outputs" not in commands.retry(job(State.FAILED, "internal", outputs=some, **BOUGHT), 5.0).changes
 
 
 def test_outputs_that_were_moved_away_are_fetched_again_for_nothing() -> None:
     outputs = (Output("audio", "published", "a.mp3", 5, "0" * 64, "audio/mpeg"),)
     there = job(State.DELIVERED, outputs=outputs, completed_at=2e9, **BOUGHT)
-    assert not rulings.retry(there, 5.0).changes
-    again = rulings.retry(there, 5.0, missing=["audio"])
+    assert not commands.retry(there, 5.0).changes
+    again = commands.retry(there, 5.0, missing=["audio"])
     assert again.changes["state"] is State.DOWNLOADING
     assert again.changes["outputs"] == (Output("audio", "wanted", "a.mp3", mime_type="audio/mpeg"),)
 
@@ -130,9 +130,9 @@ def test_every_ruling_is_a_legal_transition_in_every_state(state: State) -> None
     for code in codes.get(state) or [None]:
         for facts, _ in WAYS:
             one = job(state, code, **facts)
-            for ruling in (rulings.retry(one, 5.0), rulings.retry(one, 5.0, as_is=True), rulings.approve(one, 5.0),
-                           rulings.retry(one, 5.0, missing=["audio", "sidecar"]), rulings.bump(one, 5.0),
-                           rulings.cancel(one, discard=False), rulings.cancel(one, discard=True)):
+            for ruling in (commands.retry(one, 5.0), commands.retry(one, 5.0, as_is=True), commands.approve(one, 5.0),
+                           commands.retry(one, 5.0, missing=["audio", "sidecar"]), commands.bump(one, 5.0),
+                           commands.cancel(one, discard=False), commands.cancel(one, discard=True)):
                 after = ruling.changes.get("state", state)
                 assert after is state or after in TRANSITIONS[state], (state, code, after)
                 assert ruling.line
@@ -141,17 +141,17 @@ def test_every_ruling_is_a_legal_transition_in_every_state(state: State) -> None
 @pytest.mark.parametrize("state", [State.GENERATING, State.WAITING, State.DOWNLOADING])
 def test_what_is_paid_for_is_cancelled_only_with_discard(state: State) -> None:
     paid = job(state, **BOUGHT)
-    refused = rulings.cancel(paid, discard=False)
+    refused = commands.cancel(paid, discard=False)
     assert not refused.done
     assert "money is spent" in refused.line
-    assert rulings.cancel(paid, discard=True).changes["state"] is State.CANCELLED
+    assert commands.cancel(paid, discard=True).changes["state"] is State.CANCELLED
 
 
 @pytest.mark.parametrize(("state", "facts"), [
     (State.QUEUED, {}), (State.UPLOADING, {"project_id": "p"}), (State.GENERATING, {"uploaded": True}),
     (State.HELD, {})])
 def test_before_the_paid_step_a_job_is_simply_cancelled(state: State, facts: dict[str, Any]) -> None:
-    ruling = rulings.cancel(job(state, "daily_limit" if state is State.HELD else None, **facts), discard=False)
+    ruling = commands.cancel(job(state, "daily_limit" if state is State.HELD else None, **facts), discard=False)
     assert ruling.changes["state"] is State.CANCELLED
     assert ruling.changes["because"].code == "discarded"
 
@@ -159,7 +159,7 @@ def test_before_the_paid_step_a_job_is_simply_cancelled(state: State, facts: dic
 @pytest.mark.parametrize("code", HELD)
 def test_approve_releases_every_hold_and_mints_no_new_key(code: str) -> None:
     facts = BOUGHT if code in {"account_changed", "conflict"} else {}
-    ruling = rulings.approve(job(State.HELD, code, **facts), 5.0)
+    ruling = commands.approve(job(State.HELD, code, **facts), 5.0)
     passes = {name for name in ("approved", "released") if ruling.changes.get(name)}
     assert passes == {"released" if code == "drop_size" else "approved"}
     assert ruling.changes["due_at"] == 5.0
@@ -167,21 +167,21 @@ def test_approve_releases_every_hold_and_mints_no_new_key(code: str) -> None:
 
 
 def test_a_released_copy_is_not_found_to_be_a_copy_again() -> None:
-    ruling = rulings.approve(job(State.HELD, "duplicate_gone", duplicate_of="K"), 5.0)
+    ruling = commands.approve(job(State.HELD, "duplicate_gone", duplicate_of="K"), 5.0)
     assert ruling.changes["settings"].duplicates == "process"
     assert ruling.changes["duplicate_of"] is None
 
 
 def test_bump_puts_the_newest_wish_first_and_breaks_nothing_off() -> None:
-    first, second = (rulings.bump(job(State.QUEUED), now).changes["bumped"] for now in (5.0, 5.002))
+    first, second = (commands.bump(job(State.QUEUED), now).changes["bumped"] for now in (5.0, 5.002))
     assert second > first > 0
-    assert not rulings.bump(job(State.UPLOADING, due_at=1.0), 5.0).changes
-    assert rulings.bump(job(State.WAITING, "service_error", due_at=9.0, **BOUGHT), 5.0).changes["due_at"] == 5.0
+    assert not commands.bump(job(State.UPLOADING, due_at=1.0), 5.0).changes
+    assert commands.bump(job(State.WAITING, "service_error", due_at=9.0, **BOUGHT), 5.0).changes["due_at"] == 5.0
 
 
 def test_a_fresh_run_starts_on_the_project_already_uploaded_without_any_intent() -> None:
     old = job(State.FAILED, "generation_failed", upload="put", sha256="0" * 64, **BOUGHT)
-    again = rulings.fresh(old, Settings(model="m"), run=2, priority=0, base_url="http://127.0.0.1:1/v1", now=5.0)
+    again = commands.fresh(old, Settings(model="m"), run=2, priority=0, base_url="http://127.0.0.1:1/v1", now=5.0)
     assert (again.run, again.state, again.project_id, again.uploaded) == (2, State.GENERATING, "p", True)
     assert (again.id, again.settings.model) != (old.id, old.settings.model)
     assert not again.paid
@@ -193,7 +193,7 @@ def test_a_fresh_run_starts_on_the_project_already_uploaded_without_any_intent()
     ("not_found", "http://127.0.0.1:1/v1")])
 def test_a_fresh_run_whose_project_is_out_of_reach_uploads_again(code: str, base_url: str) -> None:
     old = job(State.HELD if code == "account_changed" else State.FAILED, code, **BOUGHT)
-    again = rulings.fresh(old, Settings(), run=2, priority=0, base_url=base_url, now=5.0)
+    again = commands.fresh(old, Settings(), run=2, priority=0, base_url=base_url, now=5.0)
     assert (again.state, again.project_id, again.uploaded) == (State.QUEUED, None, False)
 
 
@@ -203,7 +203,7 @@ def test_a_fresh_run_whose_project_is_out_of_reach_uploads_again(code: str, base
     (State.DELIVERED, BOUGHT, None, True), (State.SKIPPED, {}, None, True)])
 def test_no_fresh_generation_beside_one_that_is_under_way(
         state: State, facts: dict[str, Any], stop: str | None, *, allowed: bool) -> None:
-    assert (rulings.fresh_refusal(job(state, **facts), stop) is None) is allowed
+    assert (commands.fresh_refusal(job(state, **facts), stop) is None) is allowed
 
 
 def test_retry_fresh_makes_one_new_run_and_leaves_the_failed_one_in_the_history(place: Place) -> None:
@@ -336,7 +336,7 @@ def test_resume_waits_for_the_probe_and_tells_what_it_found(place: Place, monkey
             done = place.run("resume")
         assert done.out.splitlines()[-1] == "It is over. Goes on: every inbox."
         journal.set_halt(stop)
-        monkeypatch.setattr("diffio_watch.cli.ask._PROBE", 0.2)
+        monkeypatch.setattr("diffio_watch.cli.request._PROBE", 0.2)
         with daemon(place):
             done = place.run("resume")
     assert "Goes on" not in done.out
@@ -361,7 +361,7 @@ def daemon(place: Place, then: Callable[[Journal], object] = lambda _: None) -> 
         with place.journal() as journal, Lock(place.state):
             ready.set()
             while not stop.wait(0.05):
-                if done := requests.serve(journal, place.config, 5.0):
+                if done := command_queue.serve(journal, place.config, 5.0):
                     served.extend(one.command for one, _ in done)
                     then(journal)
 
@@ -387,7 +387,7 @@ def test_a_running_daemon_is_asked_and_its_answer_waited_for(place: Place) -> No
 
 def test_a_request_that_nobody_answers_stands_and_says_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     held = place.add("a.wav", state=State.HELD, because=because("drop_size"))
-    monkeypatch.setattr("diffio_watch.cli.ask._PATIENCE", 0.2)
+    monkeypatch.setattr("diffio_watch.cli.request._PATIENCE", 0.2)
     with Lock(place.state):
         done = place.run("approve", held.id)
     assert done.code == 1
@@ -402,7 +402,7 @@ def test_a_request_that_trips_the_program_is_answered_and_does_not_trip_it_again
         bad = journal.ask("retry", {"jobs": 5})
         unknown = journal.ask("dance", {})
         good = journal.ask("pause", {})
-        assert len(requests.serve(journal, place.config, 5.0)) == 3
+        assert len(command_queue.serve(journal, place.config, 5.0)) == 3
         answers = [journal.answer_of(number) for number in (bad, unknown, good)]
     assert [answer.exit for answer in answers if isinstance(answer, Answer)] == [1, 2, 0]
 

@@ -11,7 +11,7 @@ from cli_place import Place
 
 from diffio_watch.clock import Clock
 from diffio_watch.daemon.once import finished, named, undone
-from diffio_watch.intake.teller import Now
+from diffio_watch.intake.status import Now
 from diffio_watch.job import State
 from diffio_watch.journal import Journal
 from diffio_watch.journal.records import SettlingEntry

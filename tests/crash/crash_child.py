@@ -40,7 +40,7 @@ from diffio_watch.journal import Journal, Lock
 from diffio_watch.journal.records import Found
 from diffio_watch.logs import open_log
 from diffio_watch.media.mediainfo import probe
-from diffio_watch.pipeline import requests, upload
+from diffio_watch.pipeline import command_queue, upload
 from diffio_watch.pipeline.worker import Worker
 
 # what leaves a trace on the disk; a call that writes may be torn in the middle
@@ -169,7 +169,7 @@ def live(scenario: Scenario, base: Path, url: str, fuse: Fuse, tell: Callable[[A
         place(journal, config, base, scenario, clock.now())
         for _ in range(_TURNS):
             now = clock.now()
-            if requests.serve(journal, config, now):
+            if command_queue.serve(journal, config, now):
                 parts.halts.reload()
             for job in reversed(journal.jobs(OPEN)):
                 if job.due_at is not None and job.due_at <= clock.now():

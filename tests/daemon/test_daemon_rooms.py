@@ -12,7 +12,7 @@ import pytest
 from diffio_watch.clock import Clock
 from diffio_watch.daemon import rooms
 from diffio_watch.daemon.rooms import Room
-from diffio_watch.intake.teller import Now
+from diffio_watch.intake.status import Now
 from diffio_watch.journal import Journal
 from diffio_watch.logs import open_log
 from diffio_watch.pipeline.halts import Halts

@@ -16,7 +16,7 @@ from diffio_watch.cli import group
 from diffio_watch.config import json_schema
 from diffio_watch.intake import explain, settle
 from diffio_watch.intake.junk import Rules
-from diffio_watch.intake.sight import Sight
+from diffio_watch.intake.look import Sight
 from diffio_watch.job import State
 from diffio_watch.outbox import sidecar
 from diffio_watch.reasons import _CASES, REASONS, Kind, because

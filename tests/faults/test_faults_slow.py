@@ -9,8 +9,8 @@ from pipeline_fixtures import MakeHouse
 from pipeline_house import House, sound
 
 from diffio_watch.job import Job, Settings, State
-from diffio_watch.pipeline import lane
-from diffio_watch.pipeline.lane import Lane, Meter
+from diffio_watch.pipeline import upload_rate
+from diffio_watch.pipeline.upload_rate import Lane, Meter
 from diffio_watch.sandbox import Sandbox
 
 HOUR = 3600.0
@@ -31,22 +31,22 @@ def test_only_what_sending_took_too_long_for_is_slow(
     sent: int, seconds: float, passed: float, expires_at: float | None, *, slow: bool,
 ) -> None:
     meter = Meter(made=0.0, sent=sent, seconds=seconds)
-    first = lane.outlived(JOB, meter, passed, passed, expires_at)
+    first = upload_rate.outlived(JOB, meter, passed, passed, expires_at)
     assert (first is not None) is slow
     if first is None:
         return
     assert (first.changes["outlived"], first.changes["project_id"], first.changes["due_at"]) == (1, None, passed)
-    second = lane.outlived(replace(JOB, outlived=1), meter, passed, passed, expires_at)
+    second = upload_rate.outlived(replace(JOB, outlived=1), meter, passed, passed, expires_at)
     assert second is not None
     assert (second.changes["because"].code, second.changes["due_at"]) == ("too_slow", passed + HOUR)
 
 
 def test_an_upload_that_goes_alone_in_vain_ends_before_its_session_does() -> None:
     alone = replace(JOB, outlived=1)
-    assert lane.hopeless(alone, Meter(0.0, 100, 100.0), 100.0, 100.0, 600.0, 900) is not None
-    assert lane.hopeless(alone, Meter(0.0, 100, 50.0), 50.0, 50.0, 600.0, 900) is None, "it comes to an end in time"
-    assert lane.hopeless(alone, Meter(0.0, 1, 20.0), 20.0, 20.0, 600.0, 999) is None, "too little was measured"
-    assert lane.hopeless(JOB, Meter(0.0, 100, 100.0), 100.0, 100.0, 600.0, 900) is None, "others have the line too"
+    assert upload_rate.hopeless(alone, Meter(0.0, 100, 100.0), 100.0, 100.0, 600.0, 900) is not None
+    assert upload_rate.hopeless(alone, Meter(0.0, 100, 50.0), 50.0, 50.0, 600.0, 900) is None, "it ends in time"
+    assert upload_rate.hopeless(alone, Meter(0.0, 1, 20.0), 20.0, 20.0, 600.0, 999) is None, "too little was measured"
+    assert upload_rate.hopeless(JOB, Meter(0.0, 100, 100.0), 100.0, 100.0, 600.0, 900) is None, "others send too"
 
 
 def test_who_goes_alone_waits_for_those_who_send_and_keeps_newcomers_waiting(house: House) -> None:

@@ -17,7 +17,7 @@ from structlog.typing import FilteringBoundLogger
 
 from diffio_watch.job import Job, Output, Settings, State
 from diffio_watch.logs import open_log
-from diffio_watch.pipeline import telling
+from diffio_watch.pipeline import job_log
 from diffio_watch.reasons import because
 
 JOB = Job("01J", "podcasts", "show 12/a.wav", 10, 1, Settings(), detected_at=100.0)
@@ -130,7 +130,7 @@ def test_a_start_that_fails_is_an_error_in_the_journal(tmp_path: Path) -> None:
 ])
 def test_ends_and_troubles_are_told_to_everybody_and_stages_to_who_looks_closely(
         before: dict[str, Any], after: dict[str, Any], level: str, event: str, facts: dict[str, Any]) -> None:
-    line = telling.change(replace(JOB, **before), replace(JOB, **before | after), 130.0)
+    line = job_log.change(replace(JOB, **before), replace(JOB, **before | after), 130.0)
     assert line is not None
     assert (line.level, line.event) == (level, event)
     assert line.facts.items() >= ({"job": "01J", "inbox": "podcasts", "path": "show 12/a.wav"} | facts).items()
@@ -138,12 +138,12 @@ def test_ends_and_troubles_are_told_to_everybody_and_stages_to_who_looks_closely
 
 def test_a_poll_that_changed_nothing_is_worth_no_line() -> None:
     waits = replace(JOB, state=State.WAITING)
-    assert telling.change(waits, replace(waits, polls=7, progress=50.0), 1.0) is None
+    assert job_log.change(waits, replace(waits, polls=7, progress=50.0), 1.0) is None
 
 
 def test_each_line_about_a_job_has_its_path() -> None:
     """Every call of the log that names a job says also which file, as `telling.about` does."""
-    package = Path(telling.__file__).parents[1]
+    package = Path(job_log.__file__).parents[1]
     for module in package.rglob("*.py"):
         calls = re.findall(r"log\.(?:debug|info|warning|error|exception)\((?:[^()]|\([^()]*\))*\)", module.read_text())
         for call in calls:

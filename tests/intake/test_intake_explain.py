@@ -14,7 +14,7 @@ from intake_room import Room, foreign
 from diffio_watch.disk import lease, marker_file
 from diffio_watch.disk.marker_file import Marker
 from diffio_watch.intake.explain import Explanation, Records, explain, outside
-from diffio_watch.intake.sight import Sight, sight
+from diffio_watch.intake.look import Sight, sight
 from diffio_watch.job import Because, Job, Settings, State
 from diffio_watch.journal.records import InboxReport, Known, SettlingEntry, Still
 from diffio_watch.reasons import REASONS, Kind, because

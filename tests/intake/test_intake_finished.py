@@ -15,7 +15,7 @@ from intake_media import TONE, made, riff, tone
 from intake_room import Room, age
 
 from diffio_watch.disk import lease
-from diffio_watch.disk.facts import inode_of, mtime_of
+from diffio_watch.disk.bounds import inode_of, mtime_of
 from diffio_watch.disk.mounts import Mount
 from diffio_watch.intake import presence
 from diffio_watch.job import Job, State

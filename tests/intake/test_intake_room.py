@@ -18,7 +18,7 @@ from intake_room import Room, age, foreign
 
 from diffio_watch.disk import lease
 from diffio_watch.disk.mounts import Mount, mount_of
-from diffio_watch.intake.sight import sight
+from diffio_watch.intake.look import sight
 from diffio_watch.job import State
 from diffio_watch.reasons import because
 

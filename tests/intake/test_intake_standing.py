@@ -10,8 +10,8 @@ import pytest
 
 from diffio_watch.intake.fingerprint import partial
 from diffio_watch.intake.judge import Place
+from diffio_watch.intake.known_files import Standing, is_absent
 from diffio_watch.intake.scan import Seen
-from diffio_watch.intake.standing import Standing, is_absent
 from diffio_watch.job import State
 from diffio_watch.journal.records import Known
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from diffio_watch.cli.unread import unread
+from diffio_watch.cli.unreadable import unread
 from diffio_watch.config import Config, Inbox
 
 

@@ -8,7 +8,7 @@ from journal_jobs import HandClock
 from diffio_watch.config import Config
 from diffio_watch.job import State
 from diffio_watch.journal import Answer, Halt, Journal
-from diffio_watch.pipeline import requests
+from diffio_watch.pipeline import command_queue
 from diffio_watch.reasons import because
 
 
@@ -70,6 +70,6 @@ def test_another_process_may_ask_while_the_daemon_has_the_journal_open(journal: 
 def test_a_request_about_jobs_of_a_journal_that_was_lost_is_answered(journal: Journal, command: str) -> None:
     config = Config.model_validate({"inboxes": [{"name": "in", "path": "/in", "outbox": "/out"}], "state_dir": "/s"})
     number = journal.ask(command, {"jobs": ["01AAAAAAAAAAAAAAAAAAAAAAAA"]})
-    requests.serve(journal, config, 1.0)
+    command_queue.serve(journal, config, 1.0)
     assert journal.answer_of(number) is not None
     assert journal.counts() == dict.fromkeys(State, 0)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from outbox_studio import Studio, always
 
-from diffio_watch.disk import durable, keep
+from diffio_watch.disk import attributes, durable
 from diffio_watch.job import Job
 from diffio_watch.outbox import originals
 from diffio_watch.outbox.errors import OutboxGone
@@ -241,7 +241,7 @@ def test_moving_keeps_what_mv_keeps(studio: Studio, archive: Root) -> None:
     original = studio.original(job, CONTENT)
     original.chmod(0o640)
     give(original, "user.xdg.comment", b"take 3")
-    give(original, keep.ACCESS_LIST, ACCESS)
+    give(original, attributes.ACCESS_LIST, ACCESS)
     if os.geteuid() == 0:
         os.chown(original, 1234, 4321)
     before = original.stat()
@@ -251,7 +251,7 @@ def test_moving_keeps_what_mv_keeps(studio: Studio, archive: Root) -> None:
     assert (after.st_mode, after.st_uid, after.st_gid, after.st_mtime_ns) == (
         before.st_mode, before.st_uid, before.st_gid, before.st_mtime_ns)
     assert os.getxattr(there, "user.xdg.comment") == b"take 3"
-    assert os.getxattr(there, keep.ACCESS_LIST) == ACCESS
+    assert os.getxattr(there, attributes.ACCESS_LIST) == ACCESS
 
 
 @pytest.mark.parametrize("mode", [0o4755, 0o2755, 0o1644, 0o7777])
@@ -261,7 +261,7 @@ def test_a_copy_has_never_a_mode_bit_but_rwx(studio: Studio, mode: int) -> None:
     source.write_bytes(CONTENT)
     source.chmod(mode)
     with source.open("rb") as one, target.open("xb") as other:
-        keep.keep(one.fileno(), other.fileno())
+        attributes.keep(one.fileno(), other.fileno())
     assert stat.S_IMODE(target.stat().st_mode) == mode & 0o777
     with studio.inbox_root().open() as folder:
         os.close(durable.create("new", mode, dir_fd=folder))
@@ -276,7 +276,7 @@ def test_rights_that_its_new_folder_would_add_are_not_added(studio: Studio, arch
     there = studio.archive / PATH
     assert stat.S_IMODE(there.stat().st_mode) == 0o600
     with pytest.raises(OSError, match="No data"):
-        os.getxattr(there, keep.ACCESS_LIST)
+        os.getxattr(there, attributes.ACCESS_LIST)
 
 
 def test_what_can_not_be_kept_is_told(studio: Studio) -> None:
@@ -284,10 +284,10 @@ def test_what_can_not_be_kept_is_told(studio: Studio) -> None:
     source.write_bytes(b"1")
     copy.write_bytes(b"1")
     give(source, "user.a", b"1")
-    give(source, keep.ACCESS_LIST, ACCESS)
+    give(source, attributes.ACCESS_LIST, ACCESS)
     os.utime(source, ns=(1, 1))
     with source.open("rb") as one, copy.open("rb") as other:
-        assert keep.lost(one.fileno(), other.fileno()) == ["rights", "modification time", "access list",
+        assert attributes.lost(one.fileno(), other.fileno()) == ["rights", "modification time", "access list",
                                                            "attribute user.a"]
 
 

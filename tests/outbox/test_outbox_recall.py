@@ -12,9 +12,9 @@ from outbox_studio import Studio, always
 
 from diffio_watch.job import Because, Job, Media, Settings, State
 from diffio_watch.outbox import names
-from diffio_watch.outbox.recall import Evidence, buyer, recall
 from diffio_watch.outbox.root import Root
 from diffio_watch.outbox.sidecar import NotASidecar, parse, render
+from diffio_watch.outbox.sidecar_reader import Evidence, buyer, recall
 
 EARLIER = "01J" + "0" * 23
 LONG = "é" * 110 + " the whole evening, first take, left microphone.wav"

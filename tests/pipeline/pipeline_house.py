@@ -32,7 +32,7 @@ from diffio_watch.journal import Answer, Journal
 from diffio_watch.journal.records import Found
 from diffio_watch.outbox import Outbox
 from diffio_watch.outbox.root import Root
-from diffio_watch.pipeline import requests
+from diffio_watch.pipeline import command_queue
 from diffio_watch.pipeline.chores import Chores
 from diffio_watch.pipeline.dispatch import Dispatcher
 from diffio_watch.pipeline.halts import Halts
@@ -264,7 +264,7 @@ class House:
     def ask(self, command: str, **args: Any) -> Answer:
         """Have a person's request served, as the daemon does it."""
         number = self.journal.ask(command, args)
-        requests.serve(self.journal, self.tools.config, self.clock.now())
+        command_queue.serve(self.journal, self.tools.config, self.clock.now())
         self.halts.reload()
         answer = self.journal.answer_of(number)
         assert answer is not None

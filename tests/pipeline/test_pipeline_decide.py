@@ -12,8 +12,8 @@ from diffio_watch.api import errors as api
 from diffio_watch.config import KeyMissing
 from diffio_watch.job import OPEN, TRANSITIONS, Because, Job, Settings, State
 from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
-from diffio_watch.pipeline.content import Changed
 from diffio_watch.pipeline.decide import INTERNAL_TRIES, ModelUnknown, ProjectGone, decide, models, size
+from diffio_watch.pipeline.original import Changed
 from diffio_watch.pipeline.outcome import Outcome, new_project, park, pause
 from diffio_watch.reasons import REASONS, Kind, because
 

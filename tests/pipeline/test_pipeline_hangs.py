@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from diffio_watch.job import State
-from diffio_watch.pipeline.hangs import PATIENCE, FileCalls, GivenUp
+from diffio_watch.pipeline.file_calls import PATIENCE, FileCalls, GivenUp
 from diffio_watch.pipeline.pool import Pool
 
 

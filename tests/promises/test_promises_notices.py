@@ -10,14 +10,14 @@ from pipeline_fixtures import MakeHouse
 from pipeline_house import House
 
 from diffio_watch.daemon.once import undone
-from diffio_watch.intake.teller import Now
+from diffio_watch.intake.status import Now
 from diffio_watch.job import Job, State
 from diffio_watch.journal.records import SettlingEntry, Still
 from diffio_watch.outbox import Outbox
 from diffio_watch.outbox.names import DROP_FILE
-from diffio_watch.outbox.recall import buyer
 from diffio_watch.outbox.root import Root
 from diffio_watch.outbox.sidecar import parse
+from diffio_watch.outbox.sidecar_reader import buyer
 from diffio_watch.pipeline.chores import Chores
 from diffio_watch.reasons import because
 from diffio_watch.sandbox import Sandbox

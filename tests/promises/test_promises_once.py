@@ -10,7 +10,7 @@ from pipeline_house import House, sound
 
 from diffio_watch.job import State
 from diffio_watch.journal import Answer
-from diffio_watch.pipeline import requests
+from diffio_watch.pipeline import command_queue
 from diffio_watch.reasons import because
 from diffio_watch.sandbox import Sandbox
 
@@ -127,7 +127,7 @@ def test_a_fresh_generation_that_is_asked_for_twice_is_bought_once(house: House,
     house.clock.advance(12)
     numbers += [house.journal.ask("retry", {"jobs": [job_id, job_id], "fresh": True})]
     house.clock.advance(12)
-    requests.serve(house.journal, house.tools.config, house.clock.now())
+    command_queue.serve(house.journal, house.tools.config, house.clock.now())
     answers = [house.journal.answer_of(number) for number in numbers]
     assert all(isinstance(answer, Answer) and answer.exit == 0 for answer in answers)
     assert len({answer.jobs for answer in answers if answer is not None}) == 1

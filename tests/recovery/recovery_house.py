@@ -25,7 +25,7 @@ from diffio_watch.disk import marker
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Journal, JournalMissing
 from diffio_watch.outbox import sidecar
-from diffio_watch.outbox.shape import Sidecar
+from diffio_watch.outbox.sidecar_model import Sidecar
 from diffio_watch.sandbox import Sandbox
 
 KEY = "recovery-key-1"

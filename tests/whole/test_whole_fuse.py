@@ -12,7 +12,7 @@ from whole_mounts import Mounts
 from whole_studio import LONG, NAME, MakeStudio, Studio, until
 
 from diffio_watch.daemon import rooms
-from diffio_watch.pipeline.hangs import FileCalls
+from diffio_watch.pipeline.file_calls import FileCalls
 from diffio_watch.sandbox.state import Seen
 
 POLLED = {"rescan": "200ms"}

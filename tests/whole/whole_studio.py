@@ -27,7 +27,7 @@ from diffio_watch.job import OPEN, Event, Job, State
 from diffio_watch.journal import Journal, JournalError
 from diffio_watch.journal.records import InboxReport
 from diffio_watch.logs import open_log
-from diffio_watch.pipeline.hangs import PATIENCE
+from diffio_watch.pipeline.file_calls import PATIENCE
 from diffio_watch.sandbox import Sandbox
 
 REPOSITORY: Final = Path(__file__).parents[2]

@@ -26,7 +26,7 @@ def ask(work: Workplace, journal: Journal, command: str, args: dict[str, Any]) -
         JournalError: the journal can't be written.
     """
     from diffio_watch.journal import JournalLocked, Lock, holder
-    from diffio_watch.pipeline import requests
+    from diffio_watch.pipeline import command_queue
 
     number = journal.ask(command, args, work.who)
     end = time.monotonic() + _PATIENCE
@@ -34,7 +34,7 @@ def ask(work: Workplace, journal: Journal, command: str, args: dict[str, Any]) -
         if holder(work.config.state_dir) is None:
             try:
                 with Lock(work.config.state_dir):
-                    requests.serve(journal, work.config, journal.clock.now())
+                    command_queue.serve(journal, work.config, journal.clock.now())
                 continue
             except JournalLocked:
                 pass  # somebody was quicker; theirs is the answer

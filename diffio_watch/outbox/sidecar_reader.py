@@ -16,8 +16,8 @@ from diffio_watch.outbox import names
 from diffio_watch.outbox.errors import DiskTrouble, translated
 from diffio_watch.outbox.files import parsed, peek, read_small
 from diffio_watch.outbox.root import Root
-from diffio_watch.outbox.shape import Sidecar, SidecarOutput
 from diffio_watch.outbox.sidecar import MARK, NotASidecar, from_rfc3339, parse
+from diffio_watch.outbox.sidecar_model import Sidecar, SidecarOutput
 from diffio_watch.reasons import REASONS, because
 
 _NUMBER: Final = re.compile(r" \(([0-9]{1,9})\)\.json$", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""What people ask of the daemon, applied to the journal: the rules of `rulings`, many jobs at once, one transaction.
+"""What people ask of the daemon, applied to the journal: the rules of `commands`, many jobs at once, one transaction.
 
 The daemon calls `serve` between two steps; where none runs, the command calls it under the journal's lock.
 """
@@ -14,8 +14,8 @@ from diffio_watch.disk import names
 from diffio_watch.job import ENDED, OPEN, Job, Settings, State
 from diffio_watch.journal import Answer, Journal, JournalError, Request
 from diffio_watch.journal.records import FolderMemory
-from diffio_watch.pipeline import rulings
-from diffio_watch.pipeline.rulings import Ruling
+from diffio_watch.pipeline import commands
+from diffio_watch.pipeline.commands import Ruling
 from diffio_watch.reasons import REASONS, Kind, because
 
 if TYPE_CHECKING:
@@ -76,8 +76,9 @@ def _retry(journal: Journal, config: Config, args: dict[str, Any], now: float) -
 
     def rule(job: Job) -> Ruling:
         inbox, stop = _inbox(config, job.inbox), halts.get(f"inbox:{job.inbox}:model")
-        ruling = rulings.retry(job, now, as_is=bool(args.get("as_is")), missing=args.get("missing", {}).get(job.id, ()),
-                               settings=inbox.settings() if inbox else None, stop=stop.because.code if stop else None)
+        ruling = commands.retry(
+            job, now, as_is=bool(args.get("as_is")), missing=args.get("missing", {}).get(job.id, ()),
+            settings=inbox.settings() if inbox else None, stop=stop.because.code if stop else None)
         lost = ruling.changes.get("state") is State.QUEUED and journal.stands(job) is None
         return Ruling(_NO_FILE, done=False) if lost else ruling
 
@@ -99,13 +100,13 @@ def _fresh(journal: Journal, config: Config, args: dict[str, Any], now: float) -
                                      f"for it, or end it first with `diffio-watch cancel {newer.id}`.", done=False)))
             continue
         stop = halts.get(f"inbox:{job.inbox}:model")
-        refusal = rulings.fresh_refusal(job, stop.because.code if stop else None)
+        refusal = commands.fresh_refusal(job, stop.because.code if stop else None)
         if refusal is not None:
             told.append((job, Ruling(refusal, done=False)))
             continue
         inbox = _inbox(config, job.inbox)
         runs = [one.run for one in journal.jobs_at(job.inbox, job.path) if one.sha256 == job.sha256]
-        again = rulings.fresh(job, _settings(job, inbox, args.get("model")), run=max(runs, default=job.run) + 1,
+        again = commands.fresh(job, _settings(job, inbox, args.get("model")), run=max(runs, default=job.run) + 1,
                               priority=inbox.priority if inbox else job.priority, base_url=config.api.base_url, now=now)
         standing = journal.stands(job)
         if again.state is State.QUEUED and standing is None:
@@ -137,7 +138,7 @@ def _settings(job: Job, inbox: Inbox | None, model: str | None) -> Settings:
 
 def _cancel(journal: Journal, _: Config, args: dict[str, Any], now: float) -> Answer:
     jobs = _named(journal, args)
-    answer = _each(journal, jobs, lambda job: rulings.cancel(job, discard=bool(args.get("discard"))))
+    answer = _each(journal, jobs, lambda job: commands.cancel(job, discard=bool(args.get("discard"))))
     _decide_drops(journal, jobs)
     journal.bring_forward(_WAIT_FOR_OTHERS, now)
     return answer
@@ -148,7 +149,7 @@ def _approve(journal: Journal, _: Config, args: dict[str, Any], now: float) -> A
             else _named(journal, args))
     if not jobs:
         return Answer(0, ("Nothing is held.",))
-    answer = _each(journal, jobs, lambda job: rulings.approve(job, now))
+    answer = _each(journal, jobs, lambda job: commands.approve(job, now))
     _decide_drops(journal, jobs)
     journal.bring_forward(_WAIT_FOR_OTHERS, now)
     return answer
@@ -162,7 +163,7 @@ def _decide_drops(journal: Journal, jobs: Sequence[Job]) -> None:
 
 
 def _bump(journal: Journal, _: Config, args: dict[str, Any], now: float) -> Answer:
-    return _each(journal, _named(journal, args), lambda job: rulings.bump(job, now))
+    return _each(journal, _named(journal, args), lambda job: commands.bump(job, now))
 
 
 def _pause(journal: Journal, config: Config, args: dict[str, Any], _: float) -> Answer:

@@ -10,7 +10,7 @@ from typing import Final
 from diffio_watch.config import Inbox
 from diffio_watch.disk import marker
 from diffio_watch.disk.beneath import NotRegular
-from diffio_watch.disk.facts import mtime_of
+from diffio_watch.disk.bounds import mtime_of
 from diffio_watch.disk.marker_file import FolderRefused
 from diffio_watch.disk.names import show
 from diffio_watch.intake.judge import Place

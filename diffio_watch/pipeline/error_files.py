@@ -13,8 +13,8 @@ from diffio_watch.journal import Journal, JournalCorrupt, JournalTrouble, Stale
 from diffio_watch.journal.records import SettlingEntry
 from diffio_watch.outbox import Outbox, names
 from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
-from diffio_watch.pipeline.aside import Aside
-from diffio_watch.pipeline.telling import about
+from diffio_watch.pipeline.backoff import Aside
+from diffio_watch.pipeline.job_log import about
 
 _BY_INTAKE: Final = frozenset({"empty", "not_media", "no_sound", "truncated", "internal"})
 _DROP: Final = "drop_size"

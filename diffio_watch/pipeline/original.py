@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from diffio_watch.disk.beneath import NotRegular
-from diffio_watch.disk.facts import inode_of, mtime_of
+from diffio_watch.disk.bounds import inode_of, mtime_of
 from diffio_watch.intake.judge import Place
 from diffio_watch.job import Job
 

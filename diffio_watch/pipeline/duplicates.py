@@ -11,7 +11,7 @@ from typing import Final
 from diffio_watch.api import errors as api
 from diffio_watch.disk.names import show
 from diffio_watch.job import OPEN, Job, State
-from diffio_watch.outbox.recall import buyer
+from diffio_watch.outbox.sidecar_reader import buyer
 from diffio_watch.pipeline.generate import LOOK_TWICE, strangers
 from diffio_watch.pipeline.outcome import Outcome, go, hold, park
 from diffio_watch.pipeline.tools import Tools

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Journal, JournalCorrupt, JournalTrouble, NameReserved, Stale
 from diffio_watch.outbox.errors import DiskTrouble, OutboxGone
-from diffio_watch.pipeline import rulings
-from diffio_watch.pipeline.aside import Aside
-from diffio_watch.pipeline.rulings import Ruling
-from diffio_watch.pipeline.telling import about
+from diffio_watch.pipeline import commands
+from diffio_watch.pipeline.backoff import Aside
+from diffio_watch.pipeline.commands import Ruling
+from diffio_watch.pipeline.job_log import about
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -33,9 +33,9 @@ def grant(job: Job, now: float, missing: Collection[str]) -> Ruling:
     gone = job.original in {"archived", "deleted"}  # it stands in the inbox again
     ruling = Ruling("")
     if job.state is State.DELIVERED and missing:
-        ruling = rulings.retry(replace(job, original="kept") if gone else job, now, missing=missing)
+        ruling = commands.retry(replace(job, original="kept") if gone else job, now, missing=missing)
     elif job.state is State.SKIPPED or (job.state in {State.FAILED, State.CANCELLED} and job.generation_id is not None):
-        ruling = rulings.retry(job, now)
+        ruling = commands.retry(job, now)
     elif job.state is State.DELIVERED and gone:
         return Ruling("", changes={**_NO_MORE, "original": "pending", "due_at": now},
                       detail="dropped anew; what it asks for is in the outbox")
