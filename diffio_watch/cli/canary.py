@@ -91,7 +91,8 @@ def _standing(config: Config, subject: str, role: marker.Role, inbox: Inbox, pat
     adopt = f"`diffio-watch journal adopt {inbox.name}` takes it over"
     try:
         with _opened(config) as journal:
-            marker.inspect(str(path), role, inbox.name, "" if journal is None else journal.id, journal)
+            marker.inspect(str(path), role, inbox.name, "" if journal is None else journal.id,
+                           None if journal is None else journal.folders)
     except (JournalError, PermissionError):
         return None  # told elsewhere; whose folder it is can't be said then
     except marker.ForeignMarker as other:

@@ -50,7 +50,7 @@ def retry(jobs: Sequence[str], *, failed: bool, since: str | None, fresh: bool, 
     after = moment(since)
     work = workplace()
     with work.write() as journal:
-        found, missed = (journal.failures(after), []) if failed else many_jobs(journal, work.config, jobs)
+        found, missed = (journal.overview.failures(after), []) if failed else many_jobs(journal, work.config, jobs)
         if failed and not found:
             return tell(work, journal, Answer(0, ("Nothing has failed.",)), as_json=as_json)
         if fresh and found and not yes:

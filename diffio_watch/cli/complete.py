@@ -42,7 +42,7 @@ def files_and_jobs(context: click.Context, _: click.Parameter, incomplete: str) 
     try:
         config = load(given_config(context), os.environ)
         with Journal.open(config.state_dir, read_only=True) as journal:
-            ids = [job.id for job in journal.jobs(limit=_OFFERED)]
+            ids = [job.id for job in journal.jobs.newest(limit=_OFFERED)]
     except (ConfigError, JournalError, OSError):
         return found
     return [*found, *(CompletionItem(one) for one in ids if one.startswith(incomplete.upper()))]

@@ -95,8 +95,8 @@ class _Seen:
 
     def look(self, journal: Journal) -> None:
         """Look again."""
-        self.jobs = {job.path: job for job in reversed(journal.jobs(inbox=_INBOX))}
-        self.waits = {entry.path: entry.because for entry in journal.settling_in(_INBOX)}
+        self.jobs = {job.path: job for job in reversed(journal.jobs.newest(inbox=_INBOX))}
+        self.waits = {entry.path: entry.because for entry in journal.inboxes.settling_in(_INBOX)}
         now = time.monotonic()
         self._cut = {path: self._cut.get(path, now) for path, why in self.waits.items()
                      if why.code == "cut_short" and path not in self.jobs}

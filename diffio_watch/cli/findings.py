@@ -169,7 +169,7 @@ def state(config: Config, installed: Service | None) -> list[Finding]:
                              "Make room: without it nothing new is begun."))
     try:
         with Journal.open(folder, read_only=True) as journal:
-            found.append(ok("journal", f"It holds {sum(journal.counts().values())} jobs."))
+            found.append(ok("journal", f"It holds {sum(journal.totals.by_state().values())} jobs."))
     except JournalMissing:
         found.append(ok("journal", "There is none yet; the first start makes it."))
     except JournalError as trouble:
@@ -211,7 +211,7 @@ def clock(config: Config) -> list[Finding]:
         return [error("clock", "The clock was never set.", "Set it, for instance with systemd-timesyncd or chrony.")]
     try:
         with Journal.open(config.state_dir, read_only=True) as journal:
-            newest = journal.jobs(limit=1)
+            newest = journal.jobs.newest(limit=1)
     except (JournalError, PermissionError):
         newest = []  # told already
     if newest and newest[0].created_at > now + 120:

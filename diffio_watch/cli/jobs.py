@@ -46,7 +46,8 @@ def jobs(state: tuple[str, ...], *, inbox: str | None, reason: tuple[str, ...], 
     after, reasons = moment(since), [reason_named(code) for code in reason]
     work = workplace()
     with work.read() as journal:
-        found = journal.jobs({State(one) for one in state} or None, inbox, limit or None, reasons=reasons, since=after,
+        found = journal.jobs.newest({State(one) for one in state} or None, inbox, limit or None, reasons=reasons,
+                                    since=after,
                              original=original) if journal else []
         resting = None if as_json else asleep(work.config, journal)
         rows = [_reasoned(work, journal, job) for job in found] if journal and as_json else found
@@ -86,7 +87,7 @@ def show(job: str, *, as_json: bool) -> int:
         resting = asleep(work.config, journal) if found.state in OPEN | {State.HELD} else None
         if resting is not None:
             complain(terminal(resting))
-        draw.write(draw.whole_job(found, journal.history(found.id), sidecar_path(found), time.time(),
+        draw.write(draw.whole_job(found, journal.jobs.history(found.id), sidecar_path(found), time.time(),
                                   _kept(work, journal, found), running=resting is None))
     return 0
 
@@ -131,11 +132,12 @@ def _explained(work: Workplace, file: str) -> Explanation:
             name = place.inbox.name
             records = Records(running=running)
             if journal is not None:
-                jobs = journal.jobs_at(name, place.path)
-                settling = {entry.path: entry for entry in journal.settling_in(name)}
-                records = Records(journal.known_at(name, place.path), jobs[0] if jobs else None,
-                                  settling.get(place.path), journal.reports().get(name), running)
-            seen = sight(place.inbox, place.path, journal.id if journal is not None else "", journal)
+                jobs = journal.jobs.at(name, place.path)
+                settling = {entry.path: entry for entry in journal.inboxes.settling_in(name)}
+                records = Records(journal.files.known_at(name, place.path), jobs[0] if jobs else None,
+                                  settling.get(place.path), journal.inboxes.reports().get(name), running)
+            seen = sight(place.inbox, place.path, journal.id if journal else "",
+                         journal.folders if journal else None)
             told = explain(place.inbox, place.path, seen, records, time.time())
             if told.verdict == "job" and journal is not None and told.job is not None:
                 kept = _kept(work, journal, told.job)
@@ -173,7 +175,7 @@ def _kept(work: Workplace, journal: Journal, job: Job) -> Because | None:
     from diffio_watch.pipeline.halts import what_keeps
     from diffio_watch.pipeline.limits import waits_for
 
-    stopped = what_keeps(job, [halt for _, halt in sorted(journal.halts().items())], journal.pauses())
+    stopped = what_keeps(job, [halt for _, halt in sorted(journal.halts.all().items())], journal.halts.pauses())
     return stopped or waits_for(job, journal, work.config, time.time())
 
 
@@ -193,9 +195,9 @@ def told(journal: Journal, job: Job) -> Shape:
     from diffio_watch.outbox import sidecar
     from diffio_watch.report import shapes
 
-    earlier = journal.job(job.duplicate_of) if job.duplicate_of else None
+    earlier = journal.jobs.get(job.duplicate_of) if job.duplicate_of else None
     document = sidecar.build(job, earlier)
-    return shapes.whole_job(job, journal.history(job.id), document)
+    return shapes.whole_job(job, journal.jobs.history(job.id), document)
 
 
 def sidecar_path(job: Job) -> str | None:

@@ -40,7 +40,7 @@ def export() -> int:
     work = workplace()
     with work.read() as opened:
         if opened is not None:
-            for job in reversed(opened.jobs()):
+            for job in reversed(opened.jobs.newest()):
                 print_json_line(told(opened, job))
     return 0
 
@@ -223,9 +223,9 @@ def _take(opened: Journal, inbox: Inbox, role: Role, path: Path) -> dict[str, An
     if point is not None:
         raise Trouble(f"The {role} of {inbox.name}, {path}, is not mounted: run `mount {point}` first.", FAILED)
     # no more than the journal remembers of this folder: only the daemon may remember more
-    owner = marker.Owner(opened.id, opened.folder_count(role, inbox.name),
+    owner = marker.Owner(opened.id, opened.folders.count_of(role, inbox.name),
                          marker.Keeper.here(opened.state_dir, runs=False))
     try:
-        return asdict(marker.adopt(str(path), role, inbox.name, owner, opened))
+        return asdict(marker.adopt(str(path), role, inbox.name, owner, opened.folders))
     except marker.MarkerError as gone:
         raise Trouble(f"The {role} of {inbox.name}, {path}, can't be taken over: {gone}.", FAILED) from gone

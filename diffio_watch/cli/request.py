@@ -28,9 +28,9 @@ def ask(work: Workplace, journal: Journal, command: str, args: dict[str, Any]) -
     from diffio_watch.journal import JournalLocked, Lock, holder
     from diffio_watch.pipeline import command_queue
 
-    number = journal.ask(command, args, work.who)
+    number = journal.requests.ask(command, args, work.who)
     end = time.monotonic() + _PATIENCE
-    while (answer := journal.answer_of(number)) is None:
+    while (answer := journal.requests.answer_of(number)) is None:
         if holder(work.config.state_dir) is None:
             try:
                 with Lock(work.config.state_dir):
@@ -75,7 +75,7 @@ def _tell_programs(work: Workplace, journal: Journal, answer: Answer, missed: li
     """What was done and what was not, and the jobs that were changed, as they are now."""
     from diffio_watch.report import shapes
 
-    jobs = [job for name in answer.jobs if (job := journal.job(name)) is not None]
+    jobs = [job for name in answer.jobs if (job := journal.jobs.get(name)) is not None]
     running = is_running(work.config)
     print_json({"ok": code == 0, "exit": code, "daemon": {"running": running},
                 "lines": list(answer.lines), "missed": missed, "jobs": [shapes.job(job) for job in jobs],
@@ -105,5 +105,5 @@ def wait_for_probes(work: Workplace, journal: Journal, inbox: str | None) -> lis
 
 def stops(journal: Journal, inbox: str | None) -> list[Halt]:
     """What stops an inbox, or any, but for pauses."""
-    return [halt for halt in journal.halts().values()
+    return [halt for halt in journal.halts.all().values()
             if inbox is None or not halt.scope.startswith("inbox:") or halt.scope.split(":")[1] == inbox]

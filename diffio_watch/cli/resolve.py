@@ -78,20 +78,20 @@ def _readings(config: Config, text: str, cwd: str) -> Iterator[Place]:
 def find_job(journal: Journal, config: Config, argument: str) -> Job | None:
     """The job that JOB or FILE means: a whole id, the newest job at a path, or the beginning of one id."""
     is_id = _ID.fullmatch(argument) is not None
-    if is_id and len(argument) == _WHOLE and (job := journal.job(argument)) is not None:
+    if is_id and len(argument) == _WHOLE and (job := journal.jobs.get(argument)) is not None:
         return job
     for place in places(config, argument, os.getcwd()):
-        jobs = journal.jobs_at(place.inbox.name, place.path)
+        jobs = journal.jobs.at(place.inbox.name, place.path)
         if jobs:
             return jobs[0]
     # an inbox that is no longer configured still has its jobs
     name, colon, rest = argument.partition(":")
     if colon:
         for path in (rest, names.parse(rest)):
-            jobs = journal.jobs_at(name, path)
+            jobs = journal.jobs.at(name, path)
             if jobs:
                 return jobs[0]
-    return journal.job(argument) if is_id else None
+    return journal.jobs.get(argument) if is_id else None
 
 
 def one_job(journal: Journal, config: Config, argument: str) -> Job:
@@ -124,8 +124,8 @@ def meant(journal: Journal, config: Config, argument: str) -> str:
     for text in (argument, names.parse(argument)):
         path = os.path.normpath(text)
         for inbox in config.inboxes:
-            if "\0" not in path and (journal.jobs_at(inbox.name, path) or any(
-                    entry.path == path for entry in journal.settling_in(inbox.name))):
+            if "\0" not in path and (journal.jobs.at(inbox.name, path) or any(
+                    entry.path == path for entry in journal.inboxes.settling_in(inbox.name))):
                 return shlex.quote(names.terminal(f"{inbox.name}:{names.show(path)}"))
     return ""
 

@@ -80,16 +80,19 @@ class View:
         journal = self.journal()
         if journal is None:
             return Facts(time.time(), pid, since, {}, {}, {}, {}, {}, None)
-        groups = journal.groups()
+        groups = journal.overview.groups()
         # a path counts by its newest job: what was made good has not failed
-        counts = journal.counts() | {State.FAILED: sum(one.count for one in groups if one.state is State.FAILED)}
-        settling = {inbox.name: journal.settling_in(inbox.name) for inbox in self.config.inboxes}
-        for job in journal.still_empty():
+        counts = journal.totals.by_state() | {State.FAILED: sum(one.count for one in groups
+                                                                if one.state is State.FAILED)}
+        settling = {inbox.name: journal.inboxes.settling_in(inbox.name) for inbox in self.config.inboxes}
+        for job in journal.overview.still_empty():
             settling.setdefault(job.inbox, []).append(
                 SettlingEntry(job.path, because("empty_yet"), job.detected_at, job.due_at))
         return Facts(
-            time.time(), pid, since, journal.halts(), journal.pauses(), journal.reports(), settling, counts,
-            journal.oldest_open(), runs.last(journal), runs.in_force(journal), groups, journal.stuck_originals())
+            time.time(), pid, since, journal.halts.all(), journal.halts.pauses(), journal.inboxes.reports(), settling,
+            counts,
+            journal.totals.oldest_open(), runs.last(journal), runs.in_force(journal), groups,
+            journal.overview.stuck_originals())
 
     def picture(self) -> RenderableType:
         """What stands there now, drawn."""
@@ -97,8 +100,8 @@ class View:
 
         facts = self.facts()
         journal = self.journal()
-        running = journal.jobs(OPEN - {State.QUEUED}, limit=_ROWS) if journal else []
-        failures = journal.failures(limit=_ROWS // 3) if journal else []
+        running = journal.jobs.newest(OPEN - {State.QUEUED}, limit=_ROWS) if journal else []
+        failures = journal.overview.failures(limit=_ROWS // 3) if journal else []
         self._pace.note(running, facts.now)
         return panel.status(self.config, facts, running, failures, self._pace)
 

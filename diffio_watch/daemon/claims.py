@@ -87,7 +87,7 @@ def elsewhere(config: Config, journal: Journal | None) -> str | None:
         config: the configuration.
         journal: the one in its `state_dir`; None: there is none.
     """
-    if journal is not None and any(journal.folder("inbox", inbox.name) is not None for inbox in config.inboxes):
+    if journal is not None and any(journal.folders.get("inbox", inbox.name) is not None for inbox in config.inboxes):
         return None
     looked = _look(config)
     found = {name: one for name, one in looked.items() if one is not None}

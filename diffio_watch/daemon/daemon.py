@@ -229,7 +229,8 @@ class Daemon:
         """Say in `systemctl status` how everything is."""
         self._line_at = time.monotonic()
         journal = parts.journal
-        self._line.tell(summary(journal.counts(), parts.halts.all(), journal.pauses(), self._reload.refused))
+        self._line.tell(summary(journal.totals.by_state(), parts.halts.all(), journal.halts.pauses(),
+                                self._reload.refused))
 
     def _use(self, config: Config) -> None:
         """Another configuration is in force from now on."""

@@ -167,8 +167,8 @@ class Maker:
     def _left_over(self, config: Config) -> dict[str, Outbox]:
         """The outboxes of inboxes that are configured no more, for what was paid for there: the journal knows them."""
         found = {}
-        for name, jobs in self.journal.left_over([inbox.name for inbox in config.inboxes]).items():
-            memory = self.journal.folder("outbox", name)
+        for name, jobs in self.journal.totals.left_over([inbox.name for inbox in config.inboxes]).items():
+            memory = self.journal.folders.get("outbox", name)
             reason = because("left_out", inbox=name)
             self.log.warning("inbox.left_out", inbox=name, jobs=jobs, outbox=memory.path if memory else "",
                              message=reason.message, action=reason.action)

@@ -26,19 +26,19 @@ def follow(config: Config, journal: Journal) -> dict[str, str]:
     """
     found = planned(config, journal)
     if found:
-        journal.rename_inboxes(found)
+        journal.folders.rename_inboxes(found)
     return found
 
 
 def planned(config: Config, journal: Journal) -> dict[str, str]:
     """The new name of each inbox that is called otherwise in the configuration, by its old one."""
-    known = {memory.name: memory for memory in journal.folders_used_as("inbox")}
+    known = {memory.name: memory for memory in journal.folders.used_as("inbox")}
     marked = {name: one for name, one in claims.markers(config).items()
               if one.journal == journal.id and one.role == "inbox" and _is_true(one, known, journal)}
     paths = {inbox.name: str(inbox.path) for inbox in config.inboxes}
     return renames(paths, {name: one.name for name, one in marked.items()}, list(known.values()),
-                   used={inbox for inbox in known if journal.jobs(inbox=inbox, limit=1)}
-                   | {name for name in paths if journal.jobs(inbox=name, limit=1)})
+                   used={inbox for inbox in known if journal.jobs.newest(inbox=inbox, limit=1)}
+                   | {name for name in paths if journal.jobs.newest(inbox=name, limit=1)})
 
 
 def _is_true(found: marker.Marker, known: Mapping[str, FolderMemory], journal: Journal) -> bool:

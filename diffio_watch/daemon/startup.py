@@ -91,7 +91,7 @@ def available(journal: Journal, owner: marker.Owner, role: Role, name: str, path
     def check() -> None:
         try:
             _must_be_new(journal, role, name, path)
-            marker.check(str(path), role, name, owner, journal)
+            marker.check(str(path), role, name, owner, journal.folders)
         except marker.FolderGone:
             raise
         except marker.MarkerError as error:
@@ -103,7 +103,7 @@ def available(journal: Journal, owner: marker.Owner, role: Role, name: str, path
 
 
 def _must_be_new(journal: Journal, role: Role, name: str, path: Path) -> None:
-    if role == "outbox" and journal.folder(role, name) is None:
+    if role == "outbox" and journal.folders.get(role, name) is None:
         _must_be_known(name, path)
 
 
@@ -129,7 +129,8 @@ def refuse_strangers(config: Config, journal: Journal, owner: marker.Owner) -> N
         CannotRun: naming what is wrong and what to do.
     """
     _refuse_gaps(journal)
-    _refuse(config, journal, lambda role, name, path: marker.inspect(str(path), role, name, owner.journal, journal),
+    _refuse(config, journal, lambda role, name,
+            path: marker.inspect(str(path), role, name, owner.journal, journal.folders),
             _PATIENCE)
 
 
@@ -139,7 +140,8 @@ def take_folders(config: Config, journal: Journal, owner: marker.Owner) -> None:
     Raises:
         CannotRun: as `refuse_strangers` has it; somebody was quicker.
     """
-    _refuse(config, journal, lambda role, name, path: marker.check(str(path), role, name, owner, journal), _MORE)
+    _refuse(config, journal, lambda role, name, path: marker.check(str(path), role, name, owner, journal.folders),
+            _MORE)
 
 
 def _refuse(config: Config, journal: Journal, look: Callable[[Role, str, Path], object], patience: float) -> None:

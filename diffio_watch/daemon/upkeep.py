@@ -35,7 +35,7 @@ class Upkeep:
         self._log = log
         self._quiet_until = 0.0
         self._counting = threading.Lock()
-        self._bought = journal.bought()
+        self._bought = journal.totals.bought()
 
     def run(self, stop: threading.Event, sick: threading.Event, trouble: Callable[[BaseException], None]) -> None:
         """A thread's body: do it again and again.
@@ -87,7 +87,7 @@ class Upkeep:
             JournalTrouble: it can't be written.
         """
         with self._counting:
-            bought = self._journal.bought()
+            bought = self._journal.totals.bought()
             if bought != self._bought:
                 self._count()
                 self._bought = bought

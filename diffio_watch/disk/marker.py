@@ -91,16 +91,16 @@ class Book(Protocol):
     def could_count(self, counter: int) -> bool:
         """Whether a newer state of this journal may have come to a counter by now."""
 
-    def folder(self, role: Role, name: str) -> FolderMemory | None:
+    def get(self, role: Role, name: str) -> FolderMemory | None:
         """What is known of a folder; None: it was never used."""
 
-    def set_folder(self, memory: FolderMemory) -> None:
+    def set(self, memory: FolderMemory) -> None:
         """Remember a folder."""
 
-    def folder_count(self, role: Role, name: str) -> int:
+    def count_of(self, role: Role, name: str) -> int:
         """The highest counter that may have been written into a folder's marker; 0 where none was."""
 
-    def count_folder(self, role: Role, name: str, counter: int) -> None:
+    def count(self, role: Role, name: str, counter: int) -> None:
         """Remember a counter that is about to be written; one that was higher stays."""
 
 
@@ -130,7 +130,7 @@ def check(root: str, role: Role, name: str, owner: Owner, book: Book, system: Pa
                   former=() if named else before.former)
     marker = Marker(PROGRAM, owner.journal, role, name, owner.counter, keeper=owner.keeper).sealed(book.secret)
     if found is None:  # the first use, or an inbox that was read-only
-        book.count_folder(role, name, marker.counter)
+        book.count(role, name, marker.counter)
         try:
             marker_file.create(root, marker)
         except FileExistsError as error:  # another thread was quicker, or another journal
@@ -141,7 +141,7 @@ def check(root: str, role: Role, name: str, owner: Owner, book: Book, system: Pa
             now = _unmarked(replace(now, marked=False, sealed=False), error)
     if found is not None and _is_old(found, marker):
         marker = replace(marker, counter=max(found.counter, marker.counter)).sealed(book.secret)
-        book.count_folder(role, name, marker.counter)
+        book.count(role, name, marker.counter)
         now = replace(now, sealed=_write_over(root, marker, found) or before.sealed)
     if root not in _swept:
         _swept.add(root)
@@ -151,7 +151,7 @@ def check(root: str, role: Role, name: str, owner: Owner, book: Book, system: Pa
         _show_life(root, owner)
     # a marked folder is known by its marker: another source (a new disk, another address of the NAS) is no news
     if memory is None or now != (replace(memory, source=now.source) if memory.marked else memory):
-        book.set_folder(now)
+        book.set(now)
 
 
 def _is_old(found: Marker, wanted: Marker) -> bool:
@@ -190,7 +190,7 @@ def _look(root: str, role: Role, name: str, journal: str, book: Book | None, sys
     _must_be_folder(root)
     found = read(root)
     # the marker first: what another thread, or the daemon, has written meanwhile was remembered before
-    memory = None if book is None else book.folder(role, name)
+    memory = None if book is None else book.get(role, name)
     if found is None and memory is not None and memory.marked:
         found = read(root)  # or another thread has just used it for the first time
     if found is not None:
@@ -240,7 +240,7 @@ def adopt(root: str, role: Role, name: str, owner: Owner, book: Book, *, caught_
         if found is not None and found.journal == owner.journal and not caught_up:
             _must_be_known(root, found, book)
     marker = Marker(PROGRAM, owner.journal, role, name, owner.counter, keeper=owner.keeper).sealed(book.secret)
-    before = book.folder(role, name) or FolderMemory(role, name, "")
+    before = book.get(role, name) or FolderMemory(role, name, "")
     now = replace(before, source=mount_of(root).source, marked=True, path=root, sealed=True, former=())
     try:
         marker_file.replace(root, marker)
@@ -260,7 +260,7 @@ def _must_be_folder(root: str) -> None:
 
 def _must_be_known(root: str, found: Marker, book: Book) -> None:
     """A counter that the journal never wrote gives it away as an old copy, unless somebody else wrote it."""
-    written = book.folder_count(found.role, found.name)
+    written = book.count_of(found.role, found.name)
     if not is_meant(found, book):
         raise marker_file.damaged()
     if found.counter > written:
@@ -269,9 +269,9 @@ def _must_be_known(root: str, found: Marker, book: Book) -> None:
 
 def is_meant(found: Marker, book: Book) -> bool:
     """Whether a marker of a journal says what this journal, or a newer state of it, wrote; else somebody edited it."""
-    if found.counter <= book.folder_count(found.role, found.name) or found.genuine(book.secret):
+    if found.counter <= book.count_of(found.role, found.name) or found.genuine(book.secret):
         return True
-    memory = book.folder(found.role, found.name)
+    memory = book.get(found.role, found.name)
     # before there were seals only its height could speak against a counter
     return not found.seal and not (memory is not None and memory.sealed) and book.could_count(found.counter)
 

@@ -83,9 +83,9 @@ class Finder:
             parts = path.split("/")
             if not any("/".join(parts[:depth]) in left for depth in range(1, len(parts) + 1)):
                 continue
-            known = self._desk.journal.known_at(self._desk.name, path)
+            known = self._desk.journal.files.known_at(self._desk.name, path)
             if known is not None and known.mtime_ns != -1 and known.state in _HAD:
-                self._desk.journal.vanish(self._desk.name, [path])
+                self._desk.journal.files.vanish(self._desk.name, [path])
                 self.standing.remove(path)
 
     def see(self, seen: dict[str, Seen]) -> None:
@@ -129,7 +129,7 @@ class Finder:
             self._not_followed.add(move[1])
             del moves[move[0]]
 
-        all_or_each(list(moves.items()), lambda some: desk.journal.move(desk.name, some), not_followed)
+        all_or_each(list(moves.items()), lambda some: desk.journal.files.move(desk.name, some), not_followed)
         self.standing.moved(list(moves.items()))
         for new in moves.values():
             self._files.drop(new)
@@ -153,7 +153,7 @@ class Finder:
     def scan(self) -> None:
         """Walk through the whole inbox, and believe it if the inbox was there before and after."""
         began = self._desk.clock.monotonic()
-        standing = Standing(self._desk.journal.known(self._desk.name).values())
+        standing = Standing(self._desk.journal.files.known(self._desk.name).values())
         folder = identity(self._desk.root)
         try:
             found = self._walk("")
@@ -240,7 +240,7 @@ class Finder:
         gone = sorted(absent & self._missing)
         self._missing = absent - set(gone)
         if gone:
-            all_or_each(gone, lambda some: self._desk.journal.vanish(self._desk.name, some), self._not_gone)
+            all_or_each(gone, lambda some: self._desk.journal.files.vanish(self._desk.name, some), self._not_gone)
             for path in gone:
                 self.standing.remove(path)
             _log.debug("files.vanished", inbox=self._desk.name, count=len(gone))
@@ -252,7 +252,7 @@ class Finder:
         """What a hint leads to: a file, a folder with all that is in it, or nothing. Adds what it `walked` through."""
         if path in self.doubtful:
             self.doubtful.discard(path)
-            known = self._desk.journal.known_at(self._desk.name, path)
+            known = self._desk.journal.files.known_at(self._desk.name, path)
             if known is not None and known.mtime_ns != -1:
                 self.standing.put(known)
         parents = path.split("/")[:-1]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -20,7 +20,7 @@ from diffio_watch.intake.look import away
 from diffio_watch.intake.settle import Quiet
 from diffio_watch.intake.watch import Hints, Watch, WatchRefused
 from diffio_watch.job import Because
-from diffio_watch.journal.records import Found, InboxReport, Known, Placed, SettlingEntry
+from diffio_watch.journal import Journal
 from diffio_watch.reasons import because
 
 _CHECK_EVERY: Final = 10.0  # seconds between two looks at folder and watch
@@ -33,44 +33,12 @@ RESCAN_POLLING: Final = 10.0
 _log = structlog.get_logger(__name__)
 
 
-class Memory(marker.Book, Protocol):
-    """The journal as intake needs it."""
-
-    def known(self, inbox: str) -> dict[str, Known]:
-        """What stands at each path."""
-
-    def known_at(self, inbox: str, path: str) -> Known | None:
-        """What stands at one path, or stood there (then its `mtime_ns` is -1)."""
-
-    def place(self, inbox: str, found: Sequence[Found], *, batch_limit: int | None,
-              settling: Sequence[float]) -> list[Placed]:
-        """Journal finished files, all or none."""
-
-    def touch(self, inbox: str, path: str, *, size: int, mtime_ns: int, inode: int | None) -> None:
-        """The same content has new facts."""
-
-    def move(self, inbox: str, moves: Sequence[tuple[str, str]]) -> None:
-        """Files were renamed, all at once: one's new path may be another's old one."""
-
-    def vanish(self, inbox: str, paths: Sequence[str]) -> None:
-        """Files are gone."""
-
-    def report(self, report: InboxReport) -> None:
-        """How the inbox is."""
-
-    def settling(self, inbox: str, entries: Sequence[SettlingEntry]) -> None:
-        """The files that are not finished, in place of those told before."""
-
-    def settling_in(self, inbox: str) -> Sequence[SettlingEntry]:
-        """What was told of them last."""
-
-
 @dataclass(slots=True)
 class Desk:
     """What the parts of one intake share."""
 
     inbox: Inbox
-    memory: Memory
+    memory: Journal
     owner: marker.Owner
     clock: Clock
     heartbeat: Callable[[str], None]
@@ -89,7 +57,7 @@ class Desk:
         return os.fspath(self.inbox.path)
 
     @property
-    def journal(self) -> Memory:
+    def journal(self) -> Journal:
         """The journal, for one call. An abandoned intake gets it no more.
 
         Raises:
@@ -168,7 +136,7 @@ class Presence:
         desk = self._desk
         desk.going()
         try:
-            marker.check(desk.root, "inbox", desk.name, desk.owner, desk.journal)
+            marker.check(desk.root, "inbox", desk.name, desk.owner, desk.journal.folders)
             self.mount = mount_of(desk.root)
         except marker.OldJournal:
             raise

@@ -20,11 +20,11 @@ from diffio_watch.disk.reading import Interrupted
 from diffio_watch.intake.batches import all_or_each
 from diffio_watch.intake.find import Finder
 from diffio_watch.intake.judge import UNREAD, Alone, Changed, Finished, Gone, Look, Same, Verdict, Wait, judge
-from diffio_watch.intake.presence import Desk, Memory, Presence
+from diffio_watch.intake.presence import Desk, Presence
 from diffio_watch.intake.settle import Entry, Quiet, Settling
 from diffio_watch.intake.status import Now, Teller
 from diffio_watch.job import State
-from diffio_watch.journal.errors import JournalTrouble
+from diffio_watch.journal import Journal, JournalTrouble
 from diffio_watch.journal.records import Found, Known, Placed
 
 _SLICE: Final = 1.0  # seconds of last looks before what is finished is journalled
@@ -55,7 +55,7 @@ class Intake:
         heartbeat: called with the inbox's name before each call that may hang.
     """
 
-    def __init__(self, inbox: Inbox, journal: Memory, owner: marker.Owner, clock: Clock, *,
+    def __init__(self, inbox: Inbox, journal: Journal, owner: marker.Owner, clock: Clock, *,
                  approve_over: int | None, heartbeat: Callable[[str], None]) -> None:
         self.name = inbox.name
         self.now = Now()
@@ -127,7 +127,7 @@ class Intake:
         """Do what is due, and say how many seconds later something else is. `run` does nothing but this."""
         clock, presence, finder = self._desk.clock, self._presence, self._finder
         if not self._remembers:
-            before = self._desk.journal.settling_in(self.name)
+            before = self._desk.journal.inboxes.settling_in(self.name)
             self._files.remember({entry.path: entry.still for entry in before if entry.still is not None})
             self._remembers = True
         if clock.monotonic() >= presence.check_at:
@@ -196,7 +196,7 @@ class Intake:
     def _judge(self, entry: Entry, now: float) -> Verdict:
         clock, desk = self._desk.clock, self._desk
         # asked anew: since the last scan the pipeline may have read the content
-        known = desk.journal.known_at(self.name, entry.path)
+        known = desk.journal.files.known_at(self.name, entry.path)
 
         def going() -> bool:
             if not entry.slow and clock.monotonic() > now + _COSTLY:
@@ -234,7 +234,7 @@ class Intake:
         """The content is the one that the journal knows; at most its inode number is new."""
         known = self._finder.standing.get(path)
         if known is not None:
-            self._desk.journal.touch(self.name, path, size=known.size, mtime_ns=known.mtime_ns, inode=inode)
+            self._desk.journal.files.touch(self.name, path, size=known.size, mtime_ns=known.mtime_ns, inode=inode)
             self._finder.standing.put(replace(known, inode=inode))
         self._files.drop(path)
 
@@ -264,7 +264,8 @@ class Intake:
         placed: list[Placed] = []
 
         def place(some: Sequence[Found]) -> None:
-            placed.extend(self._desk.journal.place(self.name, some, batch_limit=self._approve_over, settling=coming))
+            placed.extend(self._desk.journal.files.place(self.name, some, batch_limit=self._approve_over,
+                                                         settling=coming))
 
         all_or_each(files, place, self._not_journalled)
         held = sum(1 for one in placed if one.outcome == "held")

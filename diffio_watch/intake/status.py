@@ -72,11 +72,11 @@ class Teller:
             next_check_at=None if presence.available else clock.now() + max(0.0, presence.check_at - now),
             left_alone=len(finder.alone))
         if self._is_news(report, now):
-            self._desk.journal.report(report)
+            self._desk.journal.inboxes.report(report)
             self._told, self._told_at = report, now
         # until the first scan is through, the list of the program's last run says more
         if self._changes() != self._told_changes and now >= self._tell_at and finder.scans:
-            self._desk.journal.settling(self._desk.name, self._settling(now, quiet))
+            self._desk.journal.inboxes.settling(self._desk.name, self._settling(now, quiet))
             self._told_changes = self._changes()
             self._tell_at = clock.monotonic() + 1.0
         self._tell_of_names()

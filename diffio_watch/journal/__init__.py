@@ -1,11 +1,16 @@
 """The program's memory: one SQLite file that survives whatever ends the program.
 
-Only this package knows `sqlite3`. Another store could take its place by offering `Journal`'s methods.
+Only this package knows `sqlite3`. Another store could take its place by offering `Journal`'s parts.
 """
 
 from __future__ import annotations
 
-from diffio_watch.journal.account import Answer, Halt, Request
+import sqlite3
+from pathlib import Path
+
+from diffio_watch.clock import Clock
+from diffio_watch.journal.chores import Chores
+from diffio_watch.journal.connection import Connection
 from diffio_watch.journal.errors import (
     CopyFailed,
     JournalCorrupt,
@@ -16,12 +21,46 @@ from diffio_watch.journal.errors import (
     NameReserved,
     Stale,
 )
+from diffio_watch.journal.files import Files
+from diffio_watch.journal.folders import Folders
+from diffio_watch.journal.halts import Halt, Halts
+from diffio_watch.journal.inboxes import Inboxes
+from diffio_watch.journal.jobs import Jobs
 from diffio_watch.journal.lock import Lock, holder
 from diffio_watch.journal.overview import Overview
+from diffio_watch.journal.requests import Answer, Request, Requests
+from diffio_watch.journal.restore import Restore
+from diffio_watch.journal.totals import Totals
 
 
-class Journal(Overview):
-    """Jobs, files, halts, pauses and requests in one database."""
+class Journal(Connection):
+    """One database, and its parts by name.
+
+    Attributes:
+        jobs: the jobs themselves, their history, parts and reserved names.
+        totals: sums over them.
+        files: what stands at each path of an inbox.
+        inboxes: what intake said of each inbox.
+        folders: the folders that carry this journal's markers.
+        halts: what is stopped, and what a person paused.
+        requests: what people ask of the daemon.
+        chores: error files and originals that are still to be dealt with.
+        overview: what a person is told of the whole.
+        restore: what only a rebuild may do.
+    """
+
+    def __init__(self, state_dir: Path, db: sqlite3.Connection, clock: Clock, *, writable: bool) -> None:
+        super().__init__(state_dir, db, clock, writable=writable)
+        self.jobs = Jobs(self)
+        self.totals = Totals(self)
+        self.files = Files(self, self.jobs)
+        self.inboxes = Inboxes(self)
+        self.folders = Folders(self)
+        self.halts = Halts(self)
+        self.requests = Requests(self)
+        self.chores = Chores(self, self.jobs)
+        self.overview = Overview(self, self.jobs)
+        self.restore = Restore(self, self.jobs)
 
 
 __all__ = [

@@ -166,7 +166,7 @@ class Connection:
 
     def meta(self, name: str) -> Any:
         """A single value by name; None where there is none."""
-        row = self._one("SELECT value FROM meta WHERE name = ?", name)
+        row = self.row("SELECT value FROM meta WHERE name = ?", name)
         return None if row is None else row["value"]
 
     def set_meta(self, name: str, value: str | float | bytes | None) -> None:
@@ -219,11 +219,13 @@ class Connection:
             else:
                 return
 
-    def _all(self, query: str, *values: Any) -> list[sqlite3.Row]:
+    def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
+        """All that a query finds."""
         with self._lock, _Translation(self.state_dir):
             return self._db.execute(query, values).fetchall()
 
-    def _one(self, query: str, *values: Any) -> sqlite3.Row | None:
+    def row(self, query: str, *values: Any) -> sqlite3.Row | None:
+        """The first that a query finds; None where it finds nothing."""
         with self._lock, _Translation(self.state_dir):
             row: sqlite3.Row | None = self._db.execute(query, values).fetchone()
             return row

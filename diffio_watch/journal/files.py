@@ -6,13 +6,14 @@ import json
 import os
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from diffio_watch.job import ENDED, Because, Job, State, Wish, new_id
+from diffio_watch.journal.connection import Connection
 from diffio_watch.journal.drop import hold_drop
-from diffio_watch.journal.folders import Folders
-from diffio_watch.journal.records import Found, InboxReport, Known, Placed, SettlingEntry, Still
+from diffio_watch.journal.jobs import Jobs
+from diffio_watch.journal.records import Found, Known, Placed
 from diffio_watch.journal.rows import dump, dump_because, load_because
 from diffio_watch.reasons import NO_JOB, because
 
@@ -28,12 +29,16 @@ _DECIDED = "drop decided: "  # name of a single value, with the inbox's
 _CONTENT_OPEN = frozenset({State.QUEUED, State.UPLOADING, State.HELD})
 
 
-class Files(Folders):
+class Files:
     """Files and inboxes as intake reports them."""
+
+    def __init__(self, db: Connection, jobs: Jobs) -> None:
+        self._db = db
+        self._jobs = jobs
 
     def known(self, inbox: str) -> dict[str, Known]:
         """What stands at each path of an inbox, by path."""
-        rows = self._all(_KNOWN, inbox)
+        rows = self._db.rows(_KNOWN, inbox)
         return {found.path: found for found in map(_known, rows)}
 
     def known_at(self, inbox: str, path: str) -> Known | None:
@@ -42,11 +47,11 @@ class Files(Folders):
         For a path where nothing stands any more, the newest job it had, with an `mtime_ns` of -1: its content has to
         be read before it counts as new.
         """
-        row = self._one(
+        row = self._db.row(
             f"{_KNOWN} AND files.path = ?", inbox, os.fsencode(path))
         if row is not None:
             return _known(row)
-        past = self.jobs_at(inbox, path)
+        past = self._jobs.at(inbox, path)
         if not past:
             return None
         job = past[0]
@@ -67,18 +72,18 @@ class Files(Folders):
             settling: when each file was first seen that is not finished yet, in seconds since the epoch: what came
                 together with these counts for the drop.
         """
-        now = self.clock.now()
-        with self.transaction() as db:
+        now = self._db.clock.now()
+        with self._db.transaction() as db:
             placed = [self._place(db, inbox, file, now) for file in found]
             fresh = [file.detected_at for one, file in zip(placed, found, strict=True) if one.outcome != "same"]
             if batch_limit is not None and fresh:
                 held = hold_drop(db, inbox, fresh, settling, limit=batch_limit, window=DROP_WINDOW, now=now,
-                                 decided=self.meta(f"{_DECIDED}{inbox}") or 0.0)
+                                 decided=self._db.meta(f"{_DECIDED}{inbox}") or 0.0)
                 placed = [replace(one, outcome="held") if one.job_id in held else one for one in placed]
         return placed
 
     def _place(self, db: sqlite3.Connection, inbox: str, file: Found, now: float) -> Placed:
-        jobs = self.jobs_at(inbox, file.path)
+        jobs = self._jobs.at(inbox, file.path)
         current = self._job_here(db, inbox, file.path)
         same = next((job for job in jobs if file.sha256 is not None and job.sha256 == file.sha256), None) \
             or next((job for job in jobs if _discarded(job, file)), None)
@@ -100,7 +105,7 @@ class Files(Folders):
 
     def _job_here(self, db: sqlite3.Connection, inbox: str, path: str) -> Job | None:
         row = db.execute("SELECT job FROM files WHERE inbox = ? AND path = ?", (inbox, os.fsencode(path))).fetchone()
-        return None if row is None else self.job(row["job"])
+        return None if row is None else self._jobs.get(row["job"])
 
     def _dropped_anew(self, db: sqlite3.Connection, job: Job, file: Found) -> bool:
         """Whether a job's content was brought once more: it was away, or another file has it now.
@@ -125,7 +130,7 @@ class Files(Folders):
             changes |= {"because": None, "due_at": 0.0}
         if changes.get("state", job.state) not in ENDED and "wish" in changes:
             changes["wish"] = ""  # it goes on, and is delivered anyway
-        return self.commit(job, detail="the file is back" if gone else "", **changes)
+        return self._jobs.commit(job, detail="the file is back" if gone else "", **changes)
 
     def _refresh(self, job: Job, file: Found, now: float) -> Job:
         """Let the row of a job that has sent nothing describe the content that stands there now.
@@ -141,9 +146,10 @@ class Files(Folders):
         if job.state is not State.HELD:  # what a person is to decide stays theirs
             facts |= {"state": State.QUEUED, "because": None, "due_at": 0.0, "project_id": None, "upload": None,
                       "upload_id": None, "part_size": None}
-        job = self.commit(job, detail="the file was replaced before anything was paid", **facts)
+        job = self._jobs.commit(job, detail="the file was replaced before anything was paid", **facts)
         if file.fail is not None and job.state is not State.HELD:
-            job = self.commit(job, state=State.FAILED, because=_named(file.fail, job.id), due_at=file.notice_at or now)
+            job = self._jobs.commit(job, state=State.FAILED, because=_named(file.fail, job.id),
+                                    due_at=file.notice_at or now)
         return job
 
     def _new(self, inbox: str, file: Found, now: float) -> Job:
@@ -155,7 +161,7 @@ class Files(Folders):
             inode=file.inode, partial=file.partial, sha256=file.sha256, media=file.media, priority=file.priority,
             due_at=(file.notice_at or now) if fail else 0.0,
             detected_at=file.detected_at, settled_at=file.settled_at, created_at=now, updated_at=now)
-        self.add([job])
+        self._jobs.add([job])
         return job
 
     def decide_drop(self, inbox: str) -> None:
@@ -163,31 +169,31 @@ class Files(Folders):
 
         What was seen until then, finished or not, counts for no other.
         """
-        left = self._one("SELECT 1 FROM jobs INDEXED BY jobs_due WHERE state = 'held' AND inbox = ? "
+        left = self._db.row("SELECT 1 FROM jobs INDEXED BY jobs_due WHERE state = 'held' AND inbox = ? "
                          "AND json_extract(because, '$.code') = 'drop_size' LIMIT 1", inbox)
         if left is None:
-            self.set_meta(f"{_DECIDED}{inbox}", self.clock.now())
+            self._db.set_meta(f"{_DECIDED}{inbox}", self._db.clock.now())
 
     def stands(self, job: Job) -> Known | None:
         """What stands at a job's path; None if nothing does."""
-        row = self._one(f"{_KNOWN} AND files.path = ?", job.inbox, os.fsencode(job.path))
+        row = self._db.row(f"{_KNOWN} AND files.path = ?", job.inbox, os.fsencode(job.path))
         return None if row is None else _known(row)
 
     def take_over(self, job: Job) -> None:
         """The file at a job's path is this job's from now on."""
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             db.execute("UPDATE files SET job = ? WHERE inbox = ? AND path = ?",
                        (job.id, job.inbox, os.fsencode(job.path)))
 
     def touch(self, inbox: str, path: str, *, size: int, mtime_ns: int, inode: int | None) -> None:
         """The file at a path has new facts and the content it had. With another inode it was dropped anew."""
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             db.execute("UPDATE files SET size = ?, mtime_ns = ?, inode = ? WHERE inbox = ? AND path = ?",
                        (size, mtime_ns, inode, inbox, os.fsencode(path)))
             job = self._job_here(db, inbox, path)
             if job is not None:
                 wish: Wish = "anew" if job.state in ENDED and _replaced(job.inode, inode) else job.wish
-                self.commit(job, size=size, mtime_ns=mtime_ns, inode=inode, wish=wish)
+                self._jobs.commit(job, size=size, mtime_ns=mtime_ns, inode=inode, wish=wish)
 
     def move(self, inbox: str, moves: Sequence[tuple[str, str]]) -> None:
         """Files were renamed inside their inbox: their jobs go along, all of them or none.
@@ -201,8 +207,8 @@ class Files(Folders):
             moves: pairs of old and new path, all at once. A new path that has a file of its own in the journal, and
                 that is no old path, loses it.
         """
-        with self.transaction() as db:
-            going = [(job, new) for old, new in moves for job in self.jobs_at(inbox, old)]
+        with self._db.transaction() as db:
+            going = [(job, new) for old, new in moves for job in self._jobs.at(inbox, old)]
             # all leave before one arrives: one's new path may be another's old one
             rows = [(new, row) for old, new in moves for row in db.execute(
                 "DELETE FROM files WHERE inbox = ? AND path = ? RETURNING *", (inbox, os.fsencode(old))).fetchall()]
@@ -222,14 +228,14 @@ class Files(Folders):
                     db.execute("INSERT OR IGNORE INTO old_notices VALUES (?, ?)", (inbox, os.fsencode(job.path)))
                     changes = {"error_file": False}
                     if job.state is State.FAILED:
-                        changes |= {"due_at": self.clock.now()}
+                        changes |= {"due_at": self._db.clock.now()}
                 if job.original == "deleted" and job.id in standing:
-                    changes |= {"original": "pending", "due_at": self.clock.now()}  # it was only looked for in vain
-                self.commit(job, detail="renamed", path=new, **changes)
+                    changes |= {"original": "pending", "due_at": self._db.clock.now()}  # it was only looked for in vain
+                self._jobs.commit(job, detail="renamed", path=new, **changes)
             read = {job.id for job, _ in going if job.sha256 is not None}
             for new, row in rows:
                 facts = {name: row[name] for name in ("size", "mtime_ns", "inode")}
-                there = self.job(met.get(row["job"], row["job"]))
+                there = self._jobs.get(met.get(row["job"], row["job"]))
                 assert there is not None
                 if row["job"] in met:
                     self._same(there, **facts)
@@ -239,7 +245,7 @@ class Files(Folders):
     def _met(self, inbox: str, going: Sequence[tuple[Job, str]]) -> dict[str, str]:
         """Of jobs on their way to other paths: those that find their content and run there, and in which job."""
         there = {(new, one.sha256, one.run): one.id for new in {new for _, new in going}
-                 for one in self.jobs_at(inbox, new)}
+                 for one in self._jobs.at(inbox, new)}
         leaving = {job.id for job, _ in going}
         met: dict[str, str] = {}
         while True:  # who can't go is in the way of others
@@ -252,7 +258,7 @@ class Files(Folders):
 
     def vanish(self, inbox: str, paths: Sequence[str]) -> None:
         """Files are no longer there: what was not paid for ends without noise; the rest goes on."""
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             for path in paths:
                 self._leave(db, self._job_here(db, inbox, path))
                 db.execute("DELETE FROM files WHERE inbox = ? AND path = ?", (inbox, os.fsencode(path)))
@@ -263,37 +269,10 @@ class Files(Folders):
             return
         if not (job.paid or job.uploaded) and job.state in _CONTENT_OPEN:
             hold = _dump_hold(job) if job.state is State.HELD and job.because is not None else None
-            self.commit(job, state=State.CANCELLED, because=because("vanished"), due_at=None,
+            self._jobs.commit(job, state=State.CANCELLED, because=because("vanished"), due_at=None,
                         stage=f"{_HELD}{hold}" if hold else None)
         # nothing about its way, so the row keeps its version
         db.execute("UPDATE jobs SET wish = 'away' WHERE id = ?", (job.id,))
-
-    def report(self, report: InboxReport) -> None:
-        """Remember how an inbox is."""
-        with self.transaction() as db:
-            db.execute("INSERT OR REPLACE INTO inboxes VALUES (?, ?, ?)",
-                       (report.name, dump(asdict(report)), self.clock.now()))
-
-    def reports(self) -> dict[str, InboxReport]:
-        """What intake last said of each inbox, by name."""
-        return {row["name"]: _report(row["report"]) for row in self._all("SELECT name, report FROM inboxes")}
-
-    def settling(self, inbox: str, entries: Sequence[SettlingEntry]) -> None:
-        """Replace the list of an inbox's files that are not finished yet."""
-        with self.transaction() as db:
-            db.execute("DELETE FROM settling WHERE inbox = ?", (inbox,))
-            db.executemany("INSERT INTO settling VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [
-                (inbox, os.fsencode(one.path), dump_because(one.because), one.since, one.next_look_at,
-                 *((one.still.size, one.still.mtime_ns, one.still.since) if one.still else (None, None, None)))
-                for one in entries])
-
-    def settling_in(self, inbox: str) -> list[SettlingEntry]:
-        """An inbox's files that are not finished yet."""
-        return [SettlingEntry(os.fsdecode(row["path"]), load_because(row["because"]) or because("settling"),
-                              row["since"], row["next_look_at"],
-                              None if row["still_since"] is None
-                              else Still(row["size"], row["mtime_ns"], row["still_since"]))
-                for row in self._all("SELECT * FROM settling WHERE inbox = ? ORDER BY since, path", inbox)]
 
 
 def _dump_hold(job: Job) -> str:
@@ -317,12 +296,6 @@ def _named(reason: Because, job_id: str) -> Because:
 def _known(row: sqlite3.Row) -> Known:
     return Known(row["id"], os.fsdecode(row["path"]), row["size"], row["mtime_ns"], State(row["state"]), row["inode"],
                  row["partial"], row["sha256"], changed=bool(row["changed"]), renamed=bool(row["renamed"]))
-
-
-def _report(text: str) -> InboxReport:
-    found = json.loads(text)
-    stopped = found.pop("stopped")
-    return InboxReport(**found, stopped=Because(**stopped) if stopped else None)
 
 
 def _replaced(inode: int | None, now: int | None) -> bool:

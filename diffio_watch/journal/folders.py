@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from typing import Final
 
 from diffio_watch.disk.marker import FolderMemory, Role
-from diffio_watch.journal.aftermath import Aftermath
+from diffio_watch.journal.connection import Connection
 from diffio_watch.journal.rows import dump
 
 # in the meta of a journal that a marker has given away as an old copy: the sentence about it
@@ -18,55 +18,63 @@ _MOST_A_SECOND: Final = 10  # counts; really one a start, a day and a purchase
 _SLACK: Final = 1000
 
 
-class Folders(Aftermath):
+class Folders:
     """What is known of each inbox, outbox and archive, and how far its marker was counted."""
 
-    def folder(self, role: Role, name: str) -> FolderMemory | None:
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    @property
+    def secret(self) -> bytes:
+        """What seals the markers: only this journal and its copies have it."""
+        return self._db.secret
+
+    def get(self, role: Role, name: str) -> FolderMemory | None:
         """What this journal knows of a folder it has used; None: it has never used it."""
-        row = self._one("SELECT facts FROM folders WHERE role = ? AND name = ?", role, name)
+        row = self._db.row("SELECT facts FROM folders WHERE role = ? AND name = ?", role, name)
         if row is None:
             return None
         facts = json.loads(row["facts"])
         return FolderMemory(**{**facts, "former": tuple(facts.get("former", ()))})
 
-    def set_folder(self, memory: FolderMemory) -> None:
+    def set(self, memory: FolderMemory) -> None:
         """Remember a folder."""
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)",
                        (memory.role, memory.name, dump(asdict(memory))))
 
-    def forget_folder(self, role: Role, name: str) -> None:
+    def forget(self, role: Role, name: str) -> None:
         """Forget a folder, so that its marker may be written anew."""
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             db.execute("DELETE FROM folders WHERE role = ? AND name = ?", (role, name))
 
-    def folder_count(self, role: Role, name: str) -> int:
+    def count_of(self, role: Role, name: str) -> int:
         """The highest counter that this journal may have written into a folder's marker; 0 where it never did."""
-        row = self._one("SELECT counter FROM folder_counts WHERE role = ? AND name = ?", role, name)
+        row = self._db.row("SELECT counter FROM folder_counts WHERE role = ? AND name = ?", role, name)
         return 0 if row is None else int(row["counter"])
 
-    def count_folder(self, role: Role, name: str, counter: int) -> None:
+    def count(self, role: Role, name: str, counter: int) -> None:
         """Remember a counter before it is written into a folder's marker; one that was higher stays."""
-        if self.folder_count(role, name) >= counter:
+        if self.count_of(role, name) >= counter:
             return
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             db.execute("INSERT INTO folder_counts VALUES (?, ?, ?) "
                        "ON CONFLICT DO UPDATE SET counter = max(counter, excluded.counter)", (role, name, counter))
 
     def forget_counts(self) -> None:
         """Begin to count anew; every marker is about to be written anew too."""
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             db.execute("DELETE FROM folder_counts")
 
     def could_count(self, counter: int) -> bool:
         """Whether a newer state of this journal, restored as an older one, may have come to a counter by now."""
-        age = max(0.0, self.clock.now() - float(self.meta("created_at") or 0.0))
+        age = max(0.0, self._db.clock.now() - float(self._db.meta("created_at") or 0.0))
         return counter <= _SLACK + _MOST_A_SECOND * age
 
-    def folders_used_as(self, role: Role) -> list[FolderMemory]:
+    def used_as(self, role: Role) -> list[FolderMemory]:
         """Every folder that this journal has used so."""
-        names = [row["name"] for row in self._all("SELECT name FROM folders WHERE role = ?", role)]
-        return [memory for name in names if (memory := self.folder(role, name)) is not None]
+        names = [row["name"] for row in self._db.rows("SELECT name FROM folders WHERE role = ?", role)]
+        return [memory for name in names if (memory := self.get(role, name)) is not None]
 
     def rename_inboxes(self, names: Mapping[str, str]) -> None:
         """Inboxes have other names now; all at once, for one's new name may be another's old one.
@@ -74,7 +82,7 @@ class Folders(Aftermath):
         Args:
             names: the new name by each old one. No other inbox of that name has jobs.
         """
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             tables = [row[0] for row in db.execute(
                 "SELECT m.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c "
                 "WHERE m.type = 'table' AND c.name = 'inbox'").fetchall()]
@@ -90,13 +98,13 @@ class Folders(Aftermath):
 
     def _rename_folders(self, db: sqlite3.Connection, names: Mapping[str, str]) -> None:
         roles: tuple[Role, ...] = ("inbox", "outbox", "archive")
-        found = [(old, new, self.folder(role, old), role, self.folder_count(role, old))
+        found = [(old, new, self.get(role, old), role, self.count_of(role, old))
                  for old, new in names.items() for role in roles]
         for old, *_ in found:
             db.execute("DELETE FROM folders WHERE name = ?", (old,))
         for old, new, memory, role, count in found:
             if memory is not None:
                 former = tuple(name for name in dict.fromkeys((*memory.former, old)) if name != new)
-                self.set_folder(replace(memory, name=new, former=former))
+                self.set(replace(memory, name=new, former=former))
             # the old name's stays too: its marker says that name until it is written anew
-            self.count_folder(role, new, count)
+            self.count(role, new, count)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -22,8 +22,11 @@ _NAMELESS: Final = frozenset({State.DELIVERED, State.SKIPPED, State.CANCELLED, S
 _TOLD: Final = frozenset({State.FAILED, State.HELD})  # with an error file
 
 
-class Jobs(Connection):
+class Jobs:
     """Jobs, their history, confirmed parts and reserved names."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
 
     def add(self, jobs: Sequence[Job], detail: str = "") -> None:
         """Journal new jobs in one transaction.
@@ -31,13 +34,13 @@ class Jobs(Connection):
         Raises:
             Stale: this content at this place in this run is already journalled.
         """
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             try:
                 db.executemany(_INSERT, [job_row(job) for job in jobs])
             except sqlite3.IntegrityError as error:
                 raise Stale("The same content is already journalled at this place.") from error
             for job in jobs:
-                self._note(db, job, detail)
+                self.note(db, job, detail)
 
     def commit(self, job: Job, *, detail: str = "", reserve: Sequence[str] = (), **changes: Any) -> Job:
         """Change a job's row: one transaction, with a line of history where state or reason change.
@@ -64,9 +67,9 @@ class Jobs(Connection):
             raise ValueError(f"{job.state} -> {state} is no transition")
         if job.state in _TOLD and state not in _TOLD:
             changes["error_file"] = False
-        after = replace(job, **changes, updated_at=self.clock.now(), version=job.version + 1)
+        after = replace(job, **changes, updated_at=self._db.clock.now(), version=job.version + 1)
         row = to_row({**changes, "updated_at": after.updated_at, "version": after.version})
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             settings = ", ".join(f"{name} = :{name}" for name in row)
             try:
                 changed = db.execute(
@@ -92,32 +95,34 @@ class Jobs(Connection):
             if "project_id" in changes or "upload_id" in changes:  # parts belong to one session of one project
                 db.execute("DELETE FROM parts WHERE job = ?", (job.id,))
             if state is not job.state or after.because != job.because or detail:
-                self._note(db, after, detail)
+                self.note(db, after, detail)
         return after
 
     def remark(self, job_ids: Iterable[str], words: str) -> None:
         """Put the same words into the history of jobs, as they are."""
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             db.executemany("INSERT INTO history SELECT id, ?, state, ? FROM jobs WHERE id = ?",
-                           ((self.clock.now(), words, job_id) for job_id in job_ids))
+                           ((self._db.clock.now(), words, job_id) for job_id in job_ids))
 
-    def _note(self, db: sqlite3.Connection, job: Job, detail: str) -> None:
+    def note(self, db: sqlite3.Connection, job: Job, detail: str = "") -> None:
+        """Put a line into a job's history: the given words, or its reason."""
         text = detail or (f"{job.because.code}: {job.because.message}" if job.because else "")
-        db.execute("INSERT INTO history VALUES (?, ?, ?, ?)", (job.id, self.clock.now(), job.state, names.whole(text)))
+        db.execute("INSERT INTO history VALUES (?, ?, ?, ?)",
+                   (job.id, self._db.clock.now(), job.state, names.whole(text)))
 
-    def job(self, job_id: str) -> Job | None:
+    def get(self, job_id: str) -> Job | None:
         """The job with this id, or with the only id that starts so."""
-        found = self._all(f"SELECT {_ALL} FROM jobs WHERE id >= ? AND id < ? LIMIT 2",  # noqa: S608 - our own column names
+        found = self._db.rows(f"SELECT {_ALL} FROM jobs WHERE id >= ? AND id < ? LIMIT 2",  # noqa: S608 - our own column names
                           job_id.upper(), job_id.upper() + "~") if job_id else []
         return to_job(found[0]) if len(found) == 1 else None
 
-    def jobs_at(self, inbox: str, path: str) -> list[Job]:
+    def at(self, inbox: str, path: str) -> list[Job]:
         """All jobs of one path, newest first."""
-        return self._jobs("inbox = ? AND path = ? ORDER BY seq DESC", inbox, os.fsencode(path))
+        return self.where("inbox = ? AND path = ? ORDER BY seq DESC", inbox, os.fsencode(path))
 
     def knows_generation(self, generation_id: str) -> bool:
         """Whether any job has this generation."""
-        return self._one("SELECT 1 FROM jobs WHERE generation_id = ?", generation_id) is not None
+        return self._db.row("SELECT 1 FROM jobs WHERE generation_id = ?", generation_id) is not None
 
     def twins(self, job: Job) -> list[Job]:
         """Jobs of this inbox with this job's size and cheap fingerprint, oldest first: older ones, and any uploaded.
@@ -126,15 +131,15 @@ class Jobs(Connection):
 
         A job that a rebuild learned from its sidecar alone has no fingerprint: it may be one.
         """
-        return self._jobs(
+        return self.where(
             "inbox = ? AND partial IN (?, '') AND size = ? AND id != ? "
             "AND (uploaded = 1 OR seq < (SELECT seq FROM jobs WHERE id = ?)) ORDER BY seq",
             job.inbox, job.partial, job.size, job.id, job.id)
 
-    def _jobs(self, where: str, *values: Any, index: str = "") -> list[Job]:
+    def where(self, where: str, *values: Any, index: str = "") -> list[Job]:
         """Jobs; by the named index where the planner, who knows no numbers, would take a longer way."""
         by = f"INDEXED BY {index}" if index else ""
-        return [to_job(row) for row in self._all(f"SELECT {_ALL} FROM jobs {by} WHERE {where}", *values)]  # noqa: S608 - callers pass constants
+        return [to_job(row) for row in self._db.rows(f"SELECT {_ALL} FROM jobs {by} WHERE {where}", *values)]  # noqa: S608 - callers pass constants
 
     def due(self, states: Collection[State], inbox: str, now: float, limit: int, *, paid: bool = False) -> list[Job]:
         """What is due in one inbox, in the order it is to be done: bumped first, then priority, then age.
@@ -144,7 +149,7 @@ class Jobs(Connection):
         marks = ", ".join("?" * len(states))
         only = "AND intent_at IS NOT NULL" if paid else ""
         order = "due_at" if set(states) == {State.WAITING} else "bumped DESC, priority DESC, seq"
-        return self._jobs(
+        return self.where(
             f"state IN ({marks}) AND inbox = ? AND due_at <= ? {only} ORDER BY {order} LIMIT ?",
             *sorted(states), inbox, now, limit, index="jobs_due")
 
@@ -160,18 +165,18 @@ class Jobs(Connection):
         if not of:
             return []
         groups = ", ".join("(?, ?)" for _ in of)
-        return self._jobs(f"state = ? AND due_at IS NOT NULL AND (inbox, intent_at IS NOT NULL) IN (VALUES {groups}) "
+        return self.where(f"state = ? AND due_at IS NOT NULL AND (inbox, intent_at IS NOT NULL) IN (VALUES {groups}) "
                           "AND (base_url IS NULL OR base_url = ?) ORDER BY seq LIMIT ?",
                           state, *[value for group in of for value in group], base_url, limit)
 
     def goes_on(self, state: State, inbox: str, until: float, *, paid: bool) -> bool:
         """Whether any job in a state, paid for or not, is due until then, in seconds since the epoch."""
-        return self._one("SELECT 1 FROM jobs INDEXED BY jobs_due WHERE state = ? AND inbox = ? AND due_at <= ? "
+        return self._db.row("SELECT 1 FROM jobs INDEXED BY jobs_due WHERE state = ? AND inbox = ? AND due_at <= ? "
                          "AND (intent_at IS NOT NULL) = ? LIMIT 1", state, inbox, until, paid) is not None
 
     def next_due(self, now: float) -> float | None:
         """When the next open job that is not due yet becomes due."""
-        row = self._one(f"SELECT min(due_at) AS at FROM jobs WHERE state IN ({_OPEN}) AND due_at > ?", now)  # noqa: S608 - our states
+        row = self._db.row(f"SELECT min(due_at) AS at FROM jobs WHERE state IN ({_OPEN}) AND due_at > ?", now)  # noqa: S608 - our states
         return None if row is None else row["at"]
 
     def pull_in(self, open_until: float, held_until: float) -> None:
@@ -181,7 +186,7 @@ class Jobs(Connection):
             open_until: for jobs on their way.
             held_until: for those that are held until a time.
         """
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             db.execute(f"UPDATE jobs SET due_at = ?, version = version + 1 WHERE state IN ({_OPEN}) AND due_at > ?",  # noqa: S608 - our states
                        (open_until, open_until))
             db.execute("UPDATE jobs SET due_at = ?, version = version + 1 WHERE state = 'held' AND due_at > ?",
@@ -199,7 +204,7 @@ class Jobs(Connection):
             but: ids of jobs that are left as they are.
         """
         marks = ", ".join("?" * len(codes))
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             return db.execute(
                 f"UPDATE jobs SET due_at = max(?, updated_at + ?), version = version + 1 "  # noqa: S608 - our states and marks; values are bound
                 f"WHERE state IN ({_OPEN}) AND due_at > max(?, updated_at + ?) "
@@ -208,54 +213,15 @@ class Jobs(Connection):
                 "AND id NOT IN (SELECT value FROM json_each(?))",
                 (now, floor, now, floor, *sorted(codes), origin, origin, dump(sorted(but)))).rowcount
 
-    def counts(self, inbox: str | None = None) -> dict[State, int]:
-        """How many jobs are in each state."""
-        rows = self._all("SELECT state, count(*) AS n FROM jobs WHERE ? IS NULL OR inbox = ? GROUP BY state",
-                         inbox, inbox)
-        return dict.fromkeys(State, 0) | {State(row["state"]): row["n"] for row in rows}
-
-    def in_flight(self) -> int:
-        """Generations that are bought, or about to be, and not finished."""
-        row = self._one("SELECT count(*) AS n FROM jobs WHERE state IN ('generating', 'waiting') "
-                        "AND intent_at IS NOT NULL AND completed_at IS NULL")
-        assert row is not None
-        return int(row["n"])
-
-    def undelivered(self, inboxes: Collection[str], but: str) -> int:
-        """Bytes of the originals whose results are bought and still to come into these inboxes' outboxes.
-
-        Args:
-            inboxes: their names.
-            but: the id of a job that does not count.
-        """
-        marks = ", ".join("?" * len(inboxes))
-        row = self._one(
-            "SELECT total(size) AS bytes FROM jobs WHERE state IN ('generating', 'waiting', 'downloading') "  # noqa: S608 - our marks; values are bound
-            f"AND inbox IN ({marks}) AND coalesce(intent_at, generation_id) IS NOT NULL AND id != ?",
-            *sorted(inboxes), but)
-        assert row is not None
-        return int(row["bytes"])
-
-    def spent_between(self, at: float, until: float) -> tuple[int, float]:
-        """Generations intended from then until then, and their minutes of media, at least one each.
-
-        What is dated later was bought while the clock was ahead. Rows of an older version tell no minutes.
-        """
-        row = self._one("SELECT count(*) AS n, total(coalesce(minutes, "
-                        "max(1.0, coalesce(json_extract(media, '$.duration_s'), size / 2000.0) / 60.0))) AS minutes "
-                        "FROM jobs WHERE intent_at >= ? AND intent_at < ?", at, until)
-        assert row is not None
-        return int(row["n"]), float(row["minutes"])
-
     def history(self, job_id: str) -> list[Event]:
         """What happened to a job, oldest first."""
         return [Event(row["at"], State(row["state"]), row["detail"])
-                for row in self._all("SELECT at, state, detail FROM history WHERE job = ? ORDER BY rowid", job_id)]
+                for row in self._db.rows("SELECT at, state, detail FROM history WHERE job = ? ORDER BY rowid", job_id)]
 
     def parts(self, job_id: str) -> list[Part]:
         """The parts that the service confirmed, in order."""
         return [Part(row["number"], row["etag"], row["size"], row["sha256"])
-                for row in self._all("SELECT * FROM parts WHERE job = ? ORDER BY number", job_id)]
+                for row in self._db.rows("SELECT * FROM parts WHERE job = ? ORDER BY number", job_id)]
 
     def confirm_part(self, job: Job, part: Part) -> None:
         """Remember a confirmed part.
@@ -263,7 +229,7 @@ class Jobs(Connection):
         Raises:
             Stale: the job was moved meanwhile; its upload is nobody's any more.
         """
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             row = db.execute("SELECT version FROM jobs WHERE id = ?", (job.id,)).fetchone()
             if row is None or row["version"] != job.version:
                 raise Stale(f"Job {job.id} was changed meanwhile.")
@@ -272,17 +238,17 @@ class Jobs(Connection):
 
     def note_progress(self, job_id: str, percent: float) -> None:
         """How far a transfer is; only for those who look on, so the row keeps its version."""
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             db.execute("UPDATE jobs SET progress = ? WHERE id = ?", (percent, job_id))
 
     def reserved(self, inbox: str, name: str, job_id: str) -> bool:
         """Whether another job has reserved this compare key in the inbox's outbox."""
-        return self._one("SELECT 1 FROM names WHERE inbox = ? AND name = ? AND job != ?",
+        return self._db.row("SELECT 1 FROM names WHERE inbox = ? AND name = ? AND job != ?",
                          inbox, os.fsencode(name), job_id) is not None
 
     def stranded(self, inbox: str) -> list[Job]:
         """Jobs that wait for their file to settle anew, and of which none stands in the inbox."""
-        return self._jobs("state = 'queued' AND inbox = ? AND due_at IS NULL "
+        return self.where("state = 'queued' AND inbox = ? AND due_at IS NULL "
                           "AND NOT EXISTS (SELECT 1 FROM files WHERE files.job = jobs.id)", inbox)
 
     def wish(self, job_id: str) -> None:
@@ -290,7 +256,7 @@ class Jobs(Connection):
 
         One that is on its way is delivered anyway.
         """
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             db.execute(f"UPDATE jobs SET wish = 'anew' WHERE id = ? AND state NOT IN ({_OPEN})", (job_id,))  # noqa: S608 - our states
 
     def wishes(self, inbox: str, limit: int = 50, *, without: Collection[str] = ()) -> list[Job]:
@@ -298,9 +264,56 @@ class Jobs(Connection):
 
         `without` are ids of jobs that are to be left out.
         """
-        return self._jobs("wish = 'anew' AND inbox = ? AND id NOT IN (SELECT value FROM json_each(?)) LIMIT ?",
+        return self.where("wish = 'anew' AND inbox = ? AND id NOT IN (SELECT value FROM json_each(?)) LIMIT ?",
                           inbox, dump(list(without)), limit, index="jobs_wish")
 
     def held_until(self, inbox: str, now: float, limit: int = 200) -> list[Job]:
         """Held jobs whose time to go on by themselves has come."""
-        return self._jobs("state = 'held' AND inbox = ? AND due_at <= ? ORDER BY seq LIMIT ?", inbox, now, limit)
+        return self.where("state = 'held' AND inbox = ? AND due_at <= ? ORDER BY seq LIMIT ?", inbox, now, limit)
+
+    def maker(self, size: int, sha256: Callable[[], str]) -> Job | None:
+        """The oldest job that brought this very content from the service.
+
+        None also where that is the content it was given: who gets back what he sent, such as from the sandbox, has
+        no restored file, and a copy of the recording is just that.
+
+        Args:
+            size: of the content, in bytes.
+            sha256: tells its hash; only asked where the size allows it.
+        """
+        if self._db.row("SELECT 1 FROM made WHERE size = ?", size) is None:
+            return None
+        found = self.where("id IN (SELECT job FROM made WHERE size = ? AND sha256 = ?) AND sha256 IS NOT ? "
+                           "ORDER BY seq LIMIT 1", size, mine := sha256(), mine)
+        return found[0] if found else None
+
+    def newest(self, states: Collection[State] | None = None, inbox: str | None = None, limit: int | None = None, *,
+             reasons: Collection[str] = (), since: float = 0.0, original: str | None = None) -> list[Job]:
+        """Jobs, newest first.
+
+        Args:
+            states: only in one of these.
+            inbox: only in this one.
+            limit: no more of them.
+            reasons: only for one of these reasons, by code.
+            since: seconds since the epoch; only those whose row changed then or later.
+            original: only where this became of the original.
+        """
+        where, values = ["1"], list[Any]()
+        if states is not None:
+            where.append(f"state IN ({', '.join('?' * len(states))})")
+            values += sorted(states)
+        if inbox is not None:
+            where.append("inbox = ?")
+            values.append(inbox)
+        if reasons:
+            where.append(f"json_extract(because, '$.code') IN ({', '.join('?' * len(reasons))})")
+            values += sorted(reasons)
+        if since:
+            where.append("updated_at >= ?")
+            values.append(since)
+        if original is not None:
+            where.append("original = ?")
+            values.append(original)
+        query = f"SELECT {_ALL} FROM jobs WHERE {' AND '.join(where)} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - placeholders only
+        return [to_job(row) for row in self._db.rows(query, *values, -1 if limit is None else limit)]

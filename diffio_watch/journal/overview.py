@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from diffio_watch.job import OPEN, Job, State
-from diffio_watch.journal.restore import Learning
-from diffio_watch.journal.rows import COLUMNS, to_job
+from diffio_watch.journal.connection import Connection
+from diffio_watch.journal.jobs import Jobs
+from diffio_watch.journal.rows import COLUMNS
 from diffio_watch.reasons import still_empty
 
 _COLUMNS: Final = ", ".join(COLUMNS)
@@ -43,44 +43,12 @@ class Group:
     newest: Job
 
 
-class Overview(Learning):
+class Overview:
     """Questions of those who look on."""
 
-    def jobs(self, states: Collection[State] | None = None, inbox: str | None = None, limit: int | None = None, *,
-             reasons: Collection[str] = (), since: float = 0.0, original: str | None = None) -> list[Job]:
-        """Jobs, newest first.
-
-        Args:
-            states: only in one of these.
-            inbox: only in this one.
-            limit: no more of them.
-            reasons: only for one of these reasons, by code.
-            since: seconds since the epoch; only those whose row changed then or later.
-            original: only where this became of the original.
-        """
-        where, values = ["1"], list[Any]()
-        if states is not None:
-            where.append(f"state IN ({', '.join('?' * len(states))})")
-            values += sorted(states)
-        if inbox is not None:
-            where.append("inbox = ?")
-            values.append(inbox)
-        if reasons:
-            where.append(f"json_extract(because, '$.code') IN ({', '.join('?' * len(reasons))})")
-            values += sorted(reasons)
-        if since:
-            where.append("updated_at >= ?")
-            values.append(since)
-        if original is not None:
-            where.append("original = ?")
-            values.append(original)
-        query = f"SELECT {_COLUMNS} FROM jobs WHERE {' AND '.join(where)} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - placeholders only
-        return [to_job(row) for row in self._all(query, *values, -1 if limit is None else limit)]
-
-    def oldest_open(self) -> float | None:
-        """When the oldest open job was detected."""
-        row = self._one(f"SELECT min(detected_at) AS at FROM jobs WHERE state IN ({_OPEN})")  # noqa: S608 - our states
-        return None if row is None else row["at"]
+    def __init__(self, db: Connection, jobs: Jobs) -> None:
+        self._db = db
+        self._jobs = jobs
 
     def failures(self, since: float = 0.0, limit: int | None = None) -> list[Job]:
         """Failed jobs that nothing newer at their path has made good, newest first.
@@ -89,27 +57,28 @@ class Overview(Learning):
             since: seconds since the epoch; only those that failed then or later.
             limit: no more of them.
         """
-        return self._jobs(f"state = 'failed' AND updated_at >= ? AND {_UNMENDED} ORDER BY seq DESC LIMIT ?",
-                          since, self.clock.now(), -1 if limit is None else limit, index="jobs_state")
+        return self._jobs.where(f"state = 'failed' AND updated_at >= ? AND {_UNMENDED} ORDER BY seq DESC LIMIT ?",
+                          since, self._db.clock.now(), -1 if limit is None else limit, index="jobs_state")
 
     def groups(self) -> list[Group]:
         """What is held, has failed and was not made good, or waits with a reason, by inbox, state and reason."""
-        rows = self._all(
+        rows = self._db.rows(
             "SELECT inbox, state, coalesce(json_extract(because, '$.code'), '') AS code, count(*) AS n, "  # noqa: S608 - our own states
             f"max(seq) AS newest FROM jobs INDEXED BY jobs_state WHERE state IN ('held', 'failed', {_OPEN}) "
             f"AND (state = 'held' OR (state = 'failed' AND {_UNMENDED}) OR because IS NOT NULL AND state != 'failed') "
-            "GROUP BY inbox, state, code ORDER BY inbox, newest DESC", self.clock.now())
+            "GROUP BY inbox, state, code ORDER BY inbox, newest DESC", self._db.clock.now())
         return [Group(row["inbox"], State(row["state"]), row["code"], row["n"], job)
-                for row in rows for job in self._jobs("seq = ?", row["newest"])]
+                for row in rows for job in self._jobs.where("seq = ?", row["newest"])]
 
     def still_empty(self) -> list[Job]:
         """Jobs of empty files that may yet be filled: they failed, and are not told before that is due."""
-        return [job for job in self._jobs("state = 'failed' AND error_file = 0 AND due_at > ? "
+        return [job for job in self._jobs.where("state = 'failed' AND error_file = 0 AND due_at > ? "
                                           "AND json_extract(because, '$.code') = 'empty' ORDER BY seq",
-                                          self.clock.now(), index="jobs_state") if still_empty(job, self.clock.now())]
+                                          self._db.clock.now(), index="jobs_state")
+                if still_empty(job, self._db.clock.now())]
 
     def stuck_originals(self) -> dict[str, int]:
         """By inbox, how many originals of delivered jobs can't go where they should."""
-        rows = self._all("SELECT inbox, count(*) AS n FROM jobs INDEXED BY jobs_original "
+        rows = self._db.rows("SELECT inbox, count(*) AS n FROM jobs INDEXED BY jobs_original "
                          "WHERE original IN ('pending', 'stuck') AND original = 'stuck' GROUP BY inbox")
         return {row["inbox"]: row["n"] for row in rows}

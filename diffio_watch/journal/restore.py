@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Final
 
 from diffio_watch.job import Job
-from diffio_watch.journal.account import Account
+from diffio_watch.journal.connection import Connection
 from diffio_watch.journal.files import STAND
+from diffio_watch.journal.jobs import Jobs
 from diffio_watch.journal.rows import COLUMNS, job_row
 
 REBUILDING: Final = "rebuilding"  # in the meta of a journal whose rebuild is not through
@@ -16,8 +17,12 @@ REBUILDING: Final = "rebuilding"  # in the meta of a journal whose rebuild is no
 _SET: Final = ", ".join(f"{name} = :{name}" for name in COLUMNS)
 
 
-class Learning(Account):
+class Restore:
     """What only a rebuild may do, while no daemon works with the journal."""
+
+    def __init__(self, db: Connection, jobs: Jobs) -> None:
+        self._db = db
+        self._jobs = jobs
 
     def learn(self, job: Job, detail: str) -> Job:
         """Put a whole row, past the table of transitions: new, or in place of the row with its id.
@@ -28,33 +33,33 @@ class Learning(Account):
         Returns:
             The job as it now stands.
         """
-        with self.transaction() as db:
-            job = self._give_way(replace(job, version=job.version + 1, updated_at=self.clock.now()))
+        with self._db.transaction() as db:
+            job = self._give_way(replace(job, version=job.version + 1, updated_at=self._db.clock.now()))
             known = db.execute(f"UPDATE jobs SET {_SET} WHERE id = :id", job_row(job)).rowcount  # noqa: S608 - our own column names
             if known:
                 db.execute("DELETE FROM names WHERE job = ?", (job.id,))
-                self._note(db, job, detail)
+                self._jobs.note(db, job, detail)
             else:
-                self.add([job], detail)
+                self._jobs.add([job], detail)
         return job
 
     def _give_way(self, job: Job) -> Job:
-        there = [one for one in self.jobs_at(job.inbox, job.path) if one.id != job.id and one.sha256 == job.sha256]
+        there = [one for one in self._jobs.at(job.inbox, job.path) if one.id != job.id and one.sha256 == job.sha256]
         if job.sha256 is None or all(one.run != job.run for one in there):
             return job
         for one in there:
             if one.run == job.run and not one.paid:
-                self.commit(one, sha256=None)
+                self._jobs.commit(one, sha256=None)
                 return job
         return replace(job, run=max(one.run for one in there) + 1)
 
     def doubt(self, inbox: str) -> None:
         """What was not paid for in an inbox, as far as this journal knows, may have been: a person has to say."""
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             db.execute("UPDATE jobs SET unproven = 1, version = version + 1 "
                        "WHERE inbox = ? AND intent_at IS NULL AND unproven = 0", (inbox,))
 
     def stand(self, job: Job, *, size: int, mtime_ns: int, inode: int | None) -> None:
         """This is the job of the file that stands at its path now."""
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             db.execute(STAND, (job.inbox, os.fsencode(job.path), size, mtime_ns, inode, job.id, False))

@@ -169,7 +169,7 @@ class Chores:
 
     def _working(self, job_id: str) -> bool:
         """Whether a job may still need what lies under its hidden names."""
-        job = self._tools.journal.job(job_id)
+        job = self._tools.journal.jobs.get(job_id)
         return job is not None and (job.state in OPEN | {State.HELD} or job.original in {"pending", "stuck"})
 
     def _scope(self, folder: str) -> str:
@@ -185,7 +185,7 @@ class Chores:
     def _originals(self, now: float) -> None:
         """What is delivered goes where the settings say, once the delivery is committed."""
         stopped = self._halts.all().get(self._scope("archive"))
-        pending = self._tools.journal.pending_originals
+        pending = self._tools.journal.chores.pending_originals
         # an archive that is not there keeps no original from being deleted
         ways: tuple[Literal["delete", "archive"], ...] = ("delete", "archive")
         for job in [job for one in ways for job in pending(self._inbox.name, now, way=one)]:
@@ -208,7 +208,7 @@ class Chores:
 
     def _explain(self, job: Job, detail: str) -> None:
         """Put a reason into a job's history, unless it is the last word there."""
-        told = self._tools.journal.history(job.id)
+        told = self._tools.journal.jobs.history(job.id)
         if not told or told[-1].detail != detail:
             self._commit(job, detail=detail)
 
@@ -228,18 +228,18 @@ class Chores:
 
     def _strand(self) -> None:
         """What waits for a file that stands nowhere any more ends as if it had gone just now."""
-        for job in self._tools.journal.stranded(self._inbox.name):
+        for job in self._tools.journal.jobs.stranded(self._inbox.name):
             self._commit(job, state=State.CANCELLED, because=because("vanished"))
 
     def _release(self, now: float) -> None:
         """A new day has begun for what was held by the day's limit."""
-        for job in self._tools.journal.held_until(self._inbox.name, now):
+        for job in self._tools.journal.jobs.held_until(self._inbox.name, now):
             self._commit(job, state=way(job), because=None, due_at=now, detail="the day is over")
 
     def _commit(self, job: Job, *, detail: str = "", **changes: Any) -> bool:
         """Whether the job was still as it had been read."""
         try:
-            self._tools.journal.commit(job, detail=detail, **changes)
+            self._tools.journal.jobs.commit(job, detail=detail, **changes)
         except Stale:
             self._tools.log.debug("chore.overtaken", **about(job))
             return False

@@ -38,18 +38,18 @@ def serve(journal: Journal, config: Config, now: float) -> list[tuple[Request, A
         JournalError: the journal refuses; what could not be recorded did not happen.
     """
     served = []
-    for request in journal.open_requests():
+    for request in journal.requests.unanswered():
         try:
             with journal.transaction():
                 answer = apply(journal, config, request, now)
                 if request.who:
-                    journal.remark(answer.jobs, f"{request.command}: asked by {request.who}")
-                journal.answer(request.id, answer)
+                    journal.jobs.remark(answer.jobs, f"{request.command}: asked by {request.who}")
+                journal.requests.answer(request.id, answer)
         except JournalError:
             raise
         except Exception as error:  # noqa: BLE001 - a request that trips this program must not end it at every start
             answer = Answer(1, (f"An error of this program: {type(error).__name__}: {error}.",))
-            journal.answer(request.id, answer)
+            journal.requests.answer(request.id, answer)
         served.append((request, answer))
     return served
 
@@ -72,21 +72,21 @@ def apply(journal: Journal, config: Config, request: Request, now: float) -> Ans
 def _retry(journal: Journal, config: Config, args: dict[str, Any], now: float) -> Answer:
     if args.get("fresh"):
         return _fresh(journal, config, args, now)
-    halts = journal.halts()
+    halts = journal.halts.all()
 
     def rule(job: Job) -> Ruling:
         inbox, stop = _inbox(config, job.inbox), halts.get(f"inbox:{job.inbox}:model")
         ruling = commands.retry(
             job, now, as_is=bool(args.get("as_is")), missing=args.get("missing", {}).get(job.id, ()),
             settings=inbox.settings() if inbox else None, stop=stop.because.code if stop else None)
-        lost = ruling.changes.get("state") is State.QUEUED and journal.stands(job) is None
+        lost = ruling.changes.get("state") is State.QUEUED and journal.files.stands(job) is None
         return Ruling(_NO_FILE, done=False) if lost else ruling
 
     return _each(journal, _named(journal, args), rule)
 
 
 def _fresh(journal: Journal, config: Config, args: dict[str, Any], now: float) -> Answer:
-    halts = journal.halts()
+    halts = journal.halts.all()
     told, made = [], []
     for job in _named(journal, args):
         newer = _newer(journal, job)
@@ -105,19 +105,19 @@ def _fresh(journal: Journal, config: Config, args: dict[str, Any], now: float) -
             told.append((job, Ruling(refusal, done=False)))
             continue
         inbox = _inbox(config, job.inbox)
-        runs = [one.run for one in journal.jobs_at(job.inbox, job.path) if one.sha256 == job.sha256]
+        runs = [one.run for one in journal.jobs.at(job.inbox, job.path) if one.sha256 == job.sha256]
         again = commands.fresh(job, _settings(job, inbox, args.get("model")), run=max(runs, default=job.run) + 1,
                               priority=inbox.priority if inbox else job.priority, base_url=config.api.base_url, now=now)
-        standing = journal.stands(job)
+        standing = journal.files.stands(job)
         if again.state is State.QUEUED and standing is None:
             told.append((job, Ruling(_NO_FILE, done=False)))
             continue
         if job.state in OPEN or job.state is State.HELD:
-            journal.commit(job, detail=f"replaced by run {again.run}", state=State.CANCELLED,
+            journal.jobs.commit(job, detail=f"replaced by run {again.run}", state=State.CANCELLED,
                            because=because("discarded", job=job.id), due_at=None)
-        journal.add([again], f"a person asked for a new generation with {again.settings.model}")
+        journal.jobs.add([again], f"a person asked for a new generation with {again.settings.model}")
         if standing is not None and (standing.job_id == job.id or standing.sha256 == job.sha256 is not None):
-            journal.take_over(again)
+            journal.files.take_over(again)
         made.append(again.id)
         told.append((job, Ruling(f"gets a new generation with {again.settings.model}: job {again.id}, run "
                                  f"{again.run}.")))
@@ -126,7 +126,7 @@ def _fresh(journal: Journal, config: Config, args: dict[str, Any], now: float) -
 
 def _newer(journal: Journal, job: Job) -> Job | None:
     """The newest of the further generations that were asked for of a job's content since."""
-    runs = [one for one in journal.jobs_at(job.inbox, job.path) if one.sha256 == job.sha256 and one.run > job.run]
+    runs = [one for one in journal.jobs.at(job.inbox, job.path) if one.sha256 == job.sha256 and one.run > job.run]
     return max(runs, key=lambda one: one.run, default=None)
 
 
@@ -140,18 +140,18 @@ def _cancel(journal: Journal, _: Config, args: dict[str, Any], now: float) -> An
     jobs = _named(journal, args)
     answer = _each(journal, jobs, lambda job: commands.cancel(job, discard=bool(args.get("discard"))))
     _decide_drops(journal, jobs)
-    journal.bring_forward(_WAIT_FOR_OTHERS, now)
+    journal.jobs.bring_forward(_WAIT_FOR_OTHERS, now)
     return answer
 
 
 def _approve(journal: Journal, _: Config, args: dict[str, Any], now: float) -> Answer:
-    jobs = (journal.jobs({State.HELD}, args.get("inbox")) if args.get("all") or args.get("inbox")
+    jobs = (journal.jobs.newest({State.HELD}, args.get("inbox")) if args.get("all") or args.get("inbox")
             else _named(journal, args))
     if not jobs:
         return Answer(0, ("Nothing is held.",))
     answer = _each(journal, jobs, lambda job: commands.approve(job, now))
     _decide_drops(journal, jobs)
-    journal.bring_forward(_WAIT_FOR_OTHERS, now)
+    journal.jobs.bring_forward(_WAIT_FOR_OTHERS, now)
     return answer
 
 
@@ -159,7 +159,7 @@ def _decide_drops(journal: Journal, jobs: Sequence[Job]) -> None:
     """End the drops of which these jobs, as they were before a person decided about them, were the last held files."""
     for inbox in {job.inbox for job in jobs if job.state is State.HELD and job.because is not None
                   and job.because.code == "drop_size"}:
-        journal.decide_drop(inbox)
+        journal.files.decide_drop(inbox)
 
 
 def _bump(journal: Journal, _: Config, args: dict[str, Any], now: float) -> Answer:
@@ -170,24 +170,24 @@ def _pause(journal: Journal, config: Config, args: dict[str, Any], _: float) -> 
     name = args.get("inbox")
     if name is not None and _inbox(config, name) is None:
         return _unknown(config, name)
-    journal.pause(name or "*")
+    journal.halts.pause(name or "*")
     again = f"diffio-watch resume {name}" if name else "diffio-watch resume"
     return Answer(0, (f"Paused: {name or 'every inbox'}. What is paid for is still fetched; `{again}` goes on.",))
 
 
 def _resume(journal: Journal, config: Config, args: dict[str, Any], now: float) -> Answer:
-    name, pauses = args.get("inbox"), journal.pauses()
+    name, pauses = args.get("inbox"), journal.halts.pauses()
     if name is not None and _inbox(config, name) is None and name not in pauses:
         return _unknown(config, name)
     if name is not None and "*" in pauses:
         return Answer(1, ("Everything is paused: `diffio-watch resume` without a name goes on.",))
-    journal.resume(name or "*")
+    journal.halts.resume(name or "*")
     whose = name or "every inbox"
-    halts = [halt for halt in journal.halts().values()
+    halts = [halt for halt in journal.halts.all().values()
              if name is None or not halt.scope.startswith("inbox:") or halt.scope.split(":")[1] == name]
     for halt in halts:
-        journal.set_halt(replace(halt, next_check_at=now))
-    journal.bring_forward(_PARKED, now)
+        journal.halts.set(replace(halt, next_check_at=now))
+    journal.jobs.bring_forward(_PARKED, now)
     if not halts:
         return Answer(0, (f"Goes on: {whose}.",))
     # what the halt says is from when it began; whether it is still so is only asked now
@@ -200,7 +200,7 @@ def _resume(journal: Journal, config: Config, args: dict[str, Any], now: float) 
 def _adopt(journal: Journal, _: Config, args: dict[str, Any], __: float) -> Answer:
     """Remember folders whose markers the command has just taken over: a hung share must not hang the daemon."""
     for facts in args.get("folders", []):
-        journal.set_folder(FolderMemory(**facts))
+        journal.folders.set(FolderMemory(**facts))
     return Answer(0)
 
 
@@ -209,8 +209,8 @@ def _each(journal: Journal, jobs: Sequence[Job], rule: Callable[[Job], Ruling]) 
     for job in jobs:
         ruling = rule(job)
         if ruling.changes:
-            free = not any(journal.reserved(job.inbox, key, job.id) for key in ruling.reserve)
-            journal.commit(job, detail=ruling.detail, reserve=ruling.reserve if free else (), **ruling.changes)
+            free = not any(journal.jobs.reserved(job.inbox, key, job.id) for key in ruling.reserve)
+            journal.jobs.commit(job, detail=ruling.detail, reserve=ruling.reserve if free else (), **ruling.changes)
         told.append((job, ruling))
     return _sum(told, [job.id for job, ruling in told if ruling.changes])
 
@@ -233,7 +233,7 @@ def label(job: Job) -> str:
 
 def _named(journal: Journal, args: dict[str, Any]) -> list[Job]:
     """The jobs of a request; those that a request names and the journal has not are passed over."""
-    return [job for name in dict.fromkeys(args.get("jobs", [])) if (job := journal.job(name)) is not None]
+    return [job for name in dict.fromkeys(args.get("jobs", [])) if (job := journal.jobs.get(name)) is not None]
 
 
 def _inbox(config: Config, name: str) -> Inbox | None:

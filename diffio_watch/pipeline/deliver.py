@@ -98,7 +98,7 @@ def _nothing_had(job: Job, tools: Tools) -> Outcome:
         return go("falls back to the sound", outputs=(*job.outputs, Output("audio")), number=None,
                   notes=(*job.notes, note), due_at=tools.clock.now())
     if job.duplicate_of is not None and not job.paid:  # it goes back to having nothing of its own
-        earlier = tools.journal.job(job.duplicate_of)
+        earlier = tools.journal.jobs.get(job.duplicate_of)
         held = hold(job, "duplicate_gone", other=show(earlier.path) if earlier else "an unknown file")
         return Outcome({**held.changes, "base_url": None, "key_print": None, "project_id": None, "generation_id": None,
                         "model_key": None, "completed_at": None, "replayed": False, "outputs": (), "number": None},
@@ -114,7 +114,7 @@ def _reserve(job: Job, tools: Tools) -> Outcome:
     with tools.files.call(job.inbox):
         form = tools.outbox(job).form_for(job, wanted, folder=False)
         plan = tools.outbox(job).number_for(replace(job, form=form), wanted,
-                                            lambda name: tools.journal.reserved(job.inbox, name, job.id))
+                                            lambda name: tools.journal.jobs.reserved(job.inbox, name, job.id))
     outputs = tuple(replace(output, path=plan.paths.get(output.type)) for output in job.outputs)
     notes = tuple(note for note in job.notes if note != _CHANGED_NAMES) + (() if form == "plain" else (_CHANGED_NAMES,))
     return go(outputs=outputs, number=plan.number, form=form, notes=notes, reserve=plan.keys, due_at=tools.clock.now(),
@@ -234,10 +234,10 @@ def told_in(job: Job, other: Job) -> str:
 def _duplicate(job: Job, tools: Tools) -> Outcome:
     """A copy: its sidecar points to the earlier outputs; where those are gone they are fetched again, for nothing."""
     now = tools.clock.now()
-    made_by = tools.journal.maker(job.size, lambda: job.sha256 or "")
+    made_by = tools.journal.jobs.maker(job.size, lambda: job.sha256 or "")
     if made_by is not None:
         return _skip(job, made_by, "own_output", tools)
-    earlier = tools.journal.job(job.duplicate_of or "")
+    earlier = tools.journal.jobs.get(job.duplicate_of or "")
     if earlier is None or earlier.generation_id is None:
         return hold(job, "duplicate_gone", other=show(earlier.path) if earlier else "an unknown file")
     published = [output for output in earlier.outputs if output.state == "published"]

@@ -60,7 +60,7 @@ class Dispatcher:
         now = tools.clock.now()
         forget(tools)
         halts.tidy([inbox.name for inbox in tools.config.inboxes], now, self._under_way)
-        tools.journal.pull_in(now + LONGEST_PAUSE, guard.midnight(now, 1))
+        tools.journal.jobs.pull_in(now + LONGEST_PAUSE, guard.midnight(now, 1))
 
     def wake(self) -> None:
         """Something may be due sooner than it was."""
@@ -128,7 +128,7 @@ class Dispatcher:
         self._wake.clear()
         self._tidy(now)
         self.give_out(now)
-        due = self._tools.journal.next_due(now)
+        due = self._tools.journal.jobs.next_due(now)
         self._wake.wait(min(_LONGEST, max(0.01, due - now)) if due is not None else _LONGEST)
 
     def _tidy(self, now: float) -> None:
@@ -169,14 +169,15 @@ class Dispatcher:
         room = self._tools.config.limits.in_flight - self._under_way(IN_FLIGHT, parks=PARKS_OUT)
         for pool in self.pools:
             if State.QUEUED in pool.states and 0 < room <= pool.size:  # some may be let in just now
-                let_in = [self._tools.journal.job(job_id) for job_id in list(pool.busy)]
+                let_in = [self._tools.journal.jobs.get(job_id) for job_id in list(pool.busy)]
                 room -= sum(1 for job in let_in if job is not None and job.state is State.QUEUED)
         return room
 
     def _under_way(self, states: Collection[State] = OPEN, parks: int | None = None) -> int:
         """Jobs in these states, of the inboxes and the service in force."""
         config = self._tools.config
-        return self._tools.journal.under_way(states, [inbox.name for inbox in config.inboxes], self._tools.base_url,
+        return self._tools.journal.totals.under_way(states, [inbox.name for inbox in config.inboxes],
+                                                    self._tools.base_url,
                                              parks=parks)
 
     def _choose(self, pool: Pool, now: float, room: int) -> Job | None:
@@ -212,7 +213,8 @@ class Dispatcher:
                 continue
             # what may not begin to spend must not hide what is bought
             bought = paid or self._halts.blocked(inbox, state, paid=False) is not None
-            for job in self._tools.journal.due({state}, inbox, now, len(pool.busy) + len(pool.lost) + 1, paid=bought):
+            for job in self._tools.journal.jobs.due({state}, inbox, now, len(pool.busy) + len(pool.lost) + 1,
+                                                    paid=bought):
                 if job.id not in pool.busy and job.id not in pool.lost and self._halts.blocks(job) is None:
                     return job
         return None

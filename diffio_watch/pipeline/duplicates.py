@@ -43,7 +43,7 @@ def unproven(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | Non
 
 
 def _knows_as_bought(tools: Tools, job_id: str) -> bool:
-    job = tools.journal.job(job_id)
+    job = tools.journal.jobs.get(job_id)
     return job is not None and (job.paid or job.generation_id is not None
                                 or job.state in {State.DELIVERED, State.SKIPPED})
 
@@ -52,7 +52,7 @@ def own(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
     """What this program made itself is never bought, by whatever way and under whatever name it comes back."""
     if job.run > 1:
         return None  # a person asked for it
-    made_by = tools.journal.maker(job.size, lambda: job.sha256 or sha256())
+    made_by = tools.journal.jobs.maker(job.size, lambda: job.sha256 or sha256())
     if made_by is None:
         return None
     return go(f"it is the restored {show(made_by.path)}", state=State.DOWNLOADING, duplicate_of=made_by.id,
@@ -67,7 +67,7 @@ def twin(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
     if job.run > 1:
         return None  # a person asked for another generation of this content
     mine = job.sha256
-    for other in tools.journal.twins(job):
+    for other in tools.journal.jobs.twins(job):
         here = other.path == job.path
         if job.settings.duplicates == "process" and not here:
             continue
@@ -94,7 +94,7 @@ def _may_be_bought(job: Job) -> bool:
 
 def _here(other: Job, tools: Tools) -> Outcome:
     """The content that this path had before is back: it is the older job's, with all it has."""
-    tools.journal.wish(other.id)
+    tools.journal.jobs.wish(other.id)
     return Outcome({"state": State.SKIPPED, "because": because("duplicate", other=show(other.path)),
                     "duplicate_of": other.id, "due_at": None}, rest=True)
 
@@ -143,7 +143,7 @@ def copy(job: Job, tools: Tools, sha256: Callable[[], str]) -> Outcome | None:
     """A copy that a person has looked at anew is fetched from what was bought, whatever became of the earlier job."""
     if job.duplicate_of is None or job.run > 1:
         return None
-    earlier = tools.journal.job(job.duplicate_of)
+    earlier = tools.journal.jobs.get(job.duplicate_of)
     mine = job.sha256 or sha256()
     if earlier is not None and (not _knows_as_bought(tools, earlier.id) or earlier.sha256 not in {None, mine}):
         return None  # nothing was bought after all, or it is another content by now

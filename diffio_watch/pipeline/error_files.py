@@ -58,8 +58,8 @@ class Notices:
             JournalTrouble: the journal can't be relied on any more.
         """
         waiting = set(self._aside.waiting(now))
-        old = self._journal.old_notices(self._inbox)
-        due = self._journal.notices_due(self._inbox, now, without=waiting)
+        old = self._journal.chores.old_notices(self._inbox)
+        due = self._journal.chores.notices_due(self._inbox, now, without=waiting)
         drop = [job for job in due if _of_drop(job)]
         if (drop or old or self._drop_due) and _DROP not in waiting:
             self._drop_due = True
@@ -70,7 +70,7 @@ class Notices:
         for job in due:
             if not _of_drop(job):
                 self._one(job.id, job.path, lambda job=job: self._notice(job), now)  # type: ignore[misc]  # bound now, for the loop goes on
-        for job in self._journal.notices_stale(self._inbox, without=waiting):
+        for job in self._journal.chores.notices_stale(self._inbox, without=waiting):
             self._one(job.id, job.path, lambda job=job: self._clear(job), now)  # type: ignore[misc]  # bound now, for the loop goes on
         if now >= self._look_at_unread:
             self._look_at_unread = now + _UNREAD_EVERY
@@ -78,9 +78,9 @@ class Notices:
 
     def _tell_unread(self, now: float, waiting: Collection[str]) -> None:
         """Files without a job that can't be read for long; one that can be by now is missed twice before it counts."""
-        unread = {entry.path: entry for entry in self._journal.settling_in(self._inbox)
+        unread = {entry.path: entry for entry in self._journal.inboxes.settling_in(self._inbox)
                   if entry.because.code in _UNREAD and now - entry.since >= _UNREAD_FOR}
-        told = self._journal.unread_notices(self._inbox)
+        told = self._journal.chores.unread_notices(self._inbox)
         for path, entry in unread.items():
             if path not in told and (key := f"unread {path}") not in waiting:
                 self._one(key, path, lambda entry=entry: self._write_unread(entry), now)  # type: ignore[misc]  # bound now, for the loop goes on
@@ -91,13 +91,13 @@ class Notices:
 
     def _write_unread(self, entry: SettlingEntry) -> None:
         facts = (0, 0) if entry.still is None else (entry.still.size, entry.still.mtime_ns)
-        self._journal.note_unread(self._inbox, entry.path)
+        self._journal.chores.note_unread(self._inbox, entry.path)
         if not self._outbox.write_unread(entry.path, entry.because, self._settings, (*facts, entry.since)):
             self._log.warning("outbox.error_file_name_taken", inbox=self._inbox, path=entry.path)
 
     def _clear_unread(self, path: str) -> None:
         self._outbox.clear_unread(path)
-        self._journal.forget_unread(self._inbox, path)
+        self._journal.chores.forget_unread(self._inbox, path)
 
     def _one(self, key: str, path: str, chore: Callable[[], None], now: float) -> None:
         """One file of many: trouble with it keeps no other from its turn."""
@@ -117,7 +117,7 @@ class Notices:
 
     def _forget(self, path: str) -> None:
         self._outbox.clear_error(path)
-        self._journal.forget_old_notice(self._inbox, path)
+        self._journal.chores.forget_old_notice(self._inbox, path)
 
     def _clear(self, job: Job) -> None:
         self._outbox.clear_error(job.path)
@@ -134,7 +134,7 @@ class Notices:
 
     def _tell_drop(self, fresh: Sequence[Job]) -> None:
         """Bring the one file of all that is held as a drop up to date."""
-        held, oldest = self._journal.held_drop(self._inbox)
+        held, oldest = self._journal.chores.held_drop(self._inbox)
         if oldest is None:
             self._outbox.clear_drop()
         elif not self._outbox.write_drop(oldest, held):
@@ -147,7 +147,7 @@ class Notices:
     def _commit(self, job: Job, **changes: Any) -> bool:
         """Whether the job was still as it had been read."""
         try:
-            self._journal.commit(job, **changes)
+            self._journal.jobs.commit(job, **changes)
         except Stale:
             self._log.debug("chore.overtaken", **about(job))
             return False

@@ -112,7 +112,7 @@ def strangers(tools: Tools, listed: list[GenerationSummary]) -> list[GenerationS
     Only this program made anything in that project, so they are its own, whatever the clocks say: the host's may have
     been days ahead when the intent was dated.
     """
-    unknown = [one for one in listed if not tools.journal.knows_generation(one.generation_id)]
+    unknown = [one for one in listed if not tools.journal.jobs.knows_generation(one.generation_id)]
     return sorted(unknown, key=lambda one: one.created_at or 0.0, reverse=True)
 
 

@@ -24,7 +24,7 @@ def midnight(now: float, days: int = 0) -> float:
 
 def spent_today(journal: Journal, now: float) -> tuple[int, float]:
     """Generations bought on the host's local calendar day, and their minutes."""
-    return journal.spent_between(midnight(now), midnight(now, 1))
+    return journal.totals.spent_between(midnight(now), midnight(now, 1))
 
 
 def told_length(job: Job) -> float | None:

@@ -50,16 +50,16 @@ class Halts:
         self._health = Health()
         self.suspects = Suspects()
         self._count: Callable[[], int] = lambda: 0  # how many jobs are under way
-        self._halts: Mapping[str, Halt] = journal.halts()
-        self._pauses: Mapping[str, float] = journal.pauses()
+        self._halts: Mapping[str, Halt] = journal.halts.all()
+        self._pauses: Mapping[str, float] = journal.halts.pauses()
         self._parked: set[str] = set()  # origins that jobs are parked for
         self._current = threading.local()
 
     def reload(self) -> None:
         """Read the journal again, after a person's request changed it."""
         with self._journal.alone():
-            self._halts = self._journal.halts()
-            self._pauses = self._journal.pauses()
+            self._halts = self._journal.halts.all()
+            self._pauses = self._journal.halts.pauses()
 
     def all(self) -> dict[str, Halt]:
         """The halts by scope."""
@@ -105,7 +105,7 @@ class Halts:
             known = self._halts.get(scope)
             if known is None or (codes is not None and known.because.code not in codes):
                 return False
-            self._journal.clear_halt(scope)
+            self._journal.halts.clear(scope)
             self._halts = {other: halt for other, halt in self._halts.items() if other != scope}
         self.suspects.over(scope)
         self._log.warning("work.resumed", scope=scope, reason=known.because.code)
@@ -236,7 +236,7 @@ class Halts:
         if seen.ok and probed.startswith(f"origin:{seen.role}:") and self._shows_end(probed, seen.call):
             self.end(probed)  # perhaps another host now does what that one did
         if recovered or parked:
-            self._journal.bring_forward(ORIGIN_CODES, now, seen.origin, floor=0.0 if recovered else _FLOOR,
+            self._journal.jobs.bring_forward(ORIGIN_CODES, now, seen.origin, floor=0.0 if recovered else _FLOOR,
                                         but=self.suspects.owners(scope))
 
     def _shows_end(self, scope: str, call: str) -> bool:
@@ -246,12 +246,12 @@ class Halts:
 
     def _may_show(self, scope: str) -> int:
         """How many jobs there are that could fail at an origin, and not for a trouble of their own."""
-        own = [self._journal.job(one) for one in self.suspects.owners(scope)]
+        own = [self._journal.jobs.get(one) for one in self.suspects.owners(scope)]
         return self._count() - sum(one is not None and one.state in OPEN for one in own)
 
     def _keep(self, halt: Halt) -> None:
         with self._journal.alone():
-            self._journal.set_halt(halt)
+            self._journal.halts.set(halt)
             self._halts = {**self._halts, halt.scope: halt}
 
 

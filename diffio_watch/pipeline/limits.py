@@ -39,7 +39,7 @@ def waits_for(job: Job, journal: Journal, config: Config, now: float) -> Because
         return None
     limits = config.limits
     if job.state is State.QUEUED:
-        under_way = journal.under_way(IN_FLIGHT, names, config.api.base_url, parks=PARKS_OUT)
+        under_way = journal.totals.under_way(IN_FLIGHT, names, config.api.base_url, parks=PARKS_OUT)
         if under_way >= limits.in_flight:
             return because("turn", detail=f"`limits.in_flight` is {limits.in_flight}, and {under_way} files are "
                                           "being uploaded or restored")
@@ -52,7 +52,7 @@ def waits_for(job: Job, journal: Journal, config: Config, now: float) -> Because
         return None
     room = share = share_of(size, len(names))
     for state in states:
-        first = [one.id for one in journal.due({state}, job.inbox, now, room)] if room else []
+        first = [one.id for one in journal.jobs.due({state}, job.inbox, now, room)] if room else []
         if job.id in first:
             return None
         room -= len(first)

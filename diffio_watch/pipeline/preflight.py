@@ -26,7 +26,7 @@ def ready(job: Job, tools: Tools) -> Outcome:
     # the results of others that are bought come first
     beside = {name for name, other in tools.outboxes.items() if outbox.filesystem and
               other.filesystem == outbox.filesystem} | {job.inbox}
-    coming, spare = tools.journal.undelivered(beside, job.id), tools.config.limits.min_free
+    coming, spare = tools.journal.totals.undelivered(beside, job.id), tools.config.limits.min_free
     if free < job.size + coming + spare:
         parts = [f"the file has {size(job.size)}", *([f"{size(coming)} are bought and to come"] if coming else []),
                  f"`limits.min_free` is {size(spare)}"]

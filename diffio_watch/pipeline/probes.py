@@ -45,7 +45,7 @@ class Probes:
 
     def follow(self, before: Job, probe: Halt) -> None:
         """A probe that moved on and is not parked may not have come to what is stopped: it goes on as the next one."""
-        job = self._tools.journal.job(before.id)
+        job = self._tools.journal.jobs.get(before.id)
         if job is not None and job.state in OPEN and job.state is not before.state and job.because is None:
             self._halts.go_on(probe.scope, job.id)
 
@@ -104,7 +104,7 @@ class Probes:
                    if not halt.scope.startswith("inbox:") or halt.scope == f"inbox:{inbox.name}:model"]
         kept = [(inbox, paid) for inbox in inboxes for paid in (False, True)
                 if self._halts.blocked_by(halt, inbox, state, paid=paid)]
-        found = self._tools.journal.oldest(state, kept, self._held() + limit, self._tools.base_url)
+        found = self._tools.journal.jobs.oldest(state, kept, self._held() + limit, self._tools.base_url)
         return [job for job in found if not self._holds(job.id)]
 
     def _send(self, job: Job, halt: Halt) -> None:

@@ -52,7 +52,7 @@ class Listed:
         return f"Under its name the service lists {named}{more}."
 
     def _ask(self) -> dict[str, list[ProjectSummary]]:
-        self._known = {job.project_id for job in self._journal.jobs()}
+        self._known = {job.project_id for job in self._journal.jobs.newest()}
         by_name: dict[str, list[ProjectSummary]] = {}
         try:
             for one in self._projects():

@@ -74,7 +74,7 @@ class Wishes:
             OutboxGone: the outbox is not there.
             JournalTrouble: the journal can't be relied on any more.
         """
-        for job in self._journal.wishes(self._inbox, without=self._aside.waiting(now)):
+        for job in self._journal.jobs.wishes(self._inbox, without=self._aside.waiting(now)):
             self._tick()
             try:
                 self._look(job, now)
@@ -91,9 +91,10 @@ class Wishes:
         published = [output for output in job.outputs if output.state == "published"]
         missing = [output.type for output in published if not self._outbox.there(output, self._tick)]
         ruling = grant(job, now, missing)
-        free = not any(self._journal.reserved(job.inbox, key, job.id) for key in ruling.reserve)
+        free = not any(self._journal.jobs.reserved(job.inbox, key, job.id) for key in ruling.reserve)
         try:
-            self._journal.commit(job, detail=ruling.detail, reserve=ruling.reserve if free else (), **ruling.changes)
+            self._journal.jobs.commit(job, detail=ruling.detail, reserve=ruling.reserve if free else (),
+                                      **ruling.changes)
         except (Stale, NameReserved):
             return  # it is looked at anew
         if "state" in ruling.changes:

@@ -145,7 +145,7 @@ class Tools:
         now = self.clock.monotonic()
         if now - self._noted.get(job.id, 0.0) >= _NOTED_EVERY:
             self._noted[job.id] = now
-            self.journal.note_progress(job.id, percent)
+            self.journal.jobs.note_progress(job.id, percent)
 
     def forget(self, job: Job) -> None:
         """Drop what memory holds for a job that goes on without it."""

@@ -76,7 +76,7 @@ def uploading(job: Job, tools: Tools) -> Outcome:
     except api.SessionLost as lost:
         return _outlived(job, tools, lost, session.expires_at)
     except Changed:
-        if len(tools.journal.parts(job.id)) < _parts(job):  # else it may be complete, and nothing to abort
+        if len(tools.journal.jobs.parts(job.id)) < _parts(job):  # else it may be complete, and nothing to abort
             abort(job, tools, session)
         raise
 
@@ -118,7 +118,7 @@ def _send(job: Job, tools: Tools, session: Session) -> Outcome:
     """The parts in order, each confirmed in the journal before the next; then the whole."""
     assert job.upload_id is not None
     assert job.part_size is not None
-    confirmed = {part.number: part for part in tools.journal.parts(job.id)}
+    confirmed = {part.number: part for part in tools.journal.jobs.parts(job.id)}
     before = sum(part.size for part in confirmed.values())
     with tools.lane.sending(job, before) as meter, _original(job, tools, meter) as original:
         for number in range(1, _parts(job) + 1):
@@ -129,7 +129,7 @@ def _send(job: Job, tools: Tools, session: Session) -> Outcome:
                 etag = tools.storage.send_part(session, job.upload_id, number, body)
                 original.check()
                 confirmed[number] = Part(number, etag, body.size, body.sha256)
-                tools.journal.confirm_part(job, confirmed[number])
+                tools.journal.jobs.confirm_part(job, confirmed[number])
                 meter.at(offset + body.size)
                 slow = upload_rate.hopeless(job, meter, tools.clock.now(), tools.clock.monotonic(), session.expires_at,
                                      job.size - offset - body.size)
@@ -172,7 +172,7 @@ def _arrived(job: Job, tools: Tools, original: Original) -> Outcome:
     if twin is not None:  # an older job took this content meanwhile: what was uploaded is of no use
         return go("it may be a copy", **NO_PROJECT, state=State.QUEUED, sha256=sha256, due_at=now, progress=None)
     # of the same content at this place there may be jobs that never came to anything
-    runs = [one.run for one in tools.journal.jobs_at(job.inbox, job.path) if one.id != job.id and one.sha256 == sha256]
+    runs = [one.run for one in tools.journal.jobs.at(job.inbox, job.path) if one.id != job.id and one.sha256 == sha256]
     run = max(runs) + 1 if job.run in runs else job.run
     done = go(state=State.GENERATING, run=run, sha256=sha256, uploaded=True, uploaded_at=now, due_at=now, progress=None,
               outlived=0)
@@ -193,7 +193,7 @@ def abort(job: Job, tools: Tools, session: Session) -> None:
 def forget(tools: Tools) -> None:
     """At a start, before anything else: an upload that was complete when the program died needs its token no more."""
     for job_id in tools.sessions.jobs():
-        job = tools.journal.job(job_id)
+        job = tools.journal.jobs.get(job_id)
         if job is None or job.uploaded:
             tools.sessions.remove(job_id)
 
@@ -206,7 +206,7 @@ def release(tools: Tools, holds: Callable[[str], bool]) -> None:
         holds: whether a thread works on the job with this id.
     """
     for job_id in tools.sessions.jobs():
-        job = tools.journal.job(job_id)
+        job = tools.journal.jobs.get(job_id)
         session = tools.sessions.load(job_id)
         expired = session is not None and session.expires_at is not None \
             and session.expires_at + _CLOCK_SKEW <= tools.clock.now()

@@ -101,13 +101,13 @@ class Worker:
         if not outcome.changes:
             return outcome, job
         try:
-            return outcome, self._tools.journal.commit(job, detail=outcome.detail, reserve=outcome.reserve,
+            return outcome, self._tools.journal.jobs.commit(job, detail=outcome.detail, reserve=outcome.reserve,
                                                        **outcome.changes)
         except NameReserved:  # another job was quicker: the same step finds the next number
             return Outcome(), job
         except ValueError as error:  # a row that can't be is a bug, and must not end the work on all the others
             outcome = self._decide(error, job, tools)
-            return outcome, self._tools.journal.commit(job, detail=outcome.detail, **outcome.changes)
+            return outcome, self._tools.journal.jobs.commit(job, detail=outcome.detail, **outcome.changes)
 
     def _decide(self, error: Exception, job: Job, tools: Tools) -> Outcome:
         works, sees, fetches = None, True, True
@@ -167,7 +167,7 @@ def key_works(tools: Tools, but: str = "") -> bool:
         KeyMissing: there is no key.
     """
     mine = tools.key_print()
-    waiting = [job.generation_id for job in tools.journal.jobs({State.WAITING}, limit=5)
+    waiting = [job.generation_id for job in tools.journal.jobs.newest({State.WAITING}, limit=5)
                if job.id != but and job.key_print == mine and job.base_url == tools.base_url and job.generation_id]
     for generation in (*waiting[:1], NOBODYS):
         try:

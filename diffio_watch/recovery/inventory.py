@@ -86,9 +86,9 @@ class Inventory:
         self._outbox = Outbox(str(inbox.outbox), inbox=inbox.name, available=lambda: None)
         self._by_path: dict[str, dict[str, Job]] = {}
         self._restored: dict[str, Job] = {}  # by SHA-256
-        for job in reversed(journal.jobs(inbox=inbox.name)):
+        for job in reversed(journal.jobs.newest(inbox=inbox.name)):
             self._note(job)
-        self._standing = journal.known(inbox.name)
+        self._standing = journal.files.known(inbox.name)
         self.known = self.skipped = self.held = 0
         self.aside: list[tuple[str, str]] = []  # paths in the outbox, or of originals, and what is the matter there
 
@@ -145,7 +145,7 @@ class Inventory:
         earlier = self._restored.get(content.sha256 or "")
         waiting = same or next((job for job in self._here(path) if not _speaks(job) and job.run == 1), None)
         job = self._described(waiting, path, content)
-        made_by = self._journal.maker(content.seen.size, lambda: content.sha256 or "")
+        made_by = self._journal.jobs.maker(content.seen.size, lambda: content.sha256 or "")
         if made_by is not None and job.run == 1:
             self._skip(job, made_by, "own_output", content.seen)
         elif earlier is not None:
@@ -212,20 +212,20 @@ class Inventory:
                       duplicate_of=source)
         # the sidecar first: broken off here, the next rebuild learns the job from it
         try:
-            plan = self._outbox.number_for(job, {}, lambda key: self._journal.reserved(job.inbox, key, job.id))
+            plan = self._outbox.number_for(job, {}, lambda key: self._journal.jobs.reserved(job.inbox, key, job.id))
             job = replace(job, number=plan.number)
-            self._outbox.write_sidecar(job, self._journal.job(source) or replace(earlier, id=source))
+            self._outbox.write_sidecar(job, self._journal.jobs.get(source) or replace(earlier, id=source))
         except (DiskTrouble, NameTaken) as error:  # it is a copy all the same, and known as one
             job = replace(job, number=None)
             self.aside.append((job.path, f"the sidecar of a copy can't be written: {error}"))
-        self._stand(self._journal.learn(job, "a copy of what was restored before"), seen)
+        self._stand(self._journal.restore.learn(job, "a copy of what was restored before"), seen)
         self.skipped += 1
 
     def _fail(self, job: Job, content: _Content) -> None:
         """As intake would, but doubted: a person may have had it sent as it is."""
         reason = because(content.fault, job=job.id, detail=content.trouble)
         job = replace(job, state=State.FAILED, because=reason, due_at=self._journal.clock.now(), unproven=True)
-        self._stand(self._journal.learn(job, "found in the inbox by a rebuild"), content.seen)
+        self._stand(self._journal.restore.learn(job, "found in the inbox by a rebuild"), content.seen)
 
     def _hold(self, job: Job, content: _Content) -> None:
         if job.because is None or job.because.code != "unproven" or job.state is not State.HELD:
@@ -233,25 +233,25 @@ class Inventory:
             reason = because("unproven", job=job.id, detail=detail + self._about(job))
             job = replace(job, state=State.HELD, because=reason, error_file=False, unproven=True)
             self.held += 1
-        self._stand(self._journal.learn(job, "found in the inbox by a rebuild"), content.seen)
+        self._stand(self._journal.restore.learn(job, "found in the inbox by a rebuild"), content.seen)
 
     def _is(self, job: Job, path: str, seen: Seen, partial: str) -> None:
         """This file is that job's. Whatever else waits for a decision about it needs none any more."""
         inode = seen.inode or None
         if (job.size, job.mtime_ns, job.inode, job.partial) != (seen.size, seen.mtime_ns, inode, partial):
-            job = self._journal.commit(job, size=seen.size, mtime_ns=seen.mtime_ns, inode=inode, partial=partial)
+            job = self._journal.jobs.commit(job, size=seen.size, mtime_ns=seen.mtime_ns, inode=inode, partial=partial)
         for other in self._here(path):
             same = other.sha256 == job.sha256 if other.sha256 and job.sha256 else \
                 (other.size, other.mtime_ns) == (seen.size, seen.mtime_ns)
             if other.id != job.id and same and not _speaks(other):
-                self._journal.learn(replace(
+                self._journal.restore.learn(replace(
                     other, state=State.SKIPPED, because=because("duplicate", other=show(path), job=other.id),
                     duplicate_of=job.id, due_at=None, sha256=None), "its sidecar was found")
         self._stand(job, seen)
         self.known += 1
 
     def _stand(self, job: Job, seen: Seen) -> None:
-        self._journal.stand(job, size=seen.size, mtime_ns=seen.mtime_ns, inode=seen.inode or None)
+        self._journal.restore.stand(job, size=seen.size, mtime_ns=seen.mtime_ns, inode=seen.inode or None)
         self._note(job)
 
     def _note(self, job: Job) -> None:

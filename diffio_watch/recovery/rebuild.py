@@ -89,7 +89,7 @@ class _Rebuild:
         self._leave_to_others(list(markers.values()))
         ours = [one for one in markers.values() if one is not None and one.journal == self._journal.id]
         newest = max((one.counter for one in ours if one.counter < _TOO_HIGH), default=0)
-        old = any(one.counter > self._journal.folder_count(one.role, one.name) for one in ours)
+        old = any(one.counter > self._journal.folders.count_of(one.role, one.name) for one in ours)
         renames.follow(self._config, self._journal)
         doubtful = [inbox.name for inbox in self._config.inboxes if old or not self._vouches(
             inbox, [one for (name, _), one in markers.items() if name == inbox.name and one is not None])]
@@ -112,7 +112,7 @@ class _Rebuild:
             self._tally.held += found.held
         if self._starts >= _TOO_HIGH:  # an edited marker was believed once
             self._starts = 0
-            self._journal.forget_counts()
+            self._journal.folders.forget_counts()
         self._take_over(max(self._starts, newest) + 1)
         return self._tally
 
@@ -126,14 +126,15 @@ class _Rebuild:
 
     def _meant(self, found: marker.Marker | None) -> marker.Marker | None:
         """A marker, but for one of this journal that somebody edited: it is as good as none, and written anew."""
-        edited = found is not None and found.journal == self._journal.id and not marker.is_meant(found, self._journal)
+        edited = found is not None and found.journal == self._journal.id and not marker.is_meant(found,
+                                                                                                 self._journal.folders)
         return None if edited else found
 
     def _vouches(self, inbox: Inbox, markers: Sequence[marker.Marker]) -> bool:
         """Whether the journal as it is knows of everything that was paid for in this inbox."""
         journal = self._journal
         return (all(journal.meta(flag) is None for flag in _GAPS)
-                and all(journal.folder(role, inbox.name) is not None for role in ("inbox", "outbox"))
+                and all(journal.folders.get(role, inbox.name) is not None for role in ("inbox", "outbox"))
                 and all(one.journal == journal.id for one in markers))
 
     def _read_sidecars(self, inbox: Inbox) -> None:
@@ -167,25 +168,26 @@ class _Rebuild:
         self._tally.aside.append((show(f"{inbox.outbox}/{path}"), why))
 
     def _learn_told(self, inbox: Inbox, job: Job) -> None:
-        row = self._journal.job(job.id)
+        row = self._journal.jobs.get(job.id)
         if row is None:
             self._learn(job, "learned from its sidecar")
         elif row.inbox == inbox.name and (merged := _merged(row, job)) is not None:
             self._learn(merged, "brought up to date from its sidecar")
 
     def _learn(self, job: Job, detail: str) -> None:
-        self._journal.learn(job, detail)
+        self._journal.restore.learn(job, detail)
         self._tally.learned += 1
 
     def _doubt(self, inbox: Inbox, *, doubtful: bool) -> None:
         """What an old copy calls unpaid may have been paid for since: a person decides."""
         if not doubtful:
             return
-        self._journal.doubt(inbox.name)
-        for job in self._journal.jobs({State.QUEUED, State.UPLOADING, State.GENERATING, State.HELD}, inbox.name):
+        self._journal.restore.doubt(inbox.name)
+        for job in self._journal.jobs.newest({State.QUEUED, State.UPLOADING, State.GENERATING, State.HELD}, inbox.name):
             if not job.paid and (job.because is None or job.because.code != "unproven"):
                 reason = because("unproven", job=job.id, detail=self._service.about(job))
-                self._journal.learn(replace(job, state=State.HELD, because=reason, due_at=None, error_file=False),
+                self._journal.restore.learn(replace(job, state=State.HELD, because=reason, due_at=None,
+                                                    error_file=False),
                                     "the journal was an old copy")
                 self._tally.held += 1
 
@@ -194,18 +196,18 @@ class _Rebuild:
         with self._journal.transaction():  # before any marker says so
             self._journal.set_meta("starts", counter)
             for inbox, role, _ in folders(self._config):
-                self._journal.count_folder(role, inbox.name, counter)
+                self._journal.folders.count(role, inbox.name, counter)
         owner = marker.Owner(self._journal.id, counter, marker.Keeper.here(self._journal.state_dir, runs=False))
         memories = []
         for inbox, role, path in folders(self._config):
             try:
-                memories.append(marker.adopt(str(path), role, inbox.name, owner, self._journal,
+                memories.append(marker.adopt(str(path), role, inbox.name, owner, self._journal.folders,
                                              caught_up=True))
             except marker.MarkerError as error:
                 raise CannotRebuild(f"The {role} {path} can't be taken over: {error}.") from error
         with self._journal.transaction():
             for memory in memories:
-                self._journal.set_folder(memory)
+                self._journal.folders.set(memory)
             for flag in _GAPS:
                 self._journal.set_meta(flag, None)
 

@@ -72,7 +72,8 @@ def look(config: Config, inboxes: list[Inbox], journal: Journal | None, now: flo
             back = back or claims.way_back(config.state_dir, to=found.journal)
         if taken:
             unknown += _unknown(inbox, journal)
-            if not told and _has_sidecars(inbox) and (journal is None or journal.folder("outbox", inbox.name) is None):
+            if not told and _has_sidecars(inbox) and (journal is None
+                                                      or journal.folders.get("outbox", inbox.name) is None):
                 back = back or claims.way_back(config.state_dir, but=None if journal is None else journal.id)
     return Takeover(tuple(told), works, back, unknown)
 
@@ -100,7 +101,7 @@ def _unknown(inbox: Inbox, journal: Journal | None) -> int:
                      follow_symlinks=inbox.follow_symlinks)
     except RootGone:
         return 0  # it can't be taken over either
-    known = {} if journal is None else journal.known(inbox.name)
+    known = {} if journal is None else journal.files.known(inbox.name)
     return sum(1 for path, seen in found.files.items()
                if path not in known or (known[path].size, known[path].mtime_ns) != (seen.size, seen.mtime_ns))
 

@@ -65,16 +65,16 @@ def _fill(base: Path, config: Path, url: str, count: int) -> None:
         found.append(Found(str(path.relative_to(base / "in")), facts.st_size, facts.st_mtime_ns, inbox.settings(),
                            now, now, facts.st_ino, partial))
     with Journal.open(base / "state", create=True) as journal, journal.transaction():
-        journal.place("a", found, batch_limit=None)
-        for number, queued in enumerate(journal.jobs()):
+        journal.files.place("a", found, batch_limit=None)
+        for number, queued in enumerate(journal.jobs.newest()):
             job, goal = queued, number % 5
             for step, state in enumerate(_WAY[:goal], 1):
-                job = journal.commit(job, state=state, due_at=now)
+                job = journal.jobs.commit(job, state=state, due_at=now)
                 if step == 2:
-                    job = journal.commit(job, base_url=url, project_id=f"project-{number}", uploaded=True,
+                    job = journal.jobs.commit(job, base_url=url, project_id=f"project-{number}", uploaded=True,
                                          idempotency_key=job.id, body="{}", intent_at=now)
                 if step == 3:
-                    job = journal.commit(job, generation_id=f"generation-{number}", generated_at=now)
+                    job = journal.jobs.commit(job, generation_id=f"generation-{number}", generated_at=now)
 
 
 def _first_request(config: Path, sandbox: Sandbox) -> float:
@@ -98,11 +98,11 @@ def _inside(config: Path) -> None:
         opened = time.perf_counter()
         parts = daemon._open(journal)  # what `run` does, without the threads
         ready = time.perf_counter()
-        known = len(journal.known("a"))
+        known = len(journal.files.known("a"))
         looked = time.perf_counter()
         for state in OPEN:
-            journal.due({state}, "a", clock.now(), 2)
-        journal.next_due(clock.now())
+            journal.jobs.due({state}, "a", clock.now(), 2)
+        journal.jobs.next_due(clock.now())
         chosen = time.perf_counter()
         parts.dispatcher.stop()
     print(f"  journal opened {opened - start:.3f} s, parts made {ready - opened:.3f} s, {known:,} known files read "

@@ -78,14 +78,14 @@ class Place:
         job = replace(Job(id=new_id(), inbox="podcasts", path=path, size=10, mtime_ns=1, settings=Settings(),
                           created_at=1e9, updated_at=1e9, detected_at=1e9), **facts)
         with self.journal() as journal, journal.transaction() as db:
-            journal.add([job])
+            journal.jobs.add([job])
             db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, 0)",
                        (job.inbox, os.fsencode(path), job.size, job.mtime_ns, job.inode, job.id))
         return job
 
     def job(self, job_id: str) -> Job:
         with self.journal() as journal:
-            found = journal.job(job_id)
+            found = journal.jobs.get(job_id)
         assert found is not None
         return found
 

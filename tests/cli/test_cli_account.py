@@ -41,8 +41,8 @@ def theirs(place: Place) -> Iterator[Callable[..., Done]]:
             folders: list[tuple[marker.Role, str]] = [("inbox", "in"), ("outbox", "out")]
             for role, name in folders:
                 owner = marker.Owner(journal.id, 3, keeper)
-                journal.count_folder(role, "podcasts", 3)
-                marker.check(str(folder / name), role, "podcasts", owner, journal)
+                journal.folders.count(role, "podcasts", 3)
+                marker.check(str(folder / name), role, "podcasts", owner, journal.folders)
         os.seteuid(NOBODY)
         yield lambda *words: place.run(*words, "-c", str(config))
 
@@ -178,7 +178,7 @@ def test_a_first_look_before_anything_ran_is_no_case_of_it(place: Place) -> None
 def test_an_inbox_of_ones_own_journal_where_another_folder_is_mounted_is_told_as_before(place: Place) -> None:
     with place.journal() as journal:
         owner = marker.Owner(journal.id, 0)
-        journal.set_folder(marker.adopt(str(place.inbox), "inbox", "podcasts", owner, journal))
+        journal.folders.set(marker.adopt(str(place.inbox), "inbox", "podcasts", owner, journal.folders))
     foreign(place, time.time())
     assert place.run("status").code == 0
 

@@ -29,7 +29,7 @@ def test_held_files_stand_on_top_with_number_reason_and_command(place: Place) ->
         place.add(f"{number}.wav", state=State.HELD, because=because("drop_size", limit=7, inbox="podcasts"))
     place.add("other.wav", state=State.HELD, because=because("unproven", detail="x", job="J"))
     with place.journal() as journal:
-        journal.report(READY)
+        journal.inboxes.report(READY)
     with Lock(place.state):
         out, shape = place.run("status").out, place.run("status", "--json").json
     lines = out.splitlines()
@@ -51,7 +51,7 @@ def test_a_path_counts_by_its_newest_job_and_by_what_is_on_its_way_there(place: 
     place.add("empty.wav", state=State.FAILED, because=because("empty"), due_at=time.time() + 100)
     place.add("void.wav", state=State.FAILED, because=because("empty"), due_at=time.time() - 1)
     with place.journal() as journal:
-        journal.settling("podcasts", [SettlingEntry("coming.wav", because("settling", seconds=2), 1.0, 2.0)])
+        journal.inboxes.settling("podcasts", [SettlingEntry("coming.wav", because("settling", seconds=2), 1.0, 2.0)])
     with Lock(place.state):
         out, shape = place.run("status").out, place.run("status", "--json").json
     assert shape["jobs"]["failed"] == 2
@@ -71,11 +71,12 @@ def test_what_stops_an_inbox_and_what_a_right_or_room_is_missing_for_wait_for_a_
     place.add("b.wav", state=State.WAITING, due_at=9e9, because=because("service_error", detail="HTTP 500"))
     place.add("c.wav", **delivered(original="stuck"))
     with place.journal() as journal:
-        journal.report(replace(READY, available=False, stopped=because("unavailable", detail="x", inbox="podcasts")))
-        journal.settling("podcasts", [
+        journal.inboxes.report(replace(READY, available=False,
+                                       stopped=because("unavailable", detail="x", inbox="podcasts")))
+        journal.inboxes.settling("podcasts", [
             SettlingEntry("d.wav", because("unreadable", detail="no right"), 1.0, 2.0),
             SettlingEntry("e.wav", because("open_for_writing"), 1.0, 2.0)])
-        journal.set_halt(Halt("origin:api:https://x", because("service_down", origin="x", detail="y"), 1.0, 2.0))
+        journal.halts.set(Halt("origin:api:https://x", because("service_down", origin="x", detail="y"), 1.0, 2.0))
     with Lock(place.state):
         found = [(one["what"], one["code"]) for one in place.run("status", "--json").json["attention"]]
         out = place.run("status").out

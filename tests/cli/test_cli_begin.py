@@ -241,7 +241,8 @@ def test_check_tells_folders_that_are_missing_or_somebody_elses(place: Place) ->
 @pytest.mark.usefixtures("key")
 def test_check_tells_a_folder_whose_marker_is_gone(place: Place) -> None:
     with place.journal() as journal:
-        journal.set_folder(marker.adopt(str(place.inbox), "inbox", "podcasts", marker.Owner(journal.id, 0), journal))
+        journal.folders.set(marker.adopt(str(place.inbox), "inbox", "podcasts", marker.Owner(journal.id, 0),
+                                         journal.folders))
     assert levels(place.run("check", "--offline", "--json"))["inbox podcasts"] & {"error"} == set()
     (place.inbox / marker.NAME).unlink()
     done = place.run("check", "--offline")

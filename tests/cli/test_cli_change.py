@@ -289,7 +289,7 @@ def test_approve_releases_an_inbox_a_list_or_everything(place: Place) -> None:
 
 def test_many_jobs_are_counted_and_changed_in_one_go(place: Place) -> None:
     with place.journal() as journal:
-        journal.add([Job(id=f"01{number:024d}", inbox="podcasts", path=f"{number}.wav", size=1, mtime_ns=1,
+        journal.jobs.add([Job(id=f"01{number:024d}", inbox="podcasts", path=f"{number}.wav", size=1, mtime_ns=1,
                          settings=Settings(), state=State.HELD, because=Because("drop_size", "", ""))
                      for number in range(1500)])
     started = time.monotonic()
@@ -301,7 +301,7 @@ def test_many_jobs_are_counted_and_changed_in_one_go(place: Place) -> None:
 def test_pause_and_resume_one_inbox_or_all(place: Place) -> None:
     place.add("a.wav", state=State.WAITING, because=because("service_error"), due_at=4e9, **BOUGHT)
     with place.journal() as journal:
-        journal.set_halt(Halt("account", because("auth", detail="x"), 1.0, 4e9))
+        journal.halts.set(Halt("account", because("auth", detail="x"), 1.0, 4e9))
     assert place.run("pause", "podcasts").code == 0
     assert place.run("pause", "nope").code == 2
     assert place.run("status", "--json").json["paused"] == ["podcasts"]
@@ -311,16 +311,16 @@ def test_pause_and_resume_one_inbox_or_all(place: Place) -> None:
     assert done.code == 0
     assert "The API key does not work" in done.out
     with place.journal() as journal:
-        assert journal.pauses() == {}
-        halted = journal.halts()["account"].next_check_at
+        assert journal.halts.pauses() == {}
+        halted = journal.halts.all()["account"].next_check_at
         assert halted is not None
         assert halted < 3e9  # probed at once
-        assert all((one.due_at or 0) < 3e9 for one in journal.jobs())  # parks are over
+        assert all((one.due_at or 0) < 3e9 for one in journal.jobs.newest())  # parks are over
 
 
 def test_resume_takes_no_old_reason_for_the_answer_of_a_probe_that_is_still_to_be_made(place: Place) -> None:
     with place.journal() as journal:
-        journal.set_halt(Halt("account", because("auth", detail="x"), 1.0, 4e9))
+        journal.halts.set(Halt("account", because("auth", detail="x"), 1.0, 4e9))
     done = place.run("resume")
     assert done.code == 0
     assert "Goes on" not in done.out
@@ -331,11 +331,11 @@ def test_resume_takes_no_old_reason_for_the_answer_of_a_probe_that_is_still_to_b
 def test_resume_waits_for_the_probe_and_tells_what_it_found(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     stop = Halt("account", because("auth", detail="x"), 1.0, 4e9)
     with place.journal() as journal:
-        journal.set_halt(stop)
-        with daemon(place, then=lambda its: its.clear_halt("account")):
+        journal.halts.set(stop)
+        with daemon(place, then=lambda its: its.halts.clear("account")):
             done = place.run("resume")
         assert done.out.splitlines()[-1] == "It is over. Goes on: every inbox."
-        journal.set_halt(stop)
+        journal.halts.set(stop)
         monkeypatch.setattr("diffio_watch.cli.request._PROBE", 0.2)
         with daemon(place):
             done = place.run("resume")
@@ -346,7 +346,7 @@ def test_resume_waits_for_the_probe_and_tells_what_it_found(place: Place, monkey
 
 def test_resume_of_one_inbox_says_nothing_of_what_stops_another(place: Place) -> None:
     with place.journal() as journal:
-        journal.set_halt(Halt("inbox:other:model", because("model_retired", model="m"), 1.0, 4e9))
+        journal.halts.set(Halt("inbox:other:model", because("model_retired", model="m"), 1.0, 4e9))
         with daemon(place):
             assert place.run("resume", "podcasts").out == "Goes on: podcasts.\n"
 
@@ -399,11 +399,11 @@ def test_a_request_that_nobody_answers_stands_and_says_so(place: Place, monkeypa
 def test_a_request_that_trips_the_program_is_answered_and_does_not_trip_it_again(place: Place) -> None:
     place.add("a.wav")
     with place.journal() as journal:
-        bad = journal.ask("retry", {"jobs": 5})
-        unknown = journal.ask("dance", {})
-        good = journal.ask("pause", {})
+        bad = journal.requests.ask("retry", {"jobs": 5})
+        unknown = journal.requests.ask("dance", {})
+        good = journal.requests.ask("pause", {})
         assert len(command_queue.serve(journal, place.config, 5.0)) == 3
-        answers = [journal.answer_of(number) for number in (bad, unknown, good)]
+        answers = [journal.requests.answer_of(number) for number in (bad, unknown, good)]
     assert [answer.exit for answer in answers if isinstance(answer, Answer)] == [1, 2, 0]
 
 
@@ -413,7 +413,7 @@ def test_adopting_writes_markers_and_makes_the_journal_where_there_is_none(place
     assert (place.inbox / ".diffio-watch").is_file()
     assert (place.outbox / ".diffio-watch").is_file()
     with place.journal() as journal:
-        assert journal.folder("inbox", "podcasts") is not None
+        assert journal.folders.get("inbox", "podcasts") is not None
 
 
 def test_adopting_a_folder_that_is_not_there_says_so(place: Place) -> None:
@@ -472,7 +472,7 @@ def test_what_was_not_done_is_told_programs_with_the_exit_code(place: Place) -> 
     paused = place.run("pause", "--json")
     assert (paused.code, paused.json["ok"]) == (0, True)
     with place.journal() as journal:
-        journal.set_halt(Halt("account", because("auth", detail="x"), 1.0, None))
+        journal.halts.set(Halt("account", because("auth", detail="x"), 1.0, None))
     resumed = place.run("resume", "--json").json
     assert [(one["scope"], one["reason"]) for one in resumed["stops"]] == [("account", "auth")]
     fresh = place.run("retry", "--fresh", "--json", "podcasts:a.wav")

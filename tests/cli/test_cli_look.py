@@ -48,7 +48,7 @@ def test_jobs_are_told_in_the_shape_of_the_contract_newest_first(place: Place) -
 def test_jobs_are_chosen_by_state_inbox_and_limit(place: Place) -> None:
     first = place.add("0.wav", inbox="b")
     with place.journal() as journal:
-        journal.add([replace(first, id=f"01{number:024d}", path=f"{number}.wav", inbox="b" if number < 2 else "a",
+        journal.jobs.add([replace(first, id=f"01{number:024d}", path=f"{number}.wav", inbox="b" if number < 2 else "a",
                              state=State.FAILED if number % 2 else State.QUEUED) for number in range(1, 120)])
     assert len(place.run("jobs", "--json").json) == 100
     assert len(place.run("jobs", "--json", "--limit", "0").json) == 120
@@ -138,9 +138,10 @@ def test_status_is_told_in_the_shape_of_the_contract(place: Place) -> None:
     place.add("a.wav", detected_at=now - 100)
     place.add("b.wav", state=State.FAILED)
     with place.journal() as journal:
-        journal.report(InboxReport("podcasts", available=True, watch="polling", filesystem="cifs", settle_seconds=30.0,
+        journal.inboxes.report(InboxReport("podcasts", available=True, watch="polling", filesystem="cifs",
+                                           settle_seconds=30.0,
                                    last_scan_at=2e9))
-        journal.settling("podcasts", [SettlingEntry("c.wav", because("settling", seconds=30), 2e9, None)])
+        journal.inboxes.settling("podcasts", [SettlingEntry("c.wav", because("settling", seconds=30), 2e9, None)])
     with Lock(place.state):
         told = place.run("status", "--json").json
     assert [*told] == ["version", "daemon", "halted", "paused", "inboxes", "jobs", "oldest_open_seconds", "config",
@@ -164,9 +165,9 @@ def test_status_is_told_in_the_shape_of_the_contract(place: Place) -> None:
 def test_a_halt_of_the_account_is_told_before_one_of_an_origin(place: Place) -> None:
     with place.journal() as journal:
         down = because("service_down", origin="https://edge", detail="x")
-        journal.set_halt(Halt("origin:https://edge", down, 2e9, 2e9))
+        journal.halts.set(Halt("origin:https://edge", down, 2e9, 2e9))
         assert place.run("status", "--json").json["halted"]["reason"] == "service_down"
-        journal.set_halt(Halt("account", because("auth", detail="x"), 2e9, None))
+        journal.halts.set(Halt("account", because("auth", detail="x"), 2e9, None))
     halted = place.run("status", "--json").json["halted"]
     assert (halted["reason"], halted["since"], halted["next_check_at"]) == ("auth", "2033-05-18T03:33:20Z", None)
     assert "once a daemon runs" in halted["action"]
@@ -181,13 +182,15 @@ def test_what_stops_an_inbox_is_told_with_it(place: Place) -> None:
 
     assert stopped() is None
     with place.journal() as journal:
-        journal.pause("*")
+        journal.halts.pause("*")
         assert stopped() == "paused"
         assert place.run("status", "--json").json["paused"] == ["podcasts"]
-        journal.set_halt(Halt("inbox:podcasts:model", because("model_retired", model="m", inbox="podcasts", models="x"),
+        journal.halts.set(Halt("inbox:podcasts:model",
+                               because("model_retired", model="m", inbox="podcasts", models="x"),
                               2e9, None))
         assert stopped() == "model_retired"
-        journal.report(InboxReport("podcasts", available=False, watch="events", filesystem="", settle_seconds=2.0,
+        journal.inboxes.report(InboxReport("podcasts", available=False, watch="events", filesystem="",
+                                           settle_seconds=2.0,
                                    stopped=because("unavailable", detail="x", inbox="podcasts"), since=2e9))
         assert stopped() == "unavailable"
     assert "unavailable" in place.run("status").out
@@ -204,14 +207,14 @@ def test_what_stops_a_job_along_with_others_is_told_of_it_too(place: Place) -> N
 
     assert told() is None
     with place.journal() as journal:
-        journal.pause("*")
+        journal.halts.pause("*")
     assert told() == "paused"
     shown = place.run("show", "in/a.wav").out
     assert re.search(r"Why +Paused by a person", shown)
     assert not re.search(r"(?m)^Next", shown)
     with place.journal() as journal:
-        journal.resume("*")
-        journal.set_halt(Halt("account", because("auth", detail="No key."), 2e9, None))
+        journal.halts.resume("*")
+        journal.halts.set(Halt("account", because("auth", detail="No key."), 2e9, None))
     assert told() == "auth"
     assert place.run("show", "in/a.wav", "--json").json["because"] is None
 
@@ -264,7 +267,7 @@ def test_follow_goes_on_until_ctrl_c_which_is_quiet(place: Place, arguments: lis
 def test_a_reader_that_goes_away_is_no_error(place: Place) -> None:
     with place.journal() as journal:
         first = place.add("a.wav")
-        journal.add([replace(first, id=f"01{number:024d}", path=f"{number}.wav") for number in range(1000)])
+        journal.jobs.add([replace(first, id=f"01{number:024d}", path=f"{number}.wav") for number in range(1000)])
     for command in (["jobs", "--limit", "0"], ["jobs", "--json", "--limit", "0"], ["journal", "export"]):
         with place.start(*command) as process:
             assert process.stdout is not None

@@ -45,7 +45,7 @@ def inboxes(**waiting: int) -> dict[str, Now]:
 
 def test_what_is_not_finished_is_waited_for_a_minute_then_left_and_told(journal: Journal) -> None:
     halts = Halts(journal, structlog.get_logger())
-    journal.settling("podcasts", [
+    journal.inboxes.settling("podcasts", [
         SettlingEntry("show/a.wav", because("cut_short", detail="half"), START - 1, None),
         SettlingEntry("b.wav", because("unreadable", detail="no right"), START, None)])
     state = inboxes(cut_short=1, unreadable=1)

@@ -50,7 +50,7 @@ def test_an_argument_is_tried_as_it_is_before_it_is_read_as_escaped(place: Place
     assert found(place, r"podcasts:\x41.wav") == r"\x41.wav"
     with place.journal() as journal:
         assert [one.path for one in places(place.config, r"podcasts:\x41.wav", "/")] == [r"\x41.wav", "A.wav"]
-        assert journal.job("") is None
+        assert journal.jobs.get("") is None
 
 
 def test_where_several_jobs_have_a_path_the_newest_is_meant(place: Place) -> None:

@@ -200,5 +200,5 @@ def test_what_a_person_did_stands_in_the_history_of_each_job_it_changed(place: P
     other = place.add("b.wav")
     assert place.run("approve", held.id).code == 0
     with place.journal() as journal:
-        assert any(event.detail == f"approve: asked by {service.asker()}" for event in journal.history(held.id))
-        assert not any("asked by" in event.detail for event in journal.history(other.id))
+        assert any(event.detail == f"approve: asked by {service.asker()}" for event in journal.jobs.history(held.id))
+        assert not any("asked by" in event.detail for event in journal.jobs.history(other.id))

@@ -123,9 +123,10 @@ def test_no_name_and_no_foreign_word_acts_on_the_terminal(place: Place, command:
              "model_key": EVIL, "outputs": (Output("audio", "published", EVIL, note=EVIL),)}
     place.add(EVIL, state=State.FAILED, **words)
     with place.journal() as journal:
-        journal.set_halt(Halt("account", because("billing", detail=EVIL), 1.0, None))
-        journal.settling("podcasts", [SettlingEntry(EVIL + "2", because("unreadable", detail=EVIL), 1.0, None)])
-        journal.report(InboxReport("podcasts", available=False, watch="events", filesystem="", settle_seconds=2.0,
+        journal.halts.set(Halt("account", because("billing", detail=EVIL), 1.0, None))
+        journal.inboxes.settling("podcasts", [SettlingEntry(EVIL + "2", because("unreadable", detail=EVIL), 1.0, None)])
+        journal.inboxes.report(InboxReport("podcasts", available=False, watch="events", filesystem="",
+                                           settle_seconds=2.0,
                                    note=EVIL, stopped=because("unavailable", detail=EVIL, inbox="podcasts")))
     for resting in (True, False):
         with nullcontext() if resting else Lock(place.state):

@@ -130,7 +130,7 @@ def config_of(scenario: Scenario, base: Path, url: str) -> Config:
 
 def place(journal: Journal, config: Config, base: Path, scenario: Scenario, now: float) -> None:
     """What intake does once the files have settled."""
-    known = journal.known(INBOX)
+    known = journal.files.known(INBOX)
     found = []
     for path in scenario.files:
         if path in known or not (base / "inbox" / path).exists():
@@ -145,7 +145,7 @@ def place(journal: Journal, config: Config, base: Path, scenario: Scenario, now:
         finally:
             os.close(descriptor)
     if found:
-        journal.place(INBOX, found, batch_limit=None)
+        journal.files.place(INBOX, found, batch_limit=None)
 
 
 def live(scenario: Scenario, base: Path, url: str, fuse: Fuse, tell: Callable[[Acknowledged], None]) -> None:
@@ -157,8 +157,8 @@ def live(scenario: Scenario, base: Path, url: str, fuse: Fuse, tell: Callable[[A
     make_state_dir(config.state_dir)
     with Lock(config.state_dir), Journal.open(config.state_dir, clock, create=True) as journal:
         def acknowledge() -> None:
-            jobs = journal.jobs()
-            tell({job.id: (job.version, len(journal.parts(job.id))) for job in jobs})
+            jobs = journal.jobs.newest()
+            tell({job.id: (job.version, len(journal.jobs.parts(job.id))) for job in jobs})
             fuse.lit = fuse.lit or any(job.state is scenario.since for job in jobs)
             fuse.burn()
 
@@ -171,39 +171,39 @@ def live(scenario: Scenario, base: Path, url: str, fuse: Fuse, tell: Callable[[A
             now = clock.now()
             if command_queue.serve(journal, config, now):
                 parts.halts.reload()
-            for job in reversed(journal.jobs(OPEN)):
+            for job in reversed(journal.jobs.newest(OPEN)):
                 if job.due_at is not None and job.due_at <= clock.now():
                     worker.drive(job, OPEN)
             chores.once()
             upload.release(parts.tools, lambda _: False)
             if _ask(journal, scenario, base / "outbox"):
                 continue
-            due = [job.due_at for job in journal.jobs(OPEN)]
+            due = [job.due_at for job in journal.jobs.newest(OPEN)]
             if not due and not _chores_left(journal, clock.now()):
                 return
-            assert None not in due, f"waits for intake: {journal.jobs(OPEN)}"
+            assert None not in due, f"waits for intake: {journal.jobs.newest(OPEN)}"
             clock.leap += max(0.0, min([at for at in due if at is not None], default=0.0) - clock.now())
-        raise AssertionError(f"never at an end: {journal.jobs()} {journal.halts()}")
+        raise AssertionError(f"never at an end: {journal.jobs.newest()} {journal.halts.all()}")
 
 
 def _chores_left(journal: Journal, now: float) -> bool:
-    return bool(journal.notices_due(INBOX, now) or journal.notices_stale(INBOX)
-                or journal.pending_originals(INBOX, now))
+    return bool(journal.chores.notices_due(INBOX, now) or journal.chores.notices_stale(INBOX)
+                or journal.chores.pending_originals(INBOX, now))
 
 
 def _ask(journal: Journal, scenario: Scenario, outbox: Path) -> bool:
     """When all is at rest a person asks for something, each thing once."""
-    if any(journal.counts()[state] for state in OPEN) or journal.open_requests():
+    if any(journal.totals.by_state()[state] for state in OPEN) or journal.requests.unanswered():
         return False
-    row = journal._one("SELECT count(*) AS n FROM requests")
+    row = journal.row("SELECT count(*) AS n FROM requests")
     asked = row["n"] if row else 0
     if asked >= len(scenario.asks):
         return False
     command, args = scenario.asks[asked]
-    job = journal.jobs({State.HELD} if command == "approve" else None)[0].id
+    job = journal.jobs.newest({State.HELD} if command == "approve" else None)[0].id
     for path in scenario.takes_away:
         (outbox / path).unlink(missing_ok=True)
-    journal.ask(command, {**args, "jobs": [job], "missing": {job: args.get("missing", ())}})
+    journal.requests.ask(command, {**args, "jobs": [job], "missing": {job: args.get("missing", ())}})
     return True
 
 

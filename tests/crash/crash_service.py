@@ -73,7 +73,7 @@ class Service:
         """Jobs by state."""
         try:
             with Journal.open(self.state, read_only=True) as journal:
-                return {state: count for state, count in journal.counts().items() if count}
+                return {state: count for state, count in journal.totals.by_state().items() if count}
         except JournalMissing:
             return {}
 

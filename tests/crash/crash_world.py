@@ -190,10 +190,10 @@ class World:
             return
         told = json.loads(lines[-1])
         with Journal.open(self.base / "state", read_only=True) as journal:
-            rows = {job.id: job for job in journal.jobs()}
+            rows = {job.id: job for job in journal.jobs.newest()}
             for job, (version, parts) in told.items():
                 assert rows[job].version >= version, f"lost of {job}: {version}, left is {rows[job]}"
-                assert rows[job].version > version or len(journal.parts(job)) >= parts, f"lost a part of {job}"
+                assert rows[job].version > version or len(journal.jobs.parts(job)) >= parts, f"lost a part of {job}"
 
     def check_published(self) -> None:
         """What the journal calls published or delivered is on the disk."""
@@ -209,7 +209,7 @@ class World:
     def _jobs(self) -> list[Job]:
         try:
             with Journal.open(self.base / "state", read_only=True) as journal:
-                return journal.jobs()
+                return journal.jobs.newest()
         except JournalMissing:  # the first start did not come so far
             return []
 
@@ -250,12 +250,12 @@ class World:
 
     def _check_journal(self) -> None:
         with Journal.open(self.base / "state", read_only=True) as journal:
-            jobs = journal.jobs()
+            jobs = journal.jobs.newest()
             assert {job.path: job.state for job in jobs} == {
                 path: self.scenario.states.get(path, State.DELIVERED) for path in self.scenario.files}
             bought = [job.generation_id for job in jobs if job.generation_id]
             assert len(bought) == len(set(bought)) == self.scenario.charges
-            assert not any(state for scope, state in journal.halts().items() if scope)
+            assert not any(state for scope, state in journal.halts.all().items() if scope)
         with closing(sqlite3.connect(f"file:{self.base}/state/journal.sqlite3?mode=ro", uri=True)) as db, db:
             assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             assert db.execute("PRAGMA foreign_key_check").fetchall() == []

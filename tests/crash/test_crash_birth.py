@@ -29,6 +29,6 @@ def test_a_journal_that_was_being_made_when_the_power_went_is_not_there_yet_and_
     with pytest.raises(JournalMissing):
         Journal.open(state, read_only=True)
     with Journal.open(state, create=True) as journal:
-        assert journal.jobs() == []
+        assert journal.jobs.newest() == []
     with Journal.open(state, read_only=True) as journal:
-        assert journal.jobs() == []
+        assert journal.jobs.newest() == []

@@ -102,8 +102,8 @@ def test_a_cancelled_upload_is_released_at_the_service_and_its_token_forgotten(
     service.start()
     service.until(partial(_parts_reached, sandbox, 2), 60)
     with Journal.open(service.state) as journal:
-        (job,) = journal.jobs()
-        journal.ask("cancel", {"jobs": [job.id]})
+        (job,) = journal.jobs.newest()
+        journal.requests.ask("cancel", {"jobs": [job.id]})
     service.until(lambda: sandbox.calls.get("abort") == 1, 30)
     service.until(lambda: not list((service.state / "sessions").iterdir()), 10)
     assert service.stop() == 0
@@ -128,9 +128,9 @@ def upload_with_kills(service: Service, sandbox: Sandbox, *, parts: int, kills: 
         service.until(partial(_parts_reached, sandbox, parts * kill // (kills + 1)), 60)
         service.kill()
         with Journal.open(service.state, read_only=True) as journal:
-            (job,) = journal.jobs()
+            (job,) = journal.jobs.newest()
             had = sandbox.parts(job.project_id or "")
-            confirmed = {part.number: had[part.number] for part in journal.parts(job.id)} | confirmed
+            confirmed = {part.number: had[part.number] for part in journal.jobs.parts(job.id)} | confirmed
     assert len(confirmed) >= parts // 2
     service.start()
     service.until(lambda: service.delivered() == ["long.wav"], 120)

@@ -30,10 +30,10 @@ class House:
         self.me = Owner(self.book.id, 1)
 
     def use(self, root: Path, role: marker.Role = "inbox", name: str = "podcasts", system: Path = Path("/")) -> None:
-        marker.check(str(root), role, name, self.me, self.book, system)
+        marker.check(str(root), role, name, self.me, self.book.folders, system)
 
     def memory(self, role: marker.Role = "inbox", name: str = "podcasts") -> FolderMemory:
-        found = self.book.folder(role, name)
+        found = self.book.folders.get(role, name)
         assert found is not None
         return found
 
@@ -116,7 +116,7 @@ def test_another_journals_marker_is_refused_and_named_until_it_is_adopted(
     with pytest.raises(ForeignMarker) as refused:
         house.use(root)
     assert refused.value.owner == other.book.id
-    house.book.set_folder(marker.adopt(str(root), "inbox", "podcasts", Owner(house.book.id, 0), house.book))
+    house.book.folders.set(marker.adopt(str(root), "inbox", "podcasts", Owner(house.book.id, 0), house.book.folders))
     assert on_disk(root).journal == house.book.id
     house.use(root)
     assert on_disk(root).counter == 1
@@ -173,7 +173,7 @@ def test_a_counter_is_remembered_before_the_marker_says_it(
     wanted, written = house.me.counter, []
 
     def crash(_: str, marker: Marker, **_more: Marker) -> None:
-        written.append((marker.counter, house.book.folder_count("inbox", "podcasts")))
+        written.append((marker.counter, house.book.folders.count_of("inbox", "podcasts")))
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -198,7 +198,7 @@ def test_a_marker_found_by_a_journal_that_forgot_it_is_taken_for_what_it_is(hous
     """The folder is remembered after its marker is written, and the power may go in between."""
     house.use(root)
     first = house.memory()
-    house.book.forget_folder("inbox", "podcasts")
+    house.book.folders.forget("inbox", "podcasts")
     house.use(root)
     assert house.memory() == first
 
@@ -284,13 +284,13 @@ def test_a_read_only_inbox_is_known_by_its_mount_source(house: House, read_only:
         assert not memory.marked
         house.use(read_only)
         assert house.memory() == memory
-        house.book.set_folder(replace(memory, source="//nas/share"))
+        house.book.folders.set(replace(memory, source="//nas/share"))
         with pytest.raises(FolderGone, match="//nas/share is not mounted there"):
             house.use(read_only)
     finally:
         subprocess.run(["umount", read_only], check=False, capture_output=True)
     if memory.source == "first":
-        house.book.set_folder(memory)
+        house.book.folders.set(memory)
         with pytest.raises(FolderGone, match="first is not mounted there"):
             house.use(read_only)
 
@@ -314,11 +314,11 @@ def test_a_mount_point_that_is_known_and_not_mounted_gets_no_marker(house: House
 
 
 def test_inspecting_writes_nothing(house: House, root: Path) -> None:
-    assert marker.inspect(str(root), "inbox", "podcasts", house.book.id, house.book) is None
+    assert marker.inspect(str(root), "inbox", "podcasts", house.book.id, house.book.folders) is None
     assert list(root.iterdir()) == []
-    assert house.book.folder("inbox", "podcasts") is None
+    assert house.book.folders.get("inbox", "podcasts") is None
     house.use(root)
-    found = marker.inspect(str(root), "inbox", "podcasts", house.book.id, house.book)
+    found = marker.inspect(str(root), "inbox", "podcasts", house.book.id, house.book.folders)
     assert found == on_disk(root)
     with pytest.raises(ForeignMarker):
         marker.inspect(str(root), "inbox", "podcasts", "", None)
@@ -339,7 +339,7 @@ def test_many_threads_may_meet_a_folder_for_the_first_time_and_raise_its_counter
     for round_ in range(40):
         if round_ % 4 == 0:
             (root / marker.NAME).unlink(missing_ok=True)
-            house.book.forget_folder("inbox", "podcasts")
+            house.book.folders.forget("inbox", "podcasts")
         house.me.counter += 1
         barrier = threading.Barrier(6)
         threads = [threading.Thread(target=meet, args=(barrier,)) for _ in range(6)]
@@ -347,7 +347,7 @@ def test_many_threads_may_meet_a_folder_for_the_first_time_and_raise_its_counter
             thread.start()
         for thread in threads:
             thread.join()
-        assert on_disk(root).counter == house.book.folder_count("inbox", "podcasts") == house.me.counter
+        assert on_disk(root).counter == house.book.folders.count_of("inbox", "podcasts") == house.me.counter
     assert errors == []
     assert [path.name for path in root.iterdir()] == [marker.NAME]
 
@@ -414,8 +414,8 @@ def test_adopting_does_not_help_an_old_copy_over_its_marker(
 ) -> None:
     """That is no question of whose folder it is; and of a renamed inbox it is asked by the name in the marker."""
     def adopt(owner: House, name: str = "podcasts") -> None:
-        count = owner.book.folder_count("inbox", name)
-        owner.book.set_folder(marker.adopt(str(root), "inbox", name, Owner(owner.book.id, count), owner.book))
+        count = owner.book.folders.count_of("inbox", name)
+        owner.book.folders.set(marker.adopt(str(root), "inbox", name, Owner(owner.book.id, count), owner.book.folders))
 
     house.use(root)
     kept = shutil.copytree(house.state, tmp_path / "kept")
@@ -446,7 +446,7 @@ def test_a_counter_that_others_edited_is_a_damaged_marker_and_not_an_old_copy(
     for _ in range(2):
         with pytest.raises(FolderGone, match="damaged"):
             house.use(root)
-    house.book.set_folder(marker.adopt(str(root), "inbox", "podcasts", Owner(house.book.id, 1), house.book))
+    house.book.folders.set(marker.adopt(str(root), "inbox", "podcasts", Owner(house.book.id, 1), house.book.folders))
     house.use(root)
     assert on_disk(root).counter == 1
 
@@ -523,7 +523,7 @@ def test_a_marker_tells_who_keeps_the_journal(house: House, root: Path) -> None:
 def test_a_marker_that_a_command_wrote_gets_the_daemons_name_again(house: House, root: Path) -> None:
     house.me.keeper = marker.Keeper.here(house.state, runs=True)
     house.use(root)
-    house.book.set_folder(marker.adopt(str(root), "inbox", "podcasts", Owner(house.book.id, 1), house.book))
+    house.book.folders.set(marker.adopt(str(root), "inbox", "podcasts", Owner(house.book.id, 1), house.book.folders))
     assert on_disk(root).keeper == marker.Keeper()
     house.use(root)
     assert on_disk(root).keeper == house.me.keeper

@@ -29,7 +29,7 @@ def intended(house: House, *, charged: bool) -> Job:
 
 def of_another_key(house: House, job: Job) -> Job:
     """As if the intent had been sent with another key of the same account."""
-    return house.journal.commit(job, key_print="another key's", due_at=house.clock.now())
+    return house.journal.jobs.commit(job, key_print="another key's", due_at=house.clock.now())
 
 
 @pytest.mark.parametrize("charged", [True, False])
@@ -129,7 +129,7 @@ def test_an_empty_list_from_before_the_body_was_sent_again_counts_no_more(house:
     job = of_another_key(house, intended(house, charged=False))
     house.work()
     house.run(30)
-    house.journal.commit(house.job(job.id), key_print=house.tools.key_print(), due_at=house.clock.now())
+    house.journal.jobs.commit(house.job(job.id), key_print=house.tools.key_print(), due_at=house.clock.now())
     service.fault("generate", "reset", after=True)
     house.work()
     service.calm()
@@ -174,7 +174,7 @@ def test_with_another_key_what_an_earlier_run_bought_is_not_adopted(house: House
     assert house.ask("retry", jobs=[first], fresh=True).exit == 0
     house.work()
     service.calm()
-    again = house.journal.jobs_at("podcasts", "talk.wav")[0]
+    again = house.journal.jobs.at("podcasts", "talk.wav")[0]
     of_another_key(house, again)
     house.finish()
     assert service.charges == 2
@@ -437,7 +437,7 @@ def test_a_generation_that_the_service_lost_is_found_among_the_projects(house: H
     job_id = house.drop("talk.wav")
     house.run(5)
     job = house.job(job_id)
-    lost = house.journal.commit(job, generation_id="gen_forgotten")
+    lost = house.journal.jobs.commit(job, generation_id="gen_forgotten")
     house.finish()
     assert house.job(lost.id).generation_id == job.generation_id
     house.check_delivered(job_id)
@@ -504,7 +504,7 @@ def test_an_unknown_status_is_no_end_and_a_stop_is_none_either(house: House, ser
     house.restart()
     house.finish()
     house.check_delivered(job_id)
-    assert not any(house.journal.counts()[state] for state in OPEN)
+    assert not any(house.journal.totals.by_state()[state] for state in OPEN)
 
 
 @pytest.mark.parametrize("ahead", [-3, 3, 400])
@@ -524,7 +524,7 @@ def test_a_generation_that_is_lost_is_found_in_its_project_whatever_the_clock_sa
     house.service.change(seconds=600)
     job_id = house.drop("talk.wav")
     house.run(2)
-    house.journal.commit(house.job(job_id), generation_id="gone", intent_at=house.clock.now() + 9 * DAY)
+    house.journal.jobs.commit(house.job(job_id), generation_id="gone", intent_at=house.clock.now() + 9 * DAY)
     house.finish()
     house.check_delivered(job_id)
 
@@ -547,7 +547,7 @@ def test_a_key_that_is_replaced_around_the_paid_call_is_read_once(house: House, 
     house.tools.key = turning
     house.tools.api._key = turning
     before = len(house.service.seen("generate"))
-    house.journal.commit(job, due_at=house.clock.now())
+    house.journal.jobs.commit(job, due_at=house.clock.now())
     house.work()
     assert {seen.key for seen in house.service.seen("generate")[before:]} == {house.service.seen("generate")[0].key}
     house.restart()
@@ -571,7 +571,7 @@ def test_what_was_looked_at_with_one_key_is_not_sent_with_another(house: House) 
 def test_a_purchase_is_counted_before_it_is_sent(house: House) -> None:
     """A copy of the journal from before it would else be taken for today's."""
     told: list[str] = []
-    house.tools.count_bought = lambda: told.append(f"counted {house.journal.bought()}")
+    house.tools.count_bought = lambda: told.append(f"counted {house.journal.totals.bought()}")
     house.outbox_check = lambda: told.append("looked") if told and told[-1].startswith("counted") else None
     house.service.watch(lambda moment, seen: told.append("sent") if (moment, seen.call) == ("arrived", "generate")
                         else None)

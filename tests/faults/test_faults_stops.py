@@ -27,7 +27,7 @@ class Probes:
 
 
 def states(house: House) -> dict[State, int]:
-    return {state: count for state, count in house.journal.counts().items() if count}
+    return {state: count for state, count in house.journal.totals.by_state().items() if count}
 
 
 @pytest.mark.parametrize(("account", "call"), [
@@ -56,7 +56,7 @@ def test_an_account_stop_is_told_once_and_probed_at_growing_intervals(
     house.finish(within=70 * MINUTES)
     assert house.alerts("work.resumed") == [code]
     assert house.alerts() == [code]
-    house.check_delivered(*[job.id for job in house.journal.jobs()])
+    house.check_delivered(*[job.id for job in house.journal.jobs.newest()])
 
 
 @pytest.mark.parametrize("account", ["auth", "billing", "spend_limit"])
@@ -178,7 +178,7 @@ def test_files_wait_an_hour_of_outage_without_a_herd_and_none_fails(
         house.drop(f"{n}.wav")
     house.run(0.01)
     end = begin(service)
-    ids = [job.id for job in house.journal.jobs()] + [house.drop(f"more {n}.wav") for n in range(files - 20)]
+    ids = [job.id for job in house.journal.jobs.newest()] + [house.drop(f"more {n}.wav") for n in range(files - 20)]
     requests = 0
     observe = house.halts.observe
 
@@ -191,7 +191,7 @@ def test_files_wait_an_hour_of_outage_without_a_herd_and_none_fails(
     house.run(60 * MINUTES)
     assert house.alerts() == ["service_down"]
     assert requests < 60, "a handful of probes, not a herd"
-    assert not any(house.journal.counts()[state] for state in (State.FAILED, State.HELD, State.CANCELLED))
+    assert not any(house.journal.totals.by_state()[state] for state in (State.FAILED, State.HELD, State.CANCELLED))
     house.request_takes = 0.0
     end()
     house.finish(within=30 * MINUTES)
@@ -278,7 +278,7 @@ def test_a_retired_model_stops_its_inbox_alone(make_house: MakeHouse, service: S
     service.change(models="documented")
     house.finish()
     house.check_delivered(*old, *new, later)
-    assert {job.settings.model for job in house.journal.jobs(inbox="old")} == {"diffio-4.0-pro"}
+    assert {job.settings.model for job in house.journal.jobs.newest(inbox="old")} == {"diffio-4.0-pro"}
 
 
 def test_a_retired_models_inbox_goes_on_with_a_new_configuration_and_a_persons_word(
@@ -296,7 +296,7 @@ def test_a_retired_models_inbox_goes_on_with_a_new_configuration_and_a_persons_w
     assert house.ask("retry", jobs=[job_id], fresh=True).exit == 0
     house.finish()
     assert service.charges == 2
-    fresh = house.journal.jobs_at("old", "a.wav")[0]
+    fresh = house.journal.jobs.at("old", "a.wav")[0]
     assert (fresh.run, fresh.settings.model, fresh.project_id) == (2, "diffio-4.6-pro", house.job(job_id).project_id)
     house.check()
 

@@ -499,7 +499,7 @@ class TestDownload:
         transcript.unlink()
         if renamed:
             (house.inbox() / "day/talk.wav").rename(house.inbox() / "show.wav")
-            house.journal.move("podcasts", [("day/talk.wav", "show.wav")])
+            house.journal.files.move("podcasts", [("day/talk.wav", "show.wav")])
         service.watch(take)
         house.journal.before_commit = house.journal.after_commit = look
         assert house.ask("retry", jobs=[job_id], missing={job_id: ["transcript"]}).exit == 0

@@ -86,22 +86,22 @@ class Room:
     def states(self) -> dict[str, str]:
         """The state, and the reason's code where there is one, of the newest job at each path."""
         found: dict[str, str] = {}
-        for job in self.journal.jobs():
+        for job in self.journal.jobs.newest():
             word = f"{job.state}: {job.because.code}" if job.because else str(job.state)
             found.setdefault(job.path, word)
         return found
 
     def job(self, path: str = "a.wav") -> Job:
-        return self.journal.jobs_at("a", path)[0]
+        return self.journal.jobs.at("a", path)[0]
 
     def settling(self) -> dict[str, str]:
         return {entry.path: entry.because.code for entry in self.entries()}
 
     def entries(self) -> Sequence[SettlingEntry]:
-        return self.journal.settling_in("a")
+        return self.journal.inboxes.settling_in("a")
 
     def report(self) -> InboxReport:
-        return self.journal.reports()["a"]
+        return self.journal.inboxes.reports()["a"]
 
 
 def age(path: Path, seconds: float) -> None:

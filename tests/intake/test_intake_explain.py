@@ -31,11 +31,11 @@ def room(tmp_path: Path) -> Iterator[Room]:
 def ask(room: Room, path: str, *, running: bool = True) -> Explanation:
     """As the command asks: the disk first, then the journal."""
     journal = room.journal
-    seen = sight(room.config, path, journal.id, journal)
-    jobs = journal.jobs_at("a", path)
+    seen = sight(room.config, path, journal.id, journal.folders)
+    jobs = journal.jobs.at("a", path)
     entries = {entry.path: entry for entry in room.entries()}
-    records = Records(journal.known_at("a", path), jobs[0] if jobs else None, entries.get(path),
-                      journal.reports().get("a"), running)
+    records = Records(journal.files.known_at("a", path), jobs[0] if jobs else None, entries.get(path),
+                      journal.inboxes.reports().get("a"), running)
     return explain(room.config, path, seen, records, room.clock.now())
 
 
@@ -51,12 +51,12 @@ def test_an_old_copy_of_the_journal_is_told_with_what_helps(room: Room) -> None:
     room.pass_time()
     written = Marker("diffio-watch", room.journal.id, "inbox", "a", 7).sealed(room.journal.secret)
     marker_file.replace(str(room.config.path), written)
-    old = sight(room.config, "a.wav", room.journal.id, room.journal).unavailable
+    old = sight(room.config, "a.wav", room.journal.id, room.journal.folders).unavailable
     assert old is not None
     assert "old copy" in old.message
     assert "journal rebuild" in old.action
-    room.journal.count_folder("inbox", "a", 7)
-    assert sight(room.config, "a.wav", room.journal.id, room.journal).unavailable is None
+    room.journal.folders.count("inbox", "a", 7)
+    assert sight(room.config, "a.wav", room.journal.id, room.journal.folders).unavailable is None
 
 
 def test_a_settling_file_waits_and_it_is_said_when_it_is_looked_at_next(room: Room) -> None:
@@ -300,7 +300,7 @@ def test_what_only_the_daemon_meets_is_believed(room: Room) -> None:
     room.drop()
     room.pass_time(4.0)
     away = replace(room.report(), available=False, stopped=one("unavailable"), next_check_at=3e9)
-    room.journal.report(away)
+    room.journal.inboxes.report(away)
     assert (ask(room, "a.wav").verdict, ask(room, "a.wav").next_look_at) == ("unavailable", 3e9)
     assert ask(room, "a.wav", running=False).verdict == "job"
 
@@ -320,8 +320,8 @@ def test_where_whoever_asks_can_not_look_the_daemons_word_is_told(room: Room) ->
     room.drop()
     room.pass_time(4.0)
     blind = Sight(error="Permission denied")
-    jobs = room.journal.jobs_at("a", "a.wav")
-    known = explain(room.config, "a.wav", blind, Records(room.journal.known_at("a", "a.wav"), jobs[0], None,
+    jobs = room.journal.jobs.at("a", "a.wav")
+    known = explain(room.config, "a.wav", blind, Records(room.journal.files.known_at("a", "a.wav"), jobs[0], None,
                                                          room.report(), running=True), 1.0)
     assert (known.verdict, failing(known)) == ("job", ["exists"])
     other = explain(room.config, "b.wav", blind, Records(report=room.report(), running=True), 1.0)

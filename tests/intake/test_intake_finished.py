@@ -117,7 +117,7 @@ def test_what_failed_for_its_date_alone_goes_on_once_the_date_is_right(room: Roo
     date(path, room, 0.0)
     room.pass_time(6.0)
     assert room.states() == {"a.wav": "queued"}
-    assert len(room.journal.jobs()) == 1
+    assert len(room.journal.jobs.newest()) == 1
 
 
 def test_a_container_without_a_single_sample_is_empty_and_told_as_late_as_an_empty_file(room: Room) -> None:
@@ -310,7 +310,7 @@ class TestBounds:
         assert room.states() == {"a.wav": "queued"}
         room.restart()
         room.pass_time(5.0)
-        assert len(room.journal.jobs()) == 1
+        assert len(room.journal.jobs.newest()) == 1
 
     def test_inode_numbers_of_64_bits_are_kept_apart_and_stored(self) -> None:
         numbers = [0, 5, (1 << 63) - 1, 1 << 63, (1 << 64) - 1]
@@ -325,14 +325,14 @@ class TestOneOfMany:
 
     @pytest.fixture
     def guilty(self, room: Room, monkeypatch: pytest.MonkeyPatch) -> Room:
-        place = room.journal._place
+        place = room.journal.files._place
 
         def refuse(db: Any, inbox: str, file: Found, now: float) -> Any:
             if file.path == "b.wav":
                 raise OverflowError("Python int too large to convert to SQLite INTEGER")
             return place(db, inbox, file, now)
 
-        monkeypatch.setattr(room.journal, "_place", refuse)
+        monkeypatch.setattr(room.journal.files, "_place", refuse)
         return room
 
     def test_where_one_of_a_batch_can_not_be_journalled_the_others_are(self, guilty: Room) -> None:
@@ -345,22 +345,22 @@ class TestOneOfMany:
         assert "too large" in entry.because.message
         assert entry.next_look_at is not None
         long(guilty, 600.0)
-        assert len(guilty.journal.jobs()) == 2
+        assert len(guilty.journal.jobs.newest()) == 2
 
     def test_a_rename_that_the_journal_can_not_follow_is_a_new_file_and_the_others_are_followed(
             self, room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
         for number, name in enumerate(("a.wav", "b.wav"), 1):
             room.drop(name, number)
         room.pass_time(3.0)
-        jobs = {job.path: job.id for job in room.journal.jobs()}
-        move = room.journal.move
+        jobs = {job.path: job.id for job in room.journal.jobs.newest()}
+        move = room.journal.files.move
 
         def refuse(inbox: str, moves: Sequence[tuple[str, str]]) -> None:
             if any(old == "b.wav" for old, _ in moves):
                 raise ValueError("no")
             move(inbox, moves)
 
-        monkeypatch.setattr(room.journal, "move", refuse)
+        monkeypatch.setattr(room.journal.files, "move", refuse)
         for name in ("a", "b"):
             (room.inbox / f"{name}.wav").rename(room.inbox / f"new {name}.wav")
         room.pass_time(20.0)
@@ -374,9 +374,9 @@ def test_a_file_whose_job_waits_for_it_is_looked_at_although_it_is_excluded_by_n
     path = room.drop()
     room.pass_time(3.0)
     job: Job = room.job()
-    uploading = room.journal.commit(job, state=State.UPLOADING)
+    uploading = room.journal.jobs.commit(job, state=State.UPLOADING)
     tone(path, 2)
-    room.journal.commit(uploading, state=State.QUEUED, because=because("changed"), due_at=None)
+    room.journal.jobs.commit(uploading, state=State.QUEUED, because=because("changed"), due_at=None)
     room.intake.abandon()
     room.intake._presence.close()
     room.journal.close()

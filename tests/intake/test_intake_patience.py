@@ -48,7 +48,7 @@ class Slow:
 
 
 def order(room: Room) -> list[str]:
-    return [job.path for job in reversed(room.journal.jobs())]
+    return [job.path for job in reversed(room.journal.jobs.newest())]
 
 
 def test_a_look_that_takes_long_shows_life_all_the_while_and_comes_after_all_others(room: Room) -> None:
@@ -83,7 +83,7 @@ def test_a_long_look_ends_when_the_program_stops_and_what_was_learned_before_is_
     room.restart()
     room.pass_time(5.0)
     assert room.states() == {"a.wav": "queued", "b.wav": "queued"}
-    assert len(room.journal.jobs()) == 2
+    assert len(room.journal.jobs.newest()) == 2
 
 
 def test_who_goes_on_after_a_hang_looks_last_into_the_file_that_hung(room: Room) -> None:
@@ -111,7 +111,7 @@ def test_who_goes_on_after_a_hang_looks_last_into_the_file_that_hung(room: Room)
     assert set(room.states().values()) == {"queued"}
     back.set()
     thread.join(30)
-    assert len(room.journal.jobs()) == 3, "the one that came back tells the journal nothing"
+    assert len(room.journal.jobs.newest()) == 3, "the one that came back tells the journal nothing"
 
 
 def test_a_whole_folder_that_leaves_a_slow_share_is_noticed_with_signs_of_life(room: Room) -> None:

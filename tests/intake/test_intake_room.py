@@ -49,7 +49,7 @@ def test_a_file_is_journalled_with_its_facts_once_it_was_quiet(room: Room) -> No
     assert (job.detected_at, job.settled_at) == (room.clock.now() - 2.0, room.clock.now())
     room.pass_time(2.0)
     assert room.settling() == {}
-    assert len(room.journal.jobs()) == 1
+    assert len(room.journal.jobs.newest()) == 1
 
 
 def test_a_file_that_grows_waits_until_it_no_longer_does(room: Room) -> None:
@@ -68,7 +68,7 @@ def test_a_restart_does_not_make_a_second_job(room: Room) -> None:
         room.restart()
         room.pass_time(5.0)
     assert room.states() == {"a.wav": "queued"}
-    assert len(room.journal.jobs()) == 1
+    assert len(room.journal.jobs.newest()) == 1
 
 
 def test_junk_and_what_is_not_included_never_becomes_a_job(room: Room) -> None:
@@ -122,7 +122,7 @@ def test_a_picture_without_a_sound_is_not_bought(room: Room, name: str) -> None:
     subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=d=1:s=32x32", room.inbox / name], check=True)
     room.pass_time(5.0)
     assert room.states() == {name: "failed: no_sound"}
-    (job,) = room.journal.jobs()
+    (job,) = room.journal.jobs.newest()
     assert job.because == because("no_sound", job=job.id)
 
 
@@ -132,7 +132,7 @@ def test_what_is_no_medium_fails_and_a_touch_of_it_is_no_news(room: Room) -> Non
     assert room.states() == {"a.wav": "failed: not_media"}
     age(room.inbox / "a.wav", 5)
     room.pass_time(10.0)
-    assert len(room.journal.jobs()) == 1
+    assert len(room.journal.jobs.newest()) == 1
 
 
 def test_a_container_cut_short_waits_visibly_and_then_fails(room: Room) -> None:
@@ -220,9 +220,9 @@ def test_where_nobody_can_say_who_has_it_open_it_is_quiet_for_ten_seconds(room: 
     def work() -> None:  # beside the main thread SIGIO can't be ignored, so that the question can't be asked
         room.drop()
         room.pass_time(9.0)
-        worker_done.append(len(room.journal.jobs()))
+        worker_done.append(len(room.journal.jobs.newest()))
         room.pass_time(1.0)
-        worker_done.append(len(room.journal.jobs()))
+        worker_done.append(len(room.journal.jobs.newest()))
         worker_done.append(room.report().settle_seconds)
 
     thread = threading.Thread(target=work)
@@ -263,8 +263,8 @@ def test_a_touched_file_is_the_job_it_was(room: Room) -> None:
     finish(room)
     age(path, 100)
     room.pass_time(5.0)
-    assert len(room.journal.jobs()) == 1
-    known = room.journal.known_at("a", "a.wav")
+    assert len(room.journal.jobs.newest()) == 1
+    known = room.journal.files.known_at("a", "a.wav")
     assert known is not None
     assert known.mtime_ns == path.stat().st_mtime_ns
 
@@ -275,7 +275,7 @@ def test_new_content_under_an_old_name_is_a_new_job(room: Room) -> None:
     finish(room)
     room.drop(seconds=2)
     room.pass_time(6.0)
-    assert [job.state for job in room.journal.jobs_at("a", "a.wav")] == [State.QUEUED, State.DELIVERED]
+    assert [job.state for job in room.journal.jobs.at("a", "a.wav")] == [State.QUEUED, State.DELIVERED]
 
 
 def test_an_old_content_that_comes_back_is_the_job_it_was(room: Room) -> None:
@@ -287,7 +287,7 @@ def test_an_old_content_that_comes_back_is_the_job_it_was(room: Room) -> None:
     finish(room)
     room.drop()
     room.pass_time(20.0)
-    assert len(room.journal.jobs()) == 2
+    assert len(room.journal.jobs.newest()) == 2
 
 
 def test_a_file_that_changed_before_anything_was_sent_is_described_anew(room: Room) -> None:
@@ -295,7 +295,7 @@ def test_a_file_that_changed_before_anything_was_sent_is_described_anew(room: Ro
     room.pass_time(3.0)
     room.drop(seconds=2)
     room.pass_time(6.0)
-    (job,) = room.journal.jobs()
+    (job,) = room.journal.jobs.newest()
     assert job.media is not None
     assert job.media.duration_s == 2.0
 
@@ -319,7 +319,7 @@ def test_a_job_that_the_pipeline_found_changed_settles_again_at_once(room: Room)
     room.drop()
     room.pass_time(3.0)
     job = room.job()
-    room.journal.commit(job, because=because("changed"), due_at=None)
+    room.journal.jobs.commit(job, because=because("changed"), due_at=None)
     room.intake.look("a.wav")
     room.pass_time(6.0)
     assert room.states() == {"a.wav": "queued"}
@@ -370,7 +370,7 @@ def test_two_recordings_that_differ_where_a_cheap_look_sees_nothing_are_two_jobs
         room.pass_time(6.0)
     newest = room.job("b.wav")
     assert (newest.state, newest.sha256) == (State.QUEUED, hashlib.sha256(content).hexdigest())
-    assert [job.state for job in room.journal.jobs()] == [State.QUEUED, State.DELIVERED]
+    assert [job.state for job in room.journal.jobs.newest()] == [State.QUEUED, State.DELIVERED]
 
 
 def test_a_renamed_file_that_was_read_before_is_read_once_more_and_is_no_sign_of_slow_writers(room: Room) -> None:
@@ -384,10 +384,10 @@ def test_a_renamed_file_that_was_read_before_is_read_once_more_and_is_no_sign_of
     room.pass_time(4.0)
     assert room.settling() == {}
     assert room.report().settle_seconds == 2.0
-    known = room.journal.known_at("a", "b.wav")
+    known = room.journal.files.known_at("a", "b.wav")
     assert known is not None
     assert not known.renamed
-    assert len(room.journal.jobs()) == 1
+    assert len(room.journal.jobs.newest()) == 1
 
 
 def test_a_file_that_is_renamed_again_before_it_was_read_keeps_its_job(room: Room) -> None:
@@ -399,7 +399,7 @@ def test_a_file_that_is_renamed_again_before_it_was_read_keeps_its_job(room: Roo
         room.pass_time(1.0)
     room.pass_time(5.0)
     assert room.states() == {"d.wav": "delivered"}
-    assert len(room.journal.jobs()) == 1
+    assert len(room.journal.jobs.newest()) == 1
 
 
 def test_a_renamed_file_that_cannot_be_read_is_not_taken_for_gone(as_nobody: Path) -> None:
@@ -411,12 +411,12 @@ def test_a_renamed_file_that_cannot_be_read_is_not_taken_for_gone(as_nobody: Pat
     path = path.rename(room.inbox / "b.wav")
     path.chmod(0)
     room.pass_time(60.0)
-    assert set(room.journal.known("a")) == {"a.wav"}
+    assert set(room.journal.files.known("a")) == {"a.wav"}
     assert room.settling() == {"b.wav": "unreadable"}
     path.chmod(0o644)
     room.pass_time(300.0)
     assert room.states() == {"b.wav": "delivered"}
-    assert len(room.journal.jobs()) == 1
+    assert len(room.journal.jobs.newest()) == 1
     room.journal.close()
 
 
@@ -430,11 +430,11 @@ def test_equal_files_that_are_renamed_together_each_keep_their_job(
         shutil.copy2(first, room.inbox / "x" / f"{number}.wav")
     room.pass_time(3.0)
     content = hashlib.sha256(first.read_bytes()).hexdigest()
-    jobs = {job.id: room.journal.commit(job, sha256=content) for job in room.journal.jobs()}
+    jobs = {job.id: room.journal.jobs.commit(job, sha256=content) for job in room.journal.jobs.newest()}
     (room.inbox / "x").rename(room.inbox / "y")
     room.pass_time(90.0)
-    assert {job.id for job in room.journal.jobs()} == set(jobs)
-    assert {path: known.job_id in jobs for path, known in room.journal.known("a").items()} == {
+    assert {job.id for job in room.journal.jobs.newest()} == set(jobs)
+    assert {path: known.job_id in jobs for path, known in room.journal.files.known("a").items()} == {
         f"y/{number}.wav": True for number in range(1, 5)}
     assert set(room.states().values()) == {"queued"}
     room.journal.close()
@@ -459,15 +459,15 @@ def test_a_copy_that_waits_and_is_renamed_over_its_twin_leaves_one_job(room: Roo
     copy = room.drop("b.wav")
     age(copy, 5)
     room.pass_time(3.0)
-    room.journal.commit(room.job("b.wav"), sha256=room.job().sha256)
+    room.journal.jobs.commit(room.job("b.wav"), sha256=room.job().sha256)
     copy.rename(twin)
     room.pass_time(10.0)
     assert room.states() == {"a.wav": "delivered", "b.wav": "cancelled: vanished"}
-    (stands,) = room.journal.known("a").values()
+    (stands,) = room.journal.files.known("a").values()
     assert (stands.path, stands.job_id) == ("a.wav", room.job().id)
-    written = len(room.journal.history(room.job("b.wav").id))
+    written = len(room.journal.jobs.history(room.job("b.wav").id))
     room.pass_time(10.0)
-    assert len(room.journal.history(room.job("b.wav").id)) == written
+    assert len(room.journal.jobs.history(room.job("b.wav").id)) == written
 
 
 def test_a_renamed_folder_takes_all_its_jobs_along(room: Room) -> None:
@@ -477,7 +477,7 @@ def test_a_renamed_folder_takes_all_its_jobs_along(room: Room) -> None:
     (room.inbox / "show").rename(room.inbox / "show 12")
     room.pass_time(5.0)
     assert set(room.states()) == {f"show 12/{number}.wav" for number in range(20)}
-    assert len(room.journal.jobs()) == 20
+    assert len(room.journal.jobs.newest()) == 20
 
 
 def test_a_rename_while_the_program_was_away_takes_the_job_along(room: Room) -> None:
@@ -493,23 +493,24 @@ def test_takes_that_were_renumbered_all_keep_their_jobs(room: Room) -> None:
     for number in range(1, 5):
         room.drop(f"{number}.wav", seconds=number)
     room.pass_time(3.0)
-    before = {job.path: job.id for job in room.journal.jobs()}
+    before = {job.path: job.id for job in room.journal.jobs.newest()}
     for number in range(4, 0, -1):
         (room.inbox / f"{number}.wav").rename(room.inbox / f"{number + 1}.wav")
     room.pass_time(5.0)
-    assert {job.path: job.id for job in room.journal.jobs()} == {
+    assert {job.path: job.id for job in room.journal.jobs.newest()} == {
         f"{number + 1}.wav": before[f"{number}.wav"] for number in range(1, 5)}
 
 
 def test_two_files_that_changed_places_keep_their_jobs(room: Room) -> None:
     one, two = room.drop("1.wav"), room.drop("2.wav", seconds=2)
     room.pass_time(3.0)
-    before = {job.path: job.id for job in room.journal.jobs()}
+    before = {job.path: job.id for job in room.journal.jobs.newest()}
     one.rename(room.inbox / "t.txt")
     two.rename(one)
     (room.inbox / "t.txt").rename(two)
     room.pass_time(5.0)
-    assert {job.path: job.id for job in room.journal.jobs()} == {"1.wav": before["2.wav"], "2.wav": before["1.wav"]}
+    assert {job.path: job.id for job in room.journal.jobs.newest()} == {"1.wav": before["2.wav"],
+                                                                        "2.wav": before["1.wav"]}
 
 
 def test_a_copy_is_a_file_of_its_own(room: Room) -> None:
@@ -527,8 +528,8 @@ def test_a_file_restored_from_a_backup_is_not_read_as_a_whole(room: Room) -> Non
     shutil.copy2(path, room.inbox / "copy.txt")
     (room.inbox / "copy.txt").rename(path)
     room.pass_time(5.0)
-    assert len(room.journal.jobs()) == 1
-    known = room.journal.known_at("a", "a.wav")
+    assert len(room.journal.jobs.newest()) == 1
+    known = room.journal.files.known_at("a", "a.wav")
     assert known is not None
     assert known.inode == path.stat().st_ino
     assert room.report().settle_seconds == 2.0
@@ -545,7 +546,7 @@ def test_another_file_of_the_same_size_and_time_in_its_place_is_noticed_by_its_i
     os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
     other.rename(path)
     room.pass_time(5.0)
-    assert len(room.journal.jobs()) == 2
+    assert len(room.journal.jobs.newest()) == 2
 
 
 def test_a_file_that_vanished_ends_its_job_after_two_scans(room: Room) -> None:
@@ -595,7 +596,7 @@ def test_a_delivered_file_that_was_away_and_comes_back_is_not_bought_again(room:
     (room.inbox.parent / "elsewhere.wav").rename(path)
     room.pass_time(5.0)
     assert room.states() == {"a.wav": "delivered"}
-    assert len(room.journal.jobs()) == 1
+    assert len(room.journal.jobs.newest()) == 1
 
 
 def test_of_a_folder_that_can_no_longer_be_listed_nothing_is_inferred(as_nobody: Path) -> None:
@@ -645,7 +646,7 @@ def test_an_inbox_that_may_not_be_opened_is_not_told_as_unmounted(as_nobody: Pat
     room.inbox.chmod(0)
     room.pass_time(60.0)
     stopped = room.report().stopped
-    seen = sight(room.config, "a.wav", room.journal.id, room.journal).unavailable
+    seen = sight(room.config, "a.wav", room.journal.id, room.journal.folders).unavailable
     room.inbox.chmod(0o755)
     assert stopped is not None
     assert (stopped, stopped.code) == (seen, "unavailable")
@@ -775,7 +776,7 @@ def test_old_files_with_new_content_count_for_the_drop_before_the_first_of_them_
     for _ in range(20):
         room.clock.at += 1.0
         room.intake.turn()
-        assert State.QUEUED not in {job.state for job in room.journal.jobs()}
+        assert State.QUEUED not in {job.state for job in room.journal.jobs.newest()}
     assert set(room.states().values()) == {"held: drop_size"}
     room.journal.close()
 
@@ -852,10 +853,10 @@ def test_a_fuse_mount_is_polled_and_its_inode_numbers_are_not_trusted(tmp_path: 
 
 def finish(room: Room) -> None:
     """What the pipeline does to the newest job: its content was read and delivered."""
-    job = room.journal.jobs()[0]
+    job = room.journal.jobs.newest()[0]
     content = (room.inbox / job.path).read_bytes()
     for state in (State.UPLOADING, State.GENERATING, State.WAITING, State.DOWNLOADING, State.DELIVERED):
-        job = room.journal.commit(job, state=state, sha256=hashlib.sha256(content).hexdigest(), due_at=None)
+        job = room.journal.jobs.commit(job, state=state, sha256=hashlib.sha256(content).hexdigest(), due_at=None)
 
 
 def refuse() -> None:

@@ -34,19 +34,19 @@ def deliver(room: Room, path: Path) -> None:
 
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     for state in (State.UPLOADING, State.GENERATING, State.WAITING, State.DOWNLOADING, State.DELIVERED):
-        job = room.journal.commit(job, state=state, sha256=sha256, intent_at=1.0, due_at=None)
+        job = room.journal.jobs.commit(job, state=state, sha256=sha256, intent_at=1.0, due_at=None)
     room.pass_time(2.0)
 
 
 def wishes(room: Room) -> list[str]:
-    return [job.path for job in room.journal.wishes("a")]
+    return [job.path for job in room.journal.jobs.wishes("a")]
 
 
 def test_touched(room: Room) -> None:
     age(room.inbox / "show/a.wav", 5)
     room.pass_time(10.0)
     assert wishes(room) == ["show/a.wav"]
-    assert len(room.journal.jobs()) == 1
+    assert len(room.journal.jobs.newest()) == 1
 
 
 def test_copied_over_itself_with_its_date(room: Room) -> None:

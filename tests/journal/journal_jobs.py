@@ -40,17 +40,17 @@ def found(path: str, content: str, *, mtime_ns: int = 1, read: bool = True, **fa
 
 def place(journal: Journal, *files: Found, limit: int | None = None, settling: Sequence[float] = ()) -> list[Job]:
     """Journal files and return their jobs."""
-    placed = journal.place("in", files, batch_limit=limit, settling=settling)
+    placed = journal.files.place("in", files, batch_limit=limit, settling=settling)
     return [now(journal, one.job_id) for one in placed]
 
 
 def now(journal: Journal, job_id: str) -> Job:
     """A job as it stands."""
-    row = journal.job(job_id)
+    row = journal.jobs.get(job_id)
     assert row is not None
     return row
 
 
 def states(journal: Journal) -> dict[str, State]:
     """The newest job's state at each path."""
-    return {one.path: one.state for one in reversed(journal.jobs())}
+    return {one.path: one.state for one in reversed(journal.jobs.newest())}

@@ -26,20 +26,21 @@ def plans(journal: Journal, ask: Ask) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(("ask", "indexes"), [
-    (lambda journal: journal.due({State.QUEUED}, "in", 1.0, 5), {"jobs_due"}),
-    (lambda journal: journal.due({State.GENERATING}, "in", 1.0, 5, paid=True), {"jobs_due"}),
-    (lambda journal: journal.goes_on(State.QUEUED, "in", 1.0, paid=False), {"jobs_due"}),
-    (lambda journal: journal.pending_originals("in", 1.0), {"jobs_original"}),
-    (lambda journal: journal.stranded("in"), {"jobs_due"}),
-    (lambda journal: journal.notices_stale("in"), {"jobs_error_file", "jobs_place"}),
-    (lambda journal: journal.failures(limit=5), {"jobs_state", "jobs_place"}),
-    (lambda journal: journal.still_empty(), {"jobs_state"}),
-    (lambda journal: journal.place("in", [found("b.wav", "b")], batch_limit=5), {"jobs_created", "jobs_detected"}),
-    (lambda journal: journal.place("in", [found("b.wav", "b")], batch_limit=0), {"jobs_due"}),
+    (lambda journal: journal.jobs.due({State.QUEUED}, "in", 1.0, 5), {"jobs_due"}),
+    (lambda journal: journal.jobs.due({State.GENERATING}, "in", 1.0, 5, paid=True), {"jobs_due"}),
+    (lambda journal: journal.jobs.goes_on(State.QUEUED, "in", 1.0, paid=False), {"jobs_due"}),
+    (lambda journal: journal.chores.pending_originals("in", 1.0), {"jobs_original"}),
+    (lambda journal: journal.jobs.stranded("in"), {"jobs_due"}),
+    (lambda journal: journal.chores.notices_stale("in"), {"jobs_error_file", "jobs_place"}),
+    (lambda journal: journal.overview.failures(limit=5), {"jobs_state", "jobs_place"}),
+    (lambda journal: journal.overview.still_empty(), {"jobs_state"}),
+    (lambda journal: journal.files.place("in", [found("b.wav", "b")], batch_limit=5),
+     {"jobs_created", "jobs_detected"}),
+    (lambda journal: journal.files.place("in", [found("b.wav", "b")], batch_limit=0), {"jobs_due"}),
 ], ids=["due", "due and paid", "goes on", "originals", "stranded", "stale notices", "failures",
         "empty", "guard", "hold"])
 def test_no_walk_through_all_jobs_and_no_sort_of_them(journal: Journal, ask: Ask, indexes: set[str]) -> None:
-    journal.add([job()])
+    journal.jobs.add([job()])
     told = plans(journal, ask)
     steps = [step for plan in told.values() for step in plan]
     assert not [step for step in steps if step.startswith(("SCAN jobs", "USE TEMP B-TREE"))], told
@@ -48,8 +49,8 @@ def test_no_walk_through_all_jobs_and_no_sort_of_them(journal: Journal, ask: Ask
 
 def test_what_of_error_files_is_due_is_held_against_the_jobs_of_its_path_alone(journal: Journal) -> None:
     """Not against all that were delivered since: each second, and in each inbox."""
-    journal.add([job()])
-    (told,) = plans(journal, lambda journal: journal.notices_due("in", 1.0)).values()
+    journal.jobs.add([job()])
+    (told,) = plans(journal, lambda journal: journal.chores.notices_due("in", 1.0)).values()
     assert "SEARCH jobs USING INDEX jobs_notice (inbox=?)" in told
     assert [step for step in told if "later" in step] == [
         "SEARCH later USING INDEX jobs_place (inbox=? AND path=? AND rowid>?)"]
@@ -58,8 +59,8 @@ def test_what_of_error_files_is_due_is_held_against_the_jobs_of_its_path_alone(j
 def test_a_file_is_held_against_those_of_its_content_and_size_alone(journal: Journal) -> None:
     """A rebuild knows no fingerprint of what is in the inbox no more: of a million such rows none is looked at."""
     one = job()
-    journal.add([one])
-    (told,) = plans(journal, lambda journal: journal.twins(one)).values()
+    journal.jobs.add([one])
+    (told,) = plans(journal, lambda journal: journal.jobs.twins(one)).values()
     assert any("INDEX jobs_content (inbox=? AND partial=? AND size=?)" in step for step in told), told
 
 
@@ -68,10 +69,10 @@ def test_the_oldest_are_asked_for_by_inbox_and_whether_they_are_paid_for(journal
         job("1.wav"), job("2.wav", bumped=1), job("3.wav", inbox="other"), job("4.wav", intent_at=1.0),
         job("5.wav", due_at=clock.at + 900), job("6.wav", due_at=None),
         job("7.wav", base_url="https://elsewhere.example"))
-    journal.add([one, two, other, paid, parked, stuck, elsewhere])
+    journal.jobs.add([one, two, other, paid, parked, stuck, elsewhere])
 
     def ids(*of: tuple[str, bool], limit: int = 9, state: State = State.QUEUED) -> list[str]:
-        return [found.id for found in journal.oldest(state, of, limit, "https://here.example")]
+        return [found.id for found in journal.jobs.oldest(state, of, limit, "https://here.example")]
 
     assert ids(("in", False)) == [one.id, two.id, parked.id]
     assert ids(("in", True), ("other", False)) == [other.id, paid.id]
@@ -81,9 +82,9 @@ def test_the_oldest_are_asked_for_by_inbox_and_whether_they_are_paid_for(journal
 
 
 def test_whether_anything_goes_on_soon_is_asked_by_state_inbox_and_payment(journal: Journal) -> None:
-    journal.add([job("1.wav", due_at=None), job("2.wav", due_at=50.0), job("3.wav", due_at=9.0, intent_at=1.0)])
-    assert not journal.goes_on(State.QUEUED, "in", 49.0, paid=False)
-    assert journal.goes_on(State.QUEUED, "in", 50.0, paid=False)
-    assert journal.goes_on(State.QUEUED, "in", 9.0, paid=True)
-    assert not journal.goes_on(State.QUEUED, "other", 99.0, paid=False)
-    assert not journal.goes_on(State.UPLOADING, "in", 99.0, paid=True)
+    journal.jobs.add([job("1.wav", due_at=None), job("2.wav", due_at=50.0), job("3.wav", due_at=9.0, intent_at=1.0)])
+    assert not journal.jobs.goes_on(State.QUEUED, "in", 49.0, paid=False)
+    assert journal.jobs.goes_on(State.QUEUED, "in", 50.0, paid=False)
+    assert journal.jobs.goes_on(State.QUEUED, "in", 9.0, paid=True)
+    assert not journal.jobs.goes_on(State.QUEUED, "other", 99.0, paid=False)
+    assert not journal.jobs.goes_on(State.UPLOADING, "in", 99.0, paid=True)

@@ -45,7 +45,7 @@ def test_it_is_made_for_its_owner_alone_and_survives_power_cuts(tmp_path: Path) 
     before = os.umask(0)
     try:
         with Journal.open(tmp_path, create=True) as journal:
-            journal.add([job()])
+            journal.jobs.add([job()])
             assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
             # FULL: with NORMAL, WAL loses acknowledged commits on power loss
             assert (pragma(journal, "journal_mode"), pragma(journal, "synchronous")) == ("wal", 2)
@@ -74,8 +74,8 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
 
 def test_those_who_read_write_nothing_and_see_what_is_committed(tmp_path: Path) -> None:
     with Journal.open(tmp_path, create=True) as journal, Journal.open(tmp_path, read_only=True) as reader:
-        journal.add([job()])
-        assert len(reader.jobs()) == 1
+        journal.jobs.add([job()])
+        assert len(reader.jobs.newest()) == 1
         with pytest.raises(JournalTrouble):
             reader.set_meta("x", 1)
 
@@ -83,7 +83,7 @@ def test_those_who_read_write_nothing_and_see_what_is_committed(tmp_path: Path) 
 def test_an_older_journal_is_not_read_as_it_is_and_is_migrated_in_full(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Journal.open(tmp_path, create=True) as journal:
-        journal.add([job()])
+        journal.jobs.add([job()])
     steps = (*MIGRATIONS, "ALTER TABLE pauses ADD COLUMN why TEXT; CREATE TABLE more (x);")
     monkeypatch.setattr("diffio_watch.journal.schema.MIGRATIONS", steps)
     monkeypatch.setattr("diffio_watch.journal.schema.VERSION", VERSION + 1)
@@ -92,7 +92,7 @@ def test_an_older_journal_is_not_read_as_it_is_and_is_migrated_in_full(
         Journal.open(tmp_path, read_only=True)
     with Journal.open(tmp_path) as journal:
         assert pragma(journal, "user_version") == VERSION + 1
-        assert len(journal.jobs()) == 1
+        assert len(journal.jobs.newest()) == 1
     Journal.open(tmp_path, read_only=True).close()
 
 
@@ -113,10 +113,10 @@ def test_a_journal_of_the_first_version_keeps_its_jobs(tmp_path: Path) -> None:
         assert columns < set(COLUMNS)
     with Journal.open(tmp_path) as journal:
         assert pragma(journal, "user_version") == VERSION
-        assert journal.jobs() == [done, first]
-        assert journal.maker(7, lambda: "made") == done
-        assert journal.commit(first, state=State.DOWNLOADING).state is State.DOWNLOADING
-        assert [(one.path, one.since, one.still) for one in journal.settling_in("in")] == [("c.wav", 1.0, None)]
+        assert journal.jobs.newest() == [done, first]
+        assert journal.jobs.maker(7, lambda: "made") == done
+        assert journal.jobs.commit(first, state=State.DOWNLOADING).state is State.DOWNLOADING
+        assert [(one.path, one.since, one.still) for one in journal.inboxes.settling_in("in")] == [("c.wav", 1.0, None)]
 
 
 def test_what_the_first_version_believed_of_a_bent_sidecar_is_mended(tmp_path: Path) -> None:
@@ -137,12 +137,12 @@ def test_what_the_first_version_believed_of_a_bent_sidecar_is_mended(tmp_path: P
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute("PRAGMA user_version = 1")
     with Journal.open(tmp_path) as journal:
-        states = {one.path: (one.state, one.original) for one in journal.jobs()}
+        states = {one.path: (one.state, one.original) for one in journal.jobs.newest()}
         assert states == {"a\0.wav": (State.CANCELLED, "kept"), "d\0.wav": (State.DELIVERED, "kept"),
                           "c.wav": (State.QUEUED, "kept")}
-        assert list(journal.known("in")) == ["c.wav"]
-        assert journal.notices_stale("in") == []
-        mended = journal.job(odd.id)
+        assert list(journal.files.known("in")) == ["c.wav"]
+        assert journal.chores.notices_stale("in") == []
+        mended = journal.jobs.get(odd.id)
         assert mended is not None
         assert (mended.media, mended.settings.sampling) == (None, {"seed": None, "x": [None]})
 
@@ -212,14 +212,14 @@ def test_what_is_no_database_is_damaged_and_the_sentence_says_how_to_get_it_back
 
 def test_reading_all_of_it_finds_damage_that_no_single_query_meets(tmp_path: Path) -> None:
     with Journal.open(tmp_path, create=True) as journal:
-        journal.add([job(f"{number}.wav") for number in range(50)])
+        journal.jobs.add([job(f"{number}.wav") for number in range(50)])
         journal.must_be_whole()
         page = journal._db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'jobs_content'").fetchone()[0]
     with (tmp_path / FILE).open("r+b") as file:
         file.seek((page - 1) * 4096 + 3)
         file.write(b"\0\0")  # the index holds nothing any more
     with Journal.open(tmp_path) as journal:
-        assert len(journal.jobs()) == 50
+        assert len(journal.jobs.newest()) == 50
         with pytest.raises(JournalCorrupt, match="journal rebuild"):
             journal.must_be_whole()
 
@@ -234,11 +234,11 @@ def test_a_full_disk_is_trouble_that_passes_and_nothing_half_is_kept(tmp_path: P
         with Journal.open(tmp_path, create=True) as journal:
             written, full = _fill(journal)
             assert not full.fatal
-            assert len(journal.jobs()) == written
+            assert len(journal.jobs.newest()) == written
             subprocess.run(["mount", "-o", "remount,size=8m", tmp_path], check=True)
-            journal.add([job("more.wav")])
+            journal.jobs.add([job("more.wav")])
             journal.must_be_whole()
-            assert len(journal.jobs()) == written + 1
+            assert len(journal.jobs.newest()) == written + 1
     finally:
         subprocess.run(["umount", "--lazy", tmp_path], check=True)
 
@@ -248,7 +248,7 @@ def _fill(journal: Journal) -> tuple[int, JournalTrouble]:
     written = 0
     while True:
         try:
-            journal.add([job(f"{written + number}.wav", body="x" * 1000) for number in range(10)])
+            journal.jobs.add([job(f"{written + number}.wav", body="x" * 1000) for number in range(10)])
         except JournalTrouble as full:
             return written, full
         written += 10
@@ -267,18 +267,18 @@ def test_a_transaction_is_all_or_nothing_and_nested_ones_join_it(journal: Journa
 
     def broken_off() -> None:
         with journal.transaction():
-            journal.add([first])
+            journal.jobs.add([first])
             with journal.transaction():
-                journal.add([second])
+                journal.jobs.add([second])
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         broken_off()
-    assert journal.jobs() == []
+    assert journal.jobs.newest() == []
     with journal.transaction():
-        journal.add([first])
-        journal.add([second])
-    assert len(journal.jobs()) == 2
+        journal.jobs.add([first])
+        journal.jobs.add([second])
+    assert len(journal.jobs.newest()) == 2
 
 
 def test_the_hooks_stand_around_each_commit(journal: Journal) -> None:
@@ -294,14 +294,14 @@ def test_the_hooks_stand_around_each_commit(journal: Journal) -> None:
 def test_many_threads_take_turns(journal: Journal) -> None:
     def work(thread: int) -> None:
         for number in range(25):
-            journal.add([job(f"{thread}-{number}.wav")])
+            journal.jobs.add([job(f"{thread}-{number}.wav")])
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(journal.jobs()) == 150
+    assert len(journal.jobs.newest()) == 150
 
 
 def test_it_notices_that_its_file_was_removed_or_replaced(tmp_path: Path) -> None:
@@ -325,9 +325,9 @@ def test_single_values_are_kept_by_name(journal: Journal) -> None:
 
 def test_times_are_of_the_clock_that_was_given(journal: Journal, clock: HandClock) -> None:
     made = job()
-    journal.add([made])
+    journal.jobs.add([made])
     clock.at += 5
-    assert journal.commit(made, progress=1.0).updated_at == clock.at
+    assert journal.jobs.commit(made, progress=1.0).updated_at == clock.at
 
 
 def test_a_second_daemon_is_refused_and_the_first_one_named(tmp_path: Path) -> None:

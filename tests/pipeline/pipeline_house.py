@@ -197,7 +197,7 @@ class House:
         found = place.stat()
         with place.open("rb") as file:
             partial = fingerprint.partial(file.fileno(), found.st_size)
-        (placed,) = self.journal.place(inbox, [Found(
+        (placed,) = self.journal.files.place(inbox, [Found(
             path=path, size=found.st_size, mtime_ns=found.st_mtime_ns, inode=found.st_ino, partial=partial,
             settings=replace(configured.settings(), **(settings or {})), priority=configured.priority,
             sha256=hashlib.sha256(place.read_bytes()).hexdigest() if read else None,
@@ -209,7 +209,7 @@ class House:
         self.looked.append(path)
 
     def job(self, job_id: str) -> Job:
-        job = self.journal.job(job_id)
+        job = self.journal.jobs.get(job_id)
         assert job is not None
         return job
 
@@ -219,7 +219,7 @@ class House:
         Raises:
             AssertionError: it would never end.
         """
-        left = _SPIN * (1 + sum(self.journal.counts()[state] for state in OPEN))
+        left = _SPIN * (1 + sum(self.journal.totals.by_state()[state] for state in OPEN))
         while self.work_once():
             left -= 1
             assert left, f"it spins: {self.service.calls}"
@@ -238,7 +238,7 @@ class House:
         now = self.clock.now()
         moments = [halt.next_check_at for halt in self.halts.all().values()
                    if halt.next_check_at is not None and halt.next_check_at > now]
-        due = self.journal.next_due(now)
+        due = self.journal.jobs.next_due(now)
         return min([*moments, *([due] if due is not None else [])], default=None)
 
     def run(self, seconds: float) -> None:
@@ -254,19 +254,19 @@ class House:
         """Let time pass until no job is open."""
         end = self.clock.now() + within
         self.work()
-        while any(self.journal.counts()[state] for state in OPEN):
+        while any(self.journal.totals.by_state()[state] for state in OPEN):
             at = self.next_moment()
-            assert at is not None, f"nothing will ever be due: {self.journal.jobs(OPEN)}"
-            assert at <= end, f"not at its end in time: {self.journal.jobs(OPEN)}"
+            assert at is not None, f"nothing will ever be due: {self.journal.jobs.newest(OPEN)}"
+            assert at <= end, f"not at its end in time: {self.journal.jobs.newest(OPEN)}"
             self.clock.advance(max(0.001, at - self.clock.now()))
             self.work()
 
     def ask(self, command: str, **args: Any) -> Answer:
         """Have a person's request served, as the daemon does it."""
-        number = self.journal.ask(command, args)
+        number = self.journal.requests.ask(command, args)
         command_queue.serve(self.journal, self.tools.config, self.clock.now())
         self.halts.reload()
-        answer = self.journal.answer_of(number)
+        answer = self.journal.requests.answer_of(number)
         assert answer is not None
         return answer
 

@@ -40,7 +40,7 @@ def test_the_oldest_goes_first(make_house: MakeHouse) -> None:
 def test_a_token_that_a_crash_kept_past_its_upload_is_gone_before_the_first_step(house: House) -> None:
     house.drop("a.wav")
     house.finish()
-    (job,) = house.journal.jobs()
+    (job,) = house.journal.jobs.newest()
     house.tools.sessions.save(job.id, Session("https://edge.example", "tok-en", 1024, None, None))
     house.restart()
     assert house.tools.sessions.jobs() == []
@@ -84,10 +84,11 @@ def test_no_more_generations_are_on_their_way_than_in_flight(
     service.change(seconds=50)
     under_way: list[int] = []
     ids = [house.drop(f"{n}.wav") for n in range(7)]
-    service.watch(lambda moment, seen: under_way.append(house.journal.in_flight()) if moment == "effect" else None)
+    service.watch(lambda moment,
+                  seen: under_way.append(house.journal.totals.in_flight()) if moment == "effect" else None)
     while any(house.job(one).state is not State.DELIVERED for one in ids):
         house.run(5)
-        counts = house.journal.counts()
+        counts = house.journal.totals.by_state()
         assert counts[State.UPLOADING] + counts[State.GENERATING] + counts[State.WAITING] <= in_flight
     assert max(under_way) == in_flight
     house.check_delivered(*ids)
@@ -165,7 +166,7 @@ def test_a_person_who_moves_a_job_is_not_overruled_by_the_thread_that_has_it(hou
 
     def cancel(moment: str, seen: Seen) -> None:
         if (moment, seen.call) == ("effect", "create_project"):
-            house.journal.commit(house.job(job_id), state=State.CANCELLED, due_at=None)
+            house.journal.jobs.commit(house.job(job_id), state=State.CANCELLED, due_at=None)
 
     service.watch(cancel)
     house.work()
@@ -181,7 +182,7 @@ def test_what_waits_costs_no_thread_and_no_call(house: House, service: Sandbox) 
     before = service.polls
     now = house.clock.now()
     for one in ids[1:]:
-        house.journal.commit(house.job(one), due_at=now + 3600)
+        house.journal.jobs.commit(house.job(one), due_at=now + 3600)
     house.run(120)
     assert 3 <= service.polls - before <= 6, "one job's polls"
 

@@ -57,7 +57,7 @@ def test_a_stop_blocks_what_it_is_about_and_nothing_else(house: House, scope: st
 
 @pytest.mark.parametrize("name", ["podcasts", "*"])
 def test_a_pause_blocks_what_begins_to_spend(house: House, name: str) -> None:
-    house.journal.pause(name)
+    house.journal.halts.pause(name)
     house.halts.reload()
     assert {where for where, job in JOBS.items() if house.halts.blocks(job)} == SPENDING
     assert (house.halts.blocks(replace(BLANK, inbox="other")) is None) == (name == "podcasts")
@@ -66,7 +66,7 @@ def test_a_pause_blocks_what_begins_to_spend(house: House, name: str) -> None:
 def test_a_paused_job_and_one_that_two_stops_keep_are_no_probes(house: House) -> None:
     down = begin(house, "origin:api:https://x", "service_down", origin="https://x")
     assert house.halts.blocks_by(down, BLANK)
-    house.journal.pause("podcasts")
+    house.journal.halts.pause("podcasts")
     house.halts.reload()
     assert not house.halts.blocks_by(down, BLANK), "or the probe would begin to spend"
     assert house.halts.blocks_by(down, JOBS["waiting"])
@@ -118,12 +118,12 @@ def test_a_stop_ends_once_and_only_for_the_reasons_named(house: House) -> None:
     assert house.halts.end("account")
     assert not house.halts.end("account")
     assert house.alerts("work.resumed") == ["auth"]
-    assert house.journal.halts() == {}
+    assert house.journal.halts.all() == {}
 
 
 def park(house: House, job_id: str, error: Exception) -> None:
     reason = because("service_error", detail=error)
-    house.journal.commit(house.job(job_id), because=reason, due_at=house.clock.now() + 900)
+    house.journal.jobs.commit(house.job(job_id), because=reason, due_at=house.clock.now() + 900)
 
 
 def test_an_answer_ends_an_outage_and_brings_parked_jobs_forward(house: House) -> None:

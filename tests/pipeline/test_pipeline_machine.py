@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pipeline_house import DAY, House, sound
 
 from diffio_watch.job import ENDED, OPEN, TRANSITIONS, State
-from diffio_watch.journal.account import Answer
+from diffio_watch.journal import Answer
 from diffio_watch.sandbox import Sandbox
 
 CALLS = ["create_project", "start", "part", "complete", "complete_project_upload", "put", "generate", "progress",
@@ -84,14 +84,14 @@ class Life(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES))
     def vanish(self, name: str) -> None:
         (self.house.inbox() / name).unlink(missing_ok=True)
-        self.house.journal.vanish("podcasts", [name])
+        self.house.journal.files.vanish("podcasts", [name])
 
     @rule(name=st.sampled_from(NAMES), command=st.sampled_from(["retry", "approve", "bump", "cancel"]),
           discard=st.booleans())
     def say(self, name: str, command: str, discard: bool) -> None:
         self.ask(command, name, discard=discard)
 
-    @precondition(lambda self: any(job.state in ENDED for job in self.house.journal.jobs()))
+    @precondition(lambda self: any(job.state in ENDED for job in self.house.journal.jobs.newest()))
     @rule(name=st.sampled_from(NAMES))
     def pay_again(self, name: str) -> None:
         answer = self.ask("retry", name, fresh=True)
@@ -103,7 +103,7 @@ class Life(RuleBasedStateMachine):
         self.house.ask(command)
 
     def ask(self, command: str, name: str, **more: Any) -> Answer | None:
-        jobs = self.house.journal.jobs_at("podcasts", name)
+        jobs = self.house.journal.jobs.at("podcasts", name)
         return self.house.ask(command, jobs=[jobs[0].id], **more) if jobs else None
 
     @invariant()
@@ -117,7 +117,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def what_may_be_paid_for_keeps_its_project(self) -> None:
-        for job in self.house.journal.jobs():
+        for job in self.house.journal.jobs.newest():
             if job.paid:
                 assert job.project_id is not None
                 assert self.projects.setdefault(job.id, job.project_id) == job.project_id
@@ -126,8 +126,8 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def every_step_was_a_legal_one(self) -> None:
-        for job in self.house.journal.jobs():
-            states = [event.state for event in self.house.journal.history(job.id)]
+        for job in self.house.journal.jobs.newest():
+            states = [event.state for event in self.house.journal.jobs.history(job.id)]
             for before, after in pairwise(states):
                 assert before is after or after in TRANSITIONS[before]
             assert states[-1] is job.state
@@ -135,12 +135,12 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def every_open_job_goes_on_by_itself(self) -> None:
         """It is due, or intake has been asked to look at its file."""
-        for job in self.house.journal.jobs(OPEN):
+        for job in self.house.journal.jobs.newest(OPEN):
             assert job.due_at is not None or (job.because is not None and job.because.code == "changed")
 
     @invariant()
     def what_waits_for_a_person_says_so(self) -> None:
-        for job in self.house.journal.jobs({State.HELD, State.FAILED}):
+        for job in self.house.journal.jobs.newest({State.HELD, State.FAILED}):
             assert job.because is not None
             assert job.because.action
 
@@ -158,7 +158,7 @@ class Life(RuleBasedStateMachine):
             self.service.change(account="ok")
             self.house.key = KEY
             self.house.ask("resume")
-            while self.house.journal.jobs(OPEN):
+            while self.house.journal.jobs.newest(OPEN):
                 self.house.run(DAY)
                 self.house.chores()
                 for name in NAMES:  # intake, which was asked to look, finds what is there

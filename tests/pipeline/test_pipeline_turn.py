@@ -35,7 +35,7 @@ def test_a_share_of_a_limit_is_told_where_there_are_several_inboxes(make_house: 
     house = make_house(inboxes={"a": {}, "b": {}}, limits={"downloads": 4})
     ids = [house.drop(f"{n}.wav", inbox="a") for n in range(4)]
     for one in ids:
-        house.journal.commit(house.job(one), state=State.DOWNLOADING, due_at=house.clock.now())
+        house.journal.jobs.commit(house.job(one), state=State.DOWNLOADING, due_at=house.clock.now())
     found = [waits(house, one) for one in ids]
     assert [one is None for one in found] == [True, True, False, False]
     assert found[3] is not None
@@ -59,9 +59,9 @@ def test_generations_elsewhere_leave_room_for_new_files(make_house: MakeHouse, s
     for inbox in ("old", "new"):
         house.drop(f"{inbox}.wav", inbox=inbox)
         house.run(5)
-        elsewhere = house.journal.jobs({State.WAITING})[0]
+        elsewhere = house.journal.jobs.newest({State.WAITING})[0]
         if inbox == "new":
-            house.journal.commit(elsewhere, base_url="https://elsewhere.example/v1")
+            house.journal.jobs.commit(elsewhere, base_url="https://elsewhere.example/v1")
         else:
             del house.inboxes["old"]
             house.restart()

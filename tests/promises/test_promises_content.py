@@ -22,7 +22,7 @@ def begun(house: House, service: Sandbox) -> str:
     service.fault("part", "status", status=503, where="/parts/4")
     job_id = house.drop("talk.wav", OLD)
     house.work()
-    assert len(house.journal.parts(job_id)) == 3
+    assert len(house.journal.jobs.parts(job_id)) == 3
     service.calm()
     house.close()
     return job_id
@@ -82,7 +82,7 @@ def test_where_inode_numbers_mean_nothing_the_parts_are_compared_by_their_conten
     job_id = begun(house, service)
     replaced(house.inbox() / "talk.wav", NEW)
     house.open()
-    house.journal.commit(house.job(job_id), inode=None)
+    house.journal.jobs.commit(house.job(job_id), inode=None)
     settled_again(house, job_id)
     house.finish()
     house.check_delivered(job_id)
@@ -121,7 +121,8 @@ def test_an_upload_goes_on_after_intake_took_note_of_a_copy_of_itself(house: Hou
     replaced(path, OLD)
     house.open()
     found = path.stat()
-    house.journal.touch("podcasts", "talk.wav", size=found.st_size, mtime_ns=found.st_mtime_ns, inode=found.st_ino)
+    house.journal.files.touch("podcasts", "talk.wav", size=found.st_size, mtime_ns=found.st_mtime_ns,
+                              inode=found.st_ino)
     house.finish()
     house.check_delivered(job_id)
     assert house.projects_of("talk.wav") == 1
@@ -131,7 +132,7 @@ def test_a_file_that_was_renamed_while_its_upload_rested_goes_on_with_it(house: 
     job_id = begun(house, service)
     (house.inbox() / "talk.wav").rename(house.inbox() / "speech.wav")
     house.open()
-    house.journal.move("podcasts", [("talk.wav", "speech.wav")])
+    house.journal.files.move("podcasts", [("talk.wav", "speech.wav")])
     house.finish()
     house.check_delivered(job_id)
     assert len(service.projects()) == 1
@@ -142,7 +143,7 @@ def test_an_upload_that_was_complete_before_a_stop_is_known_by_what_was_sent(hou
     service.fault("complete_project_upload", "status", status=503)
     job_id = house.drop("talk.wav", OLD)
     house.work()
-    assert len(house.journal.parts(job_id)) == 5
+    assert len(house.journal.jobs.parts(job_id)) == 5
     service.calm()
     house.close()
     written_over(house.inbox() / "talk.wav", NEW)

@@ -40,7 +40,7 @@ def test_stops_of_what_the_configuration_changed_or_has_no_more_end_with_a_resta
 
 
 def _halt(house: House, scope: str, code: str, **facts: str) -> None:
-    house.journal.set_halt(Halt(scope, because(code, **facts), house.clock.now(), house.clock.now() + 5))
+    house.journal.halts.set(Halt(scope, because(code, **facts), house.clock.now(), house.clock.now() + 5))
     house.halts.reload()
 
 
@@ -68,7 +68,8 @@ def test_a_probe_passes_over_jobs_of_inboxes_that_are_no_longer_configured(make_
 
 def test_a_paid_job_is_not_hidden_behind_jobs_that_a_pause_keeps(house: House) -> None:
     unpaid = house.job(house.drop("a.wav"))
-    house.journal.commit(house.journal.commit(unpaid, state=State.UPLOADING), state=State.GENERATING, project_id="p",
+    house.journal.jobs.commit(house.journal.jobs.commit(unpaid, state=State.UPLOADING), state=State.GENERATING,
+                              project_id="p",
                          base_url=house.tools.base_url, uploaded=True, due_at=house.clock.now() + 9999)
     paid = house.drop("b.wav")
     house.service.fault(call="generate", kind="reset", times=2)
@@ -76,7 +77,7 @@ def test_a_paid_job_is_not_hidden_behind_jobs_that_a_pause_keeps(house: House) -
     assert house.job(paid).state is State.GENERATING
     assert house.job(paid).paid
     house.ask("pause")
-    house.journal.commit(house.job(unpaid.id), due_at=house.clock.now())
+    house.journal.jobs.commit(house.job(unpaid.id), due_at=house.clock.now())
     house.run(600)
     assert house.job(paid).state is State.DELIVERED
 
@@ -96,7 +97,8 @@ class _SlowKey:
 def test_nobody_waits_for_a_key_that_is_read_slowly_and_is_not_there(house: House) -> None:
     """Not the journal, and none of those who begin, probe, end and read stops while the decision to spend is made."""
     job = house.job(house.drop("a.wav"))
-    house.journal.commit(house.journal.commit(job, state=State.UPLOADING), state=State.GENERATING, project_id="p",
+    house.journal.jobs.commit(house.journal.jobs.commit(job, state=State.UPLOADING), state=State.GENERATING,
+                              project_id="p",
                          base_url=house.tools.base_url, uploaded=True, due_at=house.clock.now())
     _halt(house, "inbox:old:model", "model_retired", model="x")
     house.tools.key = key = _SlowKey()

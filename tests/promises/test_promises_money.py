@@ -41,7 +41,7 @@ def test_a_waiting_file_that_is_overwritten_with_a_restored_content_is_not_paid_
 ) -> None:
     waiting = house.drop("a.wav")
     job = house.job(waiting)
-    house.journal.commit(job, due_at=house.clock.now() + 3600)
+    house.journal.jobs.commit(job, due_at=house.clock.now() + 3600)
     house.drop("b.wav", sound("two"))
     house.run(600)
     house.drop("a.wav", sound("two"))
@@ -57,7 +57,7 @@ def test_a_copy_under_way_ends_as_a_copy_when_an_older_job_turns_out_to_have_its
     first = house.drop("a.wav", content)
     house.ask("cancel", jobs=[first])
     second = house.drop("b.wav", content)
-    house.journal.commit(house.job(second), state=State.UPLOADING)
+    house.journal.jobs.commit(house.job(second), state=State.UPLOADING)
     house.ask("retry", jobs=[first])
     house.finish()
     assert {house.job(first).state, house.job(second).state} == {State.DELIVERED, State.SKIPPED}
@@ -69,10 +69,10 @@ def test_what_is_renamed_to_a_place_whose_same_content_came_to_nothing_is_restor
     gone = house.drop("a.wav", content, read=True)
     house.ask("cancel", jobs=[gone])
     (house.inbox() / "a.wav").unlink()
-    house.journal.vanish("podcasts", ["a.wav"])
+    house.journal.files.vanish("podcasts", ["a.wav"])
     again = house.drop("b.wav", content)
     (house.inbox() / "b.wav").rename(house.inbox() / "a.wav")
-    house.journal.move("podcasts", [("b.wav", "a.wav")])
+    house.journal.files.move("podcasts", [("b.wav", "a.wav")])
     house.finish()
     house.check_delivered(again)
     assert house.job(again).run == 2
@@ -95,9 +95,10 @@ def test_a_row_that_cannot_be_written_fails_alone_and_ends_no_thread(
 def test_a_probe_buys_nothing_in_a_paused_inbox(house: House, code: str) -> None:
     job = house.job(house.drop("a.wav"))
     house.ask("pause", inbox="podcasts")
-    house.journal.commit(house.journal.commit(job, state=State.UPLOADING), state=State.GENERATING, project_id="p",
+    house.journal.jobs.commit(house.journal.jobs.commit(job, state=State.UPLOADING), state=State.GENERATING,
+                              project_id="p",
                          base_url=house.tools.base_url, uploaded=True)
-    house.journal.set_halt(Halt("account", because(code, detail="x"), house.clock.now(), house.clock.now()))
+    house.journal.halts.set(Halt("account", because(code, detail="x"), house.clock.now(), house.clock.now()))
     house.halts.reload()
     house.run(7200)
     assert house.job(job.id).intent_at is None
@@ -139,7 +140,7 @@ def unproven(house: House, job_id: str) -> bool:
 
 
 def before_it_began(house: House, service: Sandbox) -> None:
-    house.journal.commit(house.job(house.drop("a.wav")), due_at=house.clock.now() + 60)
+    house.journal.jobs.commit(house.job(house.drop("a.wav")), due_at=house.clock.now() + 60)
     assert service.projects() == []
 
 
@@ -155,7 +156,7 @@ def test_a_job_that_its_own_sidecar_calls_delivered_is_held_where_the_journal_fo
     house: House, service: Sandbox, until: Callable[[House, Sandbox], None],
 ) -> None:
     until(house, service)
-    (job,) = house.journal.jobs()
+    (job,) = house.journal.jobs.newest()
     copy = kept(house)
     house.finish()
     house.check_delivered(job.id)
@@ -173,7 +174,7 @@ def test_a_job_that_its_own_sidecar_calls_delivered_is_held_where_the_journal_fo
 def test_what_an_error_file_calls_paid_is_held_where_the_journal_forgot_it(house: House, service: Sandbox) -> None:
     service.change(failing={"a.wav": "broken"})
     before_it_began(house, service)
-    (job,) = house.journal.jobs()
+    (job,) = house.journal.jobs.newest()
     copy = kept(house)
     house.finish()
     house.chores()
@@ -187,7 +188,7 @@ def test_what_an_error_file_calls_paid_is_held_where_the_journal_forgot_it(house
 def test_a_copy_whose_earlier_job_the_journal_forgot_is_not_paid_for(house: House, service: Sandbox) -> None:
     """The copy was known before the recording that it is a copy of, and that one is gone since."""
     copy = house.job(house.drop("a.wav"))
-    house.journal.commit(copy, state=State.HELD, because=because("drop_size"), due_at=None)
+    house.journal.jobs.commit(copy, state=State.HELD, because=because("drop_size"), due_at=None)
     state = kept(house)
     house.drop("b.wav", sound("a.wav"))
     house.finish()

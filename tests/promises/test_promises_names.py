@@ -152,7 +152,7 @@ def test_what_was_bought_and_renamed_to_an_impossible_name_is_delivered_under_an
     job_id = house.drop("a.wav")
     house.run(5)
     (house.inbox() / "a.wav").rename(house.inbox() / "what now?.wav")
-    house.journal.move("podcasts", [("a.wav", "what now?.wav")])
+    house.journal.files.move("podcasts", [("a.wav", "what now?.wav")])
     house.finish()
     house.check_delivered(job_id)
     assert house.visible() == {"what now%3F.restored.wav", "what now%3F.wav.json"}

@@ -84,7 +84,7 @@ def test_one_that_is_written_while_the_job_goes_on_is_taken_back(house: House, f
                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow share: the words reach it only after a person had the job go on."""
     (house.outbox() / ERROR).unlink()
-    house.journal.commit(house.job(failed), error_file=False)
+    house.journal.jobs.commit(house.job(failed), error_file=False)
     write = Outbox.write_error
 
     def late(outbox: Outbox, job: Job) -> bool:
@@ -121,7 +121,7 @@ def test_once_says_what_did_not_get_done(make_house: MakeHouse) -> None:
 def fail(house: House, path: str) -> str:
     """A failed job whose error file is due."""
     job = house.drop(path, b"x")
-    house.journal.commit(house.job(job), state=State.FAILED, because=because("not_media", job=job),
+    house.journal.jobs.commit(house.job(job), state=State.FAILED, because=because("not_media", job=job),
                          due_at=house.clock.now())
     return job
 
@@ -179,7 +179,7 @@ def test_an_original_that_can_not_go_is_noted_as_long_as_it_can_not(make_house: 
     told = house.job(job)
     assert told.original == "stuck"
     assert told.notes == ("The original could not be moved away or deleted yet: it is a symbolic link.",)
-    assert house.journal.stuck_originals() == {"podcasts": 1}
+    assert house.journal.overview.stuck_originals() == {"podcasts": 1}
     original.unlink()
     (house.base / "real.wav").rename(original)
     house.clock.advance(3600)
@@ -193,7 +193,7 @@ def test_a_file_that_can_not_be_read_is_told_after_15_minutes_and_no_longer_than
     chores = Chores(house.tools.config.inbox("podcasts"), house.tools, house.halts,
                     Root(str(house.inbox()), lambda: None), None, beat=lambda: None)
     since = house.clock.now()
-    house.journal.settling("podcasts", [
+    house.journal.inboxes.settling("podcasts", [
         SettlingEntry("a.wav", because("unreadable", detail="Permission denied"), since, None, Still(5, 7, since)),
         SettlingEntry("b.wav", because("cut_short", detail="x"), since, None)])
     for seconds, there in ((890, False), (20, True)):
@@ -203,7 +203,7 @@ def test_a_file_that_can_not_be_read_is_told_after_15_minutes_and_no_longer_than
     told = parse((house.outbox() / ERROR).read_bytes())
     assert told.because is not None
     assert (told.because.code, told.source.size, told.state, buyer(told)) == ("unreadable", 5, State.QUEUED, None)
-    house.journal.settling("podcasts", [])
+    house.journal.inboxes.settling("podcasts", [])
     house.restart()
     chores = Chores(house.tools.config.inbox("podcasts"), house.tools, house.halts,
                     Root(str(house.inbox()), lambda: None), None, beat=lambda: None)
@@ -211,18 +211,18 @@ def test_a_file_that_can_not_be_read_is_told_after_15_minutes_and_no_longer_than
         chores.once()
         house.clock.advance(20)
     assert house.visible() == set()
-    assert house.journal.unread_notices("podcasts") == set()
+    assert house.journal.chores.unread_notices("podcasts") == set()
 
 
 def test_a_held_job_whose_original_is_gone_leaves_no_error_file_and_the_folder_alone(house: House) -> None:
     """What was paid for is still held, visibly in `status`; nobody has to look at a file of it for ever."""
     job = house.drop("a.wav")
-    house.journal.commit(house.job(job), state=State.HELD, because=because("conflict", detail="x"), due_at=None,
+    house.journal.jobs.commit(house.job(job), state=State.HELD, because=because("conflict", detail="x"), due_at=None,
                          intent_at=house.clock.now())
     house.chores()
     assert house.visible() == {ERROR}
     (house.inbox() / "a.wav").unlink()
-    house.journal.vanish("podcasts", ["a.wav"])
+    house.journal.files.vanish("podcasts", ["a.wav"])
     versions = set()
     for _ in range(4):
         house.chores()

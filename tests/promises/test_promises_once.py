@@ -32,7 +32,8 @@ def gone_wrong_at_the_download(house: House, job_id: str) -> None:
 def given_up_too_early(house: House, job_id: str) -> None:
     house.service.change(seconds=60)
     house.run(5)
-    house.journal.commit(house.job(job_id), state=State.FAILED, because=because("gave_up", limit="7 days"), due_at=None)
+    house.journal.jobs.commit(house.job(job_id), state=State.FAILED, because=because("gave_up", limit="7 days"),
+                              due_at=None)
 
 
 def discarded_before_its_answer_came(house: House, job_id: str) -> None:
@@ -123,12 +124,12 @@ def failed(house: House) -> str:
 def test_a_fresh_generation_that_is_asked_for_twice_is_bought_once(house: House, service: Sandbox) -> None:
     """The daemon was busy, the command gave up waiting after 10 s, and the person asked once more."""
     job_id = failed(house)
-    numbers = [house.journal.ask("retry", {"jobs": [job_id], "fresh": True}) for _ in range(2)]
+    numbers = [house.journal.requests.ask("retry", {"jobs": [job_id], "fresh": True}) for _ in range(2)]
     house.clock.advance(12)
-    numbers += [house.journal.ask("retry", {"jobs": [job_id, job_id], "fresh": True})]
+    numbers += [house.journal.requests.ask("retry", {"jobs": [job_id, job_id], "fresh": True})]
     house.clock.advance(12)
     command_queue.serve(house.journal, house.tools.config, house.clock.now())
-    answers = [house.journal.answer_of(number) for number in numbers]
+    answers = [house.journal.requests.answer_of(number) for number in numbers]
     assert all(isinstance(answer, Answer) and answer.exit == 0 for answer in answers)
     assert len({answer.jobs for answer in answers if answer is not None}) == 1
     house.finish()

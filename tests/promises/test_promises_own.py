@@ -79,7 +79,7 @@ def test_a_person_who_asks_for_it_gets_it_restored_once_more(house: House, servi
     assert answer.exit == 0
     house.finish()
     assert service.charges == 2
-    (again,) = (one for one in house.journal.jobs({State.DELIVERED}) if one.path == "x.wav")
+    (again,) = (one for one in house.journal.jobs.newest({State.DELIVERED}) if one.path == "x.wav")
     # and what that made is known as well
     more = (house.outbox() / (again.outputs[0].path or "")).read_bytes()
     skipped(house, house.drop("y.wav", more), "the restored x.wav")
@@ -93,13 +93,13 @@ def test_an_output_that_appears_while_its_like_is_uploaded_is_seen_before_it_is_
     service.change(restores=True, seconds=60)
     house.drop("talk.wav")
     house.work()
-    generation = house.journal.jobs()[0].generation_id
+    generation = house.journal.jobs.newest()[0].generation_id
     content = sound("talk.wav") + f"restored by {generation}".encode()
     service.fault("part", "status", status=503)
     early = house.drop("early.wav", content)
     house.work()
     assert house.job(early).state is State.UPLOADING
-    assert house.journal.maker(len(content), lambda: "") is None
+    assert house.journal.jobs.maker(len(content), lambda: "") is None
     house.run(120)
     assert house.job(early).state is State.UPLOADING
     service.calm()
@@ -122,11 +122,11 @@ def test_what_the_service_hands_back_as_it_was_is_a_recording_still(make_house: 
 def test_every_output_that_a_job_ever_had_is_known(house: House, service: Sandbox) -> None:
     """Also one of which another take stands in the outbox by now."""
     content = restored(house, service)
-    job = house.journal.jobs()[0]
-    house.journal.commit(job, state=State.DOWNLOADING, outputs=())
-    assert house.journal.maker(len(content), lambda: _hash(content)) is not None
-    assert house.journal.maker(len(content), lambda: "0" * 64) is None
-    assert house.journal.maker(len(content) + 1, _never) is None
+    job = house.journal.jobs.newest()[0]
+    house.journal.jobs.commit(job, state=State.DOWNLOADING, outputs=())
+    assert house.journal.jobs.maker(len(content), lambda: _hash(content)) is not None
+    assert house.journal.jobs.maker(len(content), lambda: "0" * 64) is None
+    assert house.journal.jobs.maker(len(content) + 1, _never) is None
 
 
 def _hash(content: bytes) -> str:
@@ -143,7 +143,7 @@ def test_dropped_again_it_is_the_same_still_and_brings_nothing_back(house: House
     job = skipped(house, house.drop("x.wav", content))
     (house.outbox() / "talk.restored.wav").unlink()
     (house.inbox() / "x.wav").unlink()
-    house.journal.vanish("podcasts", ["x.wav"])
+    house.journal.files.vanish("podcasts", ["x.wav"])
     house.drop("x.wav", content)
     house.run(120)
     house.chores()

@@ -86,7 +86,8 @@ def test_what_lost_its_room_since_it_was_uploaded_is_not_bought_until_there_is_s
     ballast = fill(small, 2 * MIB)
     service.change(account="ok")
     small.ask("resume")
-    small.journal.commit(small.job(job_id), intent_at=None, body=None, idempotency_key=None)  # as before its intent
+    small.journal.jobs.commit(small.job(job_id), intent_at=None, body=None,
+                              idempotency_key=None)  # as before its intent
     small.run(600)
     assert parked(small.job(job_id), State.GENERATING)
     assert service.charges == 0

@@ -37,7 +37,7 @@ def test_a_new_run_of_a_file_that_was_never_uploaded_ends_when_the_file_goes(hou
     _refused(house, service)
     (again,) = house.ask("retry", jobs=[_refused(house, service, "b.wav")], fresh=True).jobs
     (house.inbox() / "b.wav").unlink()
-    house.journal.vanish("podcasts", ["b.wav"])
+    house.journal.files.vanish("podcasts", ["b.wav"])
     house.finish()
     assert house.job(again).state is State.CANCELLED
 
@@ -54,7 +54,7 @@ def test_a_new_run_of_a_file_that_was_touched_goes_on(house: House, service: San
 def test_a_retry_whose_file_is_gone_is_refused_in_words(house: House, service: Sandbox) -> None:
     refused = _refused(house, service)
     (house.inbox() / "a.wav").unlink()
-    house.journal.vanish("podcasts", ["a.wav"])
+    house.journal.files.vanish("podcasts", ["a.wav"])
     answer = house.ask("retry", jobs=[refused])
     assert answer.exit == 1
     assert "put it back" in answer.lines[0]
@@ -63,10 +63,11 @@ def test_a_retry_whose_file_is_gone_is_refused_in_words(house: House, service: S
 
 def test_a_job_that_must_be_uploaded_again_ends_if_its_file_has_gone(house: House) -> None:
     job = house.job(house.drop("a.wav"))
-    house.journal.commit(house.journal.commit(job, state=State.UPLOADING), state=State.GENERATING, project_id="p",
+    house.journal.jobs.commit(house.journal.jobs.commit(job, state=State.UPLOADING), state=State.GENERATING,
+                              project_id="p",
                          base_url="https://elsewhere.example/v1", uploaded=True, sha256="0" * 64)
     (house.inbox() / "a.wav").unlink()
-    house.journal.vanish("podcasts", ["a.wav"])
+    house.journal.files.vanish("podcasts", ["a.wav"])
     house.work()
     house.chores()
     assert house.job(job.id).state is State.CANCELLED
@@ -92,20 +93,20 @@ def test_one_error_file_that_cannot_be_written_keeps_no_other_from_it(house: Hou
 
 
 def test_chores_wait_for_a_journal_that_refuses(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    house.journal.commit(house.job(house.drop("a.wav")), state=State.FAILED, because=because("not_media"))
+    house.journal.jobs.commit(house.job(house.drop("a.wav")), state=State.FAILED, because=because("not_media"))
 
     def full(*_: object, **__: object) -> None:
         raise JournalTrouble("The disk is full.", fatal=False)
 
-    monkeypatch.setattr(house.journal, "commit", full)
+    monkeypatch.setattr(house.journal.jobs, "commit", full)
     house.chores()
     assert house.sick.is_set()
 
 
 def test_a_fault_of_a_file_that_was_replaced_meanwhile_is_not_told(house: House) -> None:
     one = house.job(house.drop("a.wav", b""))
-    house.journal.commit(one, state=State.FAILED, because=because("empty"), due_at=house.clock.now() + 300)
-    house.journal.commit(house.job(house.drop("a.wav")), due_at=house.clock.now() + 3600)
+    house.journal.jobs.commit(one, state=State.FAILED, because=because("empty"), due_at=house.clock.now() + 300)
+    house.journal.jobs.commit(house.job(house.drop("a.wav")), due_at=house.clock.now() + 3600)
     house.clock.advance(301)
     house.chores()
     assert house.visible() == set()
@@ -116,7 +117,7 @@ def test_an_error_file_follows_its_original(house: House, service: Sandbox) -> N
     house.chores()
     assert house.visible() == {"a.wav.error.json"}
     house.inbox().joinpath("a.wav").rename(house.inbox() / "b.wav")
-    house.journal.move("podcasts", [("a.wav", "b.wav")])
+    house.journal.files.move("podcasts", [("a.wav", "b.wav")])
     house.chores()
     house.chores()
     assert house.visible() == {"b.wav.error.json"}
@@ -147,7 +148,7 @@ def test_a_copy_whose_earlier_outputs_cannot_be_fetched_again_is_held(house: Hou
 
 def test_an_expired_upload_token_is_not_kept(house: House) -> None:
     job = house.job(house.drop("a.wav"))
-    house.journal.commit(job, state=State.UPLOADING, project_id="p", upload="multipart",
+    house.journal.jobs.commit(job, state=State.UPLOADING, project_id="p", upload="multipart",
                          base_url=house.tools.base_url, due_at=house.clock.now() + 9e9)
     house.tools.sessions.save(job.id, Session("https://edge.example", "secret", 1024, None, house.clock.now() + 60))
     house.dispatcher._tidy(house.clock.now())
@@ -180,12 +181,12 @@ def test_a_touch_between_two_scans_of_what_was_sent_meanwhile_makes_no_new_job(t
     path = room.drop()
     room.pass_time(5)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    job = room.journal.commit(room.job(), state=State.UPLOADING)
-    room.journal.commit(job, state=State.GENERATING, uploaded=True, sha256=sha256)
+    job = room.journal.jobs.commit(room.job(), state=State.UPLOADING)
+    room.journal.jobs.commit(job, state=State.GENERATING, uploaded=True, sha256=sha256)
     os.utime(path, (5, 5))
     room.intake._desk.hints.add("a.wav")  # as the watch does
     room.pass_time(10)
-    assert len(room.journal.jobs()) == 1
+    assert len(room.journal.jobs.newest()) == 1
     assert room.job().mtime_ns == 5_000_000_000
 
 
@@ -214,9 +215,9 @@ def test_reading_a_long_original_shows_life_and_ends_where_others_took_over(tmp_
 def test_what_a_wrong_clock_put_off_for_years_goes_on_after_the_next_start(house: House) -> None:
     late = house.clock.now() + 1000 * DAY
     one, held = house.drop("a.wav"), house.drop("b.wav")
-    house.journal.commit(house.job(one), due_at=late)
-    house.journal.commit(house.job(held), state=State.HELD, because=because("daily_limit"), due_at=late)
-    house.journal.set_halt(Halt("account", because("billing"), late, late))
+    house.journal.jobs.commit(house.job(one), due_at=late)
+    house.journal.jobs.commit(house.job(held), state=State.HELD, because=because("daily_limit"), due_at=late)
+    house.journal.halts.set(Halt("account", because("billing"), late, late))
     house.restart()
     house.run(DAY)
     house.chores()
@@ -239,7 +240,7 @@ def test_a_journal_that_lost_a_write_ends_the_intake(tmp_path: Path, monkeypatch
     def fails(*_: object, **__: object) -> None:
         raise JournalTrouble("The disk fails.", fatal=True)
 
-    monkeypatch.setattr(room.journal, "report", fails)
+    monkeypatch.setattr(room.journal.inboxes, "report", fails)
     with pytest.raises(JournalTrouble):
         room.intake.run()
 
@@ -264,7 +265,7 @@ def test_an_original_that_was_renamed_just_before_it_was_to_go_goes_after_all(ma
     house.finish()
     (house.inbox() / "a.wav").rename(house.inbox() / "b.wav")
     house.chores()
-    house.journal.move("podcasts", [("a.wav", "b.wav")])
+    house.journal.files.move("podcasts", [("a.wav", "b.wav")])
     house.chores()
     assert list(house.inbox().iterdir()) == []
     assert house.job(one).original == "deleted"
@@ -288,7 +289,8 @@ def test_a_copy_of_what_waits_for_a_person_looks_seldom_and_goes_on_with_the_per
     house: House, service: Sandbox, word: str,
 ) -> None:
     first = house.drop("a.wav", sound("same"), read=True)
-    house.journal.commit(house.job(first), state=State.HELD, because=because("drop_size", limit=1, inbox="podcasts"),
+    house.journal.jobs.commit(house.job(first), state=State.HELD,
+                              because=because("drop_size", limit=1, inbox="podcasts"),
                          due_at=None)
     copy = house.drop("b.wav", sound("same"), read=True)
     house.run(3600)
@@ -303,7 +305,7 @@ def test_a_copy_of_what_waits_for_a_person_looks_seldom_and_goes_on_with_the_per
 def test_a_row_that_no_one_can_read_ends_no_thread_of_chores(house: House) -> None:
     """Each chore has its own catch-all, those that only look into the journal too."""
     held = house.drop("a.wav")
-    house.journal.commit(house.job(held), state=State.HELD, due_at=house.clock.now(),
+    house.journal.jobs.commit(house.job(held), state=State.HELD, due_at=house.clock.now(),
                          because=because("daily_limit", detail="enough"))
     with house.journal.transaction() as db:
         db.execute("""UPDATE jobs SET because = '{"of": "another version"}'""")

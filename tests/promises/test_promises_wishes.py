@@ -93,7 +93,7 @@ def test_a_copy_that_is_dropped_anew_is_fetched_where_there_is_nothing_left(hous
     assert house.job(copy).state is State.SKIPPED
     take(house)
     (house.inbox() / "b.wav").unlink()
-    house.journal.vanish("podcasts", ["b.wav"])
+    house.journal.files.vanish("podcasts", ["b.wav"])
     assert again(house, "b.wav") == copy
     assert house.job(copy).state is State.DELIVERED
     assert house.visible() == {"b.restored.wav", "b.wav.json"}
@@ -108,7 +108,7 @@ def test_an_original_that_was_moved_away_goes_again_when_it_is_dropped_anew(
     job_id = delivered(house)
     house.chores()
     assert house.job(job_id).original == "deleted"
-    house.journal.vanish("podcasts", ["a.wav"])
+    house.journal.files.vanish("podcasts", ["a.wav"])
     if taken:
         take(house)
     again(house)

@@ -183,7 +183,7 @@ class House:
             return {}
         with opened as journal:
             return {job.path if job.inbox == "a" else f"{job.inbox}:{job.path}": job
-                    for job in reversed(journal.jobs())}
+                    for job in reversed(journal.jobs.newest())}
 
     def states(self) -> dict[str, State]:
         return {path: job.state for path, job in self.jobs().items()}

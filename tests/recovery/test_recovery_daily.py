@@ -61,7 +61,7 @@ def test_only_ones_own_copies_are_pruned_and_leftovers_of_a_kill_go(journal: Jou
 
 def test_a_copy_is_one_whole_file_with_everything_in_it_and_says_that_it_is_one(journal: Journal) -> None:
     jobs = [Job(new_id(), "a", f"{number}.wav", 1, 1, Settings()) for number in range(500)]
-    journal.add(jobs)
+    journal.jobs.add(jobs)
     copy = write_daily(journal.state_dir, NOON)
     assert copy is not None
     with closing(sqlite3.connect(f"file:{copy}?mode=ro&immutable=1", uri=True)) as db, db:
@@ -79,7 +79,7 @@ def test_a_copy_made_while_others_write_is_of_one_moment(journal: Journal) -> No
 
     def write() -> None:
         while not stop.is_set():
-            journal.add([Job(new_id(), "a", f"{new_id()}.wav", 1, 1, Settings()) for _ in range(2)])
+            journal.jobs.add([Job(new_id(), "a", f"{new_id()}.wav", 1, 1, Settings()) for _ in range(2)])
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -95,13 +95,13 @@ def test_a_copy_made_while_others_write_is_of_one_moment(journal: Journal) -> No
 
 
 def test_a_restored_copy_opens_as_a_journal(journal: Journal, tmp_path: Path) -> None:
-    journal.add([Job(new_id(), "a", "x.wav", 1, 1, Settings())])
+    journal.jobs.add([Job(new_id(), "a", "x.wav", 1, 1, Settings())])
     copy = write_daily(journal.state_dir, NOON)
     assert copy is not None
     (tmp_path / "other").mkdir()
     copy.rename(tmp_path / "other/journal.sqlite3")
     with Journal.open(tmp_path / "other", read_only=True) as restored:
-        assert len(restored.jobs()) == 1
+        assert len(restored.jobs.newest()) == 1
     with Journal.open(tmp_path / "other") as restored:
         assert (restored.id, restored.secret) == (journal.id, journal.secret)
         restored.set_meta("x", 1)
@@ -127,14 +127,14 @@ def test_whatever_is_bought_is_counted_once_and_nothing_else_is(journal: Journal
     now = time.mktime((2038, 3, 1, 12, 0, 0, 0, 0, -1))
     chore.once(now)
     assert owner.counter == 4  # the day's copy
-    journal.add([Job(new_id(), "a", "waits.wav", 1, 1, Settings())])
+    journal.jobs.add([Job(new_id(), "a", "waits.wav", 1, 1, Settings())])
     chore.once(now + 60)
     assert owner.counter == 4
-    journal.add([replace(Job(new_id(), "a", "bought.wav", 1, 1, Settings()), intent_at=now + 70)])
+    journal.jobs.add([replace(Job(new_id(), "a", "bought.wav", 1, 1, Settings()), intent_at=now + 70)])
     for later in (76, 91, 3600):
         chore.once(now + later)
     assert owner.counter == journal.meta("starts") == 5
-    journal.add([replace(Job(new_id(), "a", "late.wav", 1, 1, Settings()), intent_at=now + 3599)])
+    journal.jobs.add([replace(Job(new_id(), "a", "late.wav", 1, 1, Settings()), intent_at=now + 3599)])
     chore.once(now + 3615)
     assert owner.counter == 6  # though its time is before that of the last look
 
@@ -143,12 +143,12 @@ def test_a_purchase_dated_by_a_clock_that_was_set_back_since_is_counted_once_too
     """Else the markers would be written anew at each look, until that time has come."""
     chore, owner, _ = upkeep(journal)
     chore.once(NOON)
-    journal.add([replace(Job(new_id(), "a", "ahead.wav", 1, 1, Settings()), intent_at=NOON + 10 * DAY)])
+    journal.jobs.add([replace(Job(new_id(), "a", "ahead.wav", 1, 1, Settings()), intent_at=NOON + 10 * DAY)])
     for seconds in range(15, 120, 15):
         chore.once(NOON + seconds)
     assert owner.counter == 5
     # and one of the new time, long before that
-    journal.add([replace(Job(new_id(), "a", "now.wav", 1, 1, Settings()), intent_at=NOON - 3600)])
+    journal.jobs.add([replace(Job(new_id(), "a", "now.wav", 1, 1, Settings()), intent_at=NOON - 3600)])
     for seconds in range(120, 240, 15):
         chore.once(NOON + seconds)
     assert owner.counter == 6
@@ -176,7 +176,7 @@ def test_a_full_disk_takes_no_half_copy_and_the_older_ones_stay(journal: Journal
     try:
         chore, _, log = upkeep(journal)
         chore.once(NOON)
-        journal.add([Job(new_id(), "a", f"{number}.wav" * 20, 1, 1, Settings()) for number in range(3000)])
+        journal.jobs.add([Job(new_id(), "a", f"{number}.wav" * 20, 1, 1, Settings()) for number in range(3000)])
         chore.once(NOON + DAY)
         assert copies(journal) == ["journal-2026-03-01.sqlite3"]
         assert "journal.not_copied" in log.getvalue()
@@ -186,7 +186,7 @@ def test_a_full_disk_takes_no_half_copy_and_the_older_ones_stay(journal: Journal
 
 
 def test_a_damaged_journal_ends_the_daemon(journal: Journal) -> None:
-    journal.add([Job(new_id(), "a", f"{number}.wav", 1, 1, Settings()) for number in range(300)])
+    journal.jobs.add([Job(new_id(), "a", f"{number}.wav", 1, 1, Settings()) for number in range(300)])
     journal._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     file = journal.state_dir / "journal.sqlite3"
     size = file.stat().st_size
@@ -209,7 +209,7 @@ def test_a_purchase_is_counted_at_once_and_those_of_one_moment_together(journal:
     chore, owner, _ = upkeep(journal)
     chore.count_bought()
     assert owner.counter == 3, "nothing was bought"
-    journal.add([replace(Job(new_id(), "a", f"{n}.wav", 1, 1, Settings()), intent_at=NOON) for n in range(3)])
+    journal.jobs.add([replace(Job(new_id(), "a", f"{n}.wav", 1, 1, Settings()), intent_at=NOON) for n in range(3)])
     for _ in range(3):
         chore.count_bought()
     assert owner.counter == journal.meta("starts") == 4

@@ -352,7 +352,7 @@ def test_the_markers_are_taken_over_and_count_as_the_new_journal_does(house: Hou
         found = marker.read(str(house.outbox))
         assert found is not None
         assert found.journal == journal.id
-        assert journal.folder("outbox", "b") is not None
+        assert journal.folders.get("outbox", "b") is not None
 
 
 class Killed(BaseException):
@@ -463,7 +463,7 @@ def test_runs_and_numbers_come_back(house: House) -> None:
     house.lose_journal()
     house.rebuild()
     with Journal.open(house.state, read_only=True) as journal:
-        assert [(job.run, job.number) for job in journal.jobs()] == [(2, 2), (1, 1)]
+        assert [(job.run, job.number) for job in journal.jobs.newest()] == [(2, 2), (1, 1)]
     assert house.once() == 0
     house.check(2)
 
@@ -481,7 +481,7 @@ def test_adopt_lets_a_new_journal_run_beside_sidecars_and_what_they_know_is_not_
     house.rebuild()
     assert house.once() == 0
     with Journal.open(house.state, read_only=True) as journal:
-        counts = journal.counts()
+        counts = journal.totals.by_state()
     assert (counts[State.DELIVERED], counts[State.SKIPPED], counts[State.HELD]) == (4, 3, 0)
     house.check(4)
 
@@ -499,7 +499,8 @@ def test_after_adopt_a_person_may_pay_for_what_a_sidecar_knows(house: House) -> 
     house.lose_journal()
     house.rebuild()
     with Journal.open(house.state, read_only=True) as journal:
-        assert sorted((job.run, job.state) for job in journal.jobs()) == [(1, State.DELIVERED), (2, State.DELIVERED)]
+        assert sorted((job.run, job.state) for job in journal.jobs.newest()) == [(1, State.DELIVERED),
+                                                                                 (2, State.DELIVERED)]
     assert house.once() == 0
     house.check(2)
 
@@ -518,7 +519,7 @@ def test_the_days_spending_is_known_again(house: House) -> None:
     house.lose_journal()
     house.rebuild()
     with Journal.open(house.state, read_only=True) as journal:
-        assert journal.spent_between(0.0, 1e12)[0] == 3
+        assert journal.totals.spent_between(0.0, 1e12)[0] == 3
 
 
 def test_a_held_job_that_a_sidecar_explains_is_skipped_by_the_next_rebuild(house: House) -> None:
@@ -533,9 +534,9 @@ def test_a_held_job_that_a_sidecar_explains_is_skipped_by_the_next_rebuild(house
     shutil.copytree(house.base / "kept outbox", house.outbox, dirs_exist_ok=True)
     house.rebuild()
     with Journal.open(house.state, read_only=True) as journal:
-        counts = journal.counts()
-        standing = journal.known("a")
-        assert {journal.job(one.job_id).state for one in standing.values()} == {State.DELIVERED}  # type: ignore[union-attr]  # it is there
+        counts = journal.totals.by_state()
+        standing = journal.files.known("a")
+        assert {journal.jobs.get(one.job_id).state for one in standing.values()} == {State.DELIVERED}  # type: ignore[union-attr]  # it is there
     assert (counts[State.DELIVERED], counts[State.HELD]) == (3, 0)
     assert house.once() == 0
     house.check(3)

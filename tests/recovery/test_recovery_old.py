@@ -83,7 +83,7 @@ def test_a_snapshot_from_within_the_same_run_is_found_out_by_the_daily_count(hou
             path.unlink()
         Upkeep(journal, owner, structlog.get_logger()).once(time.time())
         assert journal.meta("starts") == owner.counter
-        marker.check(str(house.outbox), "outbox", "a", owner, journal)
+        marker.check(str(house.outbox), "outbox", "a", owner, journal.folders)
     house.put_back(house.base / "kept")
     assert "old copy" in refused(house)
 
@@ -119,8 +119,8 @@ def test_what_a_journal_of_the_same_count_does_not_know_is_held_for_its_sidecar(
     restored(house, 50, 1)
     house.put_back(kept)
     with Journal.open(house.state) as journal:
-        journal.count_folder("inbox", "a", house.counter(house.inbox))
-        journal.count_folder("outbox", "a", house.counter(house.outbox))
+        journal.folders.count("inbox", "a", house.counter(house.inbox))
+        journal.folders.count("outbox", "a", house.counter(house.outbox))
     assert house.once() == 1
     job = house.jobs()["take 50.wav"]
     assert job.because is not None
@@ -129,7 +129,7 @@ def test_what_a_journal_of_the_same_count_does_not_know_is_held_for_its_sidecar(
     house.rebuild()
     assert house.once() == 0
     with Journal.open(house.state, read_only=True) as journal:
-        assert {one.state for one in journal.jobs()} == {State.DELIVERED, State.SKIPPED}
+        assert {one.state for one in journal.jobs.newest()} == {State.DELIVERED, State.SKIPPED}
     house.check(1)
 
 
@@ -259,7 +259,7 @@ def test_a_foreign_folder_mounted_while_the_daemon_runs_stops_its_inbox_alone(ho
 
 def _halts(house: House) -> list[str]:
     with Journal.open(house.state, read_only=True) as journal:
-        return sorted(journal.halts())
+        return sorted(journal.halts.all())
 
 
 def test_a_copy_never_overwrites_and_leaves_nothing_behind(house: House, tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_a_journal_that_believed_an_edited_counter_once_is_healed_by_a_rebuild(h
     restored(house, 0)
     with Journal.open(house.state) as journal:
         journal.set_meta("starts", 2**61)
-        journal.count_folder("inbox", "a", 2**61)
+        journal.folders.count("inbox", "a", 2**61)
     (house.inbox / marker.NAME).write_text("damaged")
     house.rebuild()
     assert house.once() == 0

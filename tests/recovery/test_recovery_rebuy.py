@@ -97,7 +97,7 @@ def test_every_file_taken_out_and_put_back(full: House) -> None:
 
 def _standing(house: House) -> int:
     with Journal.open(house.state, read_only=True) as journal:
-        return len(journal.known("a"))
+        return len(journal.files.known("a"))
 
 
 def test_the_inbox_moved_to_another_place(full: House) -> None:
@@ -135,7 +135,7 @@ def test_a_root_that_is_an_empty_mount_point_for_a_while(full: House) -> None:
 
 def _stopped(house: House) -> bool:
     with Journal.open(house.state, read_only=True) as journal:
-        return not journal.reports()["a"].available
+        return not journal.inboxes.reports()["a"].available
 
 
 @pytest.mark.slow

@@ -65,7 +65,7 @@ def test_a_renamed_inbox_keeps_its_jobs_and_nothing_is_bought_again(house: House
         assert found is not None
         assert found.name == "podcasts"
     with Journal.open(house.state, read_only=True) as journal:
-        assert [memory.former for memory in journal.folders_used_as("inbox")] == [()]
+        assert [memory.former for memory in journal.folders.used_as("inbox")] == [()]
     house.configure(name="a", path=str(house.base / "elsewhere" if moved else house.inbox))  # and back
     assert house.once() == 0
     house.check(3)
@@ -91,7 +91,7 @@ def test_broken_off_between_the_journal_and_the_markers_it_goes_on(house: House)
     restored(house)
     house.configure(name="podcasts")
     with Journal.open(house.state) as journal:
-        journal.rename_inboxes({"a": "podcasts"})
+        journal.folders.rename_inboxes({"a": "podcasts"})
     assert house.once() == 0
     house.check(3)
 

@@ -121,7 +121,7 @@ def test_no_secret_is_told_anywhere(sandbox: Sandbox, tmp_path: Path) -> None:
 def _settled(state: Path) -> bool:
     try:
         with Journal.open(state, read_only=True) as journal:
-            counts = journal.counts()
+            counts = journal.totals.by_state()
     except JournalError:
         return False  # not made yet
     return counts[State.DELIVERED] + counts[State.FAILED] >= 5

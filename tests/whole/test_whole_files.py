@@ -304,7 +304,7 @@ def test_another_take_in_the_place_of_one_whose_upload_a_stop_cut_off_is_restore
 
     def confirmed() -> int:
         with studio.journal() as journal:
-            return sum(len(journal.parts(job.id)) for job in journal.jobs())
+            return sum(len(journal.jobs.parts(job.id)) for job in journal.jobs.newest())
 
     until(lambda: confirmed() == 1, what=studio.told)
     assert studio.stop() == 0

@@ -100,11 +100,11 @@ def test_it_ends_in_time_while_another_program_keeps_the_journal_busy(number: si
     with studio.journal() as reader:
         db = sqlite3.connect(studio.state / FILE, isolation_level=None)
         with Journal.open(studio.state) as asking:
-            asked = asking.ask("pause", {})
+            asked = asking.requests.ask("pause", {})
         db.execute("BEGIN IMMEDIATE")
         threads = Path(f"/proc/{process.pid}/task")
         until(lambda: any("nanosleep" in file.read_text() for file in threads.glob("*/wchan")))  # one waits for SQLite
-        assert reader.answer_of(asked) is None
+        assert reader.requests.answer_of(asked) is None
         code, seconds = studio.end(number)
         assert code in {0, 1}
         assert seconds < WITHIN

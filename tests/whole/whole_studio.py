@@ -238,18 +238,18 @@ class Studio:
         """Newest first; none where there is no journal yet."""
         try:
             with self.journal() as journal:
-                return journal.jobs(inbox=name)
+                return journal.jobs.newest(inbox=name)
         except JournalError:
             return []
 
     def job(self, path: str, name: str = NAME) -> Job:
         """The newest job at a path."""
         with self.journal() as journal:
-            return journal.jobs_at(name, path)[0]
+            return journal.jobs.at(name, path)[0]
 
     def history(self, job_id: str) -> list[Event]:
         with self.journal() as journal:
-            return journal.history(job_id)
+            return journal.jobs.history(job_id)
 
     def states(self, name: str | None = None) -> dict[str, str]:
         """The state, and the reason's code where there is one, of the newest job at each path."""
@@ -261,7 +261,7 @@ class Studio:
     def counts(self) -> Counter[State]:
         try:
             with self.journal() as journal:
-                return Counter(journal.counts())
+                return Counter(journal.totals.by_state())
         except JournalError:
             return Counter()
 
@@ -277,19 +277,19 @@ class Studio:
         """What intake last said of each inbox."""
         try:
             with self.journal() as journal:
-                return journal.reports()
+                return journal.inboxes.reports()
         except JournalError:
             return {}
 
     def halts(self) -> dict[str, str]:
         """What is stopped, and the code of the reason, by scope."""
         with self.journal() as journal:
-            return {scope: halt.because.code for scope, halt in journal.halts().items()}
+            return {scope: halt.because.code for scope, halt in journal.halts.all().items()}
 
     def settling(self, name: str = NAME) -> dict[str, str]:
         """What each unfinished file waits for."""
         with self.journal() as journal:
-            return {entry.path: entry.because.code for entry in journal.settling_in(name)}
+            return {entry.path: entry.because.code for entry in journal.inboxes.settling_in(name)}
 
     def events(self, event: str = "") -> list[dict[str, Any]]:
         """The log's events of one kind, or all."""

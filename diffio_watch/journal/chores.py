@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Final, Literal
 
 from diffio_watch.job import Job
+from diffio_watch.journal.connection import Connection
 from diffio_watch.journal.jobs import Jobs
 from diffio_watch.journal.rows import dump
 
@@ -18,13 +19,17 @@ _MOOT: Final = (
     "AND later.path = jobs.path AND later.seq > jobs.seq AND later.state = 'delivered')")
 
 
-class Aftermath(Jobs):
+class Chores:
     """Which error files are to be written or to go, and which originals."""
+
+    def __init__(self, db: Connection, jobs: Jobs) -> None:
+        self._db = db
+        self._jobs = jobs
 
     def pending_originals(self, inbox: str, now: float, limit: int = 50, *,
                           way: Literal["archive", "delete"] | None = None) -> list[Job]:
         """Delivered jobs whose original is still to be archived or deleted, and due; of one way, or all."""
-        return self._jobs("original IN ('pending', 'stuck') AND state = 'delivered' AND inbox = ? "
+        return self._jobs.where("original IN ('pending', 'stuck') AND state = 'delivered' AND inbox = ? "
                           "AND (due_at IS NULL OR due_at <= ?) "
                           "AND (? IS NULL OR json_extract(settings, '$.originals') = ?) LIMIT ?",
                           inbox, now, way, way, limit, index="jobs_original")
@@ -34,7 +39,7 @@ class Aftermath(Jobs):
 
         `without` are ids of jobs that are to be left out.
         """
-        return self._jobs("error_file = 0 AND state IN ('failed', 'held') AND inbox = ? "  # noqa: S608 - a constant
+        return self._jobs.where("error_file = 0 AND state IN ('failed', 'held') AND inbox = ? "  # noqa: S608 - a constant
                           "AND (state = 'held' OR due_at <= ?) "
                           "AND (state = 'held' OR EXISTS (SELECT 1 FROM files WHERE files.job = jobs.id)) "
                           f"AND NOT ({_MOOT}) AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?",
@@ -45,7 +50,7 @@ class Aftermath(Jobs):
 
         `without` are ids of jobs that are to be left out.
         """
-        return self._jobs(
+        return self._jobs.where(
             f"error_file = 1 AND inbox = ? AND (state IN ('delivered', 'skipped', 'cancelled') OR {_MOOT}) "  # noqa: S608 - a constant
             "AND id NOT IN (SELECT value FROM json_each(?)) LIMIT ?", inbox, dump(list(without)), limit,
             index="jobs_error_file")
@@ -53,30 +58,31 @@ class Aftermath(Jobs):
     def held_drop(self, inbox: str) -> tuple[int, Job | None]:
         """How many jobs are held as one drop, and the oldest of them."""
         drop = "state = 'held' AND inbox = ? AND json_extract(because, '$.code') = 'drop_size'"
-        found = self._one(f"SELECT count(*) AS n FROM jobs WHERE {drop}", inbox)  # noqa: S608 - a constant
-        first = self._jobs(f"{drop} ORDER BY seq LIMIT 1", inbox)
+        found = self._db.row(f"SELECT count(*) AS n FROM jobs WHERE {drop}", inbox)  # noqa: S608 - a constant
+        first = self._jobs.where(f"{drop} ORDER BY seq LIMIT 1", inbox)
         return (int(found["n"]) if found is not None else 0), (first[0] if first else None)
 
     def old_notices(self, inbox: str) -> list[str]:
         """Paths where jobs of this inbox had an error file that is out of date: renamed, or told anew."""
-        return [os.fsdecode(row["path"]) for row in self._all("SELECT path FROM old_notices WHERE inbox = ?", inbox)]
+        return [os.fsdecode(row["path"])
+                for row in self._db.rows("SELECT path FROM old_notices WHERE inbox = ?", inbox)]
 
     def forget_old_notice(self, inbox: str, path: str) -> None:
         """The error file of a path that jobs have left is gone."""
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             db.execute("DELETE FROM old_notices WHERE inbox = ? AND path = ?", (inbox, os.fsencode(path)))
 
     def unread_notices(self, inbox: str) -> set[str]:
         """Paths of files that can't be read and have, or may have, an error file."""
         return {os.fsdecode(row["path"])
-                for row in self._all("SELECT path FROM unread_notices WHERE inbox = ?", inbox)}
+                for row in self._db.rows("SELECT path FROM unread_notices WHERE inbox = ?", inbox)}
 
     def note_unread(self, inbox: str, path: str) -> None:
         """An error file is about to be written for a file that can't be read."""
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             db.execute("INSERT OR IGNORE INTO unread_notices VALUES (?, ?)", (inbox, os.fsencode(path)))
 
     def forget_unread(self, inbox: str, path: str) -> None:
         """It is gone."""
-        with self.transaction() as db:
+        with self._db.transaction() as db:
             db.execute("DELETE FROM unread_notices WHERE inbox = ? AND path = ?", (inbox, os.fsencode(path)))

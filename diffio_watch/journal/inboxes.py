@@ -1,0 +1,54 @@
+"""What intake last said of each inbox, for those who ask from outside and for the next start."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from diffio_watch.job import Because
+from diffio_watch.journal.connection import Connection
+from diffio_watch.journal.records import InboxReport, SettlingEntry, Still
+from diffio_watch.journal.rows import dump, dump_because, load_because
+from diffio_watch.reasons import because
+
+
+class Inboxes:
+    """How each inbox is, and which of its files are not finished."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    def report(self, report: InboxReport) -> None:
+        """Remember how an inbox is."""
+        with self._db.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO inboxes VALUES (?, ?, ?)",
+                       (report.name, dump(asdict(report)), self._db.clock.now()))
+
+    def reports(self) -> dict[str, InboxReport]:
+        """What intake last said of each inbox, by name."""
+        return {row["name"]: _report(row["report"]) for row in self._db.rows("SELECT name, report FROM inboxes")}
+
+    def settling(self, inbox: str, entries: Sequence[SettlingEntry]) -> None:
+        """Replace the list of an inbox's files that are not finished yet."""
+        with self._db.transaction() as db:
+            db.execute("DELETE FROM settling WHERE inbox = ?", (inbox,))
+            db.executemany("INSERT INTO settling VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [
+                (inbox, os.fsencode(one.path), dump_because(one.because), one.since, one.next_look_at,
+                 *((one.still.size, one.still.mtime_ns, one.still.since) if one.still else (None, None, None)))
+                for one in entries])
+
+    def settling_in(self, inbox: str) -> list[SettlingEntry]:
+        """An inbox's files that are not finished yet."""
+        return [SettlingEntry(os.fsdecode(row["path"]), load_because(row["because"]) or because("settling"),
+                              row["since"], row["next_look_at"],
+                              None if row["still_since"] is None
+                              else Still(row["size"], row["mtime_ns"], row["still_since"]))
+                for row in self._db.rows("SELECT * FROM settling WHERE inbox = ? ORDER BY since, path", inbox)]
+
+
+def _report(text: str) -> InboxReport:
+    found = json.loads(text)
+    stopped = found.pop("stopped")
+    return InboxReport(**found, stopped=Because(**stopped) if stopped else None)

@@ -1,0 +1,95 @@
+"""How many, how much and how long: sums over the journal's jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from diffio_watch.job import OPEN, State
+from diffio_watch.journal.connection import Connection
+
+_OPEN: Final = ", ".join(f"'{state}'" for state in sorted(OPEN))
+
+
+class Totals:
+    """Sums, for the guards of money and room and for those who look on."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    def by_state(self, inbox: str | None = None) -> dict[State, int]:
+        """How many jobs are in each state."""
+        rows = self._db.rows("SELECT state, count(*) AS n FROM jobs WHERE ? IS NULL OR inbox = ? GROUP BY state",
+                         inbox, inbox)
+        return dict.fromkeys(State, 0) | {State(row["state"]): row["n"] for row in rows}
+
+    def in_flight(self) -> int:
+        """Generations that are bought, or about to be, and not finished."""
+        row = self._db.row("SELECT count(*) AS n FROM jobs WHERE state IN ('generating', 'waiting') "
+                        "AND intent_at IS NOT NULL AND completed_at IS NULL")
+        assert row is not None
+        return int(row["n"])
+
+    def under_way(self, states: Collection[State], inboxes: Collection[str], base_url: str, *,
+                  parks: int | None = None) -> int:
+        """How many jobs are in these states and go on by themselves.
+
+        Args:
+            states: theirs.
+            inboxes: names of those that count.
+            base_url: of the service; jobs that belong to another one do not count.
+            parks: jobs that were parked so often in a row, and are so now, do not count either.
+        """
+        marks, names = ", ".join("?" * len(states)), ", ".join("?" * len(inboxes))
+        row = self._db.row(
+            f"SELECT count(*) AS n FROM jobs WHERE state IN ({marks}) AND inbox IN ({names}) "  # noqa: S608 - placeholders only
+            "AND due_at IS NOT NULL AND (base_url IS NULL OR base_url = ?) "
+            "AND (? IS NULL OR parks < ? OR because IS NULL)",
+            *sorted(states), *inboxes, base_url, parks, parks)
+        assert row is not None
+        return int(row["n"])
+
+    def bought(self) -> int:
+        """Generations ever intended: it grows with each, whatever the clock says."""
+        row = self._db.row("SELECT count(*) AS n FROM jobs WHERE intent_at IS NOT NULL")
+        assert row is not None
+        return int(row["n"])
+
+    def spent_between(self, at: float, until: float) -> tuple[int, float]:
+        """Generations intended from then until then, and their minutes of media, at least one each.
+
+        What is dated later was bought while the clock was ahead. Rows of an older version tell no minutes.
+        """
+        row = self._db.row("SELECT count(*) AS n, total(coalesce(minutes, "
+                        "max(1.0, coalesce(json_extract(media, '$.duration_s'), size / 2000.0) / 60.0))) AS minutes "
+                        "FROM jobs WHERE intent_at >= ? AND intent_at < ?", at, until)
+        assert row is not None
+        return int(row["n"]), float(row["minutes"])
+
+    def undelivered(self, inboxes: Collection[str], but: str) -> int:
+        """Bytes of the originals whose results are bought and still to come into these inboxes' outboxes.
+
+        Args:
+            inboxes: their names.
+            but: the id of a job that does not count.
+        """
+        marks = ", ".join("?" * len(inboxes))
+        row = self._db.row(
+            "SELECT total(size) AS bytes FROM jobs WHERE state IN ('generating', 'waiting', 'downloading') "  # noqa: S608 - our marks; values are bound
+            f"AND inbox IN ({marks}) AND coalesce(intent_at, generation_id) IS NOT NULL AND id != ?",
+            *sorted(inboxes), but)
+        assert row is not None
+        return int(row["bytes"])
+
+    def left_over(self, inboxes: Collection[str]) -> dict[str, int]:
+        """How many jobs are paid for and on their way in inboxes other than these, by inbox."""
+        names = ", ".join("?" * len(inboxes))
+        rows = self._db.rows(
+            "SELECT inbox, count(*) AS n FROM jobs WHERE state IN ('generating', 'waiting', 'downloading') "  # noqa: S608 - placeholders only
+            f"AND due_at IS NOT NULL AND intent_at IS NOT NULL AND inbox NOT IN ({names}) GROUP BY inbox", *inboxes)
+        return {row["inbox"]: row["n"] for row in rows}
+
+    def oldest_open(self) -> float | None:
+        """When the oldest open job was detected."""
+        row = self._db.row(f"SELECT min(detected_at) AS at FROM jobs WHERE state IN ({_OPEN})")  # noqa: S608 - our states
+        return None if row is None else row["at"]
