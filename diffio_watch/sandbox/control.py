@@ -1,6 +1,7 @@
 """What another process may ask of a sandbox: its counts, and new faults and settings, all JSON.
 
-GET /_sandbox; POST /_sandbox/fault, /_sandbox/calm, /_sandbox/change, /_sandbox/skip, /_sandbox/webhook.
+GET /_sandbox, and of a long run less than all of it: /_sandbox/counts, /_sandbox/seen?call=NAME;
+POST /_sandbox/fault, /_sandbox/calm, /_sandbox/change, /_sandbox/skip, /_sandbox/webhook.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def project_facts(state: State, project: Project) -> dict[str, Any]:
         "size": project.blob.size if project.blob else None,
         "ready": project.ready,
         "charges": project.charges,
-        "parts": {str(number): count for (owner, number), count in state.parts.items() if owner == project.id},
+        "parts": {str(number): count for number, count in project.parts.items()},
     }
 
 
@@ -71,6 +72,27 @@ def report(state: State) -> dict[str, Any]:
     }
 
 
+def counts(state: State) -> dict[str, Any]:
+    """What may be asked often while thousands of files are under way."""
+    return {
+        "charges": sum(each.charges for each in state.projects.values()),
+        "calls": dict(state.calls),
+        "bytes_in": state.bytes_in,
+        "bytes_out": state.bytes_out,
+    }
+
+
+def _told(state: State, request: Request) -> dict[str, Any]:
+    match request.url.path.removeprefix(PREFIX):
+        case "/counts":
+            return counts(state)
+        case "/seen":
+            call = request.query_params.get("call")
+            return {"seen": [asdict(each) for each in state.seen if call in (None, each.call)]}
+        case _:
+            return report(state)
+
+
 async def tell(state: State, generation_id: str, event_type: str) -> str:
     """Deliver an event of a generation now, be it due, doubled, late or out of order; the message's id."""
     return await webhooks.deliver(state, webhooks.payload_of(state, state.generations[generation_id], event_type))
@@ -80,7 +102,7 @@ async def answer(state: State, request: Request) -> Response:
     """Answer a control request; none of them is counted, needs a key or meets a fault."""
     try:
         if request.method == "GET":
-            return json_answer(report(state))
+            return json_answer(_told(state, request))
         said = parse_object(await request.body())
         match request.url.path.removeprefix(PREFIX):
             case "/fault":

@@ -102,7 +102,7 @@ async def part(call: Call) -> Response:
     upload.parts[number] = (path, size, etag)
     if replaced is not None:
         replaced[0].unlink()
-    call.state.parts[project.id, number] += 1
+    project.parts[number] += 1
     call.state.bytes_in += size
     return json_answer({"etag": f'"{etag}"'})
 

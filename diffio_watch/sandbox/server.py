@@ -258,10 +258,8 @@ class Sandbox:
 
     def parts(self, project_id: str) -> dict[int, int]:
         """How often each part of a project's upload came in whole, by number; a signed PUT is part 1."""
-        def count() -> dict[int, int]:
-            return {number: count for (owner, number), count in self._state.parts.items() if owner == project_id}
-
-        return self._look(count)
+        return self._look(lambda: dict(self._state.projects[project_id].parts) if project_id in self._state.projects
+                          else {})
 
     def projects(self) -> list[dict[str, Any]]:
         """The projects, oldest first."""

@@ -78,6 +78,7 @@ class Project:
     uploads: dict[str, Upload] = field(default_factory=dict)
     blob: Blob | None = None
     generations: list[Generation] = field(default_factory=list)  # oldest first
+    parts: Counter[int] = field(default_factory=Counter)  # how often each came in whole, by number
     ready: bool = False  # the upload is confirmed; a generation may start
     charges: int = 0
 
@@ -162,7 +163,6 @@ class State:
     leaks: list[str] = field(default_factory=list)
     trapped: list[Trapped] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
-    parts: Counter[tuple[str, int]] = field(default_factory=Counter)  # whole ones, by project and number
     cut: int = 0  # uploads whose client went away before their end
     bytes_in: int = 0
     bytes_out: int = 0

@@ -52,7 +52,7 @@ async def put(call: Call) -> Response:
         replaced.files[0][0].unlink()
     project.ready = True
     project.updated_at = call.state.now()
-    call.state.parts[project.id, 1] += 1
+    project.parts[1] += 1
     call.state.bytes_in += size
     # as Google's storage answers: with the type of a page, and no page
     return Response(status_code=200, headers={"ETag": f'"{etag}"', "Content-Type": "text/html; charset=UTF-8"})

@@ -102,6 +102,10 @@ def test_another_process_may_look_and_meddle_where_it_is_allowed(sandbox: Sandbo
         assert post(f"{control}/fault", {"call": "x", "kind": "?"}).status_code == 400
         assert post(f"{control}/change", {"nonsense": 1}).status_code == 400
         assert post(f"{control}/dance", {}).status_code == 404
+        counts = httpx.get(f"{control}/counts", trust_env=False).json()
+        assert (counts["charges"], counts["calls"]) == (0, {"list_projects": 1, "create_project": 1})
+        seen = httpx.get(f"{control}/seen", params={"call": "create_project"}, trust_env=False).json()["seen"]
+        assert [(one["file_name"], one["status"]) for one in seen] == [("a.wav", 200)]
         assert post(f"{control}/calm", {}).is_success
         assert controlled.report()["rules"] == []
 

@@ -1,0 +1,131 @@
+"""Very many files: dropped at once, held as a drop, or known since long."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+from bench_past import Stand, grow, one_job
+from bench_table import Row
+from bench_world import Service, Studio, World, recordings
+
+_SETTLE = 2.0
+_A_FOLDER = 500  # files
+_SMALL = 2000  # bytes of a file: its content is not what is measured here
+
+
+def admitted(world: World) -> list[Row]:
+    """A whole tree that is moved into the inbox, while nothing is sent: how fast it is journalled."""
+    count = 50_000 if world.full else 10_000
+    with world.folder() as base, Service(base / "service") as service:
+        studio = Studio(base / "studio", service.url, world.program, {"settle": _SETTLE},
+                        limits={"approve_over_files": None})
+        with studio.run() as daemon:
+            studio.command("pause")
+            daemon.calm()
+            before = daemon.memory()
+            _arrive(base / "files", studio.inbox, count)
+            began, cpu = time.monotonic(), daemon.cpu()
+            took = studio.wait(lambda: studio.jobs() >= count, 900, 0.1) - began - _SETTLE
+            used, peak = daemon.cpu() - cpu, daemon.peak()
+            daemon.process.kill()
+        studio.command("resume")
+        began = time.monotonic()
+        with studio.run():
+            first = studio.wait(lambda: service.counts()["calls"], 60) - began
+        of = f"{count:,} files"
+        again = Row(f"  killed then: start to first request, {count:,} open jobs", "s", [first])
+        if world.compare:
+            again.instead["sha256sum of all, to know them again"] = [_seconds(
+                ["sh", "-c", 'find "$1" -type f -print0 | xargs -0 sha256sum', "sh", str(studio.inbox)])]
+    return [Row(f"{count:,} files dropped at once: admitted a second", "/s", [count / took], of=of),
+            Row("  processor time to admit one", "ms", [used / count * 1000], of=of),
+            Row("  peak memory beyond that before", "MiB", [peak - before], of=of), again]
+
+
+def held(world: World) -> list[Row]:
+    """A drop that is held as one, and what is still done about it when it is journalled."""
+    count, watched = (30_000, 60.0) if world.full else (10_000, 15.0)
+    with world.folder() as base, Service(base / "service") as service:
+        studio = Studio(base / "studio", service.url, world.program, {"settle": _SETTLE})
+        with studio.run() as daemon:
+            daemon.calm()
+            _arrive(base / "files", studio.inbox, count)
+            studio.wait(lambda: studio.jobs() >= count, 900, 0.1)
+            time.sleep(5.0)
+            cpu, began = daemon.cpu(), time.monotonic()
+            time.sleep(watched)
+            share = (daemon.cpu() - cpu) / (time.monotonic() - began)
+        told = sum(name.endswith(".error.json") for _, _, names in os.walk(studio.outbox) for name in names)
+    return [Row(f"a held drop of {count:,}: error files", "", [told], of=f"after {5 + watched:g} s"),
+            Row("  share of a core afterwards", "%", [share * 100], of=f"{watched:g} s")]
+
+
+def known(world: World) -> list[Row]:
+    """A start with very many files that were delivered long ago, and a scan of them all."""
+    count = 100_000
+    with world.folder() as base, Service(base / "service") as service:
+        studio = Studio(base / "studio", service.url, world.program, {"rescan": "100ms"})
+        one_job(studio)
+        _arrive(base / "files", studio.inbox, count, size=44)
+        stands: list[Stand] = []
+        for folder, _, names in os.walk(studio.inbox):
+            for name in names:
+                if not name.startswith(".") and folder != str(studio.inbox):
+                    path = Path(folder, name)
+                    facts = path.stat()
+                    stands.append((len(stands) + 1, os.fsencode(path.relative_to(studio.inbox)), facts.st_size,
+                                   facts.st_mtime_ns, facts.st_ino))
+        assert len(stands) == count
+        grow(studio, stands, standing=True)
+        os.sync()
+        began = time.monotonic()
+        with studio.run() as daemon:
+            ready = time.monotonic() - began
+            peak = daemon.peak
+            studio.wait(lambda: _scan_seconds(studio), 120, 0.2)
+            scans = [_next_scan(studio) for _ in range(5 if world.full else 3)]
+            assert studio.jobs() == count + 1, "known files were taken for new ones"
+            memory = peak()
+        of = f"{count:,} files"
+        rows = [Row(f"{of} known: start to ready", "s", [ready], of=of),
+                Row("  a scan of them", "s", [statistics.median(scans)], of=of),
+                Row("  peak memory", "MiB", [memory], of=of)]
+        if world.compare:
+            rows[1].instead["(d) find, sizes and times"] = [_seconds(
+                ["find", str(studio.inbox), "-type", "f", "-printf", "%s %T@ %p\\n"]) for _ in range(3)]
+        return rows
+
+
+def _next_scan(studio: Studio) -> float:
+    last = _scan_seconds(studio)
+    studio.wait(lambda: _scan_seconds(studio) != last, 120, 0.2)
+    return _scan_seconds(studio)
+
+
+def _arrive(made: Path, inbox: Path, count: int, size: int = _SMALL) -> None:
+    """Make a tree and rename it into the inbox, folder by folder."""
+    for first in range(0, count, _A_FOLDER):
+        recordings(made / f"day {first // _A_FOLDER:04}", min(_A_FOLDER, count - first), size)
+    for folder in sorted(made.iterdir()):
+        folder.rename(inbox / folder.name)
+
+
+def _scan_seconds(studio: Studio) -> float:
+    """How long the last scan took: ten times that is what the daemon rests after it, as it says in its report."""
+    with contextlib.closing(sqlite3.connect(f"file:{studio.state}/journal.sqlite3?mode=ro", uri=True)) as db:
+        row = db.execute("SELECT report FROM inboxes").fetchone()
+    told = json.loads(row[0]) if row else {}
+    return (told["next_scan_at"] - told["last_scan_at"]) / 10 if told.get("last_scan_at") else 0.0
+
+
+def _seconds(command: list[str]) -> float:
+    began = time.monotonic()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - began

@@ -1,0 +1,72 @@
+"""A journal of very many jobs beside a fresh one, and the commands that look into it."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+
+from bench_past import grow, one_job
+from bench_table import Row
+from bench_world import Child, Service, Studio, World, drop, recordings
+
+_FILES = 100
+_SETTLE = 2.0
+
+
+def past(world: World) -> list[Row]:
+    """The same files through a journal with a long past and through one without; and `status` of it."""
+    count = 1_000_000 if world.full else 200_000
+    with world.folder() as base, Service(base / "service") as service:
+        old, new = (Studio(base / name, service.url, world.program, {"settle": _SETTLE}) for name in ("old", "new"))
+        for studio in (old, new):
+            one_job(studio)
+        grow(old, ((number, f"gone/{number}.wav".encode(), 32_000, number, number) for number in range(1, count + 1)),
+             standing=False)
+        of = f"{_FILES} files"
+        cost = Row(f"journal of {count:,} jobs: processor time a small file", "ms", [], {"an empty one": []}, of)
+        pace = Row("  files a second through it", "/s", [], {"an empty one": []}, of)
+        asked = Row("  `status` of it", "s", [], {"an empty one": []}, "5 calls")
+        for studio in (old, new):
+            with studio.run() as daemon:
+                daemon.calm(300)
+                files_a_second, cpu_ms = _through(studio, daemon, base / "files")
+                seconds = _command(studio, "status")
+            for row, value in ((cost, cpu_ms), (pace, files_a_second), (asked, seconds)):
+                (row.now if studio is old else row.instead["an empty one"]).append(value)
+        return [cost, pace, asked]
+
+
+def commands(world: World) -> list[Row]:
+    """How long a person waits for an answer."""
+    with world.folder() as base, Service(base / "service") as service:
+        studio = Studio(base / "studio", service.url, world.program)
+        recordings(base / "files", _FILES)
+        with studio.run() as daemon:
+            drop(base / "files", studio.inbox)
+            studio.wait(lambda: studio.delivered() == _FILES, 120)
+            daemon.calm()
+            file = str(studio.inbox / "take 000007.wav")
+            return [Row(f"`{words.split()[0]}`{' of a file' if '{' in words else ''}", "s",
+                        [_command(studio, *words.format(file).split(" ", 1))], of="5 calls")
+                    for words in ("--help", "status", "explain {}", "show {}", "jobs")]
+
+
+def _through(studio: Studio, daemon: Child, files: Path) -> tuple[float, float]:
+    recordings(files, _FILES)
+    before, cpu = studio.delivered(), daemon.cpu()
+    for number, path in enumerate(sorted(files.iterdir())):
+        path.rename(studio.inbox / f"new {number}.wav")
+    dropped = time.monotonic()
+    end = studio.wait(lambda: studio.delivered() == before + _FILES, 300)
+    return _FILES / (end - dropped - _SETTLE), (daemon.cpu() - cpu) / _FILES * 1000
+
+
+def _command(studio: Studio, *arguments: str) -> float:
+    """The median of five calls, in seconds."""
+    took = []
+    for _ in range(5):
+        began = time.monotonic()
+        studio.command(*arguments)
+        took.append(time.monotonic() - began)
+    return statistics.median(took)
