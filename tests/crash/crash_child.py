@@ -21,7 +21,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any, Final
 
 from crash_scenarios import INBOX, SCENARIOS, Scenario, sound
@@ -31,6 +31,7 @@ from diffio_watch.api import Api, Storage, Tries, Unreachable
 from diffio_watch.clock import Clock
 from diffio_watch.config import Config
 from diffio_watch.daemon import daemon as daemons
+from diffio_watch.daemon import parts as daemon_parts
 from diffio_watch.daemon.daemon import Daemon
 from diffio_watch.daemon.startup import make_state_dir
 from diffio_watch.disk import durable
@@ -220,8 +221,14 @@ def run_daemon(scenario: Scenario, base: Path, url: str, fuse: Fuse) -> int:
         journal.before_commit, journal.after_commit = fuse.burn, fuse.burn
         return journal
 
-    vars(daemons).update(Journal=SimpleNamespace(open=with_fuse))
+    _put(daemons, Journal=SimpleNamespace(open=with_fuse))
     return Daemon(config_of(scenario, base, url), once=True, log=_log()).run()
+
+
+def _put(module: ModuleType, **names: object) -> None:
+    """Put something else in the place of what a module has imported; it has to be there, or nothing would change."""
+    assert names.keys() <= vars(module).keys(), f"{module.__name__} has no {names.keys() - vars(module).keys()}"
+    vars(module).update(names)
 
 
 def obey(order: dict[str, Any]) -> int:
@@ -229,7 +236,7 @@ def obey(order: dict[str, Any]) -> int:
     scenario, base, url = SCENARIOS[order["scenario"]], Path(order["base"]), order["url"]
     fuse = Fuse(order.get("fuse"), lit=scenario.since is State.QUEUED or not order.get("explore"))
     swift = Tries(first=0.01)  # lost answers cost no time
-    vars(daemons).update(Api=functools.partial(Api, tries=swift), Storage=functools.partial(Storage, tries=swift))
+    _put(daemon_parts, Api=functools.partial(Api, tries=swift), Storage=functools.partial(Storage, tries=swift))
     random.seed(order.get("seed", 0))
     fuse.lay()
     if order.get("whole"):
