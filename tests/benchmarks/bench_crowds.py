@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 from bench_past import Stand, grow, one_job
 from bench_table import Row
@@ -85,12 +86,12 @@ def known(world: World) -> list[Row]:
         assert len(stands) == count
         grow(studio, stands, standing=True)
         os.sync()
+        before = _report(studio)
         began = time.monotonic()
         with studio.run() as daemon:
             ready = time.monotonic() - began
             peak = daemon.peak
-            studio.wait(lambda: _scan_seconds(studio), 120, 0.2)
-            scans = [_next_scan(studio) for _ in range(5 if world.full else 3)]
+            scans = [_next_scan(studio, before), _next_scan(studio, _report(studio))]
             assert studio.jobs() == count + 1, "known files were taken for new ones"
             memory = peak()
         of = f"{count:,} files"
@@ -103,10 +104,11 @@ def known(world: World) -> list[Row]:
         return rows
 
 
-def _next_scan(studio: Studio) -> float:
-    last = _scan_seconds(studio)
-    studio.wait(lambda: _scan_seconds(studio) != last, 120, 0.2)
-    return _scan_seconds(studio)
+def _next_scan(studio: Studio, last: dict[str, Any]) -> float:
+    """How long the next scan took: ten times that is what the daemon rests after it, as it says in its report."""
+    studio.wait(lambda: _report(studio).get("last_scan_at") != last["last_scan_at"], 300, 0.2)
+    told = _report(studio)
+    return float(told["next_scan_at"] - told["last_scan_at"]) / 10
 
 
 def _arrive(made: Path, inbox: Path, count: int, size: int = _SMALL) -> None:
@@ -117,12 +119,10 @@ def _arrive(made: Path, inbox: Path, count: int, size: int = _SMALL) -> None:
         folder.rename(inbox / folder.name)
 
 
-def _scan_seconds(studio: Studio) -> float:
-    """How long the last scan took: ten times that is what the daemon rests after it, as it says in its report."""
+def _report(studio: Studio) -> dict[str, Any]:
+    """What the daemon last told of its inbox."""
     with contextlib.closing(sqlite3.connect(f"file:{studio.state}/journal.sqlite3?mode=ro", uri=True)) as db:
-        row = db.execute("SELECT report FROM inboxes").fetchone()
-    told = json.loads(row[0]) if row else {}
-    return (told["next_scan_at"] - told["last_scan_at"]) / 10 if told.get("last_scan_at") else 0.0
+        return dict(json.loads(db.execute("SELECT report FROM inboxes").fetchone()[0]))
 
 
 def _seconds(command: list[str]) -> float:
