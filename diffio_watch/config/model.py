@@ -135,7 +135,7 @@ class Limits(_Base):
 class Poll(_Base):
     """How often a generation is asked after."""
 
-    first: Duration = key("1s", "The first pause; it stretches from here.", read=units.duration)
+    first: Duration = key("1s", "The shortest pause, and the first one.", read=units.duration)
     max: Duration = key("30s", "The longest pause.", read=units.duration, validate_default=True)
 
     @field_validator("max")

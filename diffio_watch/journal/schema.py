@@ -231,7 +231,12 @@ INSERT OR IGNORE INTO made SELECT json_extract(value, '$.size'), json_extract(va
     WHERE jobs.outputs != '[]' AND json_extract(value, '$.sha256') IS NOT NULL;
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _SECOND + _MADE)
+_THIRD: Final = """
+-- how long generations of a model took
+CREATE INDEX jobs_took ON jobs (model_key) WHERE waited > 0 AND completed_at IS NOT NULL AND replayed = 0;
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _SECOND + _MADE, _THIRD)
 VERSION: Final = len(MIGRATIONS)
 
 

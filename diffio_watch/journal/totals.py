@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final
 
 from diffio_watch.job import OPEN, State
 from diffio_watch.journal.connection import Connection
 
 _OPEN: Final = ", ".join(f"'{state}'" for state in sorted(OPEN))
+_CLOSE: Final = 0.2  # of what a generation took, that is the furthest from the clock's word that it is believed
+_CLOSE_ANYWAY: Final = 2.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """How long a generation took that is complete, in seconds, and the length of its medium where that is known."""
+
+    seconds: float
+    length: float | None
 
 
 class Totals:
@@ -65,6 +76,18 @@ class Totals:
                         "FROM jobs WHERE intent_at >= ? AND intent_at < ?", at, until)
         assert row is not None
         return int(row["n"]), float(row["minutes"])
+
+    def took(self, model_key: str, limit: int) -> list[Took]:
+        """How long the newest jobs' generations of a model took, as near as polls tell.
+
+        One that nobody asked for while it was completed, for the program did not run, tells nothing.
+        """
+        rows = self._db.rows(
+            "SELECT waited, completed_at - generated_at AS passed, json_extract(media, '$.duration_s') AS length "
+            "FROM jobs INDEXED BY jobs_took WHERE model_key = ? AND waited > 0 AND completed_at IS NOT NULL "
+            "AND replayed = 0 ORDER BY seq DESC LIMIT ?", model_key, limit)
+        return [Took(row["waited"], row["length"]) for row in rows
+                if abs(row["passed"] - row["waited"]) <= max(_CLOSE_ANYWAY, _CLOSE * row["waited"])]
 
     def undelivered(self, inboxes: Collection[str], but: str) -> int:
         """Bytes of the originals whose results are bought and still to come into these inboxes' outboxes.

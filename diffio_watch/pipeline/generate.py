@@ -9,7 +9,7 @@ from typing import Final
 from diffio_watch.api import errors as api
 from diffio_watch.api.shapes import Generation, GenerationSummary
 from diffio_watch.job import Job, State
-from diffio_watch.pipeline import guard
+from diffio_watch.pipeline import guard, polls
 from diffio_watch.pipeline.commands import request_body
 from diffio_watch.pipeline.decide import ModelUnknown, ProjectGone
 from diffio_watch.pipeline.job_log import about
@@ -21,7 +21,6 @@ _MODEL_ALIASES: Final = {"diffio-3.4": "diffio-3.5"}  # the older name answers w
 LOOK_TWICE: Final = 60.0  # seconds between two looks at a list that has to be empty at both
 _OVERDUE_PAUSE: Final = 300.0
 _UNKNOWN_TRIES: Final = 8
-_STRETCH: Final = 0.15  # a pause is at most this share of the time waited so far
 _OTHER_SERVICE_PAUSE: Final = 300.0
 
 
@@ -137,12 +136,15 @@ def waiting(job: Job, tools: Tools) -> Outcome:
     except api.NotFound:
         return _lost(job, tools)
     now = tools.clock.now()
-    if seen.status == "complete":
-        return go(state=State.DOWNLOADING, completed_at=now, due_at=now, progress=None, stage=None)
+    # of what an earlier process did only the sum counts: the host's clock may have been set since
+    passed = max(0.0, now - max(job.updated_at, tools.started))
+    if seen.status == "complete":  # at some time since the poll before: half of it is nearest
+        return go(state=State.DOWNLOADING, completed_at=now, due_at=now, progress=None, stage=None,
+                  waited=job.waited + passed / 2)
     if seen.status == "failed":
         return fail(job, now, "generation_failed", detail=seen.error or "it gave no reason")
-    # of what an earlier process did only the sum counts: the host's clock may have been set since
-    waited = job.waited + max(0.0, now - max(job.updated_at, tools.started))
+    waited = job.waited + passed
+    poll = tools.config.generation.poll
     if waited > tools.config.generation.give_up:
         return fail(job, now, "gave_up", limit=f"{tools.config.generation.give_up / 86400:g} days")
     overdue = waited > tools.config.generation.overdue
@@ -150,30 +152,15 @@ def waiting(job: Job, tools: Tools) -> Outcome:
     stage = f"{seen.stage or seen.status}{', overdue' if overdue else ''}"
     if first_time:
         tools.log.warning("job.overdue", **about(job), hours=round(waited / 3600, 1))
-    pause = poll_pause(waited, tools.config.generation.poll.first, tools.config.generation.poll.max,
-                       eta=seen.remaining, overdue=overdue)
+    if overdue:
+        pause = max(poll.max, _OVERDUE_PAUSE)
+    else:
+        before = (job.waited, job.progress) if job.stage == stage else None
+        ends = tools.earlier.ends(job.model_key, job.media.duration_s if job.media is not None else None)
+        pause = polls.pause(polls.Look(waited, job.polls + 1, queued=seen.status == "queued", remaining=seen.remaining,
+                                       percent=seen.percent, before=before, ends=ends), poll.first, poll.max)
     asked = go(due_at=now + pause, progress=seen.percent, stage=stage, polls=job.polls + 1, waited=waited)
     return replace(asked, rest=True)
-
-
-def poll_pause(waited: float, first: float, longest: float, *, eta: float | None = None,
-               overdue: bool = False) -> float:
-    """Seconds until the next question: short at first, stretching with the time waited.
-
-    Args:
-        waited: seconds since the generation was bought.
-        first: the shortest pause.
-        longest: the longest one.
-        eta: seconds the service thinks it still takes, where it says so; a poll just after that is never put off.
-        overdue: whether it takes longer than it should.
-    """
-    if overdue:
-        return max(longest, _OVERDUE_PAUSE)
-    pause = min(longest, max(first, waited * _STRETCH))
-    if eta is not None and eta > 0:
-        # not much before it is due, and soon after
-        pause = min(longest, max(pause, eta + first)) if eta > pause else min(pause, max(first, eta + first))
-    return pause
 
 
 def _lost(job: Job, tools: Tools) -> Outcome:

@@ -21,6 +21,7 @@ from diffio_watch.journal import Journal
 from diffio_watch.outbox import Outbox
 from diffio_watch.pipeline.file_calls import FileCalls
 from diffio_watch.pipeline.permissions import Permits
+from diffio_watch.pipeline.polls import Earlier
 from diffio_watch.pipeline.sessions import Sessions
 from diffio_watch.pipeline.upload_rate import Lane
 
@@ -48,6 +49,7 @@ class Tools:
         shown: outputs that this process gave their final names, by job id and type.
         lane: who sends, and who has to go alone.
         permits: what was found out about keys.
+        earlier: how long earlier generations took.
         count_bought: raises the count that folders' markers get from here on, if anything was bought since.
         started: when this process began to use them, in seconds since the epoch.
     """
@@ -72,6 +74,7 @@ class Tools:
     files: FileCalls = field(default_factory=FileCalls)
     lane: Lane = field(init=False)
     permits: Permits = field(init=False)
+    earlier: Earlier = field(init=False)
     count_bought: Callable[[], None] = _nothing
     started: float = field(init=False)
     _noted: dict[str, float] = field(default_factory=dict)
@@ -81,6 +84,7 @@ class Tools:
         self.started = self.clock.now()
         self.lane = Lane(self.clock)
         self.permits = Permits(self.clock)
+        self.earlier = Earlier(self.journal.totals.took, self.clock)
 
     def in_force(self) -> Tools:
         """One configuration with its service, key and outboxes, which stay as they are; all else is shared."""

@@ -432,6 +432,40 @@ def test_polls_start_fast_and_stretch(house: House, service: Sandbox, seconds: f
     house.check_delivered(job_id)
 
 
+@pytest.mark.parametrize(("seconds", "usual"), [(20, 15), (60, 23)])
+def test_the_services_progress_shows_the_end_of_a_generation_as_it_comes(
+    house: House, service: Sandbox, seconds: float, usual: int,
+) -> None:
+    """`usual`: the polls of one who does not look at it."""
+    service.change(seconds=seconds)
+    for job_id in [house.drop(f"{n}.wav") for n in range(4)]:
+        house.finish()
+        job = house.job(job_id)
+        assert job.completed_at is not None
+        assert job.completed_at - (job.generated_at or 0.0) - seconds <= 2
+        assert job.waited == pytest.approx(seconds, abs=2), "half of the last pause is nearest"
+        assert job.polls < usual
+
+
+def test_what_earlier_generations_took_shows_the_end_of_one_without_progress_also_after_a_start(
+    house: House, service: Sandbox,
+) -> None:
+    service.change(seconds=60)
+    service.fault("progress", "fields", fields=dict.fromkeys(("preProcessing", "inference", "stageProgress")))
+
+    def late(name: str) -> float:
+        job_id = house.drop(name)
+        house.finish()
+        job = house.job(job_id)
+        assert job.polls < 23
+        return (job.completed_at or 0.0) - (job.generated_at or 0.0) - 60
+
+    for n in range(8):
+        late(f"{n}.wav")
+    house.restart()
+    assert late("last.wav") <= 2
+
+
 def test_a_generation_that_the_service_lost_is_found_among_the_projects(house: House, service: Sandbox) -> None:
     service.change(seconds=60)
     job_id = house.drop("talk.wav")

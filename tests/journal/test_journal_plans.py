@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from journal_jobs import HandClock, found, job
 
-from diffio_watch.job import State
+from diffio_watch.job import Job, Media, State
 from diffio_watch.journal import Journal
+from diffio_watch.journal.totals import Took
 
 Ask = Callable[[Journal], object]
 
@@ -37,8 +40,9 @@ def plans(journal: Journal, ask: Ask) -> dict[str, list[str]]:
     (lambda journal: journal.files.place("in", [found("b.wav", "b")], batch_limit=5),
      {"jobs_created", "jobs_detected"}),
     (lambda journal: journal.files.place("in", [found("b.wav", "b")], batch_limit=0), {"jobs_due"}),
+    (lambda journal: journal.totals.took("diffio-4.6-flash", 50), {"jobs_took"}),
 ], ids=["due", "due and paid", "goes on", "originals", "stranded", "stale notices", "failures",
-        "empty", "guard", "hold"])
+        "empty", "guard", "hold", "took"])
 def test_no_walk_through_all_jobs_and_no_sort_of_them(journal: Journal, ask: Ask, indexes: set[str]) -> None:
     journal.jobs.add([job()])
     told = plans(journal, ask)
@@ -88,3 +92,20 @@ def test_whether_anything_goes_on_soon_is_asked_by_state_inbox_and_payment(journ
     assert journal.jobs.goes_on(State.QUEUED, "in", 9.0, paid=True)
     assert not journal.jobs.goes_on(State.QUEUED, "other", 99.0, paid=False)
     assert not journal.jobs.goes_on(State.UPLOADING, "in", 99.0, paid=True)
+
+
+def test_how_long_generations_took_is_told_by_the_newest_that_were_seen_to_their_end(journal: Journal) -> None:
+    """Not by one that ended while the program did not run, that was found again, or that a rebuild learned of."""
+    def done(path: str, passed: float, waited: float, **facts: Any) -> Job:
+        return job(path, state=State.DELIVERED, model_key="flash", generated_at=100.0, completed_at=100.0 + passed,
+                   waited=waited, **facts)
+
+    long = Media("Wave", 600.0, has_video=False)
+    journal.jobs.add([
+        done("1.wav", 20.0, 19.5), done("2.wav", 70.0, 60.0, media=long), done("night.wav", 40_000.0, 60.0),
+        done("clock.wav", -500.0, 60.0), done("again.wav", 20.0, 20.0, replayed=True), done("rebuilt.wav", 20.0, 0.0),
+        replace(done("other.wav", 20.0, 20.0), model_key="pro"), replace(done("open.wav", 0.0, 9.0), completed_at=None),
+    ])
+    assert journal.totals.took("flash", 50) == [Took(60.0, 600.0), Took(19.5, None)]
+    assert journal.totals.took("flash", 3) == [Took(60.0, 600.0)], "of the newest three two tell nothing"
+    assert journal.totals.took("none", 50) == []

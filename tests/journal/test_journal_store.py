@@ -25,6 +25,7 @@ from diffio_watch.journal import (
 )
 from diffio_watch.journal.rows import COLUMNS, job_row
 from diffio_watch.journal.schema import APPLICATION_ID, MIGRATIONS, VERSION, migrate, version_of
+from diffio_watch.journal.totals import Took
 
 FILE = "journal.sqlite3"
 
@@ -117,6 +118,22 @@ def test_a_journal_of_the_first_version_keeps_its_jobs(tmp_path: Path) -> None:
         assert journal.jobs.maker(7, lambda: "made") == done
         assert journal.jobs.commit(first, state=State.DOWNLOADING).state is State.DOWNLOADING
         assert [(one.path, one.since, one.still) for one in journal.inboxes.settling_in("in")] == [("c.wav", 1.0, None)]
+
+
+def test_a_journal_of_the_second_version_keeps_its_jobs_and_what_they_took(tmp_path: Path) -> None:
+    """Version 2 is in the field, too."""
+    done = job("d.wav", state=State.DELIVERED, model_key="flash", generated_at=100.0, completed_at=120.0, waited=19.0)
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as db:
+        for migration in MIGRATIONS[:2]:
+            db.executescript(migration)
+        row = job_row(done)
+        db.execute(f"INSERT INTO jobs ({', '.join(row)}) VALUES ({', '.join(':' + name for name in row)})", row)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute("PRAGMA user_version = 2")
+    with Journal.open(tmp_path) as journal:
+        assert pragma(journal, "user_version") == VERSION
+        assert journal.jobs.newest() == [done]
+        assert journal.totals.took("flash", 50) == [Took(19.0, None)]
 
 
 def test_what_the_first_version_believed_of_a_bent_sidecar_is_mended(tmp_path: Path) -> None:

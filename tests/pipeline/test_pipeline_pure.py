@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -14,51 +12,10 @@ from hypothesis import strategies as st
 
 from diffio_watch.config import Limits
 from diffio_watch.job import Job, Media, Settings
-from diffio_watch.pipeline.generate import poll_pause
 from diffio_watch.pipeline.guard import midnight, minutes, over_limit
 from diffio_watch.pipeline.health import Health, account_pause, origin_pause
 
 JOB = Job("01J", "podcasts", "a.wav", 10, 1, Settings())
-
-
-class TestPolls:
-    @staticmethod
-    def polls(lasts: float, eta: Callable[[float], float | None] = lambda _: None) -> list[float]:
-        """When a generation that lasts so long is polled, up to the poll that sees its end."""
-        at = [1.0]
-        while at[-1] < lasts:
-            at.append(at[-1] + poll_pause(at[-1], 1.0, 30.0, eta=eta(lasts - at[-1])))
-        return at
-
-    @pytest.mark.parametrize("lasts", [0.5, 5, 60, 600, 601, 629])
-    def test_ten_minutes_take_at_most_60_polls_and_are_seen_within_30_seconds(self, lasts: float) -> None:
-        polls = self.polls(lasts)
-        assert len(polls) <= 60
-        assert polls[-1] - lasts <= 30
-
-    @given(st.floats(0, 6 * 3600))
-    def test_any_length_is_seen_within_30_seconds_and_polled_reasonably(self, lasts: float) -> None:
-        polls = self.polls(lasts)
-        assert polls[-1] - lasts <= 30
-        assert len(polls) <= 45 + lasts / 30
-
-    def test_pauses_never_shrink_and_start_at_the_first(self) -> None:
-        pauses = [poll_pause(float(waited), 1.0, 30.0) for waited in range(1000)]
-        assert (pauses[0], pauses[-1]) == (1.0, 30.0)
-        assert all(earlier <= later for earlier, later in pairwise(pauses))
-
-    def test_an_honest_guess_of_the_service_saves_polls_and_catches_the_end(self) -> None:
-        told = self.polls(600, lambda left: left)
-        assert len(told) < len(self.polls(600))
-        assert told[-1] - 600 <= 2
-
-    @given(st.floats(-1e9, 1e9), st.floats(0, 1e6))
-    def test_no_guess_of_the_service_moves_a_poll_out_of_bounds(self, eta: float, waited: float) -> None:
-        assert 1.0 <= poll_pause(waited, 1.0, 30.0, eta=eta) <= 30.0
-
-    def test_what_is_overdue_is_polled_slowly(self) -> None:
-        assert poll_pause(7 * 3600, 1.0, 30.0, overdue=True) == 300
-        assert poll_pause(7 * 3600, 1.0, 900.0, overdue=True) == 900
 
 
 class TestHealth:
