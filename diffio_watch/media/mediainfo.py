@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pymediainfo import MediaInfo
-
 from diffio_watch.disk.reading import Reading, always
 from diffio_watch.job import Media
+from diffio_watch.media.container import after_id3
+from diffio_watch.media.libmediainfo import Kind, streams
+from diffio_watch.media.mp4 import BOXES
 
 _CRASHES: Final = 3
-# What MediaInfo is asked for: a line a stream, of facts that it makes itself, so that no tag of a stranger (half a
-# surrogate, a control character, a megabyte of lyrics) has to be read at all. One and the same everywhere: MediaInfo
-# shares its options between threads.
-_ASKED: Final = "\n".join(f"{kind};{kind}|%Format%|%Duration%\\n" for kind in ("General", "Audio", "Video"))
 # bits per second below which no recording of a format goes: they bound what a header may say of its length
 _LOWEST_RATES: Final = {"Wave": 2000.0, "Wave64": 2000.0, "AIFF": 2000.0, "MPEG Audio": 8000.0, "ADTS": 500.0,
                         "AMR": 500.0, "AVI": 2000.0, "MPEG-TS": 500.0, "MPEG-PS": 500.0}
@@ -29,6 +26,11 @@ _LOWEST_RATE: Final = 100.0  # silence in FLAC, or in a voice codec that sends n
 _STREAMS: Final = frozenset({"MPEG Audio", "ADTS", "LATM", "AC-3", "E-AC-3", "DTS", "MLP FBA", "MPEG Video"})
 _SYNCS: Final = frozenset({b"\x0b\x77", b"\x7f\xfe", b"\x56\xe0"})
 
+# How a container begins, and MediaInfo's parser for it: the others need not try. It is a guess that costs nothing where
+# it is wrong, for then they do.
+_PARSERS: Final = {b"RIFF": "Riff", b"RF64": "Riff", b"BW64": "Riff", b"FORM": "Riff", b"\x1a\x45\xdf\xa3": "Mk",
+                   b"OggS": "Ogg", b"fLaC": "Flac"}
+
 
 class ProbeFailed(Exception):
     """MediaInfo itself failed: nothing is said about the file. Its text says how."""
@@ -36,7 +38,7 @@ class ProbeFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
-    kind: str
+    kind: Kind
     format: str
     duration: str  # milliseconds, "" where MediaInfo can't tell
 
@@ -56,18 +58,17 @@ def probe(descriptor: int, going: Callable[[], bool] = always, name: str = "") -
         ProbeFailed: MediaInfo could not be had or broke down.
         OSError: the file can't be read.
     """
-    file = _File(Reading(descriptor, going))
+    file = Reading(descriptor, going)
     with _crumb(descriptor, name):
-        streams = _parse(file)
-    sound = [stream for stream in streams if stream.kind == "Audio"]
-    video = [stream for stream in streams if stream.kind == "Video"]
+        found = _parse(file)
+    sound = [stream for stream in found if stream.kind is Kind.AUDIO]
+    video = [stream for stream in found if stream.kind is Kind.VIDEO]
     if not sound and not video:
         return None
-    general = next((stream for stream in streams if stream.kind == "General"), _Stream("General", "", ""))
-    streams = [general, *sound, *video]
-    if general.format == "AVI":  # fed from an opened file, MediaInfo 24.12 counts the sound of AVI twice
-        streams = [*video, *streams]
-    durations = [seconds for stream in streams if (seconds := _seconds(stream)) is not None]
+    general = next((stream for stream in found if stream.kind is Kind.GENERAL), _Stream(Kind.GENERAL, "", ""))
+    # MediaInfo 24.12 counts the sound of AVI twice where it was not told which parser to take
+    asked = [*video, general, *sound] if general.format == "AVI" else [general, *sound, *video]
+    durations = [seconds for stream in asked if (seconds := _seconds(stream)) is not None]
     longest = longest_possible(general.format, file.size)
     return Media(general.format or "unknown", min(durations[0], longest) if durations else None,
                  has_video=bool(video), has_sound=bool(sound))
@@ -87,32 +88,6 @@ def is_surely(media: Media, descriptor: int) -> bool:
     head = os.pread(descriptor, 3, 0)
     return media.format not in _STREAMS or head == b"ID3" or head[:2] in _SYNCS or (
         len(head) > 1 and head[0] == 0xFF and head[1] >= 0xE0)
-
-
-class _File:
-    """What MediaInfo reads from. It is told of an end where a read failed, so that it lets go of what it holds."""
-
-    def __init__(self, reading: Reading) -> None:
-        self._reading = reading
-        self._position = 0
-        self.size = reading.size
-        self.error: BaseException | None = None
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._position = offset + (self.size if whence == os.SEEK_END else 0)
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def read(self, length: int) -> bytes:
-        try:
-            found = self._reading.at(self._position, length)
-        except BaseException as error:  # noqa: BLE001  # raised by `_parse`, once MediaInfo has let go
-            self.error = error
-            return b""
-        self._position += len(found)
-        return found
 
 
 def remember_in(folder: Path) -> None:
@@ -151,16 +126,31 @@ def _crumb(descriptor: int, name: str) -> Iterator[None]:
             crumb.unlink()  # also where it failed in words: that is no crash
 
 
-def _parse(file: _File) -> list[_Stream]:
+def _parse(file: Reading) -> list[_Stream]:
+    """What MediaInfo says, by the parser that a file's beginning names where that one knows the container."""
     try:
-        told = MediaInfo.parse(file, parse_speed=0.5, output=_ASKED)
-    except OSError as error:
-        raise ProbeFailed(str(error)) from error  # the library is not there: what a read says, `file` keeps
-    except (RuntimeError, ValueError) as error:
-        raise ProbeFailed(f"MediaInfo: {error}") from error
-    if file.error is not None:
-        raise file.error
-    return [_Stream(*fields) for line in told.splitlines() if len(fields := line.split("|")) == 3]
+        parser = _parser(file)
+        found = _streams(file, parser)
+        if parser and not (len(found) > 1 and found[0].format):
+            found = _streams(file, "")
+    except RuntimeError as error:
+        raise ProbeFailed(str(error)) from error
+    return found
+
+
+def _streams(file: Reading, parser: str) -> list[_Stream]:
+    return [_Stream(kind, *told) for kind, told in streams(file, parser, "Format", "Duration")]
+
+
+def _parser(file: Reading) -> str:
+    head = file.at(0, 8)
+    if parser := _PARSERS.get(head[:4]):
+        return parser
+    if head[4:] in BOXES:
+        return "Mpeg4"
+    frame = file.at(after_id3(file), 2) if head[:3] == b"ID3" else head
+    # MPEG's sync, and layer 1, 2 or 3; ADTS has none
+    return "Mpega" if len(frame) >= 2 and frame[0] == 0xFF and frame[1] >= 0xE0 and frame[1] & 6 else ""
 
 
 def _seconds(stream: _Stream) -> float | None:

@@ -13,6 +13,7 @@ from intake_media import RECIPES, TONE, VIDEOS, fault_of, made, riff, tone, with
 from diffio_watch.disk.reading import Interrupted
 from diffio_watch.intake.fingerprint import EMPTY, partial, whole
 from diffio_watch.job import Media
+from diffio_watch.media import libmediainfo, mediainfo
 from diffio_watch.media.mediainfo import longest_possible, probe
 
 FORMATS = {
@@ -175,3 +176,32 @@ def test_whatever_a_title_holds_the_file_is_what_it_is(shelf: Path, tmp_path: Pa
         found = probe(file.fileno())
     assert found is not None
     assert (found.format, found.has_video) == ("MPEG Audio", False)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_parser_that_a_beginning_names_says_what_all_of_them_say(
+    shelf: Path, name: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = made(shelf, name)
+    found = facts(path)
+    monkeypatch.setattr(mediainfo, "_parser", lambda _: "")
+    assert found == facts(path)
+
+
+@pytest.mark.parametrize(("begin", "name"), [
+    (b"\x1a\x45\xdf\xa3", "a.mp3"), (b"fLaC", "a.aac"), (b"ID3\x03\0\0\0\0\0\0", "a.aac"),
+])
+def test_a_beginning_that_names_the_wrong_parser_hides_nothing(
+    shelf: Path, tmp_path: Path, begin: bytes, name: str,
+) -> None:
+    (tmp_path / name).write_bytes(begin + made(shelf, name).read_bytes())
+    media = facts(tmp_path / name)
+    assert media is not None
+    assert (media.format, media.has_sound) == (FORMATS[name], True)
+
+
+def test_the_library_is_loaded_once(shelf: Path) -> None:
+    facts(made(shelf, "a.mp3"))
+    before = libmediainfo._library()
+    facts(made(shelf, "a.flac"))
+    assert libmediainfo._library() is before
