@@ -40,7 +40,7 @@ def export() -> int:
     work = workplace()
     with work.read() as opened:
         if opened is not None:
-            for job in reversed(opened.jobs.newest()):
+            for job in opened.jobs.in_turn():
                 print_json_line(told(opened, job))
     return 0
 

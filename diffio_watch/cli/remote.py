@@ -181,9 +181,9 @@ class _Sink:
 def _project(work: Workplace, generation: str) -> str:
     """The project of a generation, from the journal."""
     with work.read() as journal:
-        for job in journal.jobs.newest() if journal else []:
-            if job.generation_id == generation and job.project_id is not None:
-                return job.project_id
+        project = journal.jobs.project_of(generation) if journal else None
+    if project is not None:
+        return project
     raise Trouble("The journal does not know this generation: name its project with --project "
                   "(`diffio-watch remote projects` lists them).", FAILED)
 

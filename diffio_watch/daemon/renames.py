@@ -37,8 +37,7 @@ def planned(config: Config, journal: Journal) -> dict[str, str]:
               if one.journal == journal.id and one.role == "inbox" and _is_true(one, known, journal)}
     paths = {inbox.name: str(inbox.path) for inbox in config.inboxes}
     return renames(paths, {name: one.name for name, one in marked.items()}, list(known.values()),
-                   used={inbox for inbox in known if journal.jobs.newest(inbox=inbox, limit=1)}
-                   | {name for name in paths if journal.jobs.newest(inbox=name, limit=1)})
+                   used={name for name in {*known, *paths} if journal.jobs.any_in(name)})
 
 
 def _is_true(found: marker.Marker, known: Mapping[str, FolderMemory], journal: Journal) -> bool:

@@ -57,10 +57,12 @@ class Chores:
 
     def held_drop(self, inbox: str) -> tuple[int, Job | None]:
         """How many jobs are held as one drop, and the oldest of them."""
-        drop = "state = 'held' AND inbox = ? AND json_extract(because, '$.code') = 'drop_size'"
-        found = self._db.row(f"SELECT count(*) AS n FROM jobs WHERE {drop}", inbox)  # noqa: S608 - a constant
-        first = self._jobs.where(f"{drop} ORDER BY seq LIMIT 1", inbox)
-        return (int(found["n"]) if found is not None else 0), (first[0] if first else None)
+        found = self._db.row("SELECT count(*) AS n, min(seq) AS oldest FROM jobs INDEXED BY jobs_reason "
+                             "WHERE because IS NOT NULL AND state = 'held' AND inbox = ? "
+                             "AND json_extract(because, '$.code') = 'drop_size'", inbox)
+        assert found is not None
+        first = self._jobs.where("seq = ?", found["oldest"])
+        return int(found["n"]), (first[0] if first else None)
 
     def old_notices(self, inbox: str) -> list[str]:
         """Paths where jobs of this inbox had an error file that is out of date: renamed, or told anew."""

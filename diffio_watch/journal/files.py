@@ -169,8 +169,8 @@ class Files:
 
         What was seen until then, finished or not, counts for no other.
         """
-        left = self._db.row("SELECT 1 FROM jobs INDEXED BY jobs_due WHERE state = 'held' AND inbox = ? "
-                         "AND json_extract(because, '$.code') = 'drop_size' LIMIT 1", inbox)
+        left = self._db.row("SELECT 1 FROM jobs INDEXED BY jobs_reason WHERE because IS NOT NULL AND state = 'held' "
+                            "AND inbox = ? AND json_extract(because, '$.code') = 'drop_size' LIMIT 1", inbox)
         if left is None:
             self._db.set_meta(f"{_DECIDED}{inbox}", self._db.clock.now())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -299,7 +299,7 @@ class Jobs:
             since: seconds since the epoch; only those whose row changed then or later.
             original: only where this became of the original.
         """
-        where, values = ["1"], list[Any]()
+        where, values, index = ["1"], list[Any](), ""
         if states is not None:
             where.append(f"state IN ({', '.join('?' * len(states))})")
             values += sorted(states)
@@ -307,13 +307,40 @@ class Jobs:
             where.append("inbox = ?")
             values.append(inbox)
         if reasons:
-            where.append(f"json_extract(because, '$.code') IN ({', '.join('?' * len(reasons))})")
+            marks = ", ".join("?" * len(reasons))
+            where.append(f"because IS NOT NULL AND json_extract(because, '$.code') IN ({marks})")
             values += sorted(reasons)
+            index = "jobs_reason"
         if since:
             where.append("updated_at >= ?")
             values.append(since)
         if original is not None:
             where.append("original = ?")
             values.append(original)
-        query = f"SELECT {_ALL} FROM jobs WHERE {' AND '.join(where)} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - placeholders only
-        return [to_job(row) for row in self._db.rows(query, *values, -1 if limit is None else limit)]
+            if original in {"pending", "stuck"}:
+                where.append("original IN ('pending', 'stuck')")  # as the index has it
+                index = "jobs_original"
+        return self.where(f"{' AND '.join(where)} ORDER BY seq DESC LIMIT ?", *values, -1 if limit is None else limit,
+                          index=index)
+
+    def any_in(self, inbox: str) -> bool:
+        """Whether an inbox ever had a job."""
+        return self._db.row("SELECT 1 FROM jobs WHERE inbox = ? LIMIT 1", inbox) is not None
+
+    def in_turn(self, batch: int = 500) -> Iterator[Job]:
+        """All jobs, oldest first. No more than a batch of them is in memory at a time."""
+        last = 0
+        while rows := self._db.rows(f"SELECT seq, {_ALL} FROM jobs WHERE seq > ? ORDER BY seq LIMIT ?", last, batch):  # noqa: S608 - our own column names
+            yield from map(to_job, rows)
+            last = rows[-1]["seq"]
+
+    def projects(self) -> set[str]:
+        """Every project that a job has."""
+        return {row["project_id"]
+                for row in self._db.rows("SELECT project_id FROM jobs WHERE project_id IS NOT NULL")}
+
+    def project_of(self, generation_id: str) -> str | None:
+        """The project of a generation; None where no job has both."""
+        row = self._db.row("SELECT project_id FROM jobs WHERE generation_id = ? AND project_id IS NOT NULL",
+                           generation_id)
+        return None if row is None else str(row["project_id"])

@@ -31,7 +31,7 @@ class Group:
     Attributes:
         inbox: its name.
         state: where they are.
-        code: of the reason; "" where they have none.
+        code: of the reason.
         count: how many.
         newest: the youngest of them.
     """
@@ -62,11 +62,14 @@ class Overview:
 
     def groups(self) -> list[Group]:
         """What is held, has failed and was not made good, or waits with a reason, by inbox, state and reason."""
+        code = "json_extract(because, '$.code')"
+        what = f"SELECT inbox, state, {code} AS code, count(*) AS n, max(seq) AS newest FROM jobs"  # noqa: S608 - a constant
+        by = f"GROUP BY state, inbox, {code}"
         rows = self._db.rows(
-            "SELECT inbox, state, coalesce(json_extract(because, '$.code'), '') AS code, count(*) AS n, "  # noqa: S608 - our own states
-            f"max(seq) AS newest FROM jobs INDEXED BY jobs_state WHERE state IN ('held', 'failed', {_OPEN}) "
-            f"AND (state = 'held' OR (state = 'failed' AND {_UNMENDED}) OR because IS NOT NULL AND state != 'failed') "
-            "GROUP BY inbox, state, code ORDER BY inbox, newest DESC", self._db.clock.now())
+            # tens of thousands may be held: their index tells all of them; rows are read faster in their own order
+            f"{what} INDEXED BY jobs_reason WHERE state IN ('held', {_OPEN}) AND because IS NOT NULL {by} UNION ALL "
+            f"{what} INDEXED BY jobs_state WHERE state = 'failed' AND {_UNMENDED} {by} ORDER BY inbox, newest DESC",
+            self._db.clock.now())
         return [Group(row["inbox"], State(row["state"]), row["code"], row["n"], job)
                 for row in rows for job in self._jobs.where("seq = ?", row["newest"])]
 

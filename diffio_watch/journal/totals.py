@@ -6,10 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from diffio_watch.job import OPEN, State
+from diffio_watch.job import ENDED, OPEN, State
 from diffio_watch.journal.connection import Connection
 
 _OPEN: Final = ", ".join(f"'{state}'" for state in sorted(OPEN))
+_NOT_ENDED: Final = ", ".join(f"'{state}'" for state in sorted(set(State) - ENDED))
 _CLOSE: Final = 0.2  # of what a generation took, that is the furthest from the clock's word that it is believed
 _CLOSE_ANYWAY: Final = 2.0  # seconds
 
@@ -28,11 +29,12 @@ class Totals:
     def __init__(self, db: Connection) -> None:
         self._db = db
 
-    def by_state(self, inbox: str | None = None) -> dict[State, int]:
-        """How many jobs are in each state."""
-        rows = self._db.rows("SELECT state, count(*) AS n FROM jobs WHERE ? IS NULL OR inbox = ? GROUP BY state",
-                         inbox, inbox)
-        return dict.fromkeys(State, 0) | {State(row["state"]): row["n"] for row in rows}
+    def by_state(self) -> dict[State, int]:
+        """How many jobs are in each state. Those that ended are many: triggers keep their number."""
+        rows = self._db.rows("SELECT what, n FROM counts WHERE what != 'bought' UNION ALL "  # noqa: S608 - our states
+                             f"SELECT state, count(*) FROM jobs INDEXED BY jobs_state WHERE state IN ({_NOT_ENDED}) "
+                             "GROUP BY state")
+        return dict.fromkeys(State, 0) | {State(row["what"]): row["n"] for row in rows}
 
     def in_flight(self) -> int:
         """Generations that are bought, or about to be, and not finished."""
@@ -62,7 +64,7 @@ class Totals:
 
     def bought(self) -> int:
         """Generations ever intended: it grows with each, whatever the clock says."""
-        row = self._db.row("SELECT count(*) AS n FROM jobs WHERE intent_at IS NOT NULL")
+        row = self._db.row("SELECT n FROM counts WHERE what = 'bought'")
         assert row is not None
         return int(row["n"])
 

@@ -31,7 +31,7 @@ def intend(job: Job, tools: Tools) -> Outcome:
     if job.base_url != tools.base_url or job.key_print not in {None, key_print}:
         # nothing is paid, and the new one may not see the project
         return go("another service or key is configured", **NO_PROJECT, state=State.UPLOADING, due_at=now)
-    over = guard.over_limit(job, tools.config.limits, guard.spent_today(tools.journal, now))
+    over = guard.over_today(job, tools.config.limits, tools.journal, now)
     if over is not None:
         return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
     tools.check_permits()

@@ -75,3 +75,10 @@ def over_limit(job: Job, limits: Limits, spent: tuple[int, float]) -> str | None
         return (f"`daily_minutes` is {limits.daily_minutes:g}, {used:.0f} are used and this file {has} "
                 f"{minutes(job):.0f}")
     return None
+
+
+def over_today(job: Job, limits: Limits, journal: Journal, now: float) -> str | None:
+    """The same, of the day of `now`: the day's purchases are only added up where they are limited."""
+    if limits.daily_files is None and limits.daily_minutes is None:
+        return None
+    return over_limit(job, limits, spent_today(journal, now))

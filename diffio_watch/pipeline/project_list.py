@@ -28,7 +28,7 @@ class Listed:
         self._journal = journal
         self._projects = projects
         self._by_name: dict[str, list[ProjectSummary]] | None = None
-        self._known: set[str | None] = set()
+        self._known: set[str] = set()
         self._refusal = ""
 
     def about(self, job: Job) -> str:
@@ -52,7 +52,7 @@ class Listed:
         return f"Under its name the service lists {named}{more}."
 
     def _ask(self) -> dict[str, list[ProjectSummary]]:
-        self._known = {job.project_id for job in self._journal.jobs.newest()}
+        self._known = self._journal.jobs.projects()
         by_name: dict[str, list[ProjectSummary]] = {}
         try:
             for one in self._projects():

@@ -30,7 +30,7 @@ def queued(job: Job, tools: Tools) -> Outcome:
             found = look(job, tools, original.sha256)
             if found is not None:  # what was bought before is had on any day
                 return found
-        over = guard.over_limit(job, tools.config.limits, guard.spent_today(tools.journal, now))
+        over = guard.over_today(job, tools.config.limits, tools.journal, now)
         if over is not None:
             return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
         gap = duplicates.unproven(job, tools, original.sha256)

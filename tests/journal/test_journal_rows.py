@@ -197,7 +197,6 @@ def test_jobs_are_listed_newest_first_by_state_inbox_and_number(journal: Journal
     assert listed(limit=2) == ["3.wav", "2.wav"]
     assert listed(set()) == []
     assert journal.totals.by_state()[State.QUEUED] == 2
-    assert journal.totals.by_state("other") == {**dict.fromkeys(State, 0), State.QUEUED: 1}
 
 
 def test_what_is_due_comes_bumped_first_then_by_priority_then_by_age(journal: Journal) -> None:

@@ -35,6 +35,11 @@ def pragma(journal: Journal, name: str) -> object:
     return value
 
 
+def counted(journal: Journal) -> dict[State, int]:
+    """How many jobs are in each state that has any."""
+    return {state: count for state, count in journal.totals.by_state().items() if count}
+
+
 def test_what_must_not_make_a_journal_says_that_there_is_none(tmp_path: Path) -> None:
     for read_only in (False, True):
         with pytest.raises(JournalMissing, match="run"):
@@ -97,25 +102,28 @@ def test_an_older_journal_is_not_read_as_it_is_and_is_migrated_in_full(
     Journal.open(tmp_path, read_only=True).close()
 
 
-def test_a_journal_of_the_first_version_keeps_its_jobs(tmp_path: Path) -> None:
-    """Version 1 is in the field: its rows, made before any later column was, read as they were meant."""
+@pytest.mark.parametrize("version", range(1, VERSION))
+def test_a_journal_of_an_earlier_version_keeps_its_jobs(tmp_path: Path, version: int) -> None:
+    """They are in the field: rows that were made before any later column was read as they were meant, and count."""
     first = job("b.wav", sha256="abc", state=State.WAITING, intent_at=5.0, approved=True)
     done = job("d.wav", sha256="def", state=State.DELIVERED, outputs=(Output("audio", size=7, sha256="made"),))
     with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as db:
-        db.executescript(MIGRATIONS[0])
+        for made in MIGRATIONS[:version]:
+            db.executescript(made)
         columns = {row[1] for row in db.execute("PRAGMA table_info(jobs)")} - {"seq"}
         for one in (first, done):
             row = {name: value for name, value in job_row(one).items() if name in columns}
             db.execute(f"INSERT INTO jobs ({', '.join(row)}) VALUES ({', '.join(':' + name for name in row)})", row)
-        db.execute("INSERT INTO settling VALUES ('in', ?, ?, 1.0, 2.0)",
+        db.execute("INSERT INTO settling (inbox, path, because, since, next_look_at) VALUES ('in', ?, ?, 1.0, 2.0)",
                    (b"c.wav", '{"code": "settling", "message": "m", "action": "a"}'))
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute("PRAGMA user_version = 1")
-        assert columns < set(COLUMNS)
+        db.execute(f"PRAGMA user_version = {version}")
+        assert columns <= set(COLUMNS)
     with Journal.open(tmp_path) as journal:
         assert pragma(journal, "user_version") == VERSION
         assert journal.jobs.newest() == [done, first]
         assert journal.jobs.maker(7, lambda: "made") == done
+        assert (journal.totals.bought(), counted(journal)) == (1, {State.WAITING: 1, State.DELIVERED: 1})
         assert journal.jobs.commit(first, state=State.DOWNLOADING).state is State.DOWNLOADING
         assert [(one.path, one.since, one.still) for one in journal.inboxes.settling_in("in")] == [("c.wav", 1.0, None)]
 
