@@ -11,6 +11,8 @@ from diffio_watch.sandbox.projects import TOKEN_PREFIX
 from diffio_watch.sandbox.state import State
 
 KEY_HEADERS: Final = ("x-api-key", "xi-api-key")
+_HOME: Final = {"api": frozenset({b"authorization", *(name.encode() for name in KEY_HEADERS)}),
+                "edge": frozenset({b"authorization"})}  # where each origin's own secret stands
 SHORT = 6  # a key of fewer characters is found in anything
 
 
@@ -22,12 +24,11 @@ def bearer(request: Request) -> str:
 
 def find_leaks(state: State, origin: str, request: Request, body: bytes) -> list[str]:
     """One line for each secret in this request that does not belong at this origin."""
-    home = {"api": ("authorization", *KEY_HEADERS), "edge": ("authorization",)}.get(origin, ())
-    words = [value for name, value in request.headers.items() if name not in home]
-    words += [request.url.path, body.decode("utf-8", "replace")]
-    query = request.url.query
-    elsewhere = "\n".join([*words, query])
-    at_home = "\n".join(request.headers.get(name, "") for name in home)
+    scope, home = request.scope, _HOME.get(origin, frozenset())
+    words = b"\n".join([value for name, value in scope["headers"] if name not in home]).decode("latin-1")
+    words += f"\n{scope['path']}\n{body.decode('utf-8', 'replace')}"
+    elsewhere = f"{words}\n{scope['query_string'].decode('latin-1')}"
+    at_home = b"\n".join([value for name, value in scope["headers"] if name in home]).decode("latin-1")
     keys = [key for key in {*state.keys, *state.settings.keys} if len(key) >= SHORT]
     found = []
     if any(key in elsewhere or (origin != "api" and key in at_home) for key in keys):
@@ -36,8 +37,8 @@ def find_leaks(state: State, origin: str, request: Request, body: bytes) -> list
         found.append("an API key header")
     if TOKEN_PREFIX in elsewhere or (origin != "edge" and TOKEN_PREFIX in at_home):
         found.append("an upload token")
-    if SIGNATURE in ("\n".join(words) if origin == "storage" else elsewhere):
+    if SIGNATURE in (words if origin == "storage" else elsewhere):
         found.append("a signed URL")
     if origin in ("storage", "trap") and "authorization" in request.headers and not found:
         found.append("an Authorization header")
-    return [f"{what} went to {origin}: {request.method} {request.url.path}" for what in found]
+    return [f"{what} went to {origin}: {request.method} {scope['path']}" for what in found]

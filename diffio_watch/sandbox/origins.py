@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from diffio_watch.sandbox import account, control, edge, generations, models, projects, storage, tamper
 from diffio_watch.sandbox.answers import Refusal, json_answer, parse_object, refusal
 from diffio_watch.sandbox.call import Call
+from diffio_watch.sandbox.faults import Fault
 from diffio_watch.sandbox.leaks import KEY_HEADERS, bearer, find_leaks
 from diffio_watch.sandbox.state import Project, Seen, State, Trapped
 
@@ -117,9 +118,7 @@ class Origins:
         state.leaks += find_leaks(state, origin, request, body)
         call = Call(state, request, origin, name, endpoint, project=self._project(origin, request))
         seen = self._note(call, body)
-        said = body.decode("utf-8", "replace")
-        text = f"{request.method} {scope['path']}?{request.url.query} {said} {seen.file_name}"
-        faults = [rule.fault for rule in list(state.rules) if rule.fires(name, text)]
+        faults = self._faults(call, seen, body) if state.rules else []
         call.flags = frozenset(fault.kind for fault in faults if fault.kind in tamper.FLAGS)
 
         async def true(inner_scope: Scope, inner_receive: Receive, inner_send: Send) -> None:
@@ -143,6 +142,13 @@ class Origins:
         await app(scope, receive, noted)
         self._observe("answered", seen)
 
+    def _faults(self, call: Call, seen: Seen, body: bytes) -> list[Fault]:
+        """The faults that hit this call; they count it."""
+        scope = call.request.scope
+        said, query = body.decode("utf-8", "replace"), scope["query_string"].decode("latin-1")
+        text = f"{scope['method']} {scope['path']}?{query} {said} {seen.file_name}"
+        return [rule.fault for rule in list(self.state.rules) if rule.fires(call.name, text)]
+
     def _project(self, origin: str, request: Request) -> Project | None:
         if origin == "edge":
             return self.state.tokens.get(bearer(request))
@@ -162,7 +168,7 @@ class Origins:
         project = project or (generation.project if generation else None)
         file_name = project.file_name if project else said.get("fileName")
         seen = Seen(
-            call.name, call.origin, request.method, request.url.path, state.now(),
+            call.name, call.origin, request.method, request.scope["path"], state.now(),
             key=state.keys.get(_key(request)) if call.origin == "api" else None,
             project_id=project.id if project else None,
             generation_id=generation.id if generation else None,

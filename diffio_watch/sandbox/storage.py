@@ -15,15 +15,16 @@ from diffio_watch.sandbox.answers import SANDBOX, Refusal, receive_file
 from diffio_watch.sandbox.call import Call
 from diffio_watch.sandbox.generations import mime_type, output
 from diffio_watch.sandbox.projects import BUCKET
+from diffio_watch.sandbox.settings import MIB
 from diffio_watch.sandbox.state import Blob, Generation
 
 RANGE: Final = re.compile(r"bytes=(?:([0-9]+)-([0-9]*)|-([0-9]+))", re.ASCII)
 
 
 def _check(call: Call, content_type: str = "") -> None:
-    url = call.request.url
-    raw_path = call.request.scope["raw_path"].decode("latin-1")
-    links.check(call.state, call.request.method, raw_path, url.query, content_type=content_type)
+    scope = call.request.scope
+    raw_path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+    links.check(call.state, call.request.method, raw_path, query, content_type=content_type)
     if "expired" in call.flags:
         raise Refusal(403, "The provided URL has expired.", "ExpiredToken")
 
@@ -116,6 +117,11 @@ def download(call: Call) -> Response:
     if status == 206:
         headers["Content-Range"] = f"bytes {first}-{stop - 1}/{size}"
     headers["Content-Length"] = str(stop - first)
+
+    if stop - first <= MIB:  # all at once: a stream costs more than so few bytes do
+        whole = b"".join(blob.read(first, stop))
+        call.state.bytes_out += len(whole)
+        return Response(b"".join(_swapped(iter([whole]), variant)) if variant else whole, status, headers)
 
     async def pieces() -> AsyncIterator[bytes]:
         for piece in _swapped(blob.read(first, stop), variant) if variant else blob.read(first, stop):
