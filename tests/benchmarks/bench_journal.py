@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import statistics
+import subprocess
 import time
 from pathlib import Path
 
@@ -23,18 +25,27 @@ def past(world: World) -> list[Row]:
             one_job(studio)
         grow(old, ((number, f"gone/{number}.wav".encode(), 32_000, number, number) for number in range(1, count + 1)),
              standing=False)
-        of = f"{_FILES} files"
-        cost = Row(f"journal of {count:,} jobs: processor time a small file", "ms", [], {"an empty one": []}, of)
-        pace = Row("  files a second through it", "/s", [], {"an empty one": []}, of)
-        asked = Row("  `status` of it", "s", [], {"an empty one": []}, "5 calls")
+        seen: dict[str, list[float]] = {}
         for studio in (old, new):
             with studio.run() as daemon:
                 daemon.calm(300)
-                files_a_second, cpu_ms = _through(studio, daemon, base / "files")
-                seconds = _command(studio, "status")
-            for row, value in ((cost, cpu_ms), (pace, files_a_second), (asked, seconds)):
-                (row.now if studio is old else row.instead["an empty one"]).append(value)
-        return [cost, pace, asked]
+                pace, cost = _through(studio, daemon, base / "files")
+                status = _command(studio, "status")
+            calls = _within(studio)
+            for name, value in {"cost": cost, "pace": pace, "status": status, **calls}.items():
+                seen.setdefault(name, []).append(value)
+
+        def row(what: str, name: str, unit: str, of: str) -> Row:
+            ours, fresh = seen[name]
+            return Row(what, unit, [ours], {"a fresh one": [fresh]}, of)
+
+        return [row(f"journal of {count:,} jobs: a commit", "commit", "ms", "100 calls"),
+                row("  what is due", "due", "ms", "100 calls"),
+                row("  the newest 50 delivered", "newest", "ms", "100 calls"),
+                row("  counts by state", "counts", "ms", "100 calls"),
+                row("  processor time a small file through it", "cost", "ms", f"{_FILES} files"),
+                row("  files a second through it", "pace", "/s", f"{_FILES} files"),
+                row("  `status` of it", "status", "s", "5 calls")]
 
 
 def commands(world: World) -> list[Row]:
@@ -60,6 +71,14 @@ def _through(studio: Studio, daemon: Child, files: Path) -> tuple[float, float]:
     dropped = time.monotonic()
     end = studio.wait(lambda: studio.delivered() == before + _FILES, 300)
     return _FILES / (end - dropped - _SETTLE), (daemon.cpu() - cpu) / _FILES * 1000
+
+
+def _within(studio: Studio) -> dict[str, float]:
+    """Milliseconds that single calls of the journal take."""
+    done = subprocess.run([str(Path(studio.program).with_name("python")),
+                           str(Path(__file__).with_name("bench_within.py")), str(studio.state)],
+                          check=True, capture_output=True, text=True)
+    return dict(json.loads(done.stdout))
 
 
 def _command(studio: Studio, *arguments: str) -> float:
