@@ -145,7 +145,7 @@ class Daemon:
             raise CannotRun(str(error)) from error
         upkeep = Upkeep(journal, owner, self._log)
         maker = Maker(journal, owner, self._clock, self._key.of, self._log, self._stop, self._sick, self._trouble,
-                      upkeep.count_bought)
+                      upkeep.count)
         parts = maker.make(self._config)
         take_folders(self._config, journal, owner)  # last: a start that fails leaves no marker
         journal.set_meta("started_at", self._started)

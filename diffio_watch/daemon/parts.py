@@ -96,7 +96,7 @@ class Maker:
         stop: set when the program ends.
         sick: set while the journal can't be written: nothing may be sent.
         trouble: told of everything that a thread could not deal with.
-        count_bought: raises the count that markers get, if anything was bought since.
+        count: raises the count that markers get, and tells it.
     """
 
     journal: Journal
@@ -107,7 +107,7 @@ class Maker:
     stop: threading.Event
     sick: threading.Event
     trouble: Callable[[BaseException], None]
-    count_bought: Callable[[], None]
+    count: Callable[[], int]
 
     def make(self, config: Config) -> Parts:
         """Make everything but the threads that supervise it."""
@@ -117,7 +117,7 @@ class Maker:
             api=self._api(config, halts), storage=self._storage(config, halts),
             outboxes={inbox.name: self._outbox(inbox.name, inbox.outbox) for inbox in config.inboxes}
             | self._left_over(config), clock=self.clock, stop=self.stop, sick=self.sick, version=__version__,
-            log=self.log, count_bought=self.count_bought)
+            log=self.log, count=self.count)
         worker = Worker(tools, halts, lambda inbox, path: parts.look_again(inbox, path))  # noqa: PLW0108  # not there yet
         parts = Parts(self, self.journal, tools, halts, Dispatcher(tools, halts, worker, self.trouble), {})
         for inbox in config.inboxes:

@@ -77,8 +77,8 @@ def folders(config: Config) -> Iterator[tuple[Inbox, Role, Path]]:
 
 
 def available(journal: Journal, owner: marker.Owner, role: Role, name: str, path: Path,
-              trouble: Callable[[BaseException], None]) -> Callable[[], None]:
-    """A check that a folder is there and this journal's. It raises `FolderGone`, and remembers what it learns.
+              trouble: Callable[[BaseException], None]) -> Callable[[], int]:
+    """A check that a folder is there and this journal's. It raises `FolderGone`, and tells the count of its marker.
 
     Args:
         journal: what remembers.
@@ -88,10 +88,10 @@ def available(journal: Journal, owner: marker.Owner, role: Role, name: str, path
         path: the folder.
         trouble: told of an `OldJournal`, which is more than this folder's trouble.
     """
-    def check() -> None:
+    def check() -> int:
         try:
             _must_be_new(journal, role, name, path)
-            marker.check(str(path), role, name, owner, journal.folders)
+            return marker.check(str(path), role, name, owner, journal.folders)
         except marker.FolderGone:
             raise
         except marker.MarkerError as error:

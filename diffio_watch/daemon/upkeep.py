@@ -20,7 +20,7 @@ _TRY_AGAIN: Final = 3600.0
 class Upkeep:
     """The daily copy, and a further count in the folders' markers.
 
-    The counter is raised after each copy, and before anything is bought: whoever puts back an older state of
+    The counter is raised after each copy, and before each purchase is sent: whoever puts back an older state of
     this journal, kept by this program or by any other (a snapshot, the host's own backup), is found out by the markers.
 
     Args:
@@ -35,7 +35,6 @@ class Upkeep:
         self._log = log
         self._quiet_until = 0.0
         self._counting = threading.Lock()
-        self._bought = journal.totals.bought()
 
     def run(self, stop: threading.Event, sick: threading.Event, trouble: Callable[[BaseException], None]) -> None:
         """A thread's body: do it again and again.
@@ -74,25 +73,15 @@ class Upkeep:
                 self._log.warning("journal.not_copied", message=str(error))
         if copy is not None:
             self._log.info("journal.copied", file=show(str(copy)))
-            with self._counting:
-                self._count()
-        self.count_bought()
+            with self._counting:  # nobody's higher count comes to the journal before this one
+                self._owner.counter += 1
+                self._journal.set_meta("starts", self._owner.counter)
 
-    def count_bought(self) -> None:
-        """Count on if anything was bought since: before a purchase is sent, so that its answer is never used uncounted.
+    def count(self) -> int:
+        """Raise the counter. The journal gets it with the first folder that does, before that folder's marker.
 
         May be called from any thread.
-
-        Raises:
-            JournalTrouble: it can't be written.
         """
         with self._counting:
-            bought = self._journal.totals.bought()
-            if bought != self._bought:
-                self._count()
-                self._bought = bought
-
-    def _count(self) -> None:
-        counter = self._owner.counter + 1
-        self._journal.set_meta("starts", counter)  # before any marker says so
-        self._owner.counter = counter
+            self._owner.counter += 1
+            return self._owner.counter

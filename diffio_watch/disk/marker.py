@@ -104,7 +104,7 @@ class Book(Protocol):
         """Remember a counter that is about to be written; one that was higher stays."""
 
 
-def check(root: str, role: Role, name: str, owner: Owner, book: Book, system: Path = Path("/")) -> None:
+def check(root: str, role: Role, name: str, owner: Owner, book: Book, system: Path = Path("/")) -> int:
     """Whether `root` is there and this journal's; its marker is written where this is the first use.
 
     Any number of threads may do so at once, and none waits for another: one may hang with its share.
@@ -117,32 +117,38 @@ def check(root: str, role: Role, name: str, owner: Owner, book: Book, system: Pa
         book: what that journal remembers, and is to remember from now on.
         system: where the `etc` and `run` are that know of mount points.
 
+    Returns:
+        The count that its marker says now; 0 where it has none.
+
     Raises:
         FolderGone: it is not there, or not the one that is remembered.
         ForeignMarker: it is another journal's.
         OldJournal: the journal never wrote that marker.
     """
     found, memory = _look(root, role, name, owner.journal, book, system)
-    mount = mount_of(root)
     before = memory or FolderMemory(role, name, "")
-    named = found is not None and found.name == name
-    now = replace(before, source=mount.source, marked=True, path=root, sealed=True,
-                  former=() if named else before.former)
-    marker = Marker(PROGRAM, owner.journal, role, name, owner.counter, keeper=owner.keeper).sealed(book.secret)
+    now = replace(before, marked=True, path=root, sealed=True,
+                  former=() if found is not None and found.name == name else before.former)
+    wanted = Marker(PROGRAM, owner.journal, role, name, owner.counter, keeper=owner.keeper)
+    count = wanted.counter
     if found is None:  # the first use, or an inbox that was read-only
-        book.count(role, name, marker.counter)
+        book.count(role, name, count)
         try:
-            marker_file.create(root, marker)
+            marker_file.create(root, wanted.sealed(book.secret))
         except FileExistsError as error:  # another thread was quicker, or another journal
             found, memory = _look(root, role, name, owner.journal, book, system)
             if found is None:
                 raise _unwritten(error) from error
         except OSError as error:
-            now = _unmarked(replace(now, marked=False, sealed=False), error)
-    if found is not None and _is_old(found, marker):
-        marker = replace(marker, counter=max(found.counter, marker.counter)).sealed(book.secret)
-        book.count(role, name, marker.counter)
-        now = replace(now, sealed=_write_over(root, marker, found) or before.sealed)
+            now, count = _unmarked(replace(now, marked=False, sealed=False), error), 0
+    if found is not None:
+        count = found.counter
+        if _is_old(found, wanted):
+            wanted = replace(wanted, counter=max(found.counter, wanted.counter)).sealed(book.secret)
+            book.count(role, name, wanted.counter)
+            written = _write_over(root, wanted, found)
+            now = replace(now, sealed=written or before.sealed)
+            count = wanted.counter if written else count
     if root not in _swept:
         _swept.add(root)
         with contextlib.suppress(OSError):
@@ -150,8 +156,9 @@ def check(root: str, role: Role, name: str, owner: Owner, book: Book, system: Pa
     if now.marked:
         _show_life(root, owner)
     # a marked folder is known by its marker: another source (a new disk, another address of the NAS) is no news
-    if memory is None or now != (replace(memory, source=now.source) if memory.marked else memory):
-        book.set(now)
+    if now != memory:
+        book.set(replace(now, source=mount_of(root).source))
+    return count
 
 
 def _is_old(found: Marker, wanted: Marker) -> bool:

@@ -54,10 +54,14 @@ class Folders:
         return 0 if row is None else int(row["counter"])
 
     def count(self, role: Role, name: str, counter: int) -> None:
-        """Remember a counter before it is written into a folder's marker; one that was higher stays."""
+        """Remember a counter before it is written into a folder's marker; one that was higher stays.
+
+        The journal's own counter is never less.
+        """
         if self.count_of(role, name) >= counter:
             return
         with self._db.transaction() as db:
+            db.execute("UPDATE meta SET value = max(value, ?) WHERE name = 'starts'", (counter,))
             db.execute("INSERT INTO folder_counts VALUES (?, ?, ?) "
                        "ON CONFLICT DO UPDATE SET counter = max(counter, excluded.counter)", (role, name, counter))
 

@@ -236,20 +236,15 @@ _THIRD: Final = """
 CREATE INDEX jobs_took ON jobs (model_key) WHERE waited > 0 AND completed_at IS NOT NULL AND replayed = 0;
 -- what is asked every second, and was counted through all that ever ended
 CREATE TABLE counts (what TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO counts VALUES ('bought', (SELECT count(*) FROM jobs WHERE intent_at IS NOT NULL));
 INSERT INTO counts SELECT column1, (SELECT count(*) FROM jobs WHERE state = column1)
     FROM (VALUES ('delivered'), ('failed'), ('skipped'), ('cancelled'));
 CREATE TRIGGER jobs_counted_at_once AFTER INSERT ON jobs BEGIN
-    UPDATE counts SET n = n + 1 WHERE what IN (NEW.state, iif(NEW.intent_at IS NULL, '', 'bought'));
+    UPDATE counts SET n = n + 1 WHERE what = NEW.state;
 END;
 CREATE TRIGGER jobs_ended AFTER UPDATE OF state ON jobs WHEN NEW.state != OLD.state
     AND (NEW.state IN ('delivered', 'failed', 'skipped', 'cancelled')
          OR OLD.state IN ('delivered', 'failed', 'skipped', 'cancelled')) BEGIN
     UPDATE counts SET n = n + (what = NEW.state) - (what = OLD.state) WHERE what IN (NEW.state, OLD.state);
-END;
-CREATE TRIGGER jobs_bought AFTER UPDATE OF intent_at ON jobs
-    WHEN (NEW.intent_at IS NULL) != (OLD.intent_at IS NULL) BEGIN
-    UPDATE counts SET n = n + iif(NEW.intent_at IS NULL, -1, 1) WHERE what = 'bought';
 END;
 CREATE INDEX jobs_reason ON jobs (state, inbox, json_extract(because, '$.code')) WHERE because IS NOT NULL;
 """

@@ -31,7 +31,7 @@ class Totals:
 
     def by_state(self) -> dict[State, int]:
         """How many jobs are in each state. Those that ended are many: triggers keep their number."""
-        rows = self._db.rows("SELECT what, n FROM counts WHERE what != 'bought' UNION ALL "  # noqa: S608 - our states
+        rows = self._db.rows("SELECT what, n FROM counts UNION ALL "  # noqa: S608 - our states
                              f"SELECT state, count(*) FROM jobs INDEXED BY jobs_state WHERE state IN ({_NOT_ENDED}) "
                              "GROUP BY state")
         return dict.fromkeys(State, 0) | {State(row["what"]): row["n"] for row in rows}
@@ -59,12 +59,6 @@ class Totals:
             "AND due_at IS NOT NULL AND (base_url IS NULL OR base_url = ?) "
             "AND (? IS NULL OR parks < ? OR because IS NULL)",
             *sorted(states), *inboxes, base_url, parks, parks)
-        assert row is not None
-        return int(row["n"])
-
-    def bought(self) -> int:
-        """Generations ever intended: it grows with each, whatever the clock says."""
-        row = self._db.row("SELECT n FROM counts WHERE what = 'bought'")
         assert row is not None
         return int(row["n"])
 

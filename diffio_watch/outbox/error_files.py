@@ -23,7 +23,7 @@ NO_JOB: Final = "0" * 26  # in place of the id of a job, where there is none
 class ErrorFiles:
     """The part of an outbox that tells of what failed or is held; `Outbox` says what the arguments are."""
 
-    def __init__(self, root: str, *, inbox: str, available: Callable[[], None],
+    def __init__(self, root: str, *, inbox: str, available: Callable[[], int | None],
                  tell: Callable[[str], None] = lambda _: None) -> None:
         self.root = Root(root, available)
         self.evidence = Evidence(self.root)

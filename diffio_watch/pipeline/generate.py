@@ -52,8 +52,9 @@ def generating(job: Job, tools: Tools) -> Outcome:
     if job.key_print != key_print:
         return _look_before_sending(job, tools, key, key_print)
     tools.seen_empty.pop(job.id, None)  # from now on there may be something to be seen
-    tools.count_bought()  # before the outbox is looked at, which brings the count into its marker
+    count = tools.count()
     with tools.files.call(job.inbox):
+        tools.outbox(job).root.counted(count)  # before it is sent: by this a copy of the journal from before is known
         # a rebuild believes an error file that tells of no generation: none may stand there from here on
         tools.outbox(job).clear_error(job.path)
     try:

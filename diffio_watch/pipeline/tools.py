@@ -28,7 +28,8 @@ from diffio_watch.pipeline.upload_rate import Lane
 _NOTED_EVERY = 1.0
 
 
-def _nothing() -> None: ...
+def _uncounted() -> int:
+    return 0
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Tools:
         lane: who sends, and who has to go alone.
         permits: what was found out about keys.
         earlier: how long earlier generations took.
-        count_bought: raises the count that folders' markers get from here on, if anything was bought since.
+        count: raises the count that folders' markers get from here on, and tells it.
         started: when this process began to use them, in seconds since the epoch.
     """
 
@@ -75,7 +76,7 @@ class Tools:
     lane: Lane = field(init=False)
     permits: Permits = field(init=False)
     earlier: Earlier = field(init=False)
-    count_bought: Callable[[], None] = _nothing
+    count: Callable[[], int] = _uncounted
     started: float = field(init=False)
     _noted: dict[str, float] = field(default_factory=dict)
     _changing: threading.Lock = field(default_factory=threading.Lock)

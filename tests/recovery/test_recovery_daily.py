@@ -10,13 +10,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from recovery_house import House
 
 from diffio_watch.daemon.upkeep import Upkeep
+from diffio_watch.disk import marker
 from diffio_watch.disk.marker import Owner
 from diffio_watch.job import Job, Settings, new_id
 from diffio_watch.journal import Journal, JournalCorrupt
@@ -122,38 +122,6 @@ def test_with_each_copy_the_counter_goes_up_once(journal: Journal) -> None:
     assert log.getvalue().count("journal.copied") == 2
 
 
-def test_whatever_is_bought_is_counted_once_and_nothing_else_is(journal: Journal) -> None:
-    chore, owner, _ = upkeep(journal)
-    now = time.mktime((2038, 3, 1, 12, 0, 0, 0, 0, -1))
-    chore.once(now)
-    assert owner.counter == 4  # the day's copy
-    journal.jobs.add([Job(new_id(), "a", "waits.wav", 1, 1, Settings())])
-    chore.once(now + 60)
-    assert owner.counter == 4
-    journal.jobs.add([replace(Job(new_id(), "a", "bought.wav", 1, 1, Settings()), intent_at=now + 70)])
-    for later in (76, 91, 3600):
-        chore.once(now + later)
-    assert owner.counter == journal.meta("starts") == 5
-    journal.jobs.add([replace(Job(new_id(), "a", "late.wav", 1, 1, Settings()), intent_at=now + 3599)])
-    chore.once(now + 3615)
-    assert owner.counter == 6  # though its time is before that of the last look
-
-
-def test_a_purchase_dated_by_a_clock_that_was_set_back_since_is_counted_once_too(journal: Journal) -> None:
-    """Else the markers would be written anew at each look, until that time has come."""
-    chore, owner, _ = upkeep(journal)
-    chore.once(NOON)
-    journal.jobs.add([replace(Job(new_id(), "a", "ahead.wav", 1, 1, Settings()), intent_at=NOON + 10 * DAY)])
-    for seconds in range(15, 120, 15):
-        chore.once(NOON + seconds)
-    assert owner.counter == 5
-    # and one of the new time, long before that
-    journal.jobs.add([replace(Job(new_id(), "a", "now.wav", 1, 1, Settings()), intent_at=NOON - 3600)])
-    for seconds in range(120, 240, 15):
-        chore.once(NOON + seconds)
-    assert owner.counter == 6
-
-
 def test_a_disk_that_takes_no_copy_is_told_once_an_hour_and_nothing_stops(journal: Journal) -> None:
     chore, owner, log = upkeep(journal)
     (journal.state_dir / "backups").write_text("in the way")
@@ -205,11 +173,22 @@ def test_the_daemon_makes_its_copy_when_it_starts(house: House) -> None:
     assert [path.name for path in (house.state / "backups").iterdir()] == [f"journal-{today}.sqlite3"]
 
 
-def test_a_purchase_is_counted_at_once_and_those_of_one_moment_together(journal: Journal) -> None:
+def test_a_count_is_the_journals_before_it_is_a_markers_and_is_not_written_by_itself(
+    journal: Journal, tmp_path: Path,
+) -> None:
+    """A purchase raises it; with many at a time one writing does for all of them."""
     chore, owner, _ = upkeep(journal)
-    chore.count_bought()
-    assert owner.counter == 3, "nothing was bought"
-    journal.jobs.add([replace(Job(new_id(), "a", f"{n}.wav", 1, 1, Settings()), intent_at=NOON) for n in range(3)])
-    for _ in range(3):
-        chore.count_bought()
-    assert owner.counter == journal.meta("starts") == 4
+    (outbox := tmp_path / "outbox").mkdir()
+    marker.check(str(outbox), "outbox", "a", owner, journal.folders)
+    before = journal._db.total_changes
+    assert [chore.count() for _ in range(3)] == [4, 5, 6]
+    assert journal._db.total_changes == before
+    assert marker.check(str(outbox), "outbox", "a", owner, journal.folders) == 6
+    assert journal.meta("starts") == journal.folders.count_of("outbox", "a") == 6
+
+
+def test_a_lower_count_never_takes_the_place_of_a_higher_one(journal: Journal) -> None:
+    journal.set_meta("starts", 3)
+    for counter in (5, 4):
+        journal.folders.count("outbox", str(counter), counter)
+    assert journal.meta("starts") == 5
