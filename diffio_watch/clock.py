@@ -1,8 +1,13 @@
-"""The program's clocks in one object."""
+"""The program's clocks in one object, and how a time is written."""
 
 from __future__ import annotations
 
+import math
 import time
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock:
@@ -27,3 +32,30 @@ class Clock:
 def _since_boot() -> float:
     which: int | None = getattr(time, "CLOCK_BOOTTIME", None)  # Linux has it
     return time.monotonic() if which is None else time.clock_gettime(which)
+
+
+def rfc3339(seconds: float | None) -> str | None:
+    """Seconds since the epoch as `2026-01-31T12:00:00.250Z`; None for none and for what no calendar has."""
+    return None if seconds is None or not math.isfinite(seconds) else rfc3339_ns(round(seconds * 1000) * 1_000_000)
+
+
+def rfc3339_ns(nanoseconds: int) -> str | None:
+    """Like `rfc3339`, exact to the nanosecond, with as many digits as are needed (none, three or nine)."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    try:
+        moment = _EPOCH + timedelta(seconds=seconds)
+    except OverflowError:  # filesystems can be full of such times
+        return None
+    digits = "" if not rest else f".{rest // 1_000_000:03}" if not rest % 1_000_000 else f".{rest:09}"
+    return f"{moment:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + digits + "Z"
+
+
+def from_rfc3339(text: str) -> int:
+    """Nanoseconds since the epoch of a time in a sidecar.
+
+    Raises:
+        ValueError: it is none.
+    """
+    whole, _, digits = text.removesuffix("Z").partition(".")
+    since = datetime.fromisoformat(whole).replace(tzinfo=UTC) - _EPOCH
+    return (since.days * 86400 + since.seconds) * 1_000_000_000 + int(digits[:9].ljust(9, "0"))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import Any, Final, TextIO
-
-from structlog.typing import EventDict, WrappedLogger
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from diffio_watch.disk.names import show, terminal
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, WrappedLogger
+
+    Renderer = Callable[[WrappedLogger, str, EventDict], str | bytes | bytearray]
 
 # sd-daemon(3): what systemd's journal takes for the priority of a line
 _PRIORITIES: Final = {"critical": 2, "error": 3, "exception": 3, "warning": 4, "info": 6, "debug": 7}
@@ -18,7 +21,6 @@ _NAMES: Final = frozenset({"path", "file", "outputs"})  # file names, as `os.fsd
 # words of this program's own, which no secret ever stands in
 _OURS: Final = frozenset({*_FIRST, "job", "state", "reason", "scope", "inbox", "command", "thread"})
 _LONG: Final = 16  # characters of a secret that can't be part of a word by chance
-Renderer = Callable[[WrappedLogger, str, EventDict], str | bytes | bytearray]
 
 
 def event_first(_: object, __: str, event: EventDict) -> EventDict:

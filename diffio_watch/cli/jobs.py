@@ -172,7 +172,7 @@ def _whereabouts(work: Workplace, job: Job | None) -> list[str]:
 
 def _kept(work: Workplace, journal: Journal, job: Job) -> Because | None:
     """What keeps the job along with others: a halt, a person's pause, or the limit it waits under."""
-    from diffio_watch.pipeline.halts import what_keeps
+    from diffio_watch.pipeline.blocks import what_keeps
     from diffio_watch.pipeline.limits import waits_for
 
     stopped = what_keeps(job, [halt for _, halt in sorted(journal.halts.all().items())], journal.halts.pauses())

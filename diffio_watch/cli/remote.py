@@ -215,7 +215,7 @@ def _storage(config: Config) -> Iterator[Storage]:
 
 
 def _dated(found: dict[str, Any]) -> dict[str, Any]:
-    from diffio_watch.outbox.sidecar import rfc3339
+    from diffio_watch.clock import rfc3339
 
     return {name: rfc3339(value) if name.endswith("_at") else value for name, value in found.items()}
 

@@ -37,13 +37,14 @@ def status(*, follow: bool, as_json: bool) -> int:
 
 
 def _show(view: View, *, follow: bool, as_json: bool) -> int:
-    from diffio_watch.cli import draw
     from diffio_watch.report import shapes
 
     if not follow:
         if as_json:
             print_json(shapes.status(view.config, view.facts()))
         else:
+            from diffio_watch.cli import draw
+
             draw.write(view.picture())
         return 0
     try:

@@ -112,7 +112,9 @@ class Daemon:
     def _work(self, journal: Journal, signals: Signals) -> int:
         """Open everything and work, and remember how that ended."""
         if not self._once:
-            runs.begin(journal, self._started, self._source)
+            cut_off = runs.begin(journal, self._started, self._source)
+            if cut_off is not None:
+                self._log.warning("daemon.was_cut_off", message=runs.how_it_ended(cut_off))
         try:
             self._line.tell("Reads its journal.")
             parts = self._open(journal)

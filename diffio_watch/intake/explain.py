@@ -9,7 +9,7 @@ from diffio_watch.config import Inbox
 from diffio_watch.disk.names import show
 from diffio_watch.intake.junk import Rule, Rules
 from diffio_watch.intake.look import Sight
-from diffio_watch.intake.presence import SETTLE_EVENTS, pause_between_scans
+from diffio_watch.intake.pauses import SETTLE_EVENTS, pause_between_scans
 from diffio_watch.job import OPEN, Because, Job, State
 from diffio_watch.journal.records import InboxReport, Known, SettlingEntry
 from diffio_watch.reasons import because, still_empty, told

@@ -17,6 +17,7 @@ from diffio_watch.disk.mounts import Mount, mount_of
 from diffio_watch.disk.reading import Interrupted
 from diffio_watch.intake.judge import Place
 from diffio_watch.intake.look import away
+from diffio_watch.intake.pauses import SETTLE_EVENTS, SETTLE_POLLING, pause_between_scans
 from diffio_watch.intake.settle import Quiet
 from diffio_watch.intake.watch import Hints, Watch, WatchRefused
 from diffio_watch.job import Because
@@ -26,10 +27,6 @@ from diffio_watch.reasons import because
 _CHECK_EVERY: Final = 10.0  # seconds between two looks at folder and watch
 _RETURN_EVERY: Final = 5.0  # … while the folder is not there
 _EVENTS_AGAIN: Final = 300.0  # after the system refused them
-SETTLE_EVENTS: Final = 2.0
-SETTLE_POLLING: Final = 30.0
-RESCAN_EVENTS: Final = 300.0
-RESCAN_POLLING: Final = 10.0
 _log = structlog.get_logger(__name__)
 
 
@@ -197,10 +194,3 @@ class Presence:
         if self._watch is None:
             self._watch = Watch(self._desk.root, self._desk.hints, recursive=self._desk.inbox.recursive)
             self._desk.hints.lose()  # what came before the first event
-
-
-def pause_between_scans(inbox: Inbox, *, watching: bool) -> float:
-    """Seconds between two scans of an inbox, whether events of it are had or not."""
-    if inbox.rescan == "auto":
-        return RESCAN_EVENTS if watching else RESCAN_POLLING
-    return inbox.rescan

@@ -13,15 +13,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
-
 from diffio_watch.config import Source, source_of
 from diffio_watch.journal import Journal
 
 _RUN: Final = "run"
 _IN_FORCE: Final = "in_force"
 _LONGEST: Final = 2000  # characters of a sentence
-_log = structlog.get_logger(__name__)
 _UNIT: Final = re.compile(r"/([^/]+\.service)$")
 
 
@@ -71,8 +68,11 @@ class InForce:
     at_start: tuple[str, ...] = ()
 
 
-def begin(journal: Journal, now: float, source: Source | None) -> None:
-    """Remember that a run begins, and with what; tell it where the one before did not end in order.
+def begin(journal: Journal, now: float, source: Source | None) -> Run | None:
+    """Remember that a run begins, and with what.
+
+    Returns:
+        The one before, where it did not end in order.
 
     Raises:
         JournalTrouble: it can't be remembered.
@@ -84,8 +84,7 @@ def begin(journal: Journal, now: float, source: Source | None) -> None:
         journal.set_meta(_RUN, json.dumps(asdict(run)))
         journal.set_meta(_IN_FORCE, None if source is None else json.dumps(
             asdict(InForce(source.file, source.sha256, now))))
-    if before is not None and before.ended_at is None:
-        _log.warning("daemon.was_cut_off", message=how_it_ended(before))
+    return before if before is not None and before.ended_at is None else None
 
 
 def end(journal: Journal, now: float, code: int, why: str) -> None:

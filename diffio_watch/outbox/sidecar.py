@@ -5,13 +5,12 @@ An error file has the same fields. Server words stand in it as strings and mean 
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from diffio_watch import __version__, job
+from diffio_watch.clock import rfc3339, rfc3339_ns
 from diffio_watch.disk import names
 from diffio_watch.job import Job
 from diffio_watch.outbox.sidecar_model import Sidecar, Times
@@ -19,8 +18,6 @@ from diffio_watch.outbox.sidecar_model import Sidecar, Times
 SCHEMA: Final = "diffio-watch/sidecar/1"
 LARGEST: Final = 1 << 20  # bytes; what is longer was not written by this program
 MARK: Final = b'"diffio-watch/sidecar/'  # stands in each that this program wrote, whatever became of the rest
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NotASidecar(ValueError):
@@ -85,33 +82,6 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema that ships as `sidecar.schema.json`."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA,
             **Sidecar.model_json_schema(by_alias=True)}
-
-
-def rfc3339(seconds: float | None) -> str | None:
-    """Seconds since the epoch as `2026-01-31T12:00:00.250Z`; None for none and for what no calendar has."""
-    return None if seconds is None or not math.isfinite(seconds) else rfc3339_ns(round(seconds * 1000) * 1_000_000)
-
-
-def rfc3339_ns(nanoseconds: int) -> str | None:
-    """Like `rfc3339`, exact to the nanosecond, with as many digits as are needed (none, three or nine)."""
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    try:
-        moment = _EPOCH + timedelta(seconds=seconds)
-    except OverflowError:  # filesystems can be full of such times
-        return None
-    digits = "" if not rest else f".{rest // 1_000_000:03}" if not rest % 1_000_000 else f".{rest:09}"
-    return f"{moment:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + digits + "Z"
-
-
-def from_rfc3339(text: str) -> int:
-    """Nanoseconds since the epoch of a time in a sidecar.
-
-    Raises:
-        ValueError: it is none.
-    """
-    whole, _, digits = text.removesuffix("Z").partition(".")
-    since = datetime.fromisoformat(whole).replace(tzinfo=UTC) - _EPOCH
-    return (since.days * 86400 + since.seconds) * 1_000_000_000 + int(digits[:9].ljust(9, "0"))
 
 
 def _place(path: str) -> dict[str, str | None]:

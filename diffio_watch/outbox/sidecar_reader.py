@@ -10,13 +10,14 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from diffio_watch.clock import from_rfc3339
 from diffio_watch.disk import names as disk_names
 from diffio_watch.job import Because, Form, Job, Media, Output, Settings, State
 from diffio_watch.outbox import names
 from diffio_watch.outbox.errors import DiskTrouble, translated
 from diffio_watch.outbox.files import parsed, peek, read_small
 from diffio_watch.outbox.root import Root
-from diffio_watch.outbox.sidecar import MARK, NotASidecar, from_rfc3339, parse
+from diffio_watch.outbox.sidecar import MARK, NotASidecar, parse
 from diffio_watch.outbox.sidecar_model import Sidecar, SidecarOutput
 from diffio_watch.reasons import REASONS, because
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
@@ -17,28 +17,20 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from diffio_watch.api import Observation, RateLimited
-from diffio_watch.job import OPEN, Because, Job, State
+from diffio_watch.job import OPEN, Job, State
 from diffio_watch.journal import Halt, Journal
+from diffio_watch.pipeline.blocks import blocks, first
 from diffio_watch.pipeline.health import JOBS, Health, account_pause, origin_pause
 from diffio_watch.pipeline.outcome import Stop
 from diffio_watch.pipeline.suspects import Suspects
 from diffio_watch.reasons import because
 
-ACCOUNT: Final = "account"
 _FOLDER_PAUSE: Final = 5.0
 _FOLDERS: Final = (":inbox", ":outbox", ":archive")  # ends of scopes that end by being looked at
 LONGEST_PAUSE: Final = 3600.0  # seconds that anything is put off at most
 # parks that end with their origin's trouble
 ORIGIN_CODES: Final = ("service_error", "rate_limited", "not_ready")
 _FLOOR: Final = 15.0  # a success elsewhere brings no job forward that was tried less than this many seconds ago
-
-_FETCHING: Final = frozenset({State.WAITING, State.DOWNLOADING})
-STEPS_BEFORE_PAID: Final = OPEN - _FETCHING
-_ROLES: Final = {  # the states whose steps need an origin of this role
-    "api": OPEN,
-    "upload": frozenset({State.QUEUED, State.UPLOADING}),
-    "storage": frozenset({State.DOWNLOADING}),
-}
 
 
 class Halts:
@@ -180,7 +172,7 @@ class Halts:
         return self._why(self._halts.values(), inbox, state, paid=paid)
 
     def _why(self, halts: Iterable[Halt], inbox: str, state: State, *, paid: bool) -> str | None:
-        found = _first(halts, self._pauses, inbox, state, paid=paid)
+        found = first(halts, self._pauses, inbox, state, paid=paid)
         return None if found is None else found.code
 
     def blocks_by(self, halt: Halt, job: Job) -> bool:
@@ -190,7 +182,7 @@ class Halts:
     def blocked_by(self, halt: Halt, inbox: str, state: State, *, paid: bool) -> bool:
         """Whether it is this halt, and nothing else, that keeps jobs of an inbox in a state from their next step."""
         others = [other for scope, other in self._halts.items() if scope != halt.scope]
-        return _blocks(halt, inbox, state, paid=paid) and self._why(others, inbox, state, paid=paid) is None
+        return blocks(halt, inbox, state, paid=paid) and self._why(others, inbox, state, paid=paid) is None
 
     def working_on(self, job_id: str, probe: Halt | None = None) -> None:
         """This thread's requests are for this job from now on, and perhaps to see whether a stop is over."""
@@ -255,41 +247,7 @@ class Halts:
             self._halts = {**self._halts, halt.scope: halt}
 
 
-def what_keeps(job: Job, halts: Iterable[Halt], pauses: Container[str]) -> Because | None:
-    """Why a job may not take its next step, of all that stops more than one job."""
-    return _first(halts, pauses, job.inbox, job.state, paid=job.paid) if job.state in OPEN else None
-
-
-def _first(halts: Iterable[Halt], pauses: Container[str], inbox: str, state: State, *, paid: bool) -> Because | None:
-    if _spends(state, paid=paid) and ("*" in pauses or inbox in pauses):
-        return because("paused")
-    return next((halt.because for halt in halts if _blocks(halt, inbox, state, paid=paid)), None)
-
-
 def _sooner(at: float | None, stop: Stop, now: float) -> float | None:
     """When to probe, at the latest at the time that the service named."""
     named = stop.next_check_at
     return named if named is not None and now < named < (at or math.inf) else at
-
-
-def _spends(state: State, *, paid: bool) -> bool:
-    """Whether the next step of a job in this state begins something that will cost money."""
-    return state is State.QUEUED or (state is State.GENERATING and not paid)
-
-
-def _blocks(halt: Halt, inbox: str, state: State, *, paid: bool) -> bool:
-    kind, _, rest = halt.scope.partition(":")
-    if kind == ACCOUNT:
-        # an account that may not spend still gets what it paid for
-        return halt.because.code == "auth" or state in STEPS_BEFORE_PAID
-    if kind == "origin":
-        return state in _ROLES[rest.partition(":")[0]]
-    name, _, part = rest.partition(":")
-    if name != inbox:
-        return False
-    if part == "outbox":
-        full = halt.because.code == "outbox_full"
-        return _spends(state, paid=paid) or (not full and state in {State.UPLOADING, State.DOWNLOADING})
-    if part == "archive":  # what is paid for is delivered all the same
-        return _spends(state, paid=paid) or state is State.UPLOADING
-    return state in ({State.QUEUED, State.UPLOADING} if part == "inbox" else STEPS_BEFORE_PAID)

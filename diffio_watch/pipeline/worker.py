@@ -11,8 +11,9 @@ from diffio_watch.config import KeyMissing
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Halt, JournalError, NameReserved, Stale
 from diffio_watch.pipeline import deliver, generate, job_log, upload
+from diffio_watch.pipeline.blocks import ACCOUNT
 from diffio_watch.pipeline.decide import decide
-from diffio_watch.pipeline.halts import ACCOUNT, Halts
+from diffio_watch.pipeline.halts import Halts
 from diffio_watch.pipeline.outcome import Outcome, park
 from diffio_watch.pipeline.permissions import DOWNLOAD, NOBODYS, MayNotDownload
 from diffio_watch.pipeline.preflight import ready

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from diffio_watch import __version__
+from diffio_watch.clock import rfc3339 as when
 from diffio_watch.disk import names
 from diffio_watch.job import Because, Event, Job, Output, State
 from diffio_watch.journal import Halt, runs
 from diffio_watch.journal.overview import Group
 from diffio_watch.journal.records import InboxReport, SettlingEntry
 from diffio_watch.journal.runs import InForce, Run, newer
-from diffio_watch.outbox.sidecar import rfc3339 as when
 from diffio_watch.reasons import told
 from diffio_watch.report import attention as waits
 from diffio_watch.report.attention import Attention

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffio_watch import __version__
+from diffio_watch.clock import from_rfc3339, rfc3339, rfc3339_ns
 from diffio_watch.job import Because, Job, Media, Output, Settings, State, new_id
 from diffio_watch.outbox import sidecar
-from diffio_watch.outbox.sidecar import NotASidecar, from_rfc3339, parse, render, rfc3339, rfc3339_ns
+from diffio_watch.outbox.sidecar import NotASidecar, parse, render
 
 SHA = "ab" * 32
 
