@@ -17,6 +17,10 @@ from diffio_watch.journal.rows import COLUMNS, dump, job_row, to_job, to_row
 _ALL: Final = ", ".join(COLUMNS)
 _INSERT: Final = f"INSERT INTO jobs ({_ALL}) VALUES ({', '.join(':' + name for name in COLUMNS)})"  # noqa: S608 - our own column names
 _OPEN: Final = ", ".join(f"'{state}'" for state in sorted(OPEN))
+# of each state a look at one row
+_NEXT: Final = " UNION ALL ".join(
+    f"SELECT min(due_at) AS at FROM jobs INDEXED BY jobs_next WHERE state IN ({_OPEN}) AND state = '{state}' "  # noqa: S608 - our states
+    "AND due_at > ?" for state in sorted(OPEN))
 # states in which no name in the outbox is needed any more: what exists there speaks for itself
 _NAMELESS: Final = frozenset({State.DELIVERED, State.SKIPPED, State.CANCELLED, State.FAILED})
 _TOLD: Final = frozenset({State.FAILED, State.HELD})  # with an error file
@@ -146,11 +150,13 @@ class Jobs:
 
         With `paid`, only what has been paid for. What merely waits for the service is asked for as it becomes due.
         """
-        marks = ", ".join("?" * len(states))
         only = "AND intent_at IS NOT NULL" if paid else ""
-        order = "due_at" if set(states) == {State.WAITING} else "bumped DESC, priority DESC, seq"
+        if set(states) == {State.WAITING}:
+            return self.where(f"state IN ({_OPEN}) AND state = 'waiting' AND inbox = ? AND due_at <= ? {only} "
+                              "ORDER BY due_at LIMIT ?", inbox, now, limit, index="jobs_next")
+        marks = ", ".join("?" * len(states))
         return self.where(
-            f"state IN ({marks}) AND inbox = ? AND due_at <= ? {only} ORDER BY {order} LIMIT ?",
+            f"state IN ({marks}) AND inbox = ? AND due_at <= ? {only} ORDER BY bumped DESC, priority DESC, seq LIMIT ?",
             *sorted(states), inbox, now, limit, index="jobs_due")
 
     def oldest(self, state: State, of: Collection[tuple[str, bool]], limit: int, base_url: str) -> list[Job]:
@@ -176,7 +182,7 @@ class Jobs:
 
     def next_due(self, now: float) -> float | None:
         """When the next open job that is not due yet becomes due."""
-        row = self._db.row(f"SELECT min(due_at) AS at FROM jobs WHERE state IN ({_OPEN}) AND due_at > ?", now)  # noqa: S608 - our states
+        row = self._db.row(f"SELECT min(at) AS at FROM ({_NEXT})", *[now] * len(OPEN))  # noqa: S608 - our states
         return None if row is None else row["at"]
 
     def pull_in(self, open_until: float, held_until: float) -> None:

@@ -234,6 +234,9 @@ INSERT OR IGNORE INTO made SELECT json_extract(value, '$.size'), json_extract(va
 _THIRD: Final = """
 -- how long generations of a model took
 CREATE INDEX jobs_took ON jobs (model_key) WHERE waited > 0 AND completed_at IS NOT NULL AND replayed = 0;
+-- what is due next, and how many are under way
+CREATE INDEX jobs_next ON jobs (state, due_at, inbox, base_url)
+    WHERE state IN ('downloading', 'generating', 'queued', 'uploading', 'waiting');
 -- what is asked every second, and was counted through all that ever ended
 CREATE TABLE counts (what TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO counts SELECT column1, (SELECT count(*) FROM jobs WHERE state = column1)

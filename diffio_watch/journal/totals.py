@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
@@ -54,11 +55,14 @@ class Totals:
             parks: jobs that were parked so often in a row, and are so now, do not count either.
         """
         marks, names = ", ".join("?" * len(states)), ", ".join("?" * len(inboxes))
+        those = (f"state IN ({_OPEN}) AND state IN ({marks}) AND inbox IN ({names}) AND due_at IS NOT NULL "
+                 "AND (base_url IS NULL OR base_url = ?)")
+        # thousands may wait and are counted in their index; those that are parked are few, or nothing goes on anyway
         row = self._db.row(
-            f"SELECT count(*) AS n FROM jobs WHERE state IN ({marks}) AND inbox IN ({names}) "  # noqa: S608 - placeholders only
-            "AND due_at IS NOT NULL AND (base_url IS NULL OR base_url = ?) "
-            "AND (? IS NULL OR parks < ? OR because IS NULL)",
-            *sorted(states), *inboxes, base_url, parks, parks)
+            f"SELECT (SELECT count(*) FROM jobs INDEXED BY jobs_next WHERE {those}) - (SELECT count(*) "  # noqa: S608 - our states, and placeholders
+            f"FROM jobs INDEXED BY jobs_reason WHERE because IS NOT NULL AND parks >= ? AND {those}) AS n",
+            *sorted(states), *inboxes, base_url, math.inf if parks is None else parks,
+            *sorted(states), *inboxes, base_url)
         assert row is not None
         return int(row["n"])
 

@@ -41,14 +41,45 @@ def plans(journal: Journal, ask: Ask) -> dict[str, list[str]]:
      {"jobs_created", "jobs_detected"}),
     (lambda journal: journal.files.place("in", [found("b.wav", "b")], batch_limit=0), {"jobs_due"}),
     (lambda journal: journal.totals.took("diffio-4.6-flash", 50), {"jobs_took"}),
+    (lambda journal: journal.jobs.due({State.WAITING}, "in", 1.0, 5), {"jobs_next"}),
+    (lambda journal: journal.jobs.next_due(1.0), {"jobs_next"}),
 ], ids=["due", "due and paid", "goes on", "originals", "stranded", "stale notices", "failures",
-        "empty", "guard", "hold", "took"])
+        "empty", "guard", "hold", "took", "due waiting", "next due"])
 def test_no_walk_through_all_jobs_and_no_sort_of_them(journal: Journal, ask: Ask, indexes: set[str]) -> None:
     journal.jobs.add([job()])
     told = plans(journal, ask)
     steps = [step for plan in told.values() for step in plan]
     assert not [step for step in steps if step.startswith(("SCAN jobs", "USE TEMP B-TREE"))], told
     assert all(any(f"INDEX {index} " in step for step in steps) for index in indexes), told
+
+
+def test_how_many_are_under_way_is_counted_in_an_index_alone(journal: Journal) -> None:
+    """Thousands may wait, and it is asked each time that a thread is free."""
+    told = plans(journal, lambda journal: journal.totals.under_way({State.WAITING}, ["in"], "https://x", parks=3))
+    steps = [step for plan in told.values() for step in plan if "jobs" in step]
+    assert sorted(step.split(" (")[0] for step in steps) == [
+        "SEARCH jobs USING COVERING INDEX jobs_next", "SEARCH jobs USING INDEX jobs_reason"]
+
+
+def test_who_waits_longer_is_not_looked_at_for_those_whose_turn_it_is(journal: Journal, clock: HandClock) -> None:
+    def steps() -> int:
+        taken = 0
+
+        def count() -> None:
+            nonlocal taken
+            taken += 1
+
+        journal._db.set_progress_handler(count, 1)
+        assert [one.path for one in journal.jobs.due({State.WAITING}, "in", clock.at, 5)] == ["b.wav", "a.wav"]
+        assert journal.jobs.next_due(clock.at) == clock.at + 1
+        journal._db.set_progress_handler(None, 0)
+        return taken
+
+    journal.jobs.add([job("a.wav", state=State.WAITING, due_at=clock.at), job("b.wav", state=State.WAITING, due_at=1.0),
+                      job("c.wav", state=State.WAITING, due_at=clock.at + 1)])
+    few = steps()
+    journal.jobs.add([job(f"{n}.wav", state=State.WAITING, due_at=clock.at + 2 + n) for n in range(300)])
+    assert steps() == few
 
 
 def test_what_of_error_files_is_due_is_held_against_the_jobs_of_its_path_alone(journal: Journal) -> None:
