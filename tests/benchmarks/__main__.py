@@ -8,54 +8,55 @@ under ten minutes on two cores; with `--full` those that are scaled down have th
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import traceback
 from pathlib import Path
 
-import bench_crowds
-import bench_journal
-import bench_small
-import bench_transfers
-import bench_waits
+from bench_lines import LINES
 from bench_table import Row, merged, table
 from bench_world import World
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the table: what measures it once, and how often that is done."""
-
-    measure: Callable[[World], list[Row]]
-    times: int
-
-
-LINES = {
-    "small": Line(bench_small.instant, 3),
-    "processing": Line(bench_small.processing, 1),
-    "transfer": Line(bench_transfers.gigabyte, 2),
-    "memory": Line(bench_transfers.memory, 1),
-    "pickup": Line(bench_waits.pickup, 1),
-    "result": Line(bench_waits.result, 1),
-    "waiting": Line(bench_waits.waiting, 1),
-    "admitted": Line(bench_crowds.admitted, 1),
-    "held": Line(bench_crowds.held, 1),
-    "known": Line(bench_crowds.known, 1),
-    "past": Line(bench_journal.past, 1),
-    "commands": Line(bench_journal.commands, 1),
-}
-
-
 def main() -> int:
-    """Measure what is asked for, and print the table."""
+    """Measure what is asked for, and print the table; 1 if something could not be measured."""
+    asked = _asked()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell started it in the background
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was made goes then, too
+    rows: list[Row] = []
+    failed = False
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="diffio-watch-bench-", ignore_cleanup_errors=True) as folder:
+        try:
+            for name in asked.lines or LINES:
+                try:
+                    rows += _measure(name, asked, Path(folder))
+                except (AssertionError, OSError, subprocess.SubprocessError):
+                    traceback.print_exc()
+                    failed = True
+        except KeyboardInterrupt:
+            print("broken off", file=sys.stderr)
+            failed = True
+    print(f"\n{len(os.sched_getaffinity(0))} cores, Python {sys.version.split()[0]}, "
+          f"{time.monotonic() - began:.0f} s; medians\n")
+    print(table(rows))
+    return int(failed)
+
+
+def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/benchmarks", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lines", nargs="*", metavar="LINE", help=f"some of: {', '.join(LINES)}; all by default")
-    parser.add_argument("--full", action="store_true", help="full counts: takes much longer")
+    parser.add_argument("--full", dest="scale", action="store_const", const="full", default="usual",
+                        help="full counts: takes much longer")
+    parser.add_argument("--few", dest="scale", action="store_const", const="few",
+                        help="so few that it shows no more than that everything can be measured")
     parser.add_argument("--times", type=int, metavar="N", help="how often each line is measured")
     parser.add_argument("--program", metavar="PATH", help="the diffio-watch to measure; by default that of this Python",
                         default=str(Path(sys.executable).with_name("diffio-watch")))
@@ -64,33 +65,25 @@ def main() -> int:
     asked = parser.parse_args()
     if unknown := set(asked.lines) - set(LINES):
         parser.error(f"no such line: {', '.join(sorted(unknown))}; there are {', '.join(LINES)}")
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell started it in the background
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was made goes then, too
-    rows: list[Row] = []
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="diffio-watch-bench-", ignore_cleanup_errors=True) as folder:
-        try:
-            for name in asked.lines or LINES:
-                rows += _measure(name, asked, Path(folder))
-        except KeyboardInterrupt:
-            print("broken off", file=sys.stderr)
-    print(f"\n{len(os.sched_getaffinity(0))} cores, Python {sys.version.split()[0]}, "
-          f"{time.monotonic() - began:.0f} s; medians\n")
-    print(table(rows))
-    return 0
+    if missing := [program for program in ("curl", "find") if shutil.which(program) is None]:
+        parser.error(f"not there: {', '.join(missing)}, from Debian's packages curl and findutils")
+    if importlib.util.find_spec("diffio") is None:
+        parser.error("the official SDK is not there, which it is compared with: pip install -e '.[test]'")
+    return asked
 
 
 def _measure(name: str, asked: argparse.Namespace, base: Path) -> list[Row]:
     line, rows, others = LINES[name], [], []
+    began = time.monotonic()
     for turn in range(asked.times or line.times):
         print(f"{name} {turn + 1}", end=" ", file=sys.stderr, flush=True)
-        rows += line.measure(World(base, asked.program, asked.full, compare=asked.against is None))
+        rows += line.measure(World(base, asked.program, asked.scale, compare=asked.against is None))
         if asked.against is not None:
-            others += line.measure(World(base, asked.against, asked.full, compare=False))
-    print(file=sys.stderr)
+            others += line.measure(World(base, asked.against, asked.scale, compare=False))
+    print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
     found = merged(rows)
-    for row, other in zip(found, merged(others), strict=False):
-        row.instead["against"] = other.now
+    for row in merged(others):
+        next(one for one in found if one.what == row.what).instead["against"] = row.now
     return found
 
 

@@ -23,7 +23,7 @@ _SMALL = 2000  # bytes of a file: its content is not what is measured here
 
 def admitted(world: World) -> list[Row]:
     """A whole tree that is moved into the inbox, while nothing is sent: how fast it is journalled."""
-    count = 50_000 if world.full else 10_000
+    count = world.count(10_000, 50_000)
     with world.folder() as base, Service(base / "service") as service:
         studio = Studio(base / "studio", service.url, world.program, {"settle": _SETTLE},
                         limits={"approve_over_files": None})
@@ -52,7 +52,7 @@ def admitted(world: World) -> list[Row]:
 
 def held(world: World) -> list[Row]:
     """A drop that is held as one, and what is still done about it when it is journalled."""
-    count, watched = (30_000, 60.0) if world.full else (10_000, 15.0)
+    count, watched = world.count(10_000, 30_000, few=600), world.count(15, 60, few=2)
     with world.folder() as base, Service(base / "service") as service:
         studio = Studio(base / "studio", service.url, world.program, {"settle": _SETTLE})
         with studio.run() as daemon:
@@ -70,7 +70,7 @@ def held(world: World) -> list[Row]:
 
 def known(world: World) -> list[Row]:
     """A start with very many files that were delivered long ago, and a scan of them all."""
-    count = 100_000
+    count = world.count(100_000, few=1000)
     with world.folder() as base, Service(base / "service") as service:
         studio = Studio(base / "studio", service.url, world.program, {"rescan": "100ms"})
         one_job(studio)

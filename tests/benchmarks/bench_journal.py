@@ -12,13 +12,12 @@ from bench_past import grow, one_job
 from bench_table import Row
 from bench_world import Child, Service, Studio, World, drop, recordings
 
-_FILES = 100
 _SETTLE = 2.0
 
 
 def past(world: World) -> list[Row]:
     """The same files through a journal with a long past and through one without; and `status` of it."""
-    count = 1_000_000 if world.full else 200_000
+    count, files, calls = world.count(200_000, 1_000_000, few=1000), world.count(100), world.count(5, few=1)
     with world.folder() as base, Service(base / "service") as service:
         old, new = (Studio(base / name, service.url, world.program, {"settle": _SETTLE}) for name in ("old", "new"))
         for studio in (old, new):
@@ -29,10 +28,10 @@ def past(world: World) -> list[Row]:
         for studio in (old, new):
             with studio.run() as daemon:
                 daemon.calm(300)
-                pace, cost = _through(studio, daemon, base / "files")
-                status = _command(studio, "status")
-            calls = _within(studio)
-            for name, value in {"cost": cost, "pace": pace, "status": status, **calls}.items():
+                pace, cost = _through(studio, daemon, base / "files", files)
+                status = _command(studio, calls, "status")
+            within = _within(studio)
+            for name, value in {"cost": cost, "pace": pace, "status": status, **within}.items():
                 seen.setdefault(name, []).append(value)
 
         def row(what: str, name: str, unit: str, of: str) -> Row:
@@ -43,34 +42,35 @@ def past(world: World) -> list[Row]:
                 row("  what is due", "due", "ms", "100 calls"),
                 row("  the newest 50 delivered", "newest", "ms", "100 calls"),
                 row("  counts by state", "counts", "ms", "100 calls"),
-                row("  processor time a small file through it", "cost", "ms", f"{_FILES} files"),
-                row("  files a second through it", "pace", "/s", f"{_FILES} files"),
-                row("  `status` of it", "status", "s", "5 calls")]
+                row("  processor time a small file through it", "cost", "ms", f"{files} files"),
+                row("  files a second through it", "pace", "/s", f"{files} files"),
+                row("  `status` of it", "status", "s", f"{calls} calls")]
 
 
 def commands(world: World) -> list[Row]:
     """How long a person waits for an answer."""
     with world.folder() as base, Service(base / "service") as service:
         studio = Studio(base / "studio", service.url, world.program)
-        recordings(base / "files", _FILES)
+        count, calls = world.count(100), world.count(5, few=1)
+        recordings(base / "files", count)
         with studio.run() as daemon:
             drop(base / "files", studio.inbox)
-            studio.wait(lambda: studio.delivered() == _FILES, 120)
+            studio.wait(lambda: studio.delivered() == count, 120)
             daemon.calm()
-            file = str(studio.inbox / "take 000007.wav")
-            return [Row(f"`{words.split()[0]}`{' of a file' if '{' in words else ''}", "s",
-                        [_command(studio, *words.format(file).split(" ", 1))], of="5 calls")
-                    for words in ("--help", "status", "explain {}", "show {}", "jobs")]
+            file = str(studio.inbox / "take 000003.wav")
+            asked = {"--help": [], "status": [], "explain": [file], "show": [file], "jobs": []}
+            return [Row(f"`{command}`", "s", [_command(studio, calls, command, *arguments)], of=f"{calls} calls")
+                    for command, arguments in asked.items()]
 
 
-def _through(studio: Studio, daemon: Child, files: Path) -> tuple[float, float]:
-    recordings(files, _FILES)
+def _through(studio: Studio, daemon: Child, files: Path, count: int) -> tuple[float, float]:
+    recordings(files, count)
     before, cpu = studio.delivered(), daemon.cpu()
     for number, path in enumerate(sorted(files.iterdir())):
         path.rename(studio.inbox / f"new {number}.wav")
     dropped = time.monotonic()
-    end = studio.wait(lambda: studio.delivered() == before + _FILES, 300)
-    return _FILES / (end - dropped - _SETTLE), (daemon.cpu() - cpu) / _FILES * 1000
+    end = studio.wait(lambda: studio.delivered() == before + count, 300)
+    return count / (end - dropped - _SETTLE), (daemon.cpu() - cpu) / count * 1000
 
 
 def _within(studio: Studio) -> dict[str, float]:
@@ -81,10 +81,10 @@ def _within(studio: Studio) -> dict[str, float]:
     return dict(json.loads(done.stdout))
 
 
-def _command(studio: Studio, *arguments: str) -> float:
-    """The median of five calls, in seconds."""
+def _command(studio: Studio, calls: int, *arguments: str) -> float:
+    """The median of so many calls, in seconds."""
     took = []
-    for _ in range(5):
+    for _ in range(calls):
         began = time.monotonic()
         studio.command(*arguments)
         took.append(time.monotonic() - began)

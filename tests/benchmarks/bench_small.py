@@ -31,7 +31,7 @@ class Pace:
 
 def instant(world: World) -> list[Row]:
     """400 files, a service that is done at once."""
-    count = 400
+    count = world.count(400)
     pace = Row(f"{count} files of 32 kB, instant service: files a second", "/s", [], of=f"{count} files")
     cost = Row("  processor time a file", "ms", [], of=f"{count} files")
     served = Row("  processor time of the stand-in a file", "ms", [], of=f"{count} files")
@@ -46,7 +46,7 @@ def instant(world: World) -> list[Row]:
 
 def processing(world: World) -> list[Row]:
     """300 files, a second each at the service."""
-    count, few = 300, 300 if world.full else 96
+    count, few = world.count(300), world.count(64, 300, few=8)
     row = Row(f"{count} such files, 1 s processing each, default limits: files a second", "/s", [], of=f"{count} files")
     row.now.append(_ours(world, "", count, 1.0).files_a_second)
     if world.compare:

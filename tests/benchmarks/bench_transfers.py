@@ -16,8 +16,8 @@ _LONG = 3600.0  # seconds that the service takes; they are skipped once what was
 
 
 def gigabyte(world: World) -> list[Row]:
-    """A recording of 1 GiB: sent in parts, and fetched, hashed and synced; and curl with the same bytes and server."""
-    size = 1024 * MIB
+    """A large recording: sent in parts, and fetched, hashed and synced; and curl with the same bytes and server."""
+    size = world.count(1024, few=8) * MIB
     with world.folder() as base, Service(base / "service", _LONG) as service:
         studio = Studio(base / "studio", service.url, world.program)
         recording = _recording(base / "long.wav", size)
@@ -30,8 +30,8 @@ def gigabyte(world: World) -> list[Row]:
             studio.wait(studio.delivered, 120, 0.05)
         sent = service.seen("complete")[0]["at"] - service.seen("start")[0]["at"]
         fetched = (studio.outbox / "long.wav.json").stat().st_ctime + _LONG - service.seen("download")[0]["at"]
-        up = Row("upload of 1 GiB in parts", "MiB/s", [size / MIB / sent], of="1 GiB")
-        down = Row("download of 1 GiB, hashed and synced", "MiB/s", [size / MIB / fetched], of="1 GiB")
+        up = Row(f"upload of {size // MIB:,} MiB in parts", "MiB/s", [size / MIB / sent], of="")
+        down = Row(f"download of {size // MIB:,} MiB, hashed and synced", "MiB/s", [size / MIB / fetched], of="")
         if world.compare:
             os.sync()
             put, get, hashed = _curl(service, recording, base / "fetched")
@@ -43,7 +43,7 @@ def gigabyte(world: World) -> list[Row]:
 
 def memory(world: World) -> list[Row]:
     """Four large files at once."""
-    size = (2047 if world.full else 512) * MIB
+    size = world.count(512, 2047, few=4) * MIB
     told = f"four files of {size // MIB} MiB at once: peak memory"
     with world.folder() as base, Service(base / "service", 1.0) as service:
         studio = Studio(base / "studio", service.url, world.program)
@@ -55,7 +55,7 @@ def memory(world: World) -> list[Row]:
                 (base / name).rename(studio.inbox / name)
             studio.wait(lambda: studio.delivered() == len(names), 600, 0.2)
             row = Row(told, "MiB", [daemon.peak()])
-        if world.compare:
+        if world.compare and world.scale == "full":
             (outbox := base / "others").mkdir()
             (base / "there").mkdir()
             with sdk(base, "watch", service.url, base / "there", outbox, len(names)) as child:

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 KEY: Final = "key-of-the-benchmark"
@@ -28,7 +28,6 @@ MIB: Final = 1024 * 1024
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
-_SIDECAR: Final = re.compile(r"\.wav\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +37,19 @@ class World:
     Attributes:
         base: an empty folder for all that is made.
         program: the `diffio-watch` that is measured.
-        full: whether the counts are those of the whole table, not those that fit into ten minutes.
+        scale: `full`: the counts of the whole table; `usual`: those that fit into ten minutes; `few`: no more than
+            shows that it can be measured.
         compare: whether what one would have instead is measured too.
     """
 
     base: Path
     program: str
-    full: bool
+    scale: Literal["full", "usual", "few"]
     compare: bool
+
+    def count(self, usual: int, full: int | None = None, few: int = 0) -> int:
+        """How many of something, at this scale; where one is not told it is the usual number, or a fiftieth of it."""
+        return {"full": full or usual, "usual": usual, "few": few or max(5, usual // 50)}[self.scale]
 
     @contextlib.contextmanager
     def folder(self) -> Iterator[Path]:
@@ -193,7 +197,11 @@ class Studio:
                     Path(address).unlink()
 
     def command(self, *arguments: str) -> str:
-        """What a command answers; `[]` of it are the same for each program that may be measured."""
+        """What a command answers.
+
+        Raises:
+            AssertionError: it ended with another exit code than 0.
+        """
         done = subprocess.run([self.program, *arguments, "-c", str(self.config)], check=False, capture_output=True,
                               text=True, env={"PATH": os.environ["PATH"], "HOME": str(self.base)})
         assert done.returncode == 0, f"{arguments}: {done.stdout} {done.stderr}"
