@@ -1,38 +1,37 @@
 """The process that is killed: the daemon's own parts, driven by one thread, so that the n-th effect is always the same.
 
 Run as a program it is the nursery: it has everything imported and forks a child for each order it reads, so that a
-life costs milliseconds. It holds no sockets of the sandbox, which would outlive the killed.
+life costs milliseconds; what is made at first use it has made, too, for it lives the first life itself. It holds no
+sockets of the sandbox, which would outlive the killed.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gc
 import json
-import mimetypes
 import os
 import random
 import signal
 import sys
-import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-from crash_scenarios import INBOX, SCENARIOS, Scenario, sound
+from crash_scenarios import INBOX, SCENARIOS, Scenario
 from structlog.typing import FilteringBoundLogger
 
-from diffio_watch.api import Api, Storage, Tries, Unreachable
+from diffio_watch.api import Api, Storage, Tries
 from diffio_watch.clock import Clock
 from diffio_watch.config import Config
 from diffio_watch.daemon import daemon as daemons
 from diffio_watch.daemon import parts as daemon_parts
 from diffio_watch.daemon.daemon import Daemon
+from diffio_watch.daemon.parts import Parts
 from diffio_watch.daemon.startup import make_state_dir
 from diffio_watch.disk import durable
 from diffio_watch.intake import fingerprint
@@ -181,10 +180,19 @@ def live(scenario: Scenario, base: Path, url: str, fuse: Fuse, tell: Callable[[A
                 continue
             due = [job.due_at for job in journal.jobs.newest(OPEN)]
             if not due and not _chores_left(journal, clock.now()):
-                return
+                return _end(parts)
             assert None not in due, f"waits for intake: {journal.jobs.newest(OPEN)}"
             clock.leap += max(0.0, min([at for at in due if at is not None], default=0.0) - clock.now())
         raise AssertionError(f"never at an end: {journal.jobs.newest()} {journal.halts.all()}")
+
+
+def _end(parts: Parts) -> None:
+    """Leave no thread and no connection behind."""
+    parts.dispatcher.stop()
+    for pool in parts.dispatcher.pools:
+        for thread in pool.threads:
+            thread.join()
+    parts.close()
 
 
 def _chores_left(journal: Journal, now: float) -> bool:
@@ -238,7 +246,8 @@ def obey(order: dict[str, Any]) -> int:
     swift = Tries(first=0.01)  # lost answers cost no time
     _put(daemon_parts, Api=functools.partial(Api, tries=swift), Storage=functools.partial(Storage, tries=swift))
     random.seed(order.get("seed", 0))
-    fuse.lay()
+    if not order.get("rehearsal"):
+        fuse.lay()
     if order.get("whole"):
         return run_daemon(scenario, base, url, fuse)
     with Path(order["acknowledged"]).open("a", encoding="utf-8") as notes:
@@ -250,42 +259,42 @@ def obey(order: dict[str, Any]) -> int:
     return 0
 
 
-def _warm_up() -> None:
-    """Load what is loaded at first use, once for all children."""
-    with tempfile.TemporaryFile() as file:
-        file.write(sound(0))
-        file.flush()
-        probe(file.fileno())
-    nobody = Api("http://127.0.0.1:1/v1", lambda: "key", connect_timeout=1, read_timeout=1, stop=threading.Event(),
-                 tries=Tries(attempts=1))
-    with contextlib.suppress(Unreachable):
-        nobody.list_projects()
-    nobody.close()
-    durable._renamer()
-    mimetypes.init()
+def _child(order: dict[str, Any]) -> NoReturn:
+    code = 99
+    try:
+        os.dup2(os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 1)
+        os.dup2(1, 2)
+        code = obey(order)
+    except BaseException:  # noqa: BLE001 - a child has to end here, whatever it met
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _rehearse(order: dict[str, Any]) -> int:
+    """Live the first life here, so that children inherit all that is loaded, compiled or made at first use."""
+    code = obey(order)
+    assert threading.enumerate() == [threading.current_thread()], "a fork needs a process with one thread"
+    gc.collect()
+    gc.freeze()
+    return code
 
 
 def main() -> None:
     """The nursery: a line of JSON in, the child's process id and then its exit out."""
-    _warm_up()
-    gc.collect()
-    gc.freeze()
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
     for line in sys.stdin:
         order = json.loads(line)
+        if order.get("rehearsal"):
+            answers.write(f"0\n{_rehearse(order)}\n")
+            continue
         pid = os.fork()
         if pid == 0:
-            code = 99
-            try:
-                os.dup2(os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 1)
-                os.dup2(1, 2)
-                code = obey(order)
-            except BaseException:  # noqa: BLE001 - a child has to end here, whatever it met
-                traceback.print_exc()
-                sys.stderr.flush()
-            finally:
-                os._exit(code)
-        print(pid, flush=True)  # noqa: T201 - the answer
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)  # noqa: T201 - likewise
+            _child(order)
+        answers.write(f"{pid}\n")
+        answers.write(f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n")
 
 
 if __name__ == "__main__":

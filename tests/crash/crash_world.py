@@ -40,6 +40,9 @@ class Nursery:
             [sys.executable, str(Path(__file__).with_name("crash_child.py"))], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True, bufsize=1,
             env={**os.environ, "PYTHONPATH": path, "DIFFIO_API_KEY": "crash-key-1"})
+        with tempfile.TemporaryDirectory() as elsewhere, World("transcript", self, Path(elsewhere)) as world:
+            world.live(rehearsal=True)
+            world.check()
 
     def begin(self, order: Mapping[str, Any]) -> int:
         """Fork a child; its process id."""
@@ -135,7 +138,8 @@ class World:
                     os.fsync(file.fileno())
 
     def live(self, *, fuse: int | None = None, moment: int | None = None,
-             explore: bool = False, whole: bool = False, born: Callable[[int], None] = lambda _: None) -> bool:
+             explore: bool = False, whole: bool = False, rehearsal: bool = False,
+             born: Callable[[int], None] = lambda _: None) -> bool:
         """One life, ended by a fuse in the child or at the n-th moment of the sandbox; whether it was killed.
 
         Args:
@@ -143,6 +147,7 @@ class World:
             moment: the moment at the sandbox that is its last.
             explore: count only from where the scenario begins to differ.
             whole: run the daemon with all its threads.
+            rehearsal: live it in the nursery itself.
             born: is told the process, at its beginning.
         """
         self._moments, self._fatal = 0, moment
@@ -150,7 +155,8 @@ class World:
         self._born.clear()
         self._pid = self._nursery.begin({
             "scenario": self.name, "base": str(self.base), "url": self.sandbox.base_url, "fuse": fuse,
-            "explore": explore, "whole": whole, "log": str(self.log), "acknowledged": str(self.acknowledged)})
+            "explore": explore, "whole": whole, "rehearsal": rehearsal, "log": str(self.log),
+            "acknowledged": str(self.acknowledged)})
         self._born.set()
         born(self._pid)
         code = self._nursery.wait()
