@@ -28,6 +28,7 @@ from diffio_watch.daemon.startup import (
     CannotRun,
     exit_code,
     make_state_dir,
+    must_be_whole,
     refuse_strangers,
     remember_old_copy,
     take_folders,
@@ -36,7 +37,7 @@ from diffio_watch.daemon.startup import (
 from diffio_watch.daemon.systemd import StatusLine, notify, summary
 from diffio_watch.daemon.upkeep import Upkeep
 from diffio_watch.disk import lease, marker
-from diffio_watch.journal import Journal, JournalError, JournalTrouble, Lock, runs
+from diffio_watch.journal import Journal, JournalError, JournalTrouble, Lock, left, runs
 from diffio_watch.logs import open_log, say
 from diffio_watch.media import mediainfo
 
@@ -76,6 +77,7 @@ class Daemon:
         self._line_at = 0.0
         self._why = "It was told to stop."
         self._dead: BaseException | None = None
+        self._untouched = False  # the journal is as the run before left it
         self._clock = Clock()
         self._started = self._clock.now()
 
@@ -100,10 +102,13 @@ class Daemon:
             folder = self._config.state_dir
             make_state_dir(folder)
             reload = None if self._reload.reread is None else self.reload
-            with Signals(self.stop, self._log, reload) as signals, Lock(folder), \
-                    Journal.open(folder, self._clock, create=True) as journal:
-                journal.ending = self._stop.is_set
-                return self._work(journal, signals)
+            with Signals(self.stop, self._log, reload) as signals, Lock(folder):
+                self._untouched = left.untouched(folder)
+                with Journal.open(folder, self._clock, create=True) as journal:
+                    journal.ending = self._stop.is_set
+                    code = self._work(journal, signals)
+                left.note(folder)
+                return code
         except (CannotRun, JournalError) as error:
             self._tell(f"diffio-watch: {error}")
             self._line.tell(str(error))
@@ -132,7 +137,7 @@ class Daemon:
                 runs.end(journal, self._clock.now(), code, why)
 
     def _open(self, journal: Journal) -> Parts:
-        journal.must_be_whole()
+        must_be_whole(journal, self._started, self._stop, untouched=self._untouched)
         mediainfo.remember_in(self._config.state_dir / "probing")
         owner = marker.Owner(journal.id, int(journal.meta("starts") or 0),
                              marker.Keeper.here(self._config.state_dir, runs=True))

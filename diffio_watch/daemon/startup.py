@@ -12,10 +12,11 @@ from typing import Final
 
 from diffio_watch.config import Config, Inbox
 from diffio_watch.daemon.claims import claim, way_back, works_there
+from diffio_watch.daemon.systemd import notify
 from diffio_watch.disk import marker
 from diffio_watch.disk.mounts import mount_of
 from diffio_watch.disk.names import show
-from diffio_watch.journal import Journal, JournalCorrupt, JournalLocked
+from diffio_watch.journal import Journal, JournalCorrupt, JournalLocked, left
 from diffio_watch.journal.backup import COPIED_AT
 from diffio_watch.journal.connection import FILE
 from diffio_watch.journal.folders import OLD_COPY
@@ -26,6 +27,7 @@ from diffio_watch.outbox.errors import OutboxError
 from diffio_watch.outbox.root import Root
 
 _PATIENCE: Final = 5.0  # seconds for all folders together: a share that hangs is waited for as a missing one is
+_EXTENDED: Final = 120_000_000  # microseconds that a start may take from its last sign of life on
 _MORE: Final = 1.0  # seconds for the second look; whatever hangs then gets its marker from the inbox's own threads
 
 
@@ -49,6 +51,30 @@ def make_state_dir(folder: Path) -> None:
     if mount.remote:
         raise CannotRun(f"`state_dir` {folder} is on a network filesystem ({mount.kind}), where a journal can't be "
                         "kept safely: name a folder on a local disk.")
+
+
+def must_be_whole(journal: Journal, now: float, stop: threading.Event, *, untouched: bool) -> None:
+    """Make sure that no damage hides a row, which would be paid for again; the service manager gives time for it.
+
+    Args:
+        journal: it.
+        now: seconds since the epoch.
+        stop: set when the program ends: then it is not read to its end.
+        untouched: it is as the run before left it.
+
+    Raises:
+        JournalCorrupt: it is damaged.
+    """
+    if untouched and left.read_lately(journal, now):
+        return
+
+    def go_on() -> bool:
+        notify(f"EXTEND_TIMEOUT_USEC={_EXTENDED}")
+        return not stop.is_set()
+
+    left.is_unread(journal)
+    if journal.must_be_whole(go_on):
+        left.was_read(journal, now)
 
 
 def _must_be_ours(path: Path) -> None:

@@ -10,7 +10,7 @@ from structlog.typing import FilteringBoundLogger
 
 from diffio_watch.disk import marker
 from diffio_watch.disk.names import show
-from diffio_watch.journal import Journal, JournalCorrupt, JournalError, JournalTrouble
+from diffio_watch.journal import Journal, JournalCorrupt, JournalError, JournalTrouble, left
 from diffio_watch.journal.backup import write_daily
 
 _LOOK_EVERY: Final = 15.0
@@ -73,6 +73,7 @@ class Upkeep:
                 self._log.warning("journal.not_copied", message=str(error))
         if copy is not None:
             self._log.info("journal.copied", file=show(str(copy)))
+            left.was_read(self._journal, now)
             with self._counting:  # nobody's higher count comes to the journal before this one
                 self._owner.counter += 1
                 self._journal.set_meta("starts", self._owner.counter)
