@@ -101,7 +101,7 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
 
 def whole(text: str) -> str:
     r"""Foreign words as UTF-8 can hold them: half a character, as JSON may have it, becomes `\udNNN`."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any, Final
 
 from diffio_watch.disk import names
@@ -15,20 +15,31 @@ from diffio_watch.job import Because, Job, Media, Output, Settings, State
 COLUMNS: Final = tuple(field.name for field in fields(Job))
 
 
+def _fields(record: object) -> dict[str, Any]:
+    """What a record holds, for JSON; unlike `asdict` it copies nothing."""
+    return {name: getattr(record, name) for name in record.__slots__}  # type: ignore[attr-defined]  # none other comes
+
+
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False, default=_fields)
+
+
 def dump(value: object) -> str:
     """JSON as the journal stores it: compact, non-UTF-8 names as lone surrogates escaped in ASCII.
 
     A number that is none is null: SQLite reads no JSON with NaN in it, in no query.
+
+    Args:
+        value: what JSON can hold, and the project's records.
     """
     try:
-        return json.dumps(value, separators=(",", ":"), sort_keys=True, allow_nan=False)
+        return _JSON.encode(value)
     except (TypeError, ValueError):  # numbers beyond all numbers, keys that can't be sorted: a YAML file has such
-        return json.dumps(names.plain(value), separators=(",", ":"), sort_keys=True)
+        return _JSON.encode(names.plain(asdict(value) if is_dataclass(value) else value))  # type: ignore[arg-type]  # no class
 
 
 def dump_because(because: Because | None) -> str | None:
     """A reason as stored."""
-    return None if because is None else dump(asdict(because))
+    return None if because is None else dump(because)
 
 
 def load_because(text: str | None) -> Because | None:
@@ -48,11 +59,11 @@ def _load_settings(text: str) -> Settings:
 
 _TO_ROW: Final[dict[str, Callable[[Any], Any]]] = {
     "path": os.fsencode,
-    "settings": lambda settings: dump(asdict(settings)),
+    "settings": dump,
     "because": dump_because,
-    "media": lambda media: None if media is None else dump(asdict(media)),
-    "outputs": lambda outputs: dump([asdict(output) for output in outputs]),
-    "notes": lambda notes: dump(list(notes)),
+    "media": lambda media: None if media is None else dump(media),
+    "outputs": dump,
+    "notes": dump,
 }
 _FROM_ROW: Final[dict[str, Callable[[Any], Any]]] = {
     "path": os.fsdecode,
