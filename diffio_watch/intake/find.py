@@ -56,7 +56,8 @@ class Finder:
         self.alone: dict[str, Seen] = {}
         self.blind: dict[str, Blind] = {}
         self.changes = 0
-        self.standing = Standing()
+        self.standing = Standing(lambda path: desk.journal.files.known_at(desk.name, path))
+        self.astray = True  # memory may not be in step with the journal
         self.scans = 0
         self.scan_at = 0.0
         self.last_scan_at: float | None = None
@@ -67,10 +68,12 @@ class Finder:
         if lost:
             self._scan_by(0.0)
         left = self._desk.hints.take_left()
+        while self.doubtful:
+            self.standing.doubt(self.doubtful.pop())
         seen: dict[str, Seen] = {}
         walked: set[str] = set()  # a tree that is made here gives a hint for each folder in it
         for path in sorted(paths):
-            if path not in walked and (path not in seen or path in self.doubtful) and self._alive():
+            if path not in walked and path not in seen and self._alive():
                 seen |= self._look(path, walked)
         self._forget_what_left(left, seen)
         self.see(seen)
@@ -83,8 +86,8 @@ class Finder:
             parts = path.split("/")
             if not any("/".join(parts[:depth]) in left for depth in range(1, len(parts) + 1)):
                 continue
-            known = self._desk.journal.files.known_at(self._desk.name, path)
-            if known is not None and known.mtime_ns != -1 and known.state in _HAD:
+            known = self.standing.get(path)
+            if known is not None and known.state in _HAD:
                 self._desk.journal.files.vanish(self._desk.name, [path])
                 self.standing.remove(path)
 
@@ -93,15 +96,15 @@ class Finder:
         moves: dict[str, str] = {}
         now, at = self._desk.clock.monotonic(), self._desk.clock.now()
         for path, facts in seen.items():
-            known = self.standing.get(path)
-            if known is not None and is_same(known, facts):
+            known = None if (same := self.standing.is_same(path, facts)) else self.standing.get(path)
+            if same or (known is not None and is_same(known, facts)):
+                self.standing.put(path, facts)
                 self._files.drop(path)
                 continue
             if self.alone.get(path) == facts and known is None:
                 continue
             self.alone.pop(path, None)
-            if not self._desk.going():  # many renamed ones may have to be looked into
-                raise Interrupted
+            self._alive()  # many renamed ones may have to be looked into
             old = self.former_name(path, facts, moves)
             if old is not None:
                 moves[old] = path
@@ -117,6 +120,8 @@ class Finder:
             known = self.standing.get(path)
             if known is not None and known.renamed:
                 self._files.see(path, seen[path], now, at, new=False, slow=True)
+            elif known is not None:
+                self.standing.put(path, Seen(known.size, known.mtime_ns, known.inode or 0), unsure=known.changed)
 
     def move(self, moves: dict[str, str]) -> None:
         """Files were renamed: from their old paths to their new ones. What can't be followed settles as a new file."""
@@ -153,10 +158,16 @@ class Finder:
     def scan(self) -> None:
         """Walk through the whole inbox, and believe it if the inbox was there before and after."""
         began = self._desk.clock.monotonic()
-        standing = Standing(self._desk.journal.files.known(self._desk.name).values())
+        files = self._desk.journal.files
+        if self.astray:
+            self.standing.renew(files.standing(self._desk.name))
+            self.astray = False
+        changed = files.changed(self._desk.name)
+        for path in changed:
+            self.standing.doubt(path)
         folder = identity(self._desk.root)
         try:
-            found = self._walk("")
+            found = self._walk("", self.standing.unchanged())
         except RootGone as error:
             self._presence.lose(f"it can't be listed ({error})")
             return
@@ -165,14 +176,13 @@ class Finder:
             self._desk.hints.lose()
             self._earliest = self._desk.clock.monotonic() + _SOON
             return
-        self.standing = standing
         for root in sorted(found.roots - self._somebodys):
             _log.warning("folder.not_entered", inbox=self._desk.name, path=show(root),
                          why="it holds a marker: it is the root of an inbox, an outbox or an archive")
         self._somebodys = found.roots
         self._note_blind(found)
         self.alone = {path: seen for path, seen in self.alone.items() if path in found.files}
-        found.files |= self._asked_for(found)
+        found.files |= self._asked_for(changed, found)
         self.see(found.files)
         self._infer_absence(found)
         self.scans += 1
@@ -201,10 +211,9 @@ class Finder:
         for path in sorted(self.blind.keys() - before.keys()):
             _log.warning("path.not_looked_at", inbox=self._desk.name, path=show(path), why=self.blind[path].detail)
 
-    def _asked_for(self, found: Scan) -> dict[str, Seen]:
+    def _asked_for(self, changed: list[str], found: Scan) -> dict[str, Seen]:
         """Files whose jobs wait to be looked at, whatever the configuration says of their names by now."""
-        asked = [path for path in self.standing if path not in found.files and not found.is_somebodys(path)
-                 and (known := self.standing.get(path)) is not None and known.changed]
+        asked = [path for path in changed if path not in found.files and not found.is_somebodys(path)]
         return {path: seen for path in asked if (seen := self._there(path)) is not None}
 
     def _alive(self) -> bool:
@@ -232,8 +241,8 @@ class Finder:
                 self._files.drop(entry.path)
         place = self._presence.place
         # what may have been renamed to a file that settles, perhaps for it could not be read, is not gone
-        renamed = self.standing.perhaps(entry.seen for entry in self._files)
-        unseen = [path for path in self.standing if path not in renamed and found.shows_absent(path)]
+        renamed = self.standing.perhaps(entry.seen for entry in self._files) if found.unmet else ()
+        unseen = [path for path in found.unmet if path not in renamed and found.shows_absent(path)]
         absent = {path for path in unseen if self._alive() and is_absent(place, path)}
         # a folder moved during the walk, from where it was not yet to where it had been, is in neither place:
         # what is absent in two scans is gone
@@ -250,11 +259,6 @@ class Finder:
 
     def _look(self, path: str, walked: set[str]) -> dict[str, Seen]:
         """What a hint leads to: a file, a folder with all that is in it, or nothing. Adds what it `walked` through."""
-        if path in self.doubtful:
-            self.doubtful.discard(path)
-            known = self._desk.journal.files.known_at(self._desk.name, path)
-            if known is not None and known.mtime_ns != -1:
-                self.standing.put(known)
         parents = path.split("/")[:-1]
         if not all(self._rules.enters("/".join(parents[:depth])) for depth in range(1, len(parents) + 1)):
             return {}
@@ -291,6 +295,6 @@ class Finder:
     def _scan_by(self, moment: float) -> None:
         self.scan_at = min(self.scan_at, max(moment, self._earliest))
 
-    def _walk(self, below: str) -> Scan:
+    def _walk(self, below: str, expected: dict[str, Seen] | None = None) -> Scan:
         return scan(self._desk.root, self._rules, inodes=self._presence.mount.inodes, going=self._desk.going,
-                    below=below, follow_symlinks=self._desk.inbox.follow_symlinks)
+                    below=below, follow_symlinks=self._desk.inbox.follow_symlinks, expected=expected)

@@ -5,48 +5,88 @@ from __future__ import annotations
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Container, Iterable, Sequence
+from typing import Final
 
 from diffio_watch.disk.reading import Interrupted, always
 from diffio_watch.intake.fingerprint import partial
 from diffio_watch.intake.judge import Place
 from diffio_watch.intake.scan import Seen
-from diffio_watch.journal.records import Known
+from diffio_watch.journal.records import Known, Stand
+
+_UNLIKE: Final = Seen(-1, -1)  # no file looks so
 
 
 class Standing:
-    """The journal's files of one inbox, kept in step with what intake tells it."""
+    """The journal's files of one inbox, kept in step with what intake tells it.
 
-    def __init__(self, known: Iterable[Known] = ()) -> None:
-        self._by_path: dict[str, Known] = {}
-        self._by_facts: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
-        for one in known:
-            self.put(one)
+    Memory has of each only what a look at it must tell so that there is nothing to do; the journal has the rest.
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._by_path)
+    Args:
+        ask: the journal's word on a path.
+    """
+
+    def __init__(self, ask: Callable[[str], Known | None]) -> None:
+        self._ask = ask
+        self._facts: dict[str, Seen] = {}
+        self._unsure: set[str] = set()  # what is to be looked into whatever a look tells
+        # what never leaves these two is held against `_facts`
+        self._alike: defaultdict[tuple[int, int], list[str]] = defaultdict(list)  # by size and time
+        self._folders: set[str] = set()
+
+    def renew(self, stands: Iterable[Stand]) -> None:
+        """Forget all, and learn it anew from the journal."""
+        self._facts.clear()
+        self._unsure.clear()
+        self._alike.clear()
+        self._folders.clear()
+        for path, size, mtime_ns, inode, renamed in stands:
+            self.put(path, Seen(size, mtime_ns, inode or 0), unsure=renamed)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._facts
 
     def get(self, path: str) -> Known | None:
-        """What stands at a path."""
-        return self._by_path.get(path)
+        """What the journal says of the file that stands at a path; None where none does."""
+        known = self._ask(path) if path in self._facts else None
+        return known if known is not None and known.mtime_ns != -1 else None
 
     def holds(self, path: str) -> bool:
-        """Whether anything stands at a path or below it."""
-        return path in self._by_path or any(one.startswith(f"{path}/") for one in self._by_path)
+        """Whether anything stands, or stood, at a path or below it."""
+        return path in self._facts or path in self._folders
 
-    def put(self, known: Known) -> None:
-        """This stands there from now on."""
-        self.remove(known.path)
-        self._by_path[known.path] = known
-        self._by_facts[known.size, known.mtime_ns].add(known.path)
+    def is_same(self, path: str, seen: Seen) -> bool:
+        """Whether a file is surely the one that the journal knows at its path, so that it is not read again."""
+        known = self._facts.get(path)
+        return known is not None and path not in self._unsure and _fits(known, seen)
 
-    def remove(self, path: str) -> Known | None:
+    def unchanged(self) -> dict[str, Seen]:
+        """How everything that stands must look to be the same; what is unsure can't."""
+        return self._facts | dict.fromkeys(self._unsure, _UNLIKE)
+
+    def put(self, path: str, seen: Seen, *, unsure: bool = False) -> None:
+        """This stands there from now on, and where it is `unsure` it has to be looked into."""
+        before = self._facts.get(path)
+        self._facts[path] = seen
+        if before is None or before[:2] != seen[:2]:
+            self._alike[seen[:2]].append(path)
+        folder = path
+        while (folder := folder.rpartition("/")[0]) and folder not in self._folders:
+            self._folders.add(folder)
+        if unsure:
+            self._unsure.add(path)
+        else:
+            self._unsure.discard(path)
+
+    def doubt(self, path: str) -> None:
+        """What stands there has to be looked into, whatever a look tells."""
+        if path in self._facts:
+            self._unsure.add(path)
+
+    def remove(self, path: str) -> Seen | None:
         """Nothing stands there from now on."""
-        known = self._by_path.pop(path, None)
-        if known is not None:
-            self._by_facts[known.size, known.mtime_ns].discard(path)
-        return known
+        self._unsure.discard(path)
+        return self._facts.pop(path, None)
 
     def former_name(self, place: Place, path: str, seen: Seen, going: Callable[[], bool] = always,
                     taken: Container[str] = ()) -> str | None:
@@ -63,11 +103,10 @@ class Standing:
             OSError: the file can't be read.
         """
         fingerprint = ""
-        for old in sorted(self._like(seen)):
+        for old in self._like(seen):
             if not going():
                 raise Interrupted
-            known = self._by_path[old]
-            if old == path or old in taken or _stands(place, old, seen):
+            if old == path or old in taken or _stands(place, old, seen) or (known := self.get(old)) is None:
                 continue
             if not known.partial:  # told by a sidecar alone: only the number can say so
                 if seen.inode and seen.inode == known.inode and known.sha256 is not None:
@@ -83,21 +122,25 @@ class Standing:
         return {old for seen in files for old in self._like(seen)}
 
     def moved(self, moves: Sequence[tuple[str, str]]) -> None:
-        """Files were renamed, all at once."""
-        taken = [(new, self.remove(old)) for old, new in moves]
-        for new, known in taken:
-            if known is not None:
-                self.put(replace(known, path=new, renamed=known.renamed or known.sha256 is not None))
+        """Files were renamed, all at once; whether they have to be read anew the journal says."""
+        for (_, new), facts in zip(moves, [self.remove(old) for old, _ in moves], strict=True):
+            if facts is not None:
+                self.put(new, facts, unsure=True)
 
     def _like(self, seen: Seen) -> list[str]:
-        return [path for path in self._by_facts.get((seen.size, seen.mtime_ns), ())
-                if not seen.inode or not (number := self._by_path[path].inode) or number == seen.inode]
+        """Paths at which a file stands that looks so."""
+        return sorted({path for path in self._alike.get(seen[:2], ())
+                       if (known := self._facts.get(path)) is not None and _fits(known, seen)})
 
 
-def is_same(known: Known, facts: Seen) -> bool:
+def is_same(known: Known, seen: Seen) -> bool:
     """Whether a file is surely the one the journal knows at its path, so that it is not read again."""
-    return not known.changed and not known.renamed and (known.size, known.mtime_ns) == (facts.size, facts.mtime_ns) \
-        and (not known.inode or not facts.inode or known.inode == facts.inode)
+    return not known.changed and not known.renamed and _fits(Seen(known.size, known.mtime_ns, known.inode or 0), seen)
+
+
+def _fits(known: Seen, seen: Seen) -> bool:
+    """Whether what is known may look so: in size, time, and inode number where both tell one."""
+    return known[:2] == seen[:2] and (known.inode == seen.inode or not known.inode or not seen.inode)
 
 
 def is_absent(place: Place, path: str) -> bool:

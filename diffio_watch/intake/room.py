@@ -8,7 +8,6 @@ an inbox that was there before and after.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -21,11 +20,11 @@ from diffio_watch.intake.batches import all_or_each
 from diffio_watch.intake.find import Finder
 from diffio_watch.intake.judge import UNREAD, Alone, Changed, Finished, Gone, Look, Same, Verdict, Wait, judge
 from diffio_watch.intake.presence import Desk, Presence
+from diffio_watch.intake.scan import Seen
 from diffio_watch.intake.settle import Entry, Quiet, Settling
 from diffio_watch.intake.status import Now, Teller
-from diffio_watch.job import State
 from diffio_watch.journal import Journal, JournalTrouble
-from diffio_watch.journal.records import Found, Known, Placed
+from diffio_watch.journal.records import Found, Placed
 
 _SLICE: Final = 1.0  # seconds of last looks before what is finished is journalled
 _BATCH: Final = 200  # files in one transaction
@@ -92,11 +91,12 @@ class Intake:
                         raise  # what was written may not be on the disk: the process has to end
                     _log.warning("intake.waits", inbox=self.name, why=str(error))
                     wait, stumble = stumble, min(stumble * 2, _LONGEST_STUMBLE)
-                    self._finder.scan_at = 0.0
+                    self._finder.astray, self._finder.scan_at = True, 0.0
                 except Exception as error:  # noqa: BLE001  # nothing that one turn meets may end the inbox
                     _log.exception("intake.stumbled", inbox=self.name, error=type(error).__name__)
                     wait, stumble = stumble, min(stumble * 2, _LONGEST_STUMBLE)
-                    self._finder.scan_at = 0.0  # hints may have been lost on the way
+                    # hints may have been lost on the way
+                    self._finder.astray, self._finder.scan_at = True, 0.0
                 self._desk.hints.wait(max(0.0, wait))
         finally:
             self._presence.close()
@@ -182,7 +182,7 @@ class Intake:
             case Wait(why, detail, seconds):
                 self._wait(entry, why, detail, seconds)
             case Same(seen):
-                self._same(entry.path, seen.inode or None)
+                self._same(entry.path, seen)
             case Alone(seen):
                 self._finder.leave_alone(entry.path, seen)
             case Finished():
@@ -230,12 +230,11 @@ class Intake:
             self._quiet.nobody_can_say()
         self._files.hold(entry.path, why, detail, self._desk.clock.monotonic() + seconds)
 
-    def _same(self, path: str, inode: int | None) -> None:
+    def _same(self, path: str, seen: Seen) -> None:
         """The content is the one that the journal knows; at most its inode number is new."""
-        known = self._finder.standing.get(path)
-        if known is not None:
-            self._desk.journal.files.touch(self.name, path, size=known.size, mtime_ns=known.mtime_ns, inode=inode)
-            self._finder.standing.put(replace(known, inode=inode))
+        self._desk.journal.files.touch(self.name, path, size=seen.size, mtime_ns=seen.mtime_ns,
+                                       inode=seen.inode or None)
+        self._finder.standing.put(path, seen)
         self._files.drop(path)
 
     def _found(self, entry: Entry, verdict: Finished) -> Found:
@@ -252,9 +251,7 @@ class Intake:
         coming = [entry.detected_at for entry in self._files if entry.new and entry.path not in now]
         for one in self._journalled(finished, coming):
             file = now[one.path]
-            state = State.FAILED if file.fail else State.QUEUED
-            self._finder.standing.put(Known(one.job_id, file.path, file.size, file.mtime_ns, state, file.inode,
-                                            file.partial, file.sha256))
+            self._finder.standing.put(file.path, Seen(file.size, file.mtime_ns, file.inode or 0))
             self._files.drop(one.path)
             if one.outcome in {"new", "refreshed"} and file.fail is None:
                 _log.info("job.queued", job=one.job_id, inbox=self.name, path=file.path)

@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from diffio_watch.disk import marker
 from diffio_watch.disk.bounds import inode_of, mtime_of
@@ -20,8 +20,7 @@ GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.EIO, e
 _NOT_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What a look at a file tells. `inode` is 0 where the filesystem does not keep them."""
 
     size: int
@@ -43,16 +42,18 @@ class Scan:
     """What one walk found.
 
     Attributes:
-        files: the regular files that are meant, by relative path.
+        files: the regular files that are meant, by relative path, but for those that look as it was expected.
         blind: folders and files that could not be looked at, and why: of these, absence says nothing.
         folders: what was walked through, by relative path.
         roots: folders with a marker of their own, somebody's inbox, outbox or archive: they were not entered.
+        unmet: what was expected and is not there, or looks otherwise, by path.
     """
 
     files: dict[str, Seen] = field(default_factory=dict)
     blind: dict[str, OSError] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
     roots: set[str] = field(default_factory=set)
+    unmet: dict[str, Seen] = field(default_factory=dict)
 
     def shows_absent(self, path: str) -> bool:
         """Whether `path` was surely not there."""
@@ -66,7 +67,7 @@ class Scan:
 
 
 def scan(root: str, rules: Rules, *, inodes: bool, going: Callable[[], bool], below: str = "",
-         follow_symlinks: bool = False) -> Scan:
+         follow_symlinks: bool = False, expected: dict[str, Seen] | None = None) -> Scan:
     """Walk through an inbox or one folder of it. Never raises for what is below it.
 
     Args:
@@ -76,24 +77,27 @@ def scan(root: str, rules: Rules, *, inodes: bool, going: Callable[[], bool], be
         going: asked before each call into the inbox; False ends the walk.
         below: a folder relative to the root, to look at it alone.
         follow_symlinks: follow links that stay inside the root.
+        expected: regular files that are known to stand there, and how they look: those that do are not told, and taken
+            out of it.
 
     Raises:
         RootGone: the root (or `below`) can't be listed.
         Interrupted: `going` said so.
     """
-    return _Walk(root, rules, inodes, going, os.path.realpath(root) if follow_symlinks else None).run(below)
+    real_root = os.path.realpath(root) if follow_symlinks else None
+    return _Walk(root, rules, inodes, going, real_root, Scan(unmet=expected or {})).run(below)
 
 
 class _Walk:
     def __init__(self, root: str, rules: Rules, inodes: bool,  # noqa: FBT001  # of this module alone
-                 going: Callable[[], bool], real_root: str | None) -> None:
+                 going: Callable[[], bool], real_root: str | None, found: Scan) -> None:
         self._root = root
         self._rules = rules
         self._inodes = inodes
         self._going = going
         self._real_root = real_root  # None: links are not followed
         self._entered: set[tuple[int, int]] = set()  # folders that a link led into: each but once, so no loops
-        self._scan = Scan()
+        self._scan = found
 
     def run(self, below: str) -> Scan:
         waiting = [(below, False)]
@@ -119,15 +123,19 @@ class _Walk:
         try:
             if linked and not self._first_entry(descriptor):
                 return below
+            expected, prefix = self._scan.unmet, f"{folder}/" if folder else ""
             with os.scandir(descriptor) as entries:
                 for entry in entries:
                     if not self._going():
                         raise Interrupted
-                    if folder and entry.name == marker.NAME:  # an outbox, by whatever mount or link it shows here
+                    name = entry.name
+                    if folder and name == marker.NAME:  # an outbox, by whatever mount or link it shows here
                         self._scan.roots.add(folder)
                         return []
-                    into = self._look(f"{folder}/{entry.name}" if folder else entry.name, entry, found, linked=linked)
-                    if into is not None:
+                    path = prefix + name
+                    if path in expected and self._is_as(expected[path], entry):
+                        del expected[path]
+                    elif (into := self._look(path, entry, found, linked=linked)) is not None:
                         below.append(into)
         except OSError as error:
             self._unlisted(folder, error, first=first)
@@ -137,6 +145,15 @@ class _Walk:
         self._scan.files |= found.files
         self._scan.blind |= found.blind
         return below
+
+    def _is_as(self, expected: Seen, entry: os.DirEntry[str]) -> bool:
+        """Whether a regular file looks as it was expected: what most of each scan is about."""
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:
+            return False  # `_look` says why
+        return expected == (status.st_size, status.st_mtime_ns, status.st_ino if self._inodes else 0) \
+            and stat.S_ISREG(status.st_mode)
 
     def _look(self, path: str, entry: os.DirEntry[str], found: Scan, *, linked: bool) -> tuple[str, bool] | None:
         """Note a file; a folder is returned to be walked through, and whether a link led there."""

@@ -13,7 +13,7 @@ from diffio_watch.job import ENDED, Because, Job, State, Wish, new_id
 from diffio_watch.journal.connection import Connection
 from diffio_watch.journal.drop import hold_drop
 from diffio_watch.journal.jobs import Jobs
-from diffio_watch.journal.records import Found, Known, Placed
+from diffio_watch.journal.records import Found, Known, Placed, Stand
 from diffio_watch.journal.rows import dump, dump_because, load_because
 from diffio_watch.reasons import NO_JOB, because
 
@@ -40,6 +40,18 @@ class Files:
         """What stands at each path of an inbox, by path."""
         rows = self._db.rows(_KNOWN, inbox)
         return {found.path: found for found in map(_known, rows)}
+
+    def standing(self, inbox: str) -> list[Stand]:
+        """What stands at each path of an inbox, without its job."""
+        return [Stand(os.fsdecode(path), size, mtime_ns, inode, bool(renamed)) for path, size, mtime_ns, inode, renamed
+                in self._db.rows("SELECT path, size, mtime_ns, inode, renamed FROM files WHERE inbox = ?", inbox)]
+
+    def changed(self, inbox: str) -> list[str]:
+        """Paths whose files changed while they were read, so that they have to settle anew."""
+        return [os.fsdecode(row["path"]) for row in self._db.rows(
+            "SELECT files.path FROM jobs INDEXED BY jobs_due JOIN files ON files.job = jobs.id "
+            "WHERE state = 'queued' AND jobs.inbox = ? AND due_at IS NULL "
+            "AND json_extract(because, '$.code') = 'changed'", inbox)]
 
     def known_at(self, inbox: str, path: str) -> Known | None:
         """What stands at one path of an inbox.

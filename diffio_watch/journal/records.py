@@ -7,7 +7,7 @@ the epoch, UTC; sizes are bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from diffio_watch.disk.marker import FolderMemory, Role
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 WatchMode = Literal["events", "polling"]
 
-__all__ = ["FolderMemory", "Found", "InboxReport", "Known", "Placed", "Role", "SettlingEntry", "Still", "WatchMode"]
+__all__ = ["FolderMemory", "Found", "InboxReport", "Known", "Placed", "Role", "SettlingEntry", "Stand", "Still",
+           "WatchMode"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,16 @@ class Known:
     sha256: str | None = None  # None: the content was never read as a whole
     changed: bool = False  # the pipeline saw the file change while it read it: it has to settle again
     renamed: bool = False  # it came here by a rename, and was not read as a whole since
+
+
+class Stand(NamedTuple):
+    """What stands at a path, as far as a look at it can tell; the rest is in `Known`."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    inode: int | None
+    renamed: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,7 @@ class Inventory:
         try:
             descriptor = self._place.open(path)
         except (FileNotFoundError, NotRegular):
-            return _Content(replace(seen, size=0))
+            return _Content(seen._replace(size=0))
         except OSError as error:
             return _Content(seen, trouble=error.strerror or str(error))
         try:
@@ -187,7 +187,7 @@ class Inventory:
             unasked = self._rules.looks_into(path) and not (media and self._rules.wants(media)
                                                             and is_surely(media, descriptor))
             if unasked:  # its name says nothing, and there is nothing in it that is meant
-                return _Content(replace(seen, size=0))
+                return _Content(seen._replace(size=0))
             return _Content(seen, partial, fingerprint.whole(descriptor, going), media, wrong, trouble)
         except OSError as error:
             return _Content(seen, trouble=error.strerror or str(error))

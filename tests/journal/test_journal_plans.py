@@ -34,6 +34,7 @@ def plans(journal: Journal, ask: Ask) -> dict[str, list[str]]:
     (lambda journal: journal.jobs.goes_on(State.QUEUED, "in", 1.0, paid=False), {"jobs_due"}),
     (lambda journal: journal.chores.pending_originals("in", 1.0), {"jobs_original"}),
     (lambda journal: journal.jobs.stranded("in"), {"jobs_due"}),
+    (lambda journal: journal.files.changed("in"), {"jobs_due"}),
     (lambda journal: journal.chores.notices_stale("in"), {"jobs_error_file", "jobs_place"}),
     (lambda journal: journal.overview.failures(limit=5), {"jobs_state", "jobs_place"}),
     (lambda journal: journal.overview.still_empty(), {"jobs_state"}),
@@ -43,8 +44,8 @@ def plans(journal: Journal, ask: Ask) -> dict[str, list[str]]:
     (lambda journal: journal.totals.took("diffio-4.6-flash", 50), {"jobs_took"}),
     (lambda journal: journal.jobs.due({State.WAITING}, "in", 1.0, 5), {"jobs_next"}),
     (lambda journal: journal.jobs.next_due(1.0), {"jobs_next"}),
-], ids=["due", "due and paid", "goes on", "originals", "stranded", "stale notices", "failures",
-        "empty", "guard", "hold", "took", "due waiting", "next due"])
+], ids=["due", "due and paid", "goes on", "originals", "stranded", "changed", "stale notices",
+        "failures", "empty", "guard", "hold", "took", "due waiting", "next due"])
 def test_no_walk_through_all_jobs_and_no_sort_of_them(journal: Journal, ask: Ask, indexes: set[str]) -> None:
     journal.jobs.add([job()])
     told = plans(journal, ask)

@@ -1,0 +1,74 @@
+"""What intake costs, in what can be counted: statements, commits and rows of the journal, files and folders opened."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from intake_room import Room, age
+
+_opened: list[str] | None = None  # what is opened while somebody counts; an audit hook stays for good
+
+
+def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "open" and _opened is not None:
+        _opened.append(str(arguments[0]))
+
+
+sys.addaudithook(_hear)
+
+
+@contextmanager
+def counted(room: Room) -> Iterator[Counter[str]]:
+    """Counts what happens within: statements by their first word, what is opened, and life that is shown."""
+    global _opened  # noqa: PLW0603 - an audit hook has no other way to tell
+    counts: Counter[str] = Counter()
+    beats, _opened = room.beats, []
+    room.journal._db.set_trace_callback(lambda statement: counts.update([statement.split()[0]]))
+    try:
+        yield counts
+    finally:
+        room.journal._db.set_trace_callback(None)
+        counts["opened"] = len(_opened)
+        counts["beats"] = room.beats - beats
+        _opened = None
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    return Room(tmp_path)
+
+
+def rescan(room: Room) -> Counter[str]:
+    with counted(room) as counts:
+        room.intake._finder.scan()
+    return counts
+
+
+def test_a_scan_of_known_files_asks_the_journal_nothing_about_them_and_opens_none(room: Room) -> None:
+    room.drop("show/0.wav")
+    room.pass_time(3.0)
+    few = rescan(room)
+    for number in range(1, 30):
+        room.drop(f"show/{number}.wav")
+    room.pass_time(5.0)
+    many = rescan(room)
+    assert len(room.states()) == 30
+    assert few["SELECT"] > 0
+    assert many - few == Counter(beats=29), "one look at each is all"
+
+
+def test_a_scan_asks_the_journal_about_what_looks_otherwise_alone(room: Room) -> None:
+    for number in range(10):
+        room.drop(f"{number}.wav")
+    room.pass_time(3.0)
+    before = rescan(room)
+    age(room.inbox / "3.wav", 5)
+    after = rescan(room)
+    assert 1 <= after["SELECT"] - before["SELECT"] <= 3
+    assert room.intake._files.get("3.wav").why == "settling"
