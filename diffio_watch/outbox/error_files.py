@@ -13,6 +13,7 @@ from diffio_watch.job import Because, Job, Settings, State
 from diffio_watch.outbox import editor_words, names, sidecar
 from diffio_watch.outbox.errors import DiskTrouble
 from diffio_watch.outbox.files import parsed, peek, unlink
+from diffio_watch.outbox.recent import Recent
 from diffio_watch.outbox.root import Root
 from diffio_watch.outbox.sidecar_model import Sidecar
 from diffio_watch.outbox.sidecar_reader import Evidence
@@ -29,6 +30,8 @@ class ErrorFiles:
         self.evidence = Evidence(self.root)
         self.inbox = inbox
         self.filesystem: int | None = None  # its number, once somebody asked what is free there
+        self._there: Recent[frozenset[str]] = Recent()  # the names in a folder, without case
+        self._writable: Recent[bool] = Recent()
         self._tell = tell
         self._told: set[str] = set()
         # how outputs looked when they were last read and had their bytes, by path

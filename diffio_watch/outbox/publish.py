@@ -74,9 +74,13 @@ class Outbox(ErrorFiles):
             home = plan.sidecar.rpartition("/")[0]
             odd = [name for path in paths if not names.is_ordinary(name := path.rpartition("/")[2])]
             known = not odd and all(map(names.is_ordinary, home.split("/") if home else ()))
-            if (known and not folder) or takes(self.root, job, home, odd):
+            if self._takes_all(job, home, folder=folder) if known else takes(self.root, job, home, odd):
                 return form
         raise DiskTrouble(f"{show(self.root.path)}: {show(job.path)}", errno.EINVAL)
+
+    def _takes_all(self, job: Job, home: str, *, folder: bool) -> bool:
+        """Whether a folder takes names that every filesystem does."""
+        return not folder or self._writable.of(home, lambda: takes(self.root, job, home, ()))
 
     def number_for(self, job: Job, wanted: Mapping[DownloadType, str | None],
                    reserved: Callable[[str], bool]) -> Plan:
@@ -89,13 +93,15 @@ class Outbox(ErrorFiles):
         """
         folder, _ = names.split(job.path, job.form)
         with self.root.existing(folder) as fd:
-            there = set() if fd is None else {fold(name) for name in os.listdir(fd)}  # noqa: PTH208 - a descriptor
-        number = 1
-        while True:
-            plan = names.plan(job, wanted, number)
-            if not any(key.rpartition("/")[2] in there or reserved(key) for key in plan.keys):
-                return plan
-            number += 1
+            # listed once for many: of the thousands in a folder each would be listed for each
+            there = self._there.of(folder, lambda: _listed(fd))
+            number = 1
+            while True:
+                plan = names.plan(job, wanted, number)
+                taken = any(key.rpartition("/")[2] in there or reserved(key) for key in plan.keys)
+                if not taken and not any(_stands(path, fd) for path in (*plan.paths.values(), plan.sidecar)):
+                    return plan
+                number += 1
 
     def temp(self, job: Job, output: Output, *, resume: bool = False) -> Temp:
         """The hidden file for an output, in the folder of its final name.
@@ -111,7 +117,7 @@ class Outbox(ErrorFiles):
             if file is None:
                 unlink(name, fd)
                 file = durable.create(name, job.settings.file_mode, dir_fd=fd)
-            return Temp(self.root.path, join(folder, name), file, os.dup(fd), self._sync_folder)
+            return Temp(self.root.path, join(folder, name), file)
 
     def publish(self, job: Job, output: Output) -> None:
         """Give a fetched output its final name, durably; done already is done.
@@ -227,6 +233,8 @@ class Outbox(ErrorFiles):
 
     def clean(self, job: Job, kinds: Collection[names.TempKind] = _KINDS) -> None:
         """Remove the temporary files of this job, all or those of some kinds, and no others."""
+        if not kinds:
+            return
         for folder in {names.split(job.path, job.form)[0], *(_home(job, output) for output in job.outputs)}:
             with self.root.existing(folder) as fd:
                 if fd is not None:
@@ -255,6 +263,15 @@ class Outbox(ErrorFiles):
             room = os.fstatvfs(fd)
             self.filesystem = room.f_fsid
             return room.f_bavail * room.f_frsize
+
+
+def _listed(fd: int | None) -> frozenset[str]:
+    """The names in a folder, without case."""
+    return frozenset(() if fd is None else map(fold, os.listdir(fd)))  # noqa: PTH208 - a descriptor
+
+
+def _stands(path: str, fd: int | None) -> bool:
+    return fd is not None and status_of(path.rpartition("/")[2], fd) is not None
 
 
 def _facts(output: Output) -> tuple[str, int, str]:

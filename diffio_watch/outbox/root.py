@@ -15,9 +15,9 @@ from diffio_watch.disk import durable
 from diffio_watch.disk.marker import NAME, FolderGone
 from diffio_watch.outbox.errors import OutboxGone, translated
 from diffio_watch.outbox.files import is_absent
+from diffio_watch.outbox.recent import BREATH
 
 _ROOT: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_BREATH: Final = 1.0  # seconds for which a look is good, if the folder and its marker are still those that were seen
 _TURN: Final = 1.0  # seconds that a thread waits for another one's look, which may hang with its share
 
 
@@ -105,7 +105,7 @@ class Root:
         return seen is not None and self._monotonic() < seen.until and _sight(fd) == seen.sight
 
     def _look(self, fd: int) -> None:
-        until, seen = self._monotonic() + _BREATH, None
+        until, seen = self._monotonic() + BREATH, None
         try:
             count = self._available()
             if not os.path.samestat(Path(self.path).stat(), os.fstat(fd)):

@@ -8,20 +8,20 @@ import os
 import stat
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from diffio_watch.disk import durable
 from diffio_watch.outbox.errors import translated
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _CHUNK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What lies durable under a temporary name: commit it before it is published."""
+    """What lies whole on the disk: commit it before it is published.
+
+    Its temporary name may be lost to a power cut, and the content with it: then it is fetched again, for nothing.
+    """
 
     size: int
     sha256: str
@@ -33,14 +33,11 @@ class Temp:
     Made by `Outbox.temp`. Every method raises `DiskTrouble` or `OutboxGone` where the disk fails.
     """
 
-    def __init__(self, root: str, path: str, fd: int, dir_fd: int, sync_folder: Callable[[int], None]) -> None:
-        """Takes over both descriptors; what the file holds already is read for the hash."""
+    def __init__(self, root: str, path: str, fd: int) -> None:
+        """Takes over the descriptor; what the file holds already is read for the hash."""
         self._root = root
         self._path = path
         self._fd = fd
-        self._dir_fd = dir_fd
-        self._sync_folder = sync_folder
-        self._open = True
         self._hash = hashlib.sha256()
         self.size = 0  # bytes in the file
         try:
@@ -74,7 +71,7 @@ class Temp:
         self.size = 0
 
     def finish(self) -> Fetched:
-        """Bring content and name to the disk and close.
+        """Bring the content to the disk and close.
 
         After an error of the sync the content can't be relied on any more, so it is emptied first.
         """
@@ -85,22 +82,15 @@ class Temp:
                 with contextlib.suppress(OSError):  # the sync's own error is the one to tell
                     os.ftruncate(self._fd, 0)
                 raise
-            # an NFS client or a quota may speak up only now
-            fd, self._fd = self._fd, -1
-            os.close(fd)
-            self._sync_folder(self._dir_fd)
-        self.close()
+        self.close()  # an NFS client or a quota may speak up only now
         return Fetched(self.size, self._hash.hexdigest())
 
     def close(self) -> None:
         """Leave the file as it is; does nothing after `finish`."""
-        if self._open:
-            self._open = False
-            os.close(self._dir_fd)
-            if self._fd >= 0:
-                with translated(self._root, self._path):
-                    fd, self._fd = self._fd, -1
-                    os.close(fd)
+        if self._fd >= 0:
+            with translated(self._root, self._path):
+                fd, self._fd = self._fd, -1
+                os.close(fd)
 
     def __enter__(self) -> Self:
         return self

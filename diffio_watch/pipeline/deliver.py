@@ -209,7 +209,8 @@ def _deliver(job: Job, tools: Tools) -> Outcome:
     try:
         with tools.files.call(job.inbox, SYNC_PATIENCE):
             tools.outbox(job).write_sidecar(replace(job, **changes), taken=[output.type for output in gone])
-            tools.outbox(job).clean(job)  # what came of an output that could not be had
+            # what came of an output that could not be had
+            tools.outbox(job).clean(job, {output.type for output in job.outputs if output.state != "published"})
     except NameTaken:
         return _renumber(job, tools)
     except DiskTrouble as trouble:

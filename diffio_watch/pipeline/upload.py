@@ -92,7 +92,7 @@ def _create(job: Job, tools: Tools) -> Outcome:
     made = {**NO_PROJECT, "base_url": tools.base_url, "project_id": project.project_id, "key_print": print_of_key,
             "parks": job.parks}
     if project.session is not None:
-        tools.sessions.save(job.id, project.session)
+        tools.sessions.keep(job.id, project.session)
         return go(**{**made, "upload": "multipart"})
     assert project.put is not None
     tools.put_targets[job.id] = project.put
@@ -125,6 +125,8 @@ def _send(job: Job, tools: Tools, session: Session) -> Outcome:
             offset = (number - 1) * job.part_size
             body = original.part(offset, min(job.part_size, job.size - offset))
             sent = confirmed.get(number)
+            if number > 1:
+                tools.sessions.save(job.id)
             if sent is None:
                 etag = tools.storage.send_part(session, job.upload_id, number, body)
                 original.check()

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from outbox_studio import RESULTS, Studio, deliver, fetch, fetched, renumbering, reserve, step
@@ -456,3 +457,45 @@ def test_what_stands_in_the_way_and_may_not_be_read_is_somebody_elses() -> None:
                 outbox.write_sidecar(replace(job, state=State.DELIVERED))
         finally:
             os.seteuid(0)
+
+
+def test_a_delivery_syncs_each_file_and_each_name_once(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output, its final name, the sidecar, its name: in this order, and nothing else."""
+    (studio.root / "show 12").mkdir()
+    synced: list[str] = []
+    really = os.fsync
+
+    def fsync(fd: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{fd}").readlink().name)
+        really(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    job = deliver(studio.outbox(), studio.job(), {"audio": RESULTS["audio"]})
+    assert synced == [temp_name(job.id, "audio"), "show 12", temp_name(job.id, "sidecar"), "show 12"]
+
+
+def test_of_many_jobs_at_once_one_lists_their_folder_and_tries_whether_it_can_be_written(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def counted(name: str) -> None:
+        really = getattr(os, name)
+
+        def call(*told: Any, **more: Any) -> Any:
+            asked.append(name)
+            return really(*told, **more)
+
+        monkeypatch.setattr(os, name, call)
+
+    counted("listdir")
+    counted("mkdir")
+    outbox = studio.outbox()
+    (studio.root / "7.restored.mp3").touch()
+    for number in range(20):
+        job = studio.job(f"{number}.wav")
+        assert outbox.form_for(job, {"audio": None}, folder=True) == "plain"
+        assert outbox.number_for(job, {"audio": None}, lambda _: False).number == (2 if number == 7 else 1)
+    (studio.root / "19.restored.mp3").touch()  # within the same second
+    assert outbox.number_for(studio.job("19.wav"), {"audio": None}, lambda _: False).number == 2
+    assert asked == ["mkdir", "listdir", "listdir"], "the trial lists what it made, before it takes it away"

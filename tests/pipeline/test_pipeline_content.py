@@ -206,30 +206,38 @@ def test_a_stop_ends_a_read_at_the_next_piece(file: Path) -> None:
 SESSION = Session("https://edge.example", "tok-en", 1024, None, 5.0)
 
 
-def test_sessions_are_kept_for_their_job_readable_to_nobody_else(tmp_path: Path) -> None:
+def test_sessions_are_kept_for_their_job_and_saved_readable_to_nobody_else(tmp_path: Path) -> None:
     sessions = Sessions(tmp_path)
-    sessions.save("01A", SESSION)
-    sessions.save("01A", SESSION)
+    sessions.keep("01A", SESSION)
+    assert sessions.load("01A") == SESSION
+    assert list((tmp_path / "sessions").iterdir()) == [], "there is nothing to go on from yet"
+    sessions.save("01A")
+    sessions.save("01A")
+    sessions.save("01B")
     assert Sessions(tmp_path).load("01A") == SESSION
     assert sessions.load("01B") is None
-    assert sessions.jobs() == ["01A"]
+    assert sessions.jobs() == Sessions(tmp_path).jobs() == ["01A"]
     assert (tmp_path / "sessions").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "sessions" / "01A.json").stat().st_mode & 0o777 == 0o600
     sessions.remove("01A")
     sessions.remove("01A")
+    assert sessions.jobs() == []
     assert list((tmp_path / "sessions").iterdir()) == []
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}", b'{"edge": 1}', b"\xff\xff"])
 def test_a_damaged_session_is_none(tmp_path: Path, text: bytes) -> None:
-    sessions = Sessions(tmp_path)
+    Sessions(tmp_path)
     (tmp_path / "sessions" / "01A.json").write_bytes(text)
+    sessions = Sessions(tmp_path)
     assert sessions.load("01A") is None
+    assert sessions.jobs() == ["01A"]
 
 
 def test_what_a_crash_left_of_a_session_is_in_nobodys_way(tmp_path: Path) -> None:
     sessions = Sessions(tmp_path)
     (tmp_path / "sessions" / ".01A.new").write_bytes(b"half")
-    sessions.save("01A", SESSION)
-    assert sessions.load("01A") == SESSION
+    sessions.keep("01A", SESSION)
+    sessions.save("01A")
+    assert Sessions(tmp_path).load("01A") == SESSION
     assert sessions.jobs() == ["01A"]

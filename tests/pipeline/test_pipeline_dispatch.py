@@ -41,7 +41,8 @@ def test_a_token_that_a_crash_kept_past_its_upload_is_gone_before_the_first_step
     house.drop("a.wav")
     house.finish()
     (job,) = house.journal.jobs.newest()
-    house.tools.sessions.save(job.id, Session("https://edge.example", "tok-en", 1024, None, None))
+    house.tools.sessions.keep(job.id, Session("https://edge.example", "tok-en", 1024, None, None))
+    house.tools.sessions.save(job.id)
     house.restart()
     assert house.tools.sessions.jobs() == []
 

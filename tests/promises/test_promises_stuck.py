@@ -150,7 +150,7 @@ def test_an_expired_upload_token_is_not_kept(house: House) -> None:
     job = house.job(house.drop("a.wav"))
     house.journal.jobs.commit(job, state=State.UPLOADING, project_id="p", upload="multipart",
                          base_url=house.tools.base_url, due_at=house.clock.now() + 9e9)
-    house.tools.sessions.save(job.id, Session("https://edge.example", "secret", 1024, None, house.clock.now() + 60))
+    house.tools.sessions.keep(job.id, Session("https://edge.example", "secret", 1024, None, house.clock.now() + 60))
     house.dispatcher._tidy(house.clock.now())
     house.clock.advance(3661)
     house.dispatcher._tidy(house.clock.now())
@@ -165,6 +165,7 @@ def test_a_full_disk_beneath_the_sessions_fails_no_file(house: House, monkeypatc
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    house.service.change(part_bytes=1024)
     one = house.drop("a.wav")
     with monkeypatch.context() as patch:
         patch.setattr(house.tools.sessions, "save", full)
