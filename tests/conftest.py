@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from diffio_watch.media import mediainfo
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+_FOLDER, _FAILED = pytest.StashKey[Path](), pytest.StashKey[bool]()
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
 
 
@@ -81,9 +83,28 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(", ".join(f"{count:,} {name}" for name, count in sorted(figures.items())))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note whether a test fails: its folder is then kept."""
+    report = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """An empty folder; see `_nothing_left`."""
+    request.node.stash[_FOLDER] = tmp_path
+    return tmp_path
+
+
 @pytest.fixture(autouse=True)
-def _nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A process or mount that a test leaves behind is ended, and told as this test's fault."""
+def _nothing_left(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[None]:
+    """A process or mount that a test leaves behind is ended, and told as this test's fault.
+
+    Its folder goes at once, unless it failed: some hold 50,000 files, and what is not left to the end of the run is
+    removed by all workers at a time, mostly before it was ever written to the disk.
+    """
     children = _children()
     yield
     patience = time.monotonic() + 5.0  # a filesystem's program ends a little after its mount
@@ -95,6 +116,9 @@ def _nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", point], check=False)
     assert not processes, f"left running: {processes}"
     assert not mounted, f"left mounted: {mounted}"
+    if _FOLDER in request.node.stash and not request.node.stash[_FAILED]:
+        with contextlib.suppress(RecursionError):  # some are a thousand deep: the end of the run removes them
+            shutil.rmtree(request.node.stash[_FOLDER], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
