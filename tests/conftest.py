@@ -108,9 +108,9 @@ def _nothing_left(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixt
     children = _children()
     yield
     patience = time.monotonic() + 5.0  # a filesystem's program ends a little after its mount
-    while _children() - children and time.monotonic() < patience:
+    while (left := _children() - children) and time.monotonic() < patience:
         time.sleep(0.02)
-    processes = [_end({pid}) for pid in sorted(_children() - children)]
+    processes = [_end({pid}) for pid in sorted(left)]
     mounted = sorted(_mounts(tmp_path_factory.getbasetemp()), reverse=True)
     for point in mounted:
         subprocess.run(["umount", "--lazy", point], check=False)
