@@ -9,7 +9,8 @@ import json
 from typing import Any
 
 import pytest
-from pipeline_house import DAY, House, sound
+from pipeline_house import DAY, House
+from sounds import sound
 
 from diffio_watch.job import State
 from diffio_watch.media import mediainfo

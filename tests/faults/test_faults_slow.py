@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 from pipeline_fixtures import MakeHouse
-from pipeline_house import House, sound
+from pipeline_house import House
+from sounds import sound
 
 from diffio_watch.job import Job, Settings, State
 from diffio_watch.pipeline import upload_rate

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_house import DAY, House, sound
+from pipeline_house import DAY, House
+from sounds import sound
 
 from diffio_watch.job import Media, State
 from diffio_watch.outbox.errors import DiskTrouble, OutboxGone

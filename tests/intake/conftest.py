@@ -9,6 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from intake_room import Room
+
+from diffio_watch.disk import lease
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    """An inbox that is as most are."""
+    lease.prepare()
+    found = Room(tmp_path)
+    yield found
+    found.intake._presence.close()
+    found.journal.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace as Status
 from typing import Any
@@ -23,15 +23,6 @@ from diffio_watch.journal.records import Found
 from diffio_watch.reasons import because
 
 SOUND = TONE.tobytes()
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    lease.prepare()
-    found = Room(tmp_path)
-    yield found
-    found.intake._presence.close()
-    found.journal.close()
 
 
 def date(path: Path, room: Room, ago: float) -> None:

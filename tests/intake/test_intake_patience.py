@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from intake_media import TONE, riff, tone
 from intake_room import Room
 
-from diffio_watch.disk import lease
-
 SOUND = TONE.tobytes()
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    lease.prepare()
-    found = Room(tmp_path)
-    yield found
-    found.intake._presence.close()
-    found.journal.close()
 
 
 def long_winded(path: Path, chunks: int = 300) -> Path:

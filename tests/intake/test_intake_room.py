@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,15 +19,6 @@ from diffio_watch.disk.mounts import Mount, mount_of
 from diffio_watch.intake.look import sight
 from diffio_watch.job import State
 from diffio_watch.reasons import because
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    lease.prepare()
-    found = Room(tmp_path)
-    yield found
-    found.intake._presence.close()
-    found.journal.close()
 
 
 def test_a_file_is_journalled_with_its_facts_once_it_was_quiet(room: Room) -> None:

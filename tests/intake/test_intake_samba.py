@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,27 +11,10 @@ from pathlib import Path
 import pytest
 from intake_media import tone
 from intake_room import Room
+from samba import shared
 
 from diffio_watch.disk import lease
 from diffio_watch.disk.mounts import mount_of
-
-CONFIG = """[global]
-workgroup = TEST
-server role = standalone server
-smb ports = {port}
-interfaces = 127.0.0.1
-bind interfaces only = yes
-disable netbios = yes
-map to guest = Bad User
-log level = 0
-{folders}
-[in]
-path = {inbox}
-read only = no
-guest ok = yes
-force user = root
-strict allocate = yes
-"""
 
 
 @pytest.fixture
@@ -49,34 +30,8 @@ def room(tmp_path: Path) -> Iterator[Room]:
 @pytest.fixture
 def share(room: Room, tmp_path: Path) -> Iterator[list[str]]:
     """The command of a client of a share that is the inbox."""
-    if shutil.which("smbd") is None or shutil.which("smbclient") is None:
-        pytest.skip("samba and smbclient are not installed")
-    if os.geteuid() != 0:
-        pytest.skip("smbd has to be root")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    state = tmp_path / "samba"
-    names = ("lock directory", "state directory", "cache directory", "pid directory", "private dir", "ncalrpc dir")
-    for name in names:
-        (state / name.split()[0]).mkdir(parents=True)
-    folders = "\n".join(f"{name} = {state / name.split()[0]}" for name in names)
-    (state / "smb.conf").write_text(CONFIG.format(port=port, folders=folders, inbox=room.inbox))
-    # in a session of its own: at its end it ends its whole process group
-    server = subprocess.Popen(
-        ["smbd", "-F", "--no-process-group", "-s", state / "smb.conf", "-l", state], start_new_session=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    command = ["smbclient", "//127.0.0.1/in", "-N", "-p", str(port), "-s", str(state / "smb.conf")]
-    try:
-        end = time.monotonic() + 15
-        while subprocess.run([*command, "-c", "ls"], capture_output=True, check=False).returncode != 0:
-            if server.poll() is not None or time.monotonic() > end:
-                pytest.skip("no smbd can be started here")
-            time.sleep(0.1)  # it listens when it listens
+    with shared(room.inbox, tmp_path / "samba") as command:
         yield command
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 def test_a_slow_upload_is_taken_only_once_it_is_closed(room: Room, share: list[str], tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import io
 import json
 import threading
 import time
-import wave
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
+from sounds import sound
 from structlog.testing import LogCapture
 
 from diffio_watch.api import Api, Observation, Storage, Tries
@@ -69,18 +69,6 @@ class Handclock(Clock):
     def set(self, seconds: float) -> None:
         """Somebody sets the host's clock by so much, while the program does not run; the service's is right."""
         self._start += seconds
-
-
-def sound(mark: str, seconds: float = 0.2) -> bytes:
-    """A WAV of 8000 bytes a second whose content is `mark`'s own."""
-    frames = b"".join(hashlib.sha256(f"{mark}{n}".encode()).digest() for n in range(int(8000 * seconds) // 32))
-    made = io.BytesIO()
-    with wave.open(made, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(1)
-        file.setframerate(8000)
-        file.writeframes(frames)
-    return made.getvalue()
 
 
 class House:

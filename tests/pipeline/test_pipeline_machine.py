@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from pipeline_house import DAY, House, sound
+from pipeline_house import DAY, House
+from sounds import sound
 
 from diffio_watch.job import ENDED, OPEN, TRANSITIONS, State
 from diffio_watch.journal import Answer

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from pipeline_fixtures import MakeHouse
-from pipeline_house import DAY, House, sound
+from pipeline_house import DAY, House
+from sounds import sound
 
 from diffio_watch.job import Media, State
 from diffio_watch.sandbox import Sandbox

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from pipeline_fixtures import MakeHouse
-from pipeline_house import House, sound
+from pipeline_house import House
+from sounds import sound
 
 from diffio_watch.job import State
 from diffio_watch.journal import Halt

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from pipeline_fixtures import MakeHouse
-from pipeline_house import House, sound
+from pipeline_house import House
+from sounds import sound
 
 from diffio_watch.disk import durable
 from diffio_watch.job import State

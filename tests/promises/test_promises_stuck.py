@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from intake_room import Room
 from pipeline_fixtures import MakeHouse
-from pipeline_house import DAY, House, sound
+from pipeline_house import DAY, House
+from sounds import sound
 
 from diffio_watch.api.shapes import Session
 from diffio_watch.job import Job, Settings, State

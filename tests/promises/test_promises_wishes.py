@@ -6,7 +6,8 @@ import os
 
 import pytest
 from pipeline_fixtures import MakeHouse
-from pipeline_house import DAY, House, sound
+from pipeline_house import DAY, House
+from sounds import sound
 
 from diffio_watch.job import State
 from diffio_watch.sandbox import Sandbox

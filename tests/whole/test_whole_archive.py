@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from whole_media import sound
+from sounds import sound
 from whole_studio import NAME, MakeStudio, Studio, until
 
 

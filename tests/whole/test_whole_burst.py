@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from whole_media import sound
+from sounds import sound
 from whole_studio import NAME, MakeStudio, Studio, until
 
 from diffio_watch.job import State

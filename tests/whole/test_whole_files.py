@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from whole_media import RECIPES, sound
+from sounds import sound
+from whole_media import RECIPES
 from whole_studio import LONG, NAME, MakeStudio, Studio, until
 
 from diffio_watch.intake import settle

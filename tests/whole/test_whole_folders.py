@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from whole_media import sound
+from sounds import sound
 from whole_mounts import Mounts
 from whole_studio import LONG, NAME, MakeStudio, Studio, until
 

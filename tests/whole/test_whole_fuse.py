@@ -7,7 +7,7 @@ import signal
 import threading
 
 import pytest
-from whole_media import sound
+from sounds import sound
 from whole_mounts import Mounts
 from whole_studio import LONG, NAME, MakeStudio, Studio, until
 

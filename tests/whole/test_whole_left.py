@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from whole_media import sound
+from sounds import sound
 from whole_studio import LONG, MakeStudio, Studio
 
 from diffio_watch.sandbox import Sandbox

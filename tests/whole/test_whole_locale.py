@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from whole_media import sound
+from sounds import sound
 from whole_studio import Studio, clean_environment
 
 from diffio_watch.disk.names import parse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from whole_media import sound
+from sounds import sound
 from whole_studio import MakeStudio, until
 
 

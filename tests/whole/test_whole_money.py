@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from whole_media import sound
+from sounds import sound
 from whole_mounts import Mounts
 from whole_studio import LONG, NAME, MakeStudio, Studio, until
 

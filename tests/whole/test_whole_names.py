@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from whole_media import sound
+from sounds import sound
 from whole_studio import NAME, Studio, clean_environment, name_of
 
 from diffio_watch.disk.names import is_utf8

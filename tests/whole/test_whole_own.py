@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from whole_media import sound
+from sounds import sound
 from whole_mounts import Mounts
 from whole_studio import NAME, MakeStudio, until
 

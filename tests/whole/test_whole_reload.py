@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from whole_media import sound
+from sounds import sound
 from whole_studio import LONG, MakeStudio, until
 
 from diffio_watch.journal import Journal, runs

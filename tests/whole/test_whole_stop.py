@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from whole_media import sound
+from sounds import sound
 from whole_studio import MakeStudio, Studio, until
 
 from diffio_watch.journal import Journal

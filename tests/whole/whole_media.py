@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import shutil
 import struct
 import subprocess
-import wave
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -127,15 +124,3 @@ def _rest(value: int) -> int:
 
 
 _CHECKSUMS: Final = tuple(_rest(byte << 24) for byte in range(256))
-
-
-def sound(mark: str, seconds: float = 0.2) -> bytes:
-    """A WAV of 8000 bytes a second whose content is `mark`'s own."""
-    frames = b"".join(hashlib.sha256(f"{mark}{n}".encode()).digest() for n in range(int(8000 * seconds) // 32))
-    made = io.BytesIO()
-    with wave.open(made, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(1)
-        file.setframerate(8000)
-        file.writeframes(frames)
-    return made.getvalue()
