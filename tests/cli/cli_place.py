@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 import os
 import pkgutil
 import subprocess
@@ -18,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Done, run
 
 import diffio_watch
-from diffio_watch.cli import main
 from diffio_watch.config import Config, load
 from diffio_watch.job import Job, Settings, State, new_id
 from diffio_watch.journal import Journal
@@ -28,19 +27,6 @@ from diffio_watch.journal import Journal
 OURS = ("DIFFIO_", "_DIFFIO")
 NOBODY = 65534
 REPOSITORY = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command came to."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 @dataclass
@@ -91,13 +77,7 @@ class Place:
 
     def run(self, *arguments: str) -> Done:
         """Run a command in this process."""
-        self.capture.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([*arguments])
-        out, err = self.capture.readouterr()
-        code = ended.value.code
-        assert isinstance(code, int)
-        return Done(code, out.decode(), err.decode())
+        return run(self.capture, *arguments)
 
     def start(self, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
         """Start a command as a process of its own, as a shell would."""

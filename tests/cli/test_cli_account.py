@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cli_place import NOBODY, Done, Place, another_user
+from cli_place import NOBODY, Place, another_user
+from commands import Done
 
 import diffio_watch
 from diffio_watch.disk import marker, marker_file

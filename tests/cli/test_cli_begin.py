@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_place import Done, Place, another_user, command
+from cli_place import Place, another_user, command
+from commands import Done
 
 from diffio_watch.cli.init import _key
 from diffio_watch.config import load

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Done, run
 
-from diffio_watch.cli import main
 from diffio_watch.config import Config, load
 from diffio_watch.daemon.daemon import Daemon
 from diffio_watch.disk import marker
@@ -41,15 +41,6 @@ def recording(seed: int, seconds: float = 0.1) -> bytes:
         out.setframerate(8000)
         out.writeframes(random.Random(seed).randbytes(int(8000 * seconds) * 2))
     return file.getvalue()
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command came to."""
-
-    code: int
-    out: str
-    err: str
 
 
 @dataclass
@@ -124,13 +115,7 @@ class House:
 
     def cmd(self, *arguments: str) -> Done:
         """Run a command."""
-        self.capture.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([*arguments])
-        out, err = self.capture.readouterr()
-        code = ended.value.code
-        assert isinstance(code, int)
-        return Done(code, out.decode(), err.decode())
+        return run(self.capture, *arguments)
 
     def once(self) -> int:
         """Everything in the inboxes to its end."""
