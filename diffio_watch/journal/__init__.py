@@ -49,8 +49,9 @@ class Journal(Connection):
         restore: what only a rebuild may do.
     """
 
-    def __init__(self, state_dir: Path, db: sqlite3.Connection, clock: Clock, *, writable: bool) -> None:
-        super().__init__(state_dir, db, clock, writable=writable)
+    def __init__(self, state_dir: Path, db: sqlite3.Connection, clock: Clock,
+                 reader: sqlite3.Connection | None) -> None:
+        super().__init__(state_dir, db, clock, reader)
         self.jobs = Jobs(self)
         self.totals = Totals(self)
         self.files = Files(self, self.jobs)

@@ -1,4 +1,8 @@
-"""The one connection: opening, transactions, and SQLite's errors in this project's words."""
+"""The database: opening, transactions, and SQLite's errors in this project's words.
+
+One connection writes, and whoever writes has it alone. Another one reads: a commit waits for the disk, and those who
+only look something up do not wait with it. What they see is what was committed last.
+"""
 
 from __future__ import annotations
 
@@ -10,46 +14,57 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from diffio_watch.clock import Clock
 from diffio_watch.job import new_id
 from diffio_watch.journal.errors import JournalCorrupt, JournalMissing, JournalTrouble
 from diffio_watch.journal.schema import VERSION, migrate, version_of
+from diffio_watch.journal.shared import SharedCommit
 
 FILE: Final = "journal.sqlite3"
 _BUSY: Final = 10.0  # seconds to wait while another program writes
 _BUSY_LOOK: Final = 0.1  # … of it in SQLite, where no signal is heard
 _LOOK_AFTER: Final = 1_000_000  # steps of SQLite's machine, some tenths of a second
+_STATEMENTS: Final = 512  # prepared ones that a connection keeps
 _DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _RESTORE: Final = ("Stop the daemon, move `{dir}/journal.sqlite3*` away, copy the newest file of `{dir}/backups` to "
                    "`{dir}/journal.sqlite3` if there is one, and run `diffio-watch journal rebuild`: it learns from "
                    "the sidecars what was restored.")
 
 
+_Result = TypeVar("_Result")
+
+
 class Connection:
-    """A journal's SQLite database: WAL, every commit synced, one writer. Threads take turns under one lock.
+    """A journal's SQLite database: WAL, every commit synced, one writer. Safe to use from many threads.
 
     Args:
         state_dir: the folder that holds the journal.
         db: the opened database.
         clock: dates the rows.
-        writable: False for those who only read.
+        reader: another connection to it, for those who only look something up; None: this one is read-only itself.
     """
 
-    def __init__(self, state_dir: Path, db: sqlite3.Connection, clock: Clock, *, writable: bool) -> None:
+    def __init__(self, state_dir: Path, db: sqlite3.Connection, clock: Clock,
+                 reader: sqlite3.Connection | None) -> None:
         self.state_dir = state_dir
         self.clock = clock
-        self.writable = writable
         self._db = db
         self._lock = threading.RLock()
+        self._reader = reader or db
+        self._reading = threading.Lock() if reader is not None else self._lock
+        self._writes: int | None = None  # the thread that is in a transaction
+        self._alone: int | None = None  # the thread that keeps others out
+        self._shared = SharedCommit()
+        self._translation = _Translation(state_dir)
         # called around each commit by tests that end the process there
         self.before_commit: Callable[[], None] = _nothing
         self.after_commit: Callable[[], None] = _nothing
         # whether the program is to end: then nobody waits for a busy journal any more
         self.ending: Callable[[], bool] = lambda: False
         self._inode = (state_dir / FILE).stat().st_ino
-        with self._lock, _Translation(self.state_dir):
+        with self._lock, self._translation:
             self._meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
 
     @classmethod
@@ -77,10 +92,9 @@ class Connection:
             if create:  # with its final mode: SQLite gives the WAL the same
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
             mode = "ro" if read_only else "rw"
-            db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None,
-                                 check_same_thread=False, timeout=_BUSY)
+            db = _connect(path, mode)
+            reader = None
             try:
-                db.row_factory = sqlite3.Row
                 db.execute("PRAGMA foreign_keys = ON")
                 if read_only:
                     version = version_of(db)
@@ -101,9 +115,12 @@ class Connection:
                     db.execute(f"PRAGMA busy_timeout = {_BUSY_LOOK * 1000:.0f}")
                     if create:
                         _sync_folder(state_dir)
-                return cls(state_dir, db, clock or Clock(), writable=not read_only)
+                    reader = _connect(path, "ro")
+                return cls(state_dir, db, clock or Clock(), reader)
             except BaseException:
-                db.close()
+                for opened in (db, reader):
+                    if opened is not None:
+                        opened.close()
                 raise
 
     def still_there(self) -> None:
@@ -134,7 +151,7 @@ class Connection:
         Raises:
             JournalCorrupt: it is damaged; the sentence says how to get it back.
         """
-        with self._lock, _Translation(self.state_dir):
+        with self._lock, self._translation:
             self._db.set_progress_handler(lambda: not go_on(), _LOOK_AFTER)
             try:
                 damage = integrity(self._db)
@@ -150,9 +167,9 @@ class Connection:
 
     def copy_into(self, target: sqlite3.Connection) -> None:
         """Copy everything into an empty database, as it is at one moment; others may write meanwhile."""
-        with self._lock:
+        with self._reading:
             try:
-                self._db.backup(target)
+                self._reader.backup(target)
             except sqlite3.Error as error:
                 translated = _translate(error, self.state_dir)
                 if isinstance(translated, JournalCorrupt):
@@ -160,7 +177,9 @@ class Connection:
                 raise  # what else there is to say is about the target
 
     def close(self) -> None:
-        """Close the database; waits for the thread that is in it."""
+        """Close the database; waits for the threads that are in it."""
+        with self._reading:
+            self._reader.close()  # first: the last to close puts the log away, and must be able to write
         with self._lock:
             self._db.close()
 
@@ -192,12 +211,16 @@ class Connection:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """No other thread is in the journal meanwhile: for what memory holds of it, and must change with it.
+        """No other thread writes meanwhile: for what memory holds of it, and must change with it.
 
         Whoever is in the journal, here or in a transaction, waits for no other lock and for no network.
         """
         with self._lock:
-            yield
+            before, self._alone = self._alone, threading.get_ident()
+            try:
+                yield
+            finally:
+                self._alone = before
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -206,21 +229,38 @@ class Connection:
         Raises:
             JournalTrouble: the disk refused; nothing of it was committed.
         """
-        with self._lock, _Translation(self.state_dir):
-            outermost = not self._db.in_transaction
-            if outermost:
-                self._begin()
+        if self._writes == threading.get_ident():
+            yield self._db
+            return
+        with self._lock, self._translation:
+            self._begin()
+            self._writes = threading.get_ident()
             try:
                 yield self._db
-                if outermost:
-                    self.before_commit()
-                    self._db.execute("COMMIT")
+                self.before_commit()
+                self._db.execute("COMMIT")
             except BaseException:
-                if outermost and self._db.in_transaction:
+                if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-            if outermost:
-                self.after_commit()
+            finally:
+                self._writes = None
+            self.after_commit()
+
+    def together(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """A transaction of this work, on disk when it returns, that shares its sync with those that come meanwhile.
+
+        Args:
+            work: what is to be written. It waits for nothing, and may be begun anew.
+
+        Raises:
+            JournalTrouble: the disk refused; nothing of it was committed.
+            Exception: what `work` raised; then nothing of it was committed, and all of the others'.
+        """
+        if threading.get_ident() in {self._writes, self._alone}:  # whoever leads could never get in
+            with self.transaction() as db:
+                return work(db)
+        return self._shared.commit(work, self.transaction)
 
     def _begin(self) -> None:
         """Become the one who writes, as soon as no other program does."""
@@ -237,14 +277,15 @@ class Connection:
 
     def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
         """All that a query finds."""
-        with self._lock, _Translation(self.state_dir):
+        if self._writes == threading.get_ident():
             return self._db.execute(query, values).fetchall()
+        with self._reading, self._translation:
+            return self._reader.execute(query, values).fetchall()
 
     def row(self, query: str, *values: Any) -> sqlite3.Row | None:
         """The first that a query finds; None where it finds nothing."""
-        with self._lock, _Translation(self.state_dir):
-            row: sqlite3.Row | None = self._db.execute(query, values).fetchone()
-            return row
+        found = self.rows(query, *values)
+        return found[0] if found else None
 
 
 class _Translation:
@@ -261,6 +302,13 @@ class _Translation:
         callers = (sqlite3.IntegrityError, sqlite3.ProgrammingError)  # a rule of the schema; a bug
         if isinstance(error, sqlite3.Error) and not isinstance(error, callers):
             raise _translate(error, self._state_dir) from error
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None,
+                         check_same_thread=False, timeout=_BUSY, cached_statements=_STATEMENTS)
+    db.row_factory = sqlite3.Row
+    return db
 
 
 @contextmanager

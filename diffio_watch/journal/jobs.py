@@ -12,6 +12,7 @@ from diffio_watch.disk import names
 from diffio_watch.job import OPEN, TRANSITIONS, Event, Job, Part, State
 from diffio_watch.journal.connection import Connection
 from diffio_watch.journal.errors import NameReserved, Stale
+from diffio_watch.journal.records import Passed
 from diffio_watch.journal.rows import COLUMNS, dump, job_row, to_job, to_row
 
 _ALL: Final = ", ".join(COLUMNS)
@@ -46,13 +47,15 @@ class Jobs:
             for job in jobs:
                 self.note(db, job, detail)
 
-    def commit(self, job: Job, *, detail: str = "", reserve: Sequence[str] = (), **changes: Any) -> Job:
+    def commit(self, job: Job, *, detail: str = "", reserve: Sequence[str] = (), passed: Sequence[Passed] = (),
+               **changes: Any) -> Job:
         """Change a job's row: one transaction, with a line of history where state or reason change.
 
         Args:
             job: the row as it was read.
             detail: a word for the history.
             reserve: compare keys of names in the outbox that this job takes, in place of those it had.
+            passed: changes that came before this one and are on no disk yet, oldest first.
             **changes: fields and their new values.
 
         Returns:
@@ -64,43 +67,58 @@ class Jobs:
             ValueError: the states' table does not allow this transition, another job is of the same place, content
                 and run, or two names to reserve are one: there is no number under which they would not be.
         """
-        state = changes.get("state", job.state)
         if len(set(reserve)) != len(reserve):
             raise ValueError(f"two of the names {sorted(reserve)!r} are one")
-        if state is not job.state and state not in TRANSITIONS[job.state]:
-            raise ValueError(f"{job.state} -> {state} is no transition")
-        if job.state in _TOLD and state not in _TOLD:
-            changes["error_file"] = False
-        after = replace(job, **changes, updated_at=self._db.clock.now(), version=job.version + 1)
-        row = to_row({**changes, "updated_at": after.updated_at, "version": after.version})
-        with self._db.transaction() as db:
-            settings = ", ".join(f"{name} = :{name}" for name in row)
-            try:
-                changed = db.execute(
-                    f"UPDATE jobs SET {settings} WHERE id = :id AND version = :was",  # noqa: S608 - our own column names
-                    {**row, "id": job.id, "was": job.version},
-                ).rowcount
-            except sqlite3.IntegrityError as error:
-                raise ValueError(f"another job has this content at {job.path!r} in run {after.run}") from error
-            if changed != 1:
-                raise Stale(f"Job {job.id} was changed meanwhile.")
-            if reserve:
-                db.execute("DELETE FROM names WHERE job = ?", (job.id,))
-                try:
-                    db.executemany("INSERT INTO names VALUES (?, ?, ?)",
-                                   [(job.inbox, os.fsencode(name), job.id) for name in reserve])
-                except sqlite3.IntegrityError as error:
-                    raise NameReserved(f"A name of job {job.id} is reserved.") from error
-            elif state in _NAMELESS and state is not job.state:
-                db.execute("DELETE FROM names WHERE job = ?", (job.id,))
-            if job.error_file and not after.error_file and (state in _TOLD or job.state in _TOLD):
-                # told anew, or over; until then the old words stand there, and nothing else would know of them
-                db.execute("INSERT OR IGNORE INTO old_notices VALUES (?, ?)", (job.inbox, os.fsencode(job.path)))
-            if "project_id" in changes or "upload_id" in changes:  # parts belong to one session of one project
-                db.execute("DELETE FROM parts WHERE job = ?", (job.id,))
-            if state is not job.state or after.because != job.because or detail:
-                self.note(db, after, detail)
+        lines: list[tuple[Job, str]] = []
+        row: dict[str, Any] = {}
+        after = job
+        for step in (*passed, Passed(changes, detail)):
+            before, after = after, replace(after, **step.changes)
+            if after.state is not before.state and after.state not in TRANSITIONS[before.state]:
+                raise ValueError(f"{before.state} -> {after.state} is no transition")
+            if after.state is not before.state or after.because != before.because or step.detail:
+                lines.append((after, step.detail))
+            row |= step.changes
+        if job.state in _TOLD and after.state not in _TOLD:
+            row["error_file"] = False
+        after = replace(after, error_file=row.get("error_file", job.error_file), updated_at=self._db.clock.now(),
+                        version=job.version + 1)
+        row = to_row({**row, "updated_at": after.updated_at, "version": after.version})
+
+        def write(db: sqlite3.Connection) -> None:
+            self._update(db, job, after, row, reserve)
+            for line in lines:
+                self.note(db, *line)
+
+        self._db.together(write)
         return after
+
+    def _update(self, db: sqlite3.Connection, job: Job, after: Job, row: dict[str, Any],
+                reserve: Sequence[str]) -> None:
+        settings = ", ".join(f"{name} = :{name}" for name in row)
+        try:
+            changed = db.execute(
+                f"UPDATE jobs SET {settings} WHERE id = :id AND version = :was",  # noqa: S608 - our own column names
+                {**row, "id": job.id, "was": job.version},
+            ).rowcount
+        except sqlite3.IntegrityError as error:
+            raise ValueError(f"another job has this content at {job.path!r} in run {after.run}") from error
+        if changed != 1:
+            raise Stale(f"Job {job.id} was changed meanwhile.")
+        if reserve:
+            db.execute("DELETE FROM names WHERE job = ?", (job.id,))
+            try:
+                db.executemany("INSERT INTO names VALUES (?, ?, ?)",
+                               [(job.inbox, os.fsencode(name), job.id) for name in reserve])
+            except sqlite3.IntegrityError as error:
+                raise NameReserved(f"A name of job {job.id} is reserved.") from error
+        elif after.state in _NAMELESS and after.state is not job.state:
+            db.execute("DELETE FROM names WHERE job = ?", (job.id,))
+        if job.error_file and not after.error_file and (after.state in _TOLD or job.state in _TOLD):
+            # told anew, or over; until then the old words stand there, and nothing else would know of them
+            db.execute("INSERT OR IGNORE INTO old_notices VALUES (?, ?)", (job.inbox, os.fsencode(job.path)))
+        if "project_id" in row or "upload_id" in row:  # parts belong to one session of one project
+            db.execute("DELETE FROM parts WHERE job = ?", (job.id,))
 
     def remark(self, job_ids: Iterable[str], words: str) -> None:
         """Put the same words into the history of jobs, as they are."""
@@ -235,17 +253,18 @@ class Jobs:
         Raises:
             Stale: the job was moved meanwhile; its upload is nobody's any more.
         """
-        with self._db.transaction() as db:
+        def write(db: sqlite3.Connection) -> None:
             row = db.execute("SELECT version FROM jobs WHERE id = ?", (job.id,)).fetchone()
             if row is None or row["version"] != job.version:
                 raise Stale(f"Job {job.id} was changed meanwhile.")
             db.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?)",
                        (job.id, part.number, part.etag, part.size, part.sha256))
 
+        self._db.together(write)
+
     def note_progress(self, job_id: str, percent: float) -> None:
         """How far a transfer is; only for those who look on, so the row keeps its version."""
-        with self._db.transaction() as db:
-            db.execute("UPDATE jobs SET progress = ? WHERE id = ?", (percent, job_id))
+        self._db.together(lambda db: db.execute("UPDATE jobs SET progress = ? WHERE id = ?", (percent, job_id)))
 
     def reserved(self, inbox: str, name: str, job_id: str) -> bool:
         """Whether another job has reserved this compare key in the inbox's outbox."""

@@ -6,8 +6,9 @@ the epoch, UTC; sizes are bytes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from diffio_watch.disk.marker import FolderMemory, Role
 
@@ -16,8 +17,21 @@ if TYPE_CHECKING:
 
 WatchMode = Literal["events", "polling"]
 
-__all__ = ["FolderMemory", "Found", "InboxReport", "Known", "Placed", "Role", "SettlingEntry", "Stand", "Still",
-           "WatchMode"]
+__all__ = [
+    "FolderMemory", "Found", "InboxReport", "Known", "Passed", "Placed", "Role", "SettlingEntry", "Stand",
+    "Still", "WatchMode",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A change of a job's row that is not on the disk yet, for nothing that was done since depends on it.
+
+    `changes` are fields and their new values, `detail` is a word for the history.
+    """
+
+    changes: Mapping[str, Any]
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

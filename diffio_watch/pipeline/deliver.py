@@ -131,7 +131,8 @@ def _publish(job: Job, output: Output, tools: Tools) -> Outcome:
     except ContentLost as gone:
         return _lost(job, output, gone, tools)
     tools.shown.add((job.id, output.type))
-    return go(outputs=swap(job, replace(output, state="published")), due_at=tools.clock.now(), parks=job.parks)
+    return go(outputs=swap(job, replace(output, state="published")), due_at=tools.clock.now(), parks=job.parks,
+              soft=True)
 
 
 def _lost(job: Job, output: Output, gone: ContentLost, tools: Tools) -> Outcome:

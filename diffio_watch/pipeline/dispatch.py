@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Collection
 from typing import Final
 
@@ -55,8 +56,8 @@ class Dispatcher:
         self._turn = 0
         self._tidy_at = 0.0
         self._tidying = False  # or about to
-        self.probes = Probes(tools, halts, holds=self.holds, held=lambda: self._held, let_through=self._let_through,
-                             call=self._call)
+        self.probes = Probes(tools, halts, holds=self.holds, held=lambda: len(self._held_ids()),
+                             let_through=self._let_through, call=self._call)
         now = tools.clock.now()
         forget(tools)
         halts.tidy([inbox.name for inbox in tools.config.inboxes], now, self._under_way)
@@ -88,9 +89,9 @@ class Dispatcher:
         with self._lock:
             return any(job_id in pool.busy or job_id in pool.lost for pool in self.pools)
 
-    @property
-    def _held(self) -> int:
-        return sum(len(pool.busy) + len(pool.lost) for pool in self.pools)
+    def _held_ids(self) -> set[str]:
+        with self._lock:
+            return {job_id for pool in self.pools for job_id in (*pool.busy, *pool.lost)}
 
     def write_off(self, threads: Collection[threading.Thread]) -> None:
         """Replace threads that hang in a file call: eight at most, for each one costs memory as long as it hangs."""
@@ -149,12 +150,14 @@ class Dispatcher:
         given = self.probes.round(now)
         room = self._room()
         for pool in self.pools:
-            while len(pool.busy) < pool.size:
-                job = self._choose(pool, now, room)
-                if job is None:
-                    break
+            free = pool.size - len(pool.busy)
+            if free <= 0:
+                continue
+            due = self._due(pool, now, free, room)
+            while free > 0 and (job := self._choose(pool, due, room)) is not None:
                 if job.state is State.QUEUED:
                     room -= 1
+                free -= 1
                 self._give(pool, job)
                 given += 1
         return given
@@ -177,47 +180,49 @@ class Dispatcher:
         """Jobs in these states, of the inboxes and the service in force."""
         config = self._tools.config
         return self._tools.journal.totals.under_way(states, [inbox.name for inbox in config.inboxes],
-                                                    self._tools.base_url,
-                                             parks=parks)
+                                                    self._tools.base_url, parks=parks)
 
-    def _choose(self, pool: Pool, now: float, room: int) -> Job | None:
+    def _choose(self, pool: Pool, due: dict[str, deque[Job]], room: int) -> Job | None:
         """The next job of a pool: bumped first, then by priority, then the inbox that waited longest for a turn.
 
         To ask how a generation goes is nobody's turn: what waited longest for it is asked for when nothing else is due.
         """
-        left = self._tools.left_over()
-        inboxes = [inbox.name for inbox in self._tools.config.inboxes] + sorted(left)
-        share = pool.size if pool is self._calls else share_of(pool.size, len(inboxes))
-        best: Job | None = None
-        for inbox in inboxes:
-            taken = list(pool.busy.values()).count(inbox)
-            if taken >= share:
-                continue
-            job = self._first(pool, inbox, now, room, paid=inbox in left)
-            if job is not None and (best is None or self._rank(job) > self._rank(best)):
-                best = job
-        return best
+        share = pool.size if pool is self._calls else share_of(pool.size, len(due))
+        taken = Counter(pool.busy.values())
+        first = [jobs for inbox, jobs in due.items()
+                 if jobs and taken[inbox] < share and (room > 0 or jobs[0].state is not State.QUEUED)]
+        return max(first, key=lambda jobs: self._rank(jobs[0])).popleft() if first else None
 
     def _rank(self, job: Job) -> tuple[int, int, float]:
         if job.state is State.WAITING:
             return -1, 0, -(job.due_at or 0.0)
         return job.bumped, job.priority, -self._served.get(job.inbox, 0)
 
-    def _first(self, pool: Pool, inbox: str, now: float, room: int, *, paid: bool = False) -> Job | None:
-        """The first of an inbox; with `paid` only what has been paid for."""
+    def _due(self, pool: Pool, now: float, most: int, room: int) -> dict[str, deque[Job]]:
+        """What is due in a pool, by inbox, in the order it is to be done; to be let in no more than `room`."""
+        left = self._tools.left_over()
+        inboxes = [inbox.name for inbox in self._tools.config.inboxes] + sorted(left)
+        held = self._held_ids()  # before the journal is asked: what a thread finishes meanwhile is seen next time
+        return {inbox: self._due_in(pool, inbox, now, most, room, held, paid=inbox in left) for inbox in inboxes}
+
+    def _due_in(self, pool: Pool, inbox: str, now: float, most: int, room: int, held: set[str], *,
+                paid: bool) -> deque[Job]:
+        """What is due in an inbox; with `paid` only what has been paid for."""
+        found = deque[Job]()
         # what was begun is finished before anything new is
         for state in sorted(pool.states, key=BEGUN.index):
-            if (state is State.QUEUED and room <= 0) or (paid and state in _UPLOADS):
+            wanted = most - len(found)
+            if state is State.QUEUED:
+                wanted = min(wanted, room)
+            if wanted <= 0 or (paid and state in _UPLOADS):
                 continue
             if self._halts.blocked(inbox, state, paid=True) is not None:
                 continue
             # what may not begin to spend must not hide what is bought
             bought = paid or self._halts.blocked(inbox, state, paid=False) is not None
-            for job in self._tools.journal.jobs.due({state}, inbox, now, len(pool.busy) + len(pool.lost) + 1,
-                                                    paid=bought):
-                if job.id not in pool.busy and job.id not in pool.lost and self._halts.blocks(job) is None:
-                    return job
-        return None
+            due = self._tools.journal.jobs.due({state}, inbox, now, len(held) + wanted, paid=bought)
+            found.extend([job for job in due if job.id not in held and self._halts.blocks(job) is None][:wanted])
+        return found
 
     def _give(self, pool: Pool, job: Job, probe: Halt | None = None) -> None:
         self._turn += 1

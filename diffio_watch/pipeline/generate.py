@@ -141,7 +141,7 @@ def waiting(job: Job, tools: Tools) -> Outcome:
     passed = max(0.0, now - max(job.updated_at, tools.started))
     if seen.status == "complete":  # at some time since the poll before: half of it is nearest
         return go(state=State.DOWNLOADING, completed_at=now, due_at=now, progress=None, stage=None,
-                  waited=job.waited + passed / 2)
+                  waited=job.waited + passed / 2, soft=True)
     if seen.status == "failed":
         return fail(job, now, "generation_failed", detail=seen.error or "it gave no reason")
     waited = job.waited + passed

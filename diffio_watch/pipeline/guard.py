@@ -57,6 +57,11 @@ def correction(job: Job, result: Media | None) -> dict[str, Any]:
     return {} if length is None else {"minutes": max(1.0, length / 60.0)}
 
 
+def limited(limits: Limits) -> bool:
+    """Whether there is any limit for a day."""
+    return limits.daily_files is not None or limits.daily_minutes is not None
+
+
 def over_limit(job: Job, limits: Limits, spent: tuple[int, float]) -> str | None:
     """Why one more generation would be over the day's limit; None where it may go on.
 
@@ -79,6 +84,4 @@ def over_limit(job: Job, limits: Limits, spent: tuple[int, float]) -> str | None
 
 def over_today(job: Job, limits: Limits, journal: Journal, now: float) -> str | None:
     """The same, of the day of `now`: the day's purchases are only added up where they are limited."""
-    if limits.daily_files is None and limits.daily_minutes is None:
-        return None
-    return over_limit(job, limits, spent_today(journal, now))
+    return over_limit(job, limits, spent_today(journal, now)) if limited(limits) else None

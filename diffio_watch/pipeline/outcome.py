@@ -40,6 +40,8 @@ class Outcome:
         stop: what more than this job is to be stopped.
         look_again: intake is to look at the file.
         rest: the job is left alone until the dispatcher picks it again.
+        soft: nothing that comes next depends on it: it may come onto the disk together with what follows. Should the
+            program die before, the step is done again.
     """
 
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -48,6 +50,7 @@ class Outcome:
     stop: Stop | None = None
     look_again: bool = False
     rest: bool = False
+    soft: bool = False
 
 
 def pause(parks: int) -> float:
@@ -55,9 +58,9 @@ def pause(parks: int) -> float:
     return _PAUSES[min(parks, len(_PAUSES) - 1)]
 
 
-def go(detail: str = "", *, reserve: Sequence[str] = (), **changes: Any) -> Outcome:
+def go(detail: str = "", *, reserve: Sequence[str] = (), soft: bool = False, **changes: Any) -> Outcome:
     """The job goes on: whatever it was parked for is over."""
-    return Outcome({"because": None, "parks": 0, **changes}, detail, reserve)
+    return Outcome({"because": None, "parks": 0, **changes}, detail, reserve, soft=soft)
 
 
 def park(job: Job, now: float, reason: Because, *, delay: float | None = None) -> Outcome:

@@ -16,7 +16,7 @@ from diffio_watch.api.shapes import DownloadLink, SignedPut
 from diffio_watch.api.storage import Storage
 from diffio_watch.clock import Clock
 from diffio_watch.config import Config, Inbox
-from diffio_watch.job import DownloadType, Job, State
+from diffio_watch.job import DownloadType, Job, Part, State
 from diffio_watch.journal import Journal
 from diffio_watch.outbox import Outbox
 from diffio_watch.pipeline.file_calls import FileCalls
@@ -45,6 +45,7 @@ class Tools:
         links: signed download URLs by job id and type; likewise.
         files: the file calls under way.
         partly: which version of an object the bytes of a begun download are of, by job id and type.
+        sent: the part of files that have one alone, and the upload it belongs to, by job id.
         seen_empty: when a job's project was first seen without its generation, in seconds since the epoch by job id.
             What an earlier process saw counts no more: nobody knows how long ago that was, for clocks are set.
         shown: outputs that this process gave their final names, by job id and type.
@@ -70,6 +71,7 @@ class Tools:
     put_targets: dict[str, SignedPut] = field(default_factory=dict)
     links: dict[tuple[str, DownloadType], DownloadLink] = field(default_factory=dict)
     partly: dict[tuple[str, DownloadType], str] = field(default_factory=dict)
+    sent: dict[str, tuple[str, Part]] = field(default_factory=dict)
     seen_empty: dict[str, float] = field(default_factory=dict)
     shown: set[tuple[str, DownloadType]] = field(default_factory=set)
     files: FileCalls = field(default_factory=FileCalls)
@@ -148,7 +150,7 @@ class Tools:
     def note_progress(self, job: Job, percent: float) -> None:
         """Let people see how far a transfer is, once a second at most."""
         now = self.clock.monotonic()
-        if now - self._noted.get(job.id, 0.0) >= _NOTED_EVERY:
+        if now - self._noted.setdefault(job.id, now) >= _NOTED_EVERY:  # what is over within a second is not told
             self._noted[job.id] = now
             self.journal.jobs.note_progress(job.id, percent)
 
@@ -156,6 +158,7 @@ class Tools:
         """Drop what memory holds for a job that goes on without it."""
         self.put_targets.pop(job.id, None)
         self._noted.pop(job.id, None)
+        self.sent.pop(job.id, None)
         self.seen_empty.pop(job.id, None)
         self.shown -= {key for key in list(self.shown) if key[0] == job.id}
         if job.state is not State.UPLOADING:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
 
 from diffio_watch.api import errors as api
 from diffio_watch.api.shapes import Session
@@ -19,7 +21,8 @@ from diffio_watch.pipeline.preflight import ready
 from diffio_watch.pipeline.project_list import Listed
 from diffio_watch.pipeline.tools import Tools
 
-_CLOCK_SKEW = 3600.0  # seconds; a token that is kept a little too long is of no use to anybody
+SMALL: Final = 8 << 20  # bytes up to which to send a file again costs less than to remember how far it came
+_CLOCK_SKEW: Final = 3600.0  # seconds; a token that is kept a little too long is of no use to anybody
 
 
 def queued(job: Job, tools: Tools) -> Outcome:
@@ -41,7 +44,12 @@ def queued(job: Job, tools: Tools) -> Outcome:
         return short
     if job.unproven:
         return hold(job, "unproven", detail=Listed(tools.journal, tools.api.list_projects).about(job))
-    return go(state=State.UPLOADING, attempts=job.attempts + 1, due_at=now, progress=None, duplicate_of=None)
+    return go(state=State.UPLOADING, attempts=job.attempts + 1, due_at=now, progress=None, duplicate_of=None, soft=True)
+
+
+def is_small(job: Job) -> bool:
+    """Whether a job's file is sent in one go: what is known of a try that was cut off is of no use after a restart."""
+    return job.size <= min(SMALL, job.part_size or SMALL)
 
 
 def uploading(job: Job, tools: Tools) -> Outcome:
@@ -70,15 +78,12 @@ def uploading(job: Job, tools: Tools) -> Outcome:
         return new_project(job, now, "the upload session is gone")
     if job.upload_id is None:
         upload_id, part_size = tools.storage.start(session)
-        return go(upload_id=upload_id, part_size=part_size, parks=job.parks)
+        small = is_small(replace(job, part_size=part_size))
+        return go(upload_id=upload_id, part_size=part_size, parks=job.parks, soft=small)
     try:
         return _send(job, tools, session)
     except api.SessionLost as lost:
         return _outlived(job, tools, lost, session.expires_at)
-    except Changed:
-        if len(tools.journal.jobs.parts(job.id)) < _parts(job):  # else it may be complete, and nothing to abort
-            abort(job, tools, session)
-        raise
 
 
 def _create(job: Job, tools: Tools) -> Outcome:
@@ -93,10 +98,10 @@ def _create(job: Job, tools: Tools) -> Outcome:
             "parks": job.parks}
     if project.session is not None:
         tools.sessions.keep(job.id, project.session)
-        return go(**{**made, "upload": "multipart"})
+        return go(**{**made, "upload": "multipart"}, soft=is_small(job))
     assert project.put is not None
     tools.put_targets[job.id] = project.put
-    return go(**{**made, "upload": "put"})
+    return go(**{**made, "upload": "put"}, soft=is_small(job))
 
 
 def _outlived(job: Job, tools: Tools, lost: api.SessionLost, expires_at: float | None) -> Outcome:
@@ -109,44 +114,34 @@ def _outlived(job: Job, tools: Tools, lost: api.SessionLost, expires_at: float |
     return slow
 
 
+def _confirmed(job: Job, tools: Tools) -> list[Part]:
+    """The parts that the service has of this session, as far as they were worth remembering."""
+    if not is_small(job):
+        return tools.journal.jobs.parts(job.id)
+    upload_id, part = tools.sent.get(job.id, (None, None))
+    return [part] if part is not None and upload_id == job.upload_id else []
+
+
 def _parts(job: Job) -> int:
     """How many parts the whole file has."""
     return max(1, -(-job.size // (job.part_size or 1)))
 
 
 def _send(job: Job, tools: Tools, session: Session) -> Outcome:
-    """The parts in order, each confirmed in the journal before the next; then the whole."""
+    """The parts, then the whole."""
     assert job.upload_id is not None
-    assert job.part_size is not None
-    confirmed = {part.number: part for part in tools.journal.jobs.parts(job.id)}
-    before = sum(part.size for part in confirmed.values())
+    before = sum(part.size for part in _confirmed(job, tools))
     with tools.lane.sending(job, before) as meter, _original(job, tools, meter) as original:
-        for number in range(1, _parts(job) + 1):
-            offset = (number - 1) * job.part_size
-            body = original.part(offset, min(job.part_size, job.size - offset))
-            sent = confirmed.get(number)
-            if number > 1:
-                tools.sessions.save(job.id)
-            if sent is None:
-                etag = tools.storage.send_part(session, job.upload_id, number, body)
-                original.check()
-                confirmed[number] = Part(number, etag, body.size, body.sha256)
-                tools.journal.jobs.confirm_part(job, confirmed[number])
-                meter.at(offset + body.size)
-                slow = upload_rate.hopeless(job, meter, tools.clock.now(), tools.clock.monotonic(), session.expires_at,
-                                     job.size - offset - body.size)
-                if slow is not None:
-                    abort(job, tools, session)
-                    tools.lane.done(job.id)
-                    return slow
-            else:  # size and time alone do not show that it is still the file of which this part was sent
-                body.read()
-                if body.sha256 != sent.sha256:
-                    raise Changed("what was sent of it is another content")
-        original.check()
         try:
-            tools.storage.complete(session, job.upload_id,
-                                   [(part.number, part.etag) for part in confirmed.values()])
+            sent = _send_parts(job, tools, session, original, meter)
+        except Changed:
+            if len(_confirmed(job, tools)) < _parts(job):  # else it may be complete, and nothing to abort
+                abort(job, tools, session)
+            raise
+        if isinstance(sent, Outcome):
+            return sent
+        try:
+            tools.storage.complete(session, job.upload_id, [(part.number, part.etag) for part in sent])
         except api.SessionLost as lost:
             # after a lost answer it may be complete already: the service says what the project has
             tools.log.info("upload.session_lost", **about(job))
@@ -159,6 +154,41 @@ def _send(job: Job, tools: Tools, session: Session) -> Outcome:
         if stored.size_bytes is not None and stored.size_bytes != job.size:
             return new_project(job, tools.clock.now(), f"the service stored {stored.size_bytes} of {job.size} bytes")
         return _arrived(job, tools, original)
+
+
+def _send_parts(job: Job, tools: Tools, session: Session, original: Original,
+                meter: upload_rate.Running) -> list[Part] | Outcome:
+    """The parts in order, each confirmed in the journal before the next; the job's wait where that leads nowhere."""
+    assert job.upload_id is not None
+    assert job.part_size is not None
+    confirmed = {part.number: part for part in _confirmed(job, tools)}
+    for number in range(1, _parts(job) + 1):
+        offset = (number - 1) * job.part_size
+        body = original.part(offset, min(job.part_size, job.size - offset))
+        sent = confirmed.get(number)
+        if number > 1:
+            tools.sessions.save(job.id)
+        if sent is None:
+            etag = tools.storage.send_part(session, job.upload_id, number, body)
+            original.check()
+            confirmed[number] = Part(number, etag, body.size, body.sha256)
+            if is_small(job):
+                tools.sent[job.id] = job.upload_id, confirmed[number]
+            else:
+                tools.journal.jobs.confirm_part(job, confirmed[number])
+            meter.at(offset + body.size)
+            slow = upload_rate.hopeless(job, meter, tools.clock.now(), tools.clock.monotonic(), session.expires_at,
+                                        job.size - offset - body.size)
+            if slow is not None:
+                abort(job, tools, session)
+                tools.lane.done(job.id)
+                return slow
+        else:  # size and time alone do not show that it is still the file of which this part was sent
+            body.read()
+            if body.sha256 != sent.sha256:
+                raise Changed("what was sent of it is another content")
+    original.check()
+    return list(confirmed.values())
 
 
 def _arrived(job: Job, tools: Tools, original: Original) -> Outcome:
@@ -177,7 +207,7 @@ def _arrived(job: Job, tools: Tools, original: Original) -> Outcome:
     runs = [one.run for one in tools.journal.jobs.at(job.inbox, job.path) if one.id != job.id and one.sha256 == sha256]
     run = max(runs) + 1 if job.run in runs else job.run
     done = go(state=State.GENERATING, run=run, sha256=sha256, uploaded=True, uploaded_at=now, due_at=now, progress=None,
-              outlived=0)
+              outlived=0, soft=is_small(job))
     held = duplicates.unproven(job, tools, lambda: sha256)  # a journal of the past may go on with an upload too
     return done if held is None else Outcome({**done.changes, **held.changes}, rest=True)
 

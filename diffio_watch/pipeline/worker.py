@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from diffio_watch.api import ApiError, Forbidden, NotFound, Rejected, Stopped, Unauthorized
 from diffio_watch.config import KeyMissing
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Halt, JournalError, NameReserved, Stale
-from diffio_watch.pipeline import deliver, generate, job_log, upload
+from diffio_watch.journal.records import Passed
+from diffio_watch.pipeline import deliver, generate, guard, job_log, upload
 from diffio_watch.pipeline.blocks import ACCOUNT
 from diffio_watch.pipeline.decide import decide
 from diffio_watch.pipeline.halts import Halts
@@ -27,7 +29,29 @@ STEPS: Final[dict[State, Callable[[Job, Tools], Outcome]]] = {
     State.WAITING: generate.waiting,
     State.DOWNLOADING: deliver.downloading,
 }
+_SENDING: Final = frozenset({State.QUEUED, State.UPLOADING})
+_LOOK_AGAIN: Final = 10.0  # seconds after which it is looked again whether a result could be delivered
 _SPENDING_STOPS: Final = frozenset({"billing", "spend_limit"})
+
+
+@dataclass
+class _Way:
+    """A job on its way through one thread.
+
+    Attributes:
+        row: as the journal has it.
+        began: when the thread took it, in monotonic seconds.
+        job: as it is by now.
+        passed: what the journal does not have of that yet.
+    """
+
+    row: Job
+    began: float
+    job: Job = field(init=False)
+    passed: list[Passed] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.job = self.row
 
 
 class Worker:
@@ -61,32 +85,38 @@ class Worker:
         tools = self._tools.in_force()
         if job.inbox not in tools.outboxes:
             return  # its inbox was taken out of the configuration just now
-        while not (self._tools.stop.is_set() or self._tools.sick.is_set()):
-            if self._halts.blocks(job) is not None and (probe is None or not self._halts.blocks_by(probe, job)):
-                return
-            try:
-                spends = job.state is State.GENERATING and not job.paid
-                outcome, after = self._spend(job, tools) if spends else self._step(job, tools)
-            except Stale:
-                return  # somebody else moved the job; its next step is due to them
-            self._after(job, after, outcome)
-            due = after.due_at is not None and after.due_at <= self._tools.clock.now()
-            if outcome.rest or not due or after.state not in states:
-                return
-            job = after
+        way = _Way(job, self._tools.clock.monotonic())
+        mine = {*states, State.GENERATING} if upload.is_small(job) else states
+        try:
+            while not (self._tools.stop.is_set() or self._tools.sick.is_set()):
+                if self._halts.blocks(way.job) is not None and (
+                        probe is None or not self._halts.blocks_by(probe, way.job)):
+                    break
+                spends = way.job.state is State.GENERATING and not way.job.paid
+                outcome = self._spend(way, tools) if spends else self._step(way, tools)
+                due = way.job.due_at is not None and way.job.due_at <= self._tools.clock.now()
+                if outcome.rest or not due or (way.job.state not in mine and not way.passed):
+                    break
+            if way.passed:
+                self._commit(way, Outcome(), tools)
+        except Stale:
+            return  # somebody else moved the job; its next step is due to them
 
-    def _spend(self, job: Job, tools: Tools) -> tuple[Outcome, Job]:
-        """Look once more whether the result can be delivered: it may be long since the job was let in."""
-        outcome, after = self._step(job, tools, ready)
-        if outcome != Outcome():
-            return outcome, after
+    def _spend(self, way: _Way, tools: Tools) -> Outcome:
+        """Look once more whether the result can be delivered, if it is long since the job was let in."""
+        if not way.passed or self._tools.clock.monotonic() - way.began > _LOOK_AGAIN:
+            outcome = self._step(way, tools, ready)
+            if outcome != Outcome():
+                return outcome
+        if not guard.limited(tools.config.limits):
+            return self._step(way, tools)
         # what was spent is counted and added to by one thread at a time; the others' journal goes on meanwhile, for
         # the key is read, and its disk may be slow
         with self._deciding:
-            return self._step(job, tools)
+            return self._step(way, tools)
 
-    def _step(self, job: Job, tools: Tools,
-              step: Callable[[Job, Tools], Outcome] | None = None) -> tuple[Outcome, Job]:
+    def _step(self, way: _Way, tools: Tools, step: Callable[[Job, Tools], Outcome] | None = None) -> Outcome:
+        job = way.job
         try:
             outcome = (step or STEPS[job.state])(job, tools)
         except JournalError:
@@ -99,16 +129,28 @@ class Worker:
         if outcome.stop is not None and not self._halts.begin(outcome.stop, now, shown_by):
             # others got through: this job alone waits
             outcome = park(job, now, because("service_error", detail=outcome.stop.because.message))
-        if not outcome.changes:
-            return outcome, job
+        if outcome.soft:
+            way.passed.append(Passed(outcome.changes, outcome.detail))
+            way.job = replace(job, **outcome.changes)
+        elif outcome.changes:
+            return self._commit(way, outcome, tools)
+        return outcome
+
+    def _commit(self, way: _Way, outcome: Outcome, tools: Tools) -> Outcome:
+        """Bring the outcome, and what came before it, onto the disk."""
+        row, commit = way.row, self._tools.journal.jobs.commit
+        *passed, last = (*way.passed, Passed(outcome.changes, outcome.detail)) if outcome.changes else way.passed
         try:
-            return outcome, self._tools.journal.jobs.commit(job, detail=outcome.detail, reserve=outcome.reserve,
-                                                       **outcome.changes)
+            after = commit(row, detail=last.detail, reserve=outcome.reserve, passed=passed, **last.changes)
         except NameReserved:  # another job was quicker: the same step finds the next number
-            return Outcome(), job
+            return Outcome()
         except ValueError as error:  # a row that can't be is a bug, and must not end the work on all the others
-            outcome = self._decide(error, job, tools)
-            return outcome, self._tools.journal.jobs.commit(job, detail=outcome.detail, **outcome.changes)
+            outcome = self._decide(error, row, tools)
+            after = commit(row, detail=outcome.detail, **outcome.changes)
+        way.row = way.job = after
+        way.passed.clear()
+        self._after(row, after, outcome)
+        return outcome
 
     def _decide(self, error: Exception, job: Job, tools: Tools) -> Outcome:
         works, sees, fetches = None, True, True
@@ -134,7 +176,7 @@ class Worker:
         if before.state is State.GENERATING and job.state is State.WAITING:
             self._halts.passed(ACCOUNT, job.id, _SPENDING_STOPS)
             self._halts.passed(f"inbox:{job.inbox}:model", job.id)
-        if before.state is State.UPLOADING and (job.state is not State.UPLOADING or job.project_id is None):
+        if before.state in _SENDING and (job.state is not State.UPLOADING or job.project_id is None):
             tools.sessions.remove(job.id)
             tools.forget(job)
         if job.state is not before.state and job.state not in STEPS:

@@ -19,11 +19,13 @@ Ask = Callable[[Journal], object]
 def plans(journal: Journal, ask: Ask) -> dict[str, list[str]]:
     """How SQLite goes about each statement about jobs that a call makes, by the statement."""
     asked: list[str] = []
-    journal._db.set_trace_callback(asked.append)
+    for connection in (journal._db, journal._reader):
+        connection.set_trace_callback(asked.append)
     try:
         ask(journal)
     finally:
-        journal._db.set_trace_callback(None)
+        for connection in (journal._db, journal._reader):
+            connection.set_trace_callback(None)
     return {statement: [row["detail"] for row in journal._db.execute(f"EXPLAIN QUERY PLAN {statement}")]
             for statement in asked if statement.startswith(("SELECT", "UPDATE"))}
 

@@ -12,6 +12,7 @@ from pipeline_house import House
 
 from diffio_watch.api.shapes import Session
 from diffio_watch.job import State
+from diffio_watch.pipeline import upload
 from diffio_watch.sandbox import Sandbox
 from diffio_watch.sandbox.state import Seen
 
@@ -161,8 +162,13 @@ def test_long_uploads_do_not_keep_short_calls_and_downloads_waiting(
     house.check()
 
 
-def test_a_person_who_moves_a_job_is_not_overruled_by_the_thread_that_has_it(house: House, service: Sandbox) -> None:
-    """A row that changed since it was read is left alone."""
+@pytest.mark.parametrize("small", [True, False], ids=["small", "large"])
+def test_a_person_who_moves_a_job_is_not_overruled_by_the_thread_that_has_it(
+    house: House, service: Sandbox, monkeypatch: pytest.MonkeyPatch, *, small: bool,
+) -> None:
+    """A row that changed since it was read is left alone. A small file is sent in one go until something may cost."""
+    if not small:
+        monkeypatch.setattr(upload, "SMALL", 0)
     job_id = house.drop("a.wav")
 
     def cancel(moment: str, seen: Seen) -> None:
@@ -172,7 +178,10 @@ def test_a_person_who_moves_a_job_is_not_overruled_by_the_thread_that_has_it(hou
     service.watch(cancel)
     house.work()
     assert house.job(job_id).state is State.CANCELLED
-    assert set(house.calls()) == {"create_project"}
+    assert "generate" not in house.calls()
+    assert service.charges == 0
+    if not small:
+        assert set(house.calls()) == {"create_project"}
 
 
 def test_what_waits_costs_no_thread_and_no_call(house: House, service: Sandbox) -> None:

@@ -163,7 +163,7 @@ def test_an_expired_upload_token_is_not_kept(house: House) -> None:
 
 
 def test_a_full_disk_beneath_the_sessions_fails_no_file(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     house.service.change(part_bytes=1024)
