@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from dataclasses import asdict, fields, is_dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from diffio_watch.disk import names
@@ -42,6 +43,7 @@ def dump_because(because: Because | None) -> str | None:
     return None if because is None else dump(because)
 
 
+@lru_cache
 def load_because(text: str | None) -> Because | None:
     """A stored reason."""
     return None if text is None else Because(**json.loads(text))
@@ -52,6 +54,7 @@ def _load_output(found: dict[str, Any]) -> Output:
     return Output(**found, media=Media(**media) if media else None)
 
 
+@lru_cache  # a studio has a few settings, and a million jobs that were journalled with them
 def _load_settings(text: str) -> Settings:
     found = json.loads(text)
     return Settings(**{**found, "outputs": tuple(found["outputs"])})
@@ -68,11 +71,11 @@ _TO_ROW: Final[dict[str, Callable[[Any], Any]]] = {
 _FROM_ROW: Final[dict[str, Callable[[Any], Any]]] = {
     "path": os.fsdecode,
     "settings": _load_settings,
-    "state": State,
+    "state": {state.value: state for state in State}.__getitem__,
     "because": load_because,
     "media": lambda text: None if text is None else Media(**json.loads(text)),
-    "outputs": lambda text: tuple(_load_output(found) for found in json.loads(text)),
-    "notes": lambda text: tuple(json.loads(text)),
+    "outputs": lambda text: () if text == "[]" else tuple(_load_output(found) for found in json.loads(text)),
+    "notes": lambda text: () if text == "[]" else tuple(json.loads(text)),
     "as_is": bool,
     "approved": bool,
     "rebuy": bool,
@@ -98,8 +101,12 @@ def job_row(job: Job) -> dict[str, Any]:
     return to_row({name: getattr(job, name) for name in COLUMNS})
 
 
+_CONVERTED: Final = tuple((COLUMNS.index(name), load) for name, load in _FROM_ROW.items())
+
+
 def to_job(row: sqlite3.Row) -> Job:
-    """A job from a row with all of `COLUMNS`."""
-    return Job(**{
-        name: _FROM_ROW[name](row[name]) if name in _FROM_ROW else row[name] for name in COLUMNS
-    })
+    """A job from a row of `COLUMNS`, in their order."""
+    values = list(row)
+    for index, load in _CONVERTED:
+        values[index] = load(values[index])
+    return Job(*values)
