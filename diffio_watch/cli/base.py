@@ -1,6 +1,6 @@
 """What every command shares: its options, the configuration, the journal, its errors and its output.
 
-Only click is imported at the top here and in the command modules: `--help` has to answer at once, and pydantic,
+Only click is imported at the top here and in the command modules: `--help` has to answer at once, and structlog,
 httpx and rich take longer to import than that. What a command needs it imports when it runs.
 """
 

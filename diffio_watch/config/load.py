@@ -8,10 +8,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import ValidationError
-
 from diffio_watch.config import messages, paths, yaml12
 from diffio_watch.config.errors import ConfigError, Problem, Wrong, plain, shown
+from diffio_watch.config.group import Refused, keys_of
 from diffio_watch.config.model import Config, Defaults
 
 if TYPE_CHECKING:
@@ -114,12 +113,10 @@ def parse(text: bytes, env: Mapping[str, str], *, file: str = "configuration") -
     filled = _Filled(document, env, file)
     config: Config | None = None
     try:
-        config = Config.model_validate(filled.data, context={"env": env})
-    except ValidationError as error:
-        for details in error.errors(include_url=False):
-            # a list of which every item was refused is not empty
-            if details["type"] != "too_short" or not details["input"]:
-                filled.tell(details["loc"], messages.wrong_of(details))
+        config = Config.of(filled.data, env)
+    except Refused as refused:
+        for slip in refused.slips:
+            filled.tell(slip.location, messages.wrong_of(slip))
     filled.check_inboxes()
     if config is None or filled.problems:
         raise ConfigError(filled.problems, file)
@@ -162,7 +159,7 @@ class _Filled:
     def _merge(self) -> list[dict[str, Any]]:
         shared = self.data.get("defaults")
         shared = shared if isinstance(shared, dict) else {}
-        self.shared = {name: value for name, value in shared.items() if name in Defaults.model_fields}
+        self.shared = {name: value for name, value in shared.items() if name in keys_of(Defaults)}
         inboxes = self.data.get("inboxes")
         if not isinstance(inboxes, list):
             return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from diffio_watch.config import Config
@@ -39,7 +39,7 @@ class Changes:
 def compare(old: Config, new: Config) -> Changes:
     """What `new` changes of `old`, which is in force."""
     later = tuple(name for name in _AT_START if getattr(old, name) != getattr(new, name))
-    config = new.model_copy(update={name: getattr(old, name) for name in later})
+    config = replace(new, **{name: getattr(old, name) for name in later})
     before, after = ({inbox.name: inbox for inbox in one.inboxes} for one in (old, config))
     told = [*_told(_flat(old), _flat(config))]
     for name in sorted(before.keys() | after.keys()):
@@ -48,7 +48,7 @@ def compare(old: Config, new: Config) -> Changes:
         elif name not in after:
             told.append(f"inbox {name}: removed")
         else:
-            told += _told(before[name].model_dump(mode="json"), after[name].model_dump(mode="json"), f"inbox {name}: ")
+            told += _told(asdict(before[name]), asdict(after[name]), f"inbox {name}: ")
     told += [f"{name}: takes a restart" for name in later]
     return Changes(
         config, tuple(told), later, frozenset(after.keys() - before.keys()), frozenset(before.keys() - after.keys()),
@@ -66,7 +66,7 @@ def renamed(old: Config, changes: Changes) -> tuple[str, str] | None:
 
 def _flat(config: Config) -> dict[str, Any]:
     """Every key but those of inboxes; `defaults` stand in the inboxes already."""
-    return dict(_leaves(config.model_dump(mode="json", exclude={"inboxes", "defaults"})))
+    return dict(_leaves({name: value for name, value in asdict(config).items() if name not in {"inboxes", "defaults"}}))
 
 
 def _leaves(value: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
@@ -85,5 +85,5 @@ def _told(before: Mapping[str, Any], after: Mapping[str, Any], whose: str = "") 
 
 
 def _short(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False, default=str)  # a path
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

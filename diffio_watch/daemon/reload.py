@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from structlog.typing import FilteringBoundLogger
 
@@ -42,7 +42,7 @@ def _vetted(old: Config, new: Config, journal: Journal, owner: marker.Owner) -> 
         raise CannotRun(f"The inbox `{names[0]}` is called `{names[1]}` there: a new name takes a restart.")
     fresh = tuple(inbox for inbox in changes.config.inboxes if inbox.name in changes.added | changes.changed)
     try:
-        refuse_strangers(changes.config.model_copy(update={"inboxes": fresh}), journal, owner)
+        refuse_strangers(replace(changes.config, inboxes=fresh), journal, owner)
     except CannotRun as error:
         if journal.meta(OLD_COPY) is not None:
             raise OldCopy(str(error)) from error

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -16,7 +17,8 @@ from diffio_watch import __version__
 from diffio_watch.cli import group
 from diffio_watch.report.running import as_typed
 
-HEAVY = {"pydantic", "httpx", "rich", "structlog", "starlette", "uvicorn", "watchdog", "pymediainfo", "tenacity"}
+HEAVY = {"pydantic", "httpx", "rich", "structlog", "starlette", "uvicorn", "watchdog", "pymediainfo", "tenacity",
+         "asyncio", "email", "importlib.metadata", "concurrent.futures"}
 COMMANDS = {
     "demo", "init", "check", "run", "once", "status", "jobs", "show", "explain", "retry", "cancel", "approve", "pause",
     "resume", "bump", "journal", "remote", "sandbox", "completion",
@@ -25,11 +27,30 @@ COMMANDS = {
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["status", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    assert not HEAVY & loaded(arguments)
+
+
+@pytest.mark.parametrize(("arguments", "needed"), [
+    (["status"], {"rich"}), (["status", "--json"], set()), (["jobs"], {"rich"}), (["explain", "a.wav"], {"rich"}),
+    (["explain", "a.wav", "--json"], set())], ids=str)
+def test_commands_that_look_on_import_nothing_heavy_but_what_draws(
+        place: Place, arguments: list[str], needed: set[str]) -> None:
+    """They are asked again and again, by people and by scripts: half of their time went into what they did not use."""
+    place.add("a.wav")
+    (place.inbox / "a.wav").write_bytes(b"RIFF")
+    found = loaded(["-c", str(place.config_file), *(f"podcasts:{one}" if one == "a.wav" else one for one in arguments)])
+    assert HEAVY & found == needed
+
+
+def loaded(arguments: Sequence[str]) -> set[str]:
+    """The modules that a command loads."""
     program = ("import json, sys\nfrom diffio_watch.cli import main\n"
-               "try: main(sys.argv[1:])\nexcept SystemExit: pass\n"
-               "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))")
+               "try: main(sys.argv[1:])\nexcept SystemExit as end: code = end.code\n"
+               "print(json.dumps([code, *sorted(sys.modules)]))")
     told = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, check=True, text=True)
-    assert not HEAVY & set(json.loads(told.stdout.splitlines()[-1]))
+    code, *names = json.loads(told.stdout.splitlines()[-1])
+    assert code == 0, told.stderr
+    return set(names)
 
 
 def test_every_command_is_there_and_told_in_one_section() -> None:

@@ -242,7 +242,7 @@ def test_status_cuts_no_reason_where_the_lines_are_short(columns: int) -> None:
     reason = because("rejected", detail="the words of the service that say at last what is the matter with the file")
     one = Job("J", "podcasts", "show 12/interview with somebody.wav", 1, 1, Settings(), because=reason)
     facts = Facts(2e9, 7, None, {}, {}, {}, {"podcasts": [SettlingEntry("b.wav", reason, 1.0, None)]}, {}, None)
-    config = Config.model_construct(inboxes=())
+    config = Config(inboxes=())
     for running, failures, settling in (([replace(one, state=State.WAITING)], [], {}),
                                         ([], [replace(one, state=State.FAILED)], {}), ([], [], facts.settling)):
         drawn = plain(panel.status(config, replace(facts, settling=settling), running, failures), columns)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    return Config.model_validate({"inboxes": [{"name": "a", "path": "/in", "outbox": "/out"}], "state_dir": tmp_path})
+    return Config.of({"inboxes": [{"name": "a", "path": "/in", "outbox": "/out"}], "state_dir": tmp_path})
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def credentials(tmp_path: Path) -> dict[str, str]:
 
 
 def with_file(config: Config, path: Path) -> Config:
-    return config.model_copy(update={"api": config.api.model_copy(update={"key_file": path})})
+    return replace(config, api=replace(config.api, key_file=path))
 
 
 def test_the_key_comes_from_the_file_else_the_credential_else_the_environment(

@@ -122,7 +122,7 @@ def config_of(scenario: Scenario, base: Path, url: str) -> Config:
         inbox["archive"] = Path((base / "elsewhere").read_text("utf-8"))
     elif inbox.get("originals") == "archive":
         inbox["archive"] = base / "archive"
-    return Config.model_validate({
+    return Config.of({
         "inboxes": [inbox], "state_dir": base / "state", "api": {"base_url": url, "read_timeout": 20},
         "limits": {"min_free": 0, "uploads": 1, "downloads": 1, **scenario.limits}, "log": {"level": "info"},
         "generation": {"poll": {"first": 0.01, "max": 1}}})

@@ -11,7 +11,7 @@ from typing import Any
 from intake_media import tone
 
 from diffio_watch.clock import Clock
-from diffio_watch.config import Config
+from diffio_watch.config import Inbox
 from diffio_watch.disk import marker_file
 from diffio_watch.disk.marker import Owner
 from diffio_watch.intake.room import Intake
@@ -44,9 +44,7 @@ class Room:
         self.clock = HandClock()
         self.approve_over: int | None = None
         facts = {"watch": "polling", "settle": 2, "rescan": 1} | wishes
-        config = Config(inboxes=[{"name": "a", "path": self.inbox, "outbox": folder / "out", **facts}],
-                        state_dir=folder / "state")
-        self.config = config.inboxes[0]
+        self.config = Inbox.of({"name": "a", "path": self.inbox, "outbox": folder / "out", **facts})
         self.journal = Journal.open(folder / "state", self.clock, create=True)
         weakref.finalize(self, self.journal.close)
         self.beats = 0

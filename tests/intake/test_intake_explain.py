@@ -309,7 +309,7 @@ def test_a_job_that_a_later_rule_would_leave_out_says_which_came_first(tmp_path:
     room = Room(tmp_path)
     room.drop()
     room.pass_time(4.0)
-    room.config = room.config.model_copy(update={"exclude": ("*.wav",)})
+    room.config = replace(room.config, exclude=("*.wav",))
     found = ask(room, "a.wav")
     assert (found.verdict, failing(found)) == ("job", ["not_excluded"])
     assert next(rule for rule in found.rules if not rule.holds).detail.endswith("it was picked up before that was so")

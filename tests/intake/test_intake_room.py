@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -603,7 +604,7 @@ def test_of_a_folder_that_can_no_longer_be_listed_nothing_is_inferred(as_nobody:
 def test_an_edited_configuration_makes_no_file_vanish(room: Room) -> None:
     room.drop()
     room.pass_time(3.0)
-    room.config = room.config.model_copy(update={"exclude": ("*.wav",)})
+    room.config = replace(room.config, exclude=("*.wav",))
     room.restart()
     room.pass_time(10.0)
     assert room.states() == {"a.wav": "queued"}

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from diffio_watch.cli.unreadable import unread
-from diffio_watch.config import Config, Inbox
+from diffio_watch.config import Inbox
 
 
 def inbox(folder: Path) -> Inbox:
     (folder / "in").mkdir()
-    return Config(inboxes=[{"name": "a", "path": folder / "in", "outbox": folder / "out"}],
-                  state_dir=folder / "state").inboxes[0]
+    return Inbox(name="a", path=folder / "in", outbox=folder / "out")
 
 
 def test_folders_and_files_that_can_not_be_looked_at_are_named(as_nobody: Path) -> None:

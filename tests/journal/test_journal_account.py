@@ -68,7 +68,7 @@ def test_another_process_may_ask_while_the_daemon_has_the_journal_open(journal: 
 
 @pytest.mark.parametrize("command", ["retry", "approve"])
 def test_a_request_about_jobs_of_a_journal_that_was_lost_is_answered(journal: Journal, command: str) -> None:
-    config = Config.model_validate({"inboxes": [{"name": "in", "path": "/in", "outbox": "/out"}], "state_dir": "/s"})
+    config = Config.of({"inboxes": [{"name": "in", "path": "/in", "outbox": "/out"}], "state_dir": "/s"})
     number = journal.requests.ask(command, {"jobs": ["01AAAAAAAAAAAAAAAAAAAAAAAA"]})
     command_queue.serve(journal, config, 1.0)
     assert journal.requests.answer_of(number) is not None

@@ -114,7 +114,7 @@ class House:
         settings = {"limits": {}, "api": {}, **self.settings}
         settings["limits"] = {"min_free": 0, **settings["limits"]}
         settings["api"] = {"base_url": self.service.base_url, "read_timeout": 5, **settings["api"]}
-        return Config.model_validate({"inboxes": rows, "state_dir": self.base / "state", **settings})
+        return Config.of({"inboxes": rows, "state_dir": self.base / "state", **settings})
 
     def open(self) -> None:
         """Start, from what the journal has."""
