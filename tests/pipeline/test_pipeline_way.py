@@ -1,0 +1,77 @@
+"""What a file's way costs: what is on the disk before what, and how often the disk is waited for."""
+
+from __future__ import annotations
+
+import pytest
+from pipeline_house import House
+
+from diffio_watch.job import State
+from diffio_watch.pipeline import upload
+from diffio_watch.sandbox import Sandbox
+from diffio_watch.sandbox.state import Seen
+
+
+def way(house: House, name: str = "a.wav") -> list[str]:
+    """What the journal has of a job after each commit, and each request, in turn."""
+    told: list[str] = []
+
+    def committed() -> None:
+        (job,) = house.journal.jobs.newest()
+        reached = [str(job.state), *(["project"] if job.project_id else []), *(["paid"] if job.paid else []),
+                   *(output.state for output in job.outputs)]
+        told.append(" ".join(reached))
+
+    def asked(moment: str, seen: Seen) -> None:
+        if moment == "arrived":
+            told.append(f"> {seen.call}")
+
+    house.service.watch(asked)
+    house.journal.after_commit = committed
+    house.drop(name)
+    house.finish()
+    return told
+
+
+def test_a_small_file_waits_six_times_for_the_disk(house: House, service: Sandbox) -> None:
+    """Before money is spent, before the outbox is written, and before anything gets its final name."""
+    service.change(upload="put")
+    assert way(house) == [
+        "queued",
+        "> create_project", "> put", "generating project paid",
+        "> generate", "waiting project paid",
+        "> progress", "> link", "downloading project paid wanted",
+        "> download", "downloading project paid fetched",
+        "delivered project paid published",
+    ]
+
+
+def test_of_a_large_file_each_step_of_its_upload_is_on_the_disk(
+    house: House, service: Sandbox, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So that a restart goes on from there."""
+    monkeypatch.setattr(upload, "SMALL", 0)
+    service.change(upload="put")
+    told = way(house)
+    assert told[:told.index("> generate")] == [
+        "queued", "> create_project", "uploading project", "> put", "generating project", "generating project paid"]
+
+
+def test_what_was_not_on_the_disk_is_done_again_and_paid_once(house: House, service: Sandbox) -> None:
+    """The program ends when a small file has arrived, and nobody has written down that it did."""
+    first = house.stop
+
+    def die(moment: str, seen: Seen) -> None:
+        if (moment, seen.call) == ("effect", "complete_project_upload"):
+            first.set()
+
+    service.change(upload="multipart", part_bytes=1 << 20)
+    job_id = house.drop("a.wav")
+    house.journal.jobs.commit = lambda job, **_: job  # type: ignore[method-assign]  # the power goes before
+    service.watch(die)
+    house.worker.drive(house.job(job_id), {State.QUEUED, State.UPLOADING})
+    house.restart()
+    assert house.job(job_id).state is State.QUEUED
+    house.finish()
+    house.check_delivered(job_id)
+    assert house.calls()["create_project"] == 2
+    assert service.charges == 1
