@@ -206,4 +206,6 @@ def sidecar_path(job: Job) -> str | None:
 
     if job.state in {State.DELIVERED, State.SKIPPED}:
         return names.sidecar_of(job)
+    if job.state is State.HELD and job.because is not None and job.because.code == "drop_size":
+        return names.DROP_FILE
     return names.error_path(job.path) if job.error_file else None

@@ -18,6 +18,11 @@ _MOOT: Final = (
     "OR EXISTS (SELECT 1 FROM jobs AS later INDEXED BY jobs_place WHERE later.inbox = jobs.inbox "
     "AND later.path = jobs.path AND later.seq > jobs.seq AND later.state = 'delivered')")
 
+# held with many others: one file tells of them all; both as the indexes have it
+_NO_DROP: Final = "json_extract(because, '$.code') IS NOT 'drop_size'"
+_DROP: Final = ("FROM jobs INDEXED BY jobs_reason WHERE state = 'held' AND inbox = ? "
+                "AND because IS NOT NULL AND json_extract(because, '$.code') = 'drop_size'")
+
 
 class Chores:
     """Which error files are to be written or to go, and which originals."""
@@ -37,9 +42,9 @@ class Chores:
     def notices_due(self, inbox: str, now: float, limit: int = 200, *, without: Collection[str] = ()) -> list[Job]:
         """Failed and held jobs whose error file is to be written: those whose file is still the one in the inbox.
 
-        `without` are ids of jobs that are to be left out.
+        What is held as a drop has none of its own. `without` are ids of jobs that are to be left out.
         """
-        return self._jobs.where("error_file = 0 AND state IN ('failed', 'held') AND inbox = ? "  # noqa: S608 - a constant
+        return self._jobs.where(f"error_file = 0 AND state IN ('failed', 'held') AND {_NO_DROP} AND inbox = ? "  # noqa: S608 - a constant
                           "AND (state = 'held' OR due_at <= ?) "
                           "AND (state = 'held' OR EXISTS (SELECT 1 FROM files WHERE files.job = jobs.id)) "
                           f"AND NOT ({_MOOT}) AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?",
@@ -55,14 +60,11 @@ class Chores:
             "AND id NOT IN (SELECT value FROM json_each(?)) LIMIT ?", inbox, dump(list(without)), limit,
             index="jobs_error_file")
 
-    def held_drop(self, inbox: str) -> tuple[int, Job | None]:
-        """How many jobs are held as one drop, and the oldest of them."""
-        found = self._db.row("SELECT count(*) AS n, min(seq) AS oldest FROM jobs INDEXED BY jobs_reason "
-                             "WHERE because IS NOT NULL AND state = 'held' AND inbox = ? "
-                             "AND json_extract(because, '$.code') = 'drop_size'", inbox)
-        assert found is not None
-        first = self._jobs.where("seq = ?", found["oldest"])
-        return int(found["n"]), (first[0] if first else None)
+    def held_drop(self, inbox: str) -> tuple[int, str]:
+        """How many jobs are held as one drop, and the id of the oldest of them; "" where there is none."""
+        row = self._db.row(
+            f"SELECT count(*) AS n, (SELECT id {_DROP} ORDER BY seq LIMIT 1) AS oldest {_DROP}", inbox, inbox)
+        return (0, "") if row is None or not row["n"] else (row["n"], row["oldest"])
 
     def old_notices(self, inbox: str) -> list[str]:
         """Paths where jobs of this inbox had an error file that is out of date: renamed, or told anew."""

@@ -209,6 +209,11 @@ class Connection:
         with self.transaction() as db:
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
+    @property
+    def changes(self) -> int:
+        """Rows that were written since it was opened: as long as this stays, every question has the answer it had."""
+        return self._db.total_changes
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """No other thread writes meanwhile: for what memory holds of it, and must change with it.

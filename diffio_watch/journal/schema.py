@@ -250,6 +250,11 @@ CREATE TRIGGER jobs_ended AFTER UPDATE OF state ON jobs WHEN NEW.state != OLD.st
     UPDATE counts SET n = n + (what = NEW.state) - (what = OLD.state) WHERE what IN (NEW.state, OLD.state);
 END;
 CREATE INDEX jobs_reason ON jobs (state, inbox, json_extract(because, '$.code')) WHERE because IS NOT NULL;
+-- what is held as a drop has one error file for all of it, and none of its own
+DROP INDEX jobs_notice;
+CREATE INDEX jobs_notice ON jobs (inbox)
+    WHERE error_file = 0 AND state IN ('failed', 'held') AND json_extract(because, '$.code') IS NOT 'drop_size';
+UPDATE jobs SET error_file = 0 WHERE state = 'held' AND json_extract(because, '$.code') = 'drop_size';
 """
 
 MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _SECOND + _MADE, _THIRD)

@@ -13,10 +13,12 @@ class Aside:
     """Keys of what is set aside. In memory only: after a restart each has its turn at once."""
 
     def __init__(self) -> None:
+        self.met = 0  # troubles so far
         self._until: dict[str, tuple[float, int, str]] = {}  # seconds since the epoch, tries in a row, the last words
 
     def put(self, key: str, words: str, now: float) -> bool:
         """Set it aside for a while, and say whether its trouble is news."""
+        self.met += 1
         _, tries, before = self._until.pop(key, (0.0, 0, ""))
         self._until[key] = (now + pause(tries + 1), tries + 1, words)
         if len(self._until) > _MOST:

@@ -33,6 +33,7 @@ from diffio_watch.reasons import because
 _SWEEP_EVERY: Final = 86_400.0  # what cancelled downloads leave behind
 _PAUSE: Final = 1.0
 _ROOM_EVERY: Final = 5.0
+_ASK_EVERY: Final = 10.0  # … of a journal in which nothing changed, for what becomes due by time
 _CANT_GO: Final = "The original could not be moved away or deleted yet: "
 
 
@@ -63,6 +64,7 @@ class Chores:
         self._looked_at = float("-inf")
         self._quiet_until = 0.0
         self._sweep_at = 0.0
+        self._asked: tuple[int, float] | None = None  # at which count of changes nothing was left to do, and when
         self.abandoned = threading.Event()
 
     def run(self) -> None:
@@ -89,17 +91,28 @@ class Chores:
                 self._tools.log.error("journal.refused", message=str(error))  # noqa: TRY400  # no bug, so no traceback
 
     def _round(self, now: float) -> None:
-        self._try(self._release, now)
-        self._try(lambda _: self._strand(), now)
         if now - self._looked_at >= _ROOM_EVERY:
             self._looked_at = now
             self._try(lambda _: self._look(), now)
-        for chore in (self._notices.once, self._wishes.once, self._originals):
-            if now >= self._quiet_until:
-                self._try(chore, now)
+        changes = self._tools.journal.changes
+        if self._asked is not None and changes == self._asked[0] and 0 <= now - self._asked[1] < _ASK_EVERY:
+            return
+        met = self._troubles()
+        done = [self._try(self._release, now), self._try(lambda _: self._strand(), now)]
+        done += [now >= self._quiet_until and self._try(chore, now)
+                 for chore in (self._notices.once, self._wishes.once, self._originals)]
+        self._asked = (changes, now) if all(done) and met == self._troubles() else None
 
-    def _try(self, chore: Callable[[float], None], now: float) -> None:
-        """A chore of its own: whatever it meets in a shared folder, the others have their turn, and it tries again."""
+    def _troubles(self) -> int:
+        """How many files of a chore could not be dealt with so far: behind those of one round others wait."""
+        return self._notices.aside.met + self._wishes.aside.met
+
+    def _try(self, chore: Callable[[float], None], now: float) -> bool:
+        """A chore of its own: whatever it meets in a shared folder, the others have their turn, and it tries again.
+
+        Returns:
+            Whether it met nothing.
+        """
         try:
             chore(now)
         except OutboxGone as gone:
@@ -116,6 +129,9 @@ class Chores:
             self._quiet_until = now + _ROOM_EVERY
             if self._aside.put(repr(error), repr(error), now):
                 self._tools.log.exception("chore.stumbled", inbox=self._inbox.name)
+        else:
+            return True
+        return False
 
     def _tick(self) -> None:
         """Show life in the middle of something long.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from structlog.typing import FilteringBoundLogger
@@ -42,8 +42,8 @@ class Notices:
         self._outbox = outbox
         self._log = log
         self._tick = tick
-        self._aside = Aside()
-        self._drop_due = True  # once at the start: whoever went before may have been ended at it
+        self.aside = Aside()
+        self._told_drop: tuple[int, str] | None = None  # at the start nobody knows: who went before may have died at it
         self._look_at_unread = 0.0
         self._missed: set[str] = set()
 
@@ -57,19 +57,17 @@ class Notices:
             OutboxGone: the outbox is not there.
             JournalTrouble: the journal can't be relied on any more.
         """
-        waiting = set(self._aside.waiting(now))
+        waiting = set(self.aside.waiting(now))
         old = self._journal.chores.old_notices(self._inbox)
         due = self._journal.chores.notices_due(self._inbox, now, without=waiting)
-        drop = [job for job in due if _of_drop(job)]
-        if (drop or old or self._drop_due) and _DROP not in waiting:
-            self._drop_due = True
-            self._one(_DROP, "", lambda: self._tell_drop(drop), now)
+        drop = self._journal.chores.held_drop(self._inbox)
+        if drop != self._told_drop and _DROP not in waiting:
+            self._one(_DROP, "", lambda: self._tell_drop(*drop), now)
         for path in old:
             if (key := f"old {path}") not in waiting:
                 self._one(key, path, lambda path=path: self._forget(path), now)  # type: ignore[misc]  # bound now, for the loop goes on
         for job in due:
-            if not _of_drop(job):
-                self._one(job.id, job.path, lambda job=job: self._notice(job), now)  # type: ignore[misc]  # bound now, for the loop goes on
+            self._one(job.id, job.path, lambda job=job: self._notice(job), now)  # type: ignore[misc]  # bound now, for the loop goes on
         for job in self._journal.chores.notices_stale(self._inbox, without=waiting):
             self._one(job.id, job.path, lambda job=job: self._clear(job), now)  # type: ignore[misc]  # bound now, for the loop goes on
         if now >= self._look_at_unread:
@@ -107,13 +105,13 @@ class Notices:
         except (OutboxGone, JournalTrouble, JournalCorrupt):
             raise
         except DiskTrouble as trouble:
-            if self._aside.put(key, trouble.detail, now):
+            if self.aside.put(key, trouble.detail, now):
                 self._log.warning("outbox.troubled", inbox=self._inbox, path=path, detail=trouble.detail)
         except Exception as error:  # noqa: BLE001 - whatever a name or a file of others leads to, the next has its turn
-            if self._aside.put(key, repr(error), now):
+            if self.aside.put(key, repr(error), now):
                 self._log.error("outbox.stumbled", inbox=self._inbox, path=path, exc_info=error)
         else:
-            self._aside.drop(key)
+            self.aside.drop(key)
 
     def _forget(self, path: str) -> None:
         self._outbox.clear_error(path)
@@ -132,17 +130,14 @@ class Notices:
         if not self._commit(job, error_file=True, due_at=job.due_at if job.state is State.HELD else None):
             self._outbox.clear_error(job.path)  # the job went on meanwhile; if it has not, it is told anew
 
-    def _tell_drop(self, fresh: Sequence[Job]) -> None:
+    def _tell_drop(self, held: int, oldest_id: str) -> None:
         """Bring the one file of all that is held as a drop up to date."""
-        held, oldest = self._journal.chores.held_drop(self._inbox)
+        oldest = self._journal.jobs.get(oldest_id)
         if oldest is None:
             self._outbox.clear_drop()
         elif not self._outbox.write_drop(oldest, held):
             self._log.warning("outbox.error_file_name_taken", inbox=self._inbox, path=names.DROP_FILE)
-        with self._journal.transaction():
-            for job in fresh:
-                self._commit(job, error_file=True)
-        self._drop_due = False
+        self._told_drop = held, oldest_id
 
     def _commit(self, job: Job, **changes: Any) -> bool:
         """Whether the job was still as it had been read."""
@@ -152,10 +147,6 @@ class Notices:
             self._log.debug("chore.overtaken", **about(job))
             return False
         return True
-
-
-def _of_drop(job: Job) -> bool:
-    return job.state is State.HELD and job.because is not None and job.because.code == _DROP
 
 
 def _refused_by_intake(job: Job) -> bool:

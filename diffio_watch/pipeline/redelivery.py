@@ -63,7 +63,7 @@ class Wishes:
         self._outbox = outbox
         self._log = log
         self._tick = tick
-        self._aside = Aside()
+        self.aside = Aside()
 
     def once(self, now: float) -> None:
         """Look where the outputs of what was dropped anew are, and fetch again what is not there.
@@ -74,7 +74,7 @@ class Wishes:
             OutboxGone: the outbox is not there.
             JournalTrouble: the journal can't be relied on any more.
         """
-        for job in self._journal.jobs.wishes(self._inbox, without=self._aside.waiting(now)):
+        for job in self._journal.jobs.wishes(self._inbox, without=self.aside.waiting(now)):
             self._tick()
             try:
                 self._look(job, now)
@@ -82,10 +82,10 @@ class Wishes:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever a name or a file of others leads to, the next has its turn
                 words = error.detail if isinstance(error, DiskTrouble) else repr(error)
-                if self._aside.put(job.id, words, now):
+                if self.aside.put(job.id, words, now):
                     self._log.warning("wish.troubled", **about(job), detail=words)
             else:
-                self._aside.drop(job.id)
+                self.aside.drop(job.id)
 
     def _look(self, job: Job, now: float) -> None:
         published = [output for output in job.outputs if output.state == "published"]

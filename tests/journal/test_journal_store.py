@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from diffio_watch.journal import (
 from diffio_watch.journal.rows import COLUMNS, job_row
 from diffio_watch.journal.schema import APPLICATION_ID, MIGRATIONS, VERSION, migrate, version_of
 from diffio_watch.journal.totals import Took
+from diffio_watch.reasons import because
 
 FILE = "journal.sqlite3"
 
@@ -142,6 +144,24 @@ def test_a_journal_of_the_second_version_keeps_its_jobs_and_what_they_took(tmp_p
         assert pragma(journal, "user_version") == VERSION
         assert journal.jobs.newest() == [done]
         assert journal.totals.took("flash", 50) == [Took(19.0, None)]
+
+
+def test_of_a_drop_that_an_earlier_version_holds_no_job_has_an_error_file_of_its_own(tmp_path: Path) -> None:
+    """They were marked one by one although one file told of them all."""
+    held = job("h.wav", state=State.HELD, because=because("drop_size", limit=3, inbox="in"), error_file=True)
+    day = job("d.wav", state=State.HELD, because=because("daily_limit", limit=3, inbox="in"), error_file=True)
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as db:
+        for migration in MIGRATIONS[:2]:
+            db.executescript(migration)
+        for row in map(job_row, (held, day)):
+            db.execute(f"INSERT INTO jobs ({', '.join(row)}) VALUES ({', '.join(':' + name for name in row)})", row)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute("PRAGMA user_version = 2")
+    with Journal.open(tmp_path) as journal:
+        assert journal.jobs.get(held.id) == replace(held, error_file=False)
+        assert journal.jobs.get(day.id) == day
+        assert journal.chores.held_drop("in") == (1, held.id)
+        assert journal.chores.notices_due("in", 1.0) == []
 
 
 def test_what_the_first_version_believed_of_a_bent_sidecar_is_mended(tmp_path: Path) -> None:

@@ -230,3 +230,30 @@ def test_a_held_job_whose_original_is_gone_leaves_no_error_file_and_the_folder_a
         versions.add(house.job(job).version)
     assert len(versions) == 1
     assert house.job(job).state is State.HELD
+
+
+def test_a_round_in_which_nothing_happened_since_the_last_asks_the_journal_nothing(make_house: MakeHouse) -> None:
+    """Whatever is held or has failed, one round is enough; what becomes due by time is asked for every ten seconds."""
+    house = make_house(limits={"approve_over_files": 3})
+    fail(house, "bad.wav")
+    jobs = [house.drop(f"{number}.wav") for number in range(5)]
+    chores = Chores(house.tools.config.inbox("podcasts"), house.tools, house.halts,
+                    Root(str(house.inbox()), lambda: None), None, beat=lambda: None)
+    asked: list[str] = []
+    written = house.journal.changes
+    for _ in range(3):
+        chores.once()
+    assert house.journal.changes - written <= 6, "the drop is held with its rows as they were"
+    assert not any(house.job(job).error_file for job in jobs)
+    house.clock.advance(1.0)
+    house.journal._db.set_trace_callback(asked.append)
+    chores.once()
+    assert asked == []
+    house.clock.advance(10.0)
+    chores.once()
+    assert asked
+    del asked[:]
+    assert house.ask("cancel", jobs=jobs).exit == 0
+    chores.once()
+    assert asked
+    assert house.visible() == {"bad.wav.error.json"}
