@@ -49,8 +49,8 @@ def pytest_sessionfinish() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Tests wait more than they reckon, for processes, disks and pauses: two for each core use what there is."""
-    return 2 * (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
+    """Tests wait more than they reckon, for processes, disks and pauses: three for each core use what there is."""
+    return 3 * (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
 
 
 @pytest.hookimpl(wrapper=True)

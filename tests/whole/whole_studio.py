@@ -33,19 +33,22 @@ from diffio_watch.sandbox import Sandbox
 REPOSITORY: Final = Path(__file__).parents[2]
 NAME: Final = "podcasts"
 LONG: Final = 3600.0  # seconds that the service works where a test says when it is ready
-_LOOK: Final = 0.02  # seconds between two looks at something that is waited for
+_LOOK: Final = 0.02  # seconds at least between two looks at something that is waited for
 
 
 def until(holds: Callable[[], object], seconds: float = 20.0, what: Callable[[], object] = lambda: "") -> None:
-    """Wait for something to hold.
+    """Wait for something to hold, most of the time without looking: a look may be long, and keep what is waited for.
 
     Raises:
         AssertionError: it does not within the time; `what` tells how things are.
     """
-    end = time.monotonic() + seconds
+    began = time.monotonic()
+    end = began + seconds
     while not holds():
-        assert time.monotonic() < end, what()
-        time.sleep(_LOOK)
+        looked = time.monotonic()
+        assert looked < end, what()
+        time.sleep(max(_LOOK, 4 * (looked - began)))
+        began = time.monotonic()
 
 
 class SkippedClock(Clock):
