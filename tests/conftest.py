@@ -18,7 +18,10 @@ from pathlib import Path
 import pytest
 import structlog
 
+from diffio_watch.daemon import upkeep
+from diffio_watch.intake import presence, room, settle
 from diffio_watch.media import mediainfo
+from diffio_watch.pipeline import chores
 
 # An environment may forbid cached bytecode; every worker and each of the programs that tests start would then compile
 # everything anew.
@@ -127,6 +130,18 @@ def _own_process() -> Iterator[None]:
     yield
     structlog.reset_defaults()
     mediainfo._crumbs = None
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The daemon of this process looks after its folders several times a second."""
+    for name in ("_CHECK_EVERY", "_RETURN_EVERY"):
+        monkeypatch.setattr(presence, name, 0.2)
+    monkeypatch.setattr(room, "_LOST_BATCH", 1.0)
+    monkeypatch.setattr(settle, "REFUSED_QUIET", 0.3)  # where nobody can say who has a file open
+    monkeypatch.setattr(chores, "_ROOM_EVERY", 0.2)
+    monkeypatch.setattr(chores, "_PAUSE", 0.1)
+    monkeypatch.setattr(upkeep, "_LOOK_EVERY", 0.5)
 
 
 def _children() -> set[int]:

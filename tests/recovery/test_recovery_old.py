@@ -96,6 +96,7 @@ def snapshot(house: House) -> Path:
     return copy
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.slow
 def test_a_snapshot_from_before_something_was_bought_is_found_out_by_the_count_soon_after(house: House) -> None:
     """Also while the generation runs, when no sidecar tells of it."""
@@ -228,6 +229,7 @@ def test_a_crash_between_counting_a_start_and_the_markers_is_no_old_copy(house: 
     assert house.once() == 0
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.slow
 def test_a_foreign_folder_mounted_while_the_daemon_runs_stops_its_inbox_alone(house: House) -> None:
     inbox_b, outbox_b = house.second_inbox()

@@ -113,6 +113,7 @@ def test_the_outbox_emptied_by_its_editors(full: House) -> None:
     still_four(full)
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.slow
 def test_a_root_that_is_away_and_comes_back(full: House) -> None:
     with full.running():
@@ -138,6 +139,7 @@ def _stopped(house: House) -> bool:
         return not journal.inboxes.reports()["a"].available
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 def test_a_remount(full: House) -> None:

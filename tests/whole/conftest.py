@@ -13,8 +13,6 @@ import whole_media
 from whole_mounts import Mounts
 from whole_studio import MakeStudio, Studio
 
-from diffio_watch.intake import presence, room, settle
-from diffio_watch.pipeline import chores
 from diffio_watch.sandbox import Sandbox
 
 
@@ -56,17 +54,6 @@ def make_studio(tmp_path: Path, service: Sandbox) -> Iterator[MakeStudio]:
 @pytest.fixture
 def studio(make_studio: MakeStudio) -> Studio:
     return make_studio()
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The daemon of this process looks after its folders several times a second."""
-    for name in ("_CHECK_EVERY", "_RETURN_EVERY"):
-        monkeypatch.setattr(presence, name, 0.2)
-    monkeypatch.setattr(room, "_LOST_BATCH", 1.0)
-    monkeypatch.setattr(settle, "REFUSED_QUIET", 0.3)  # where nobody can say who has a file open
-    monkeypatch.setattr(chores, "_ROOM_EVERY", 0.2)
-    monkeypatch.setattr(chores, "_PAUSE", 0.1)
 
 
 @pytest.fixture
