@@ -58,7 +58,8 @@ STATES: dict[str, tuple[Callable[[Studio], None], Callable[[Studio], bool]]] = {
     "a throttled download": (fault("download", "throttle", rate=1000), calls("download")),
     "a service that is down": (fault("*", "reset"), lambda studio: "a.wav" in studio.states()
                                and studio.states()["a.wav"].endswith("service_error")),
-    "a request to wait": (fault("*", "status", status=429, headers={"Retry-After": "4"}), calls("create_project")),
+    "a request to wait": (fault("create_project", "status", status=429, headers={"Retry-After": "4"}),
+                          calls("create_project")),
 }
 
 
