@@ -57,6 +57,7 @@ class Connection:
         self._writes: int | None = None  # the thread that is in a transaction
         self._alone: int | None = None  # the thread that keeps others out
         self._shared = SharedCommit()
+        self._synced = True  # whether commits are
         self._translation = _Translation(state_dir)
         # called around each commit by tests that end the process there
         self.before_commit: Callable[[], None] = _nothing
@@ -228,8 +229,11 @@ class Connection:
                 self._alone = before
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, synced: bool = True) -> Iterator[sqlite3.Connection]:
         """All or nothing, on disk when it returns. Nested calls join the outer one.
+
+        Args:
+            synced: False: it outlives the program, and a power cut only once another commit was synced after it.
 
         Raises:
             JournalTrouble: the disk refused; nothing of it was committed.
@@ -238,6 +242,9 @@ class Connection:
             yield self._db
             return
         with self._lock, self._translation:
+            if synced is not self._synced:
+                self._db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+                self._synced = synced
             self._begin()
             self._writes = threading.get_ident()
             try:
@@ -252,20 +259,21 @@ class Connection:
                 self._writes = None
             self.after_commit()
 
-    def together(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+    def together(self, work: Callable[[sqlite3.Connection], _Result], *, synced: bool = True) -> _Result:
         """A transaction of this work, on disk when it returns, that shares its sync with those that come meanwhile.
 
         Args:
             work: what is to be written. It waits for nothing, and may be begun anew.
+            synced: False: it waits for no sync, as `transaction` has it.
 
         Raises:
             JournalTrouble: the disk refused; nothing of it was committed.
             Exception: what `work` raised; then nothing of it was committed, and all of the others'.
         """
         if threading.get_ident() in {self._writes, self._alone}:  # whoever leads could never get in
-            with self.transaction() as db:
+            with self.transaction(synced=synced) as db:
                 return work(db)
-        return self._shared.commit(work, self.transaction)
+        return self._shared.commit(work, self.transaction, synced=synced)
 
     def _begin(self) -> None:
         """Become the one who writes, as soon as no other program does."""

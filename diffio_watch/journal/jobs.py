@@ -48,7 +48,7 @@ class Jobs:
                 self.note(db, job, detail)
 
     def commit(self, job: Job, *, detail: str = "", reserve: Sequence[str] = (), passed: Sequence[Passed] = (),
-               **changes: Any) -> Job:
+               synced: bool = True, **changes: Any) -> Job:
         """Change a job's row: one transaction, with a line of history where state or reason change.
 
         Args:
@@ -56,6 +56,7 @@ class Jobs:
             detail: a word for the history.
             reserve: compare keys of names in the outbox that this job takes, in place of those it had.
             passed: changes that came before this one and are on no disk yet, oldest first.
+            synced: False: a power cut may take it back, for nothing depends on it.
             **changes: fields and their new values.
 
         Returns:
@@ -90,7 +91,7 @@ class Jobs:
             for line in lines:
                 self.note(db, *line)
 
-        self._db.together(write)
+        self._db.together(write, synced=synced)
         return after
 
     def _update(self, db: sqlite3.Connection, job: Job, after: Job, row: dict[str, Any],
@@ -264,7 +265,8 @@ class Jobs:
 
     def note_progress(self, job_id: str, percent: float) -> None:
         """How far a transfer is; only for those who look on, so the row keeps its version."""
-        self._db.together(lambda db: db.execute("UPDATE jobs SET progress = ? WHERE id = ?", (percent, job_id)))
+        self._db.together(lambda db: db.execute("UPDATE jobs SET progress = ? WHERE id = ?", (percent, job_id)),
+                          synced=False)
 
     def reserved(self, inbox: str, name: str, job_id: str) -> bool:
         """Whether another job has reserved this compare key in the inbox's outbox."""

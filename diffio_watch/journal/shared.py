@@ -6,19 +6,27 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 _SAVE: Final = "SAVEPOINT one"
 _Result = TypeVar("_Result")
 
 
+class Transaction(Protocol):
+    """Begins a transaction, and commits or takes it back: `Connection.transaction`."""
+
+    def __call__(self, *, synced: bool) -> AbstractContextManager[sqlite3.Connection]:
+        """Where it is `synced` it is on the disk then."""
+
+
 class _Turn:
     """One thread's work, and what came of it. `over` is locked until then, or until the thread is to lead."""
 
-    __slots__ = ("done", "error", "over", "result", "work")
+    __slots__ = ("done", "error", "over", "result", "synced", "work")
 
-    def __init__(self, work: Callable[[sqlite3.Connection], Any]) -> None:
+    def __init__(self, work: Callable[[sqlite3.Connection], Any], *, synced: bool) -> None:
         self.work = work
+        self.synced = synced
         self.result: Any = None
         self.error: BaseException | None = None
         self.done = False
@@ -34,18 +42,19 @@ class SharedCommit:
         self._waiting: list[_Turn] = []
         self._led = False
 
-    def commit(self, work: Callable[[sqlite3.Connection], _Result],
-               transaction: Callable[[], AbstractContextManager[sqlite3.Connection]]) -> _Result:
+    def commit(self, work: Callable[[sqlite3.Connection], _Result], transaction: Transaction, *,
+               synced: bool = True) -> _Result:
         """Have work done in a transaction, alone or with others' work.
 
         Args:
             work: gets the connection.
-            transaction: begins a transaction, and commits or takes it back.
+            transaction: begins one, and commits or takes it back.
+            synced: whether it has to be on the disk then; else a sync is left to those who need one.
 
         Raises:
             Exception: what `work` raised, or what became of the transaction.
         """
-        mine = _Turn(work)
+        mine = _Turn(work, synced=synced)
         with self._door:
             self._waiting.append(mine)
             leads, self._led = not self._led, True
@@ -58,12 +67,15 @@ class SharedCommit:
         result: _Result = mine.result
         return result
 
-    def _lead(self, transaction: Callable[[], AbstractContextManager[sqlite3.Connection]]) -> None:
+    def _lead(self, transaction: Transaction) -> None:
         turns: list[_Turn] = []
+        with self._door:
+            synced = any(turn.synced for turn in self._waiting)
         try:
-            with transaction() as db:
-                with self._door:  # only now: who came while another wrote comes along
-                    turns, self._waiting = self._waiting, []
+            with transaction(synced=synced) as db:
+                with self._door:  # only now: who came while another wrote comes along, where the sync is no less
+                    turns = [turn for turn in self._waiting if synced or not turn.synced]
+                    self._waiting = [turn for turn in self._waiting if turn.synced and not synced]
                 for turn in turns:
                     _do(turn, db, alone=len(turns) == 1)
         except BaseException as error:  # noqa: BLE001 - each of them gets it

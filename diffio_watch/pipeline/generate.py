@@ -160,7 +160,7 @@ def waiting(job: Job, tools: Tools) -> Outcome:
         ends = tools.earlier.ends(job.model_key, job.media.duration_s if job.media is not None else None)
         pause = polls.pause(polls.Look(waited, job.polls + 1, queued=seen.status == "queued", remaining=seen.remaining,
                                        percent=seen.percent, before=before, ends=ends), poll.first, poll.max)
-    asked = go(due_at=now + pause, progress=seen.percent, stage=stage, polls=job.polls + 1, waited=waited)
+    asked = go(due_at=now + pause, progress=seen.percent, stage=stage, polls=job.polls + 1, waited=waited, soft=True)
     return replace(asked, rest=True)
 
 

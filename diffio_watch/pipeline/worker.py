@@ -137,11 +137,12 @@ class Worker:
         return outcome
 
     def _commit(self, way: _Way, outcome: Outcome, tools: Tools) -> Outcome:
-        """Bring the outcome, and what came before it, onto the disk."""
+        """Bring the outcome, and what came before, into the journal; where all of it is soft, no sync is waited for."""
         row, commit = way.row, self._tools.journal.jobs.commit
         *passed, last = (*way.passed, Passed(outcome.changes, outcome.detail)) if outcome.changes else way.passed
         try:
-            after = commit(row, detail=last.detail, reserve=outcome.reserve, passed=passed, **last.changes)
+            after = commit(row, detail=last.detail, reserve=outcome.reserve, passed=passed,
+                           synced=bool(outcome.changes), **last.changes)
         except NameReserved:  # another job was quicker: the same step finds the next number
             return Outcome()
         except ValueError as error:  # a row that can't be is a bug, and must not end the work on all the others

@@ -12,10 +12,12 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pipeline_house import House
 
 from diffio_watch.clock import Clock
 from diffio_watch.journal.totals import Took
 from diffio_watch.pipeline.polls import Earlier, Look, ends, pause
+from diffio_watch.sandbox import Sandbox
 
 FIRST: Final = 1.0
 LONGEST: Final = 30.0
@@ -264,3 +266,20 @@ class TestEarlier:
         for n in range(1000):
             earlier.ends(str(n), None)
         assert len(earlier._known) <= 100
+
+
+def test_a_poll_that_finds_nothing_new_waits_for_no_disk(house: House, service: Sandbox) -> None:
+    """A power cut may take its count and the next moment: it is asked anew then. What it finds at the end is synced."""
+    service.change(seconds=60)
+    job_id = house.drop("talk.wav")
+    house.run(10)
+    polls, told = house.job(job_id).polls, list[str]()
+    house.journal._db.set_trace_callback(told.append)
+    house.run(40)
+    assert house.job(job_id).polls > polls + 3
+    assert not [one for one in told if one == "PRAGMA synchronous = FULL"]
+    house.finish()
+    house.journal._db.set_trace_callback(None)
+    (synced,) = (place for place, one in enumerate(told) if one == "PRAGMA synchronous = FULL")
+    assert not [one for one in told[:synced] if "'downloading'" in one]
+    house.check_delivered(job_id)
