@@ -74,10 +74,13 @@ class Overview:
                 for row in rows for job in self._jobs.where("seq = ?", row["newest"])]
 
     def still_empty(self) -> list[Job]:
-        """Jobs of empty files that may yet be filled: they failed, and are not told before that is due."""
-        return [job for job in self._jobs.where("state = 'failed' AND error_file = 0 AND due_at > ? "
-                                          "AND json_extract(because, '$.code') = 'empty' ORDER BY seq",
-                                          self._db.clock.now(), index="jobs_state")
+        """Jobs of empty files that may yet be filled, in each inbox the oldest first.
+
+        They failed, and are not told before that is due.
+        """
+        return [job for job in self._jobs.where(
+                    "because IS NOT NULL AND state = 'failed' AND json_extract(because, '$.code') = 'empty' "
+                    "AND error_file = 0 AND due_at > ?", self._db.clock.now(), index="jobs_reason")
                 if still_empty(job, self._db.clock.now())]
 
     def stuck_originals(self) -> dict[str, int]:

@@ -79,11 +79,15 @@ def steps(journal: Journal, ask: Ask) -> int:
         nonlocal taken
         taken += 1
 
-    journal._db.set_progress_handler(count, 1)
+    both = (journal._db, journal._reader)  # who writes, and who only looks something up
+    for db in both:
+        db.set_progress_handler(count, 1)
     try:
         ask(journal)
     finally:
-        journal._db.set_progress_handler(None, 0)
+        for db in both:
+            db.set_progress_handler(None, 0)
+    assert taken > 0
     return taken
 
 

@@ -39,7 +39,7 @@ def plans(journal: Journal, ask: Ask) -> dict[str, list[str]]:
     (lambda journal: journal.files.changed("in"), {"jobs_due"}),
     (lambda journal: journal.chores.notices_stale("in"), {"jobs_error_file", "jobs_place"}),
     (lambda journal: journal.overview.failures(limit=5), {"jobs_state", "jobs_place"}),
-    (lambda journal: journal.overview.still_empty(), {"jobs_state"}),
+    (lambda journal: journal.overview.still_empty(), {"jobs_reason"}),
     (lambda journal: journal.files.place("in", [found("b.wav", "b")], batch_limit=5),
      {"jobs_created", "jobs_detected"}),
     (lambda journal: journal.files.place("in", [found("b.wav", "b")], batch_limit=0), {"jobs_due"}),
