@@ -14,6 +14,7 @@ from diffio_watch.disk import durable
 from diffio_watch.outbox.errors import translated
 
 _CHUNK: Final = 1 << 20
+_BEGIN: Final = 8 << 20  # bytes that are brought on their way to the disk at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Temp:
         self._fd = fd
         self._hash = hashlib.sha256()
         self.size = 0  # bytes in the file
+        self._begun = 0  # … of which are on their way to the disk
         try:
             with translated(root, path):
                 while data := os.pread(fd, _CHUNK, self.size):
@@ -53,7 +55,7 @@ class Temp:
         """The open file, readable too: for MediaInfo before `finish`."""
         return self._fd
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Append."""
         with translated(self._root, self._path):
             view = memoryview(data)
@@ -62,13 +64,16 @@ class Temp:
                 self._hash.update(view[:done])
                 self.size += done
                 view = view[done:]
+            if self.size - self._begun >= _BEGIN:  # else all of it would wait for `finish`
+                durable.begin_sync(self._fd, self._begun, self.size - self._begun)
+                self._begun = self.size
 
     def restart(self) -> None:
         """Forget everything written."""
         with translated(self._root, self._path):
             os.ftruncate(self._fd, 0)
         self._hash = hashlib.sha256()
-        self.size = 0
+        self.size = self._begun = 0
 
     def finish(self) -> Fetched:
         """Bring the content to the disk and close.

@@ -499,3 +499,30 @@ def test_of_many_jobs_at_once_one_lists_their_folder_and_tries_whether_it_can_be
     (studio.root / "19.restored.mp3").touch()  # within the same second
     assert outbox.number_for(studio.job("19.wav"), {"audio": None}, lambda _: False).number == 2
     assert asked == ["mkdir", "listdir", "listdir"], "the trial lists what it made, before it takes it away"
+
+
+def test_a_long_download_is_on_its_way_to_the_disk_while_it_comes_and_of_a_short_one_nothing_is_asked(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[tuple[int, int]] = []
+    really = durable.begin_sync
+
+    def begin(fd: int, offset: int, size: int) -> None:
+        begun.append((offset, size))
+        really(fd, offset, size)
+
+    monkeypatch.setattr(durable, "begin_sync", begin)
+    outbox = studio.outbox()
+    job = reserve(outbox, studio.job())
+    with outbox.temp(job, job.outputs[0]) as temp:
+        for _ in range(20):
+            temp.write(bytes(1 << 20))
+        assert begun == [(0, 8 << 20), (8 << 20, 8 << 20)]
+        temp.restart()
+        begun.clear()
+        temp.write(memoryview(b"x" * (9 << 20)))
+        assert begun == [(0, 9 << 20)]
+        temp.finish()
+    begun.clear()
+    deliver(outbox, studio.job("short.wav"))
+    assert begun == []
