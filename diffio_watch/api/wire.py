@@ -1,6 +1,6 @@
 """The one seam to HTTP: a request out, an answer in, and every foreign failure turned into the family.
 
-No redirect is followed, no cookie kept, nothing decompressed, nothing logged.
+No redirect is followed, no cookie kept, nothing decompressed, nothing logged: the transports are used bare.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar
 
-import h11
+import httpx
 
 from diffio_watch import __version__
-from diffio_watch.api import sanitize
+from diffio_watch.api import patience, sanitize
 from diffio_watch.api.answers import Answer
-from diffio_watch.api.connection import Broke, Connection
 from diffio_watch.api.errors import Ambiguous, ApiError, Stopped, Unreachable
 from diffio_watch.api.retry import Retrier, Tries
-from diffio_watch.api.routes import NoConnection, Routes, Unusable, authority
-from diffio_watch.api.streams import Body, Piece
+from diffio_watch.api.routes import Routes
+from diffio_watch.api.streams import Body
 from diffio_watch.api.urls import Target
 from diffio_watch.api.verdicts import Judge
 
@@ -84,7 +83,8 @@ class Wire:
         self.retrier = Retrier(tries, stop)
         self._observe = observe
         self._silence = read_timeout
-        self._routes = Routes(connect_timeout, read_timeout)
+        self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout, pool=None).as_dict()
+        self._routes = Routes()
 
     def ask(self, request: Request, read: Callable[[Answer], T]) -> T:
         """What `read` makes of the answer, in a few tries.
@@ -105,14 +105,12 @@ class Wire:
         Raises:
             ApiError: it could not be sent, its answer is a bad one, or the block raised it.
         """
-        connection: Connection | None = None
+        response: httpx.Response | None = None
         feed = None if isinstance(request.body, bytes) else _Feed(request.body, self.retrier.check)
         try:
             try:
-                with self._seam():
-                    connection = self._routes.to(request.target)
-                response = self._send(request, connection, feed)
-                answer = Answer(response.status_code, _headers(response), self._chunks(connection),
+                response = self._send(request, feed)
+                answer = Answer(response.status_code, _headers(response), self._chunks(response),
                                 patience=self._silence)
                 error = request.judge(answer)
                 if error is None and feed is not None and not feed.whole:
@@ -123,8 +121,9 @@ class Wire:
             finally:
                 if feed is not None:
                     feed.close()
-                if connection is not None:
-                    self._routes.done(connection)
+                if response is not None:
+                    with self._seam():
+                        response.close()
         except ApiError as error:
             error.call, error.origin = request.call, request.target.origin
             error.message = sanitize.clean(error.message, request.secrets)
@@ -144,19 +143,32 @@ class Wire:
         """End every connection."""
         self._routes.close()
 
-    def _send(self, request: Request, connection: Connection, feed: _Feed | None) -> h11.Response:
+    def _send(self, request: Request, feed: _Feed | None) -> httpx.Response:
+        target = request.target
         body = request.body
-        headers = [("Host", authority(request.target)), ("User-Agent", USER_AGENT), ("Accept-Encoding", "identity"),
-                   *request.headers.items()]
-        if request.method != "GET":
-            headers.append(("Content-Length", str(len(body) if isinstance(body, bytes) else body.size)))
-        sent = body if isinstance(body, bytes) else feed or ()
+        size = len(body) if isinstance(body, bytes) else body.size
+        try:
+            transport = self._routes.to(target)
+        except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
+            raise Unreachable(f"the proxy or certificates that the environment names are unusable: {error}") from None
         with self._seam():
-            return connection.ask(request.method, request.target.path, headers, sent)
+            headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
+            if request.method != "GET":
+                headers["Content-Length"] = str(size)
+            content = body if isinstance(body, bytes) else feed
+            sent = httpx.Request(request.method, url := _Exact(target), headers=headers, content=content,
+                                 extensions={"timeout": self._timeout})
+            sent.url = url  # the request made a plain copy of it
+            response = transport.handle_request(sent)
+            patience.head_came(response)
+            return response
 
-    def _chunks(self, connection: Connection) -> Iterator[Piece]:
+    def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
+        stream = response.stream
+        if not isinstance(stream, httpx.SyncByteStream):
+            raise TypeError(stream)
         with self._seam():
-            for chunk in connection.chunks():
+            for chunk in stream:
                 self.retrier.check()
                 yield chunk
 
@@ -165,15 +177,13 @@ class Wire:
         """Foreign failures become ours. Their chains are cut: their texts may quote headers and URLs."""
         try:
             yield
-        except Unusable as error:
-            raise Unreachable(f"the proxy or certificates that the environment names are unusable: {error}") from None
-        except NoConnection as error:
+        except (httpx.ConnectTimeout, httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol) as error:
             raise Unreachable(f"no connection: {_told(error)}") from None
-        except TimeoutError:
+        except httpx.TimeoutException:
             raise Ambiguous(f"no sign of life for {self._silence:g} s") from None
         except UnicodeError:
             raise Unreachable("no connection: the host's name is none") from None
-        except (Broke, h11.ProtocolError, OSError, ValueError, RuntimeError) as error:
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, ValueError, RuntimeError) as error:
             raise Ambiguous(f"the connection broke: {_told(error)}") from None
 
 
@@ -206,6 +216,18 @@ class _Feed:
         self.whole = True
 
 
+class _Exact(httpx.URL):
+    """A URL whose path and query go out byte for byte as they were signed, also through a proxy."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(scheme=target.scheme, host=target.host, port=target.port, path="/")
+        self._exact = target.path.encode("ascii")
+
+    @property
+    def raw_path(self) -> bytes:
+        return self._exact
+
+
 class _FromCaller(Exception):
     """What a caller's body raised, on its way through foreign code."""
 
@@ -218,17 +240,6 @@ def _told(error: Exception) -> str:
     return _ERRNO.sub("", str(error)) or type(error).__name__
 
 
-def _headers(response: h11.Response) -> dict[str, str]:
+def _headers(response: httpx.Response) -> dict[str, str]:
     """The headers, their names in lower case; of those that stand twice, both, with a comma."""
-    found: dict[str, str] = {}
-    for raw_name, raw in response.headers:
-        name, value = raw_name.decode("ascii"), _text(raw)
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
-
-
-def _text(raw: bytes) -> str:
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+    return {name.lower(): value for name, value in response.headers.items()}

@@ -1,7 +1,7 @@
 """What every command shares: its options, the configuration, the journal, its errors and its output.
 
-Only click is imported at the top here and in the command modules: `--help` has to answer at once, and structlog
-and rich take longer to import than that. What a command needs it imports when it runs.
+Only click is imported at the top here and in the command modules: `--help` has to answer at once, and structlog,
+httpx and rich take longer to import than that. What a command needs it imports when it runs.
 """
 
 from __future__ import annotations

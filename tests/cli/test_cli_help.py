@@ -17,7 +17,7 @@ from diffio_watch import __version__
 from diffio_watch.cli import group
 from diffio_watch.report.running import as_typed
 
-HEAVY = {"pydantic", "h11", "rich", "structlog", "starlette", "uvicorn", "watchdog", "pymediainfo", "tenacity",
+HEAVY = {"pydantic", "httpx", "rich", "structlog", "starlette", "uvicorn", "watchdog", "pymediainfo", "tenacity",
          "asyncio", "email", "importlib.metadata", "concurrent.futures"}
 COMMANDS = {
     "demo", "init", "check", "run", "once", "status", "jobs", "show", "explain", "retry", "cancel", "approve", "pause",

@@ -33,7 +33,7 @@ _BELOW = {
     "daemon": _WORDS | {"api", "config", "disk", "intake", "journal", "media", "outbox", "pipeline"},
     "recovery": _WORDS | {"config", "daemon", "disk", "intake", "journal", "media", "outbox", "pipeline"},
 }
-_ONLY = {"h11": {"api"}, "tenacity": {"api"}, "sqlite3": {"journal"}, "watchdog": {"intake"},
+_ONLY = {"httpx": {"api"}, "tenacity": {"api"}, "sqlite3": {"journal"}, "watchdog": {"intake"},
          "pymediainfo": {"media"}, "click": {"cli"}, "rich": {"cli"}, "starlette": {"sandbox"}, "uvicorn": {"sandbox"}}
 
 
