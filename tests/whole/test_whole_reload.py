@@ -189,6 +189,7 @@ def test_a_terminal_that_is_closed_ends_its_daemon_in_order(make_studio: MakeStu
     pid, terminal = pty.fork()
     if pid == 0:
         with contextlib.suppress(BaseException):
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever started the tests with `nohup` ignores it
             os.chdir(studio.base)
             os.execv(sys.executable, [sys.executable, "-m", "diffio_watch", "run", "-c", str(studio.config_file)])
         os._exit(9)
