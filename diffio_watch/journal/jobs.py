@@ -157,7 +157,7 @@ class Jobs:
         return self.where(
             "inbox = ? AND partial IN (?, '') AND size = ? AND id != ? "
             "AND (uploaded = 1 OR seq < (SELECT seq FROM jobs WHERE id = ?)) ORDER BY seq",
-            job.inbox, job.partial, job.size, job.id, job.id)
+            job.inbox, job.partial, job.size, job.id, job.id, index="jobs_content")
 
     def where(self, where: str, *values: Any, index: str = "") -> list[Job]:
         """Jobs; by the named index where the planner, who knows no numbers, would take a longer way."""
@@ -296,7 +296,8 @@ class Jobs:
 
     def held_until(self, inbox: str, now: float, limit: int = 200) -> list[Job]:
         """Held jobs whose time to go on by themselves has come."""
-        return self.where("state = 'held' AND inbox = ? AND due_at <= ? ORDER BY seq LIMIT ?", inbox, now, limit)
+        return self.where("state = 'held' AND inbox = ? AND due_at <= ? ORDER BY seq LIMIT ?", inbox, now, limit,
+                          index="jobs_due")
 
     def maker(self, size: int, sha256: Callable[[], str]) -> Job | None:
         """The oldest job that brought this very content from the service.
@@ -333,6 +334,8 @@ class Jobs:
         if inbox is not None:
             where.append("inbox = ?")
             values.append(inbox)
+            # of another state there are few, which may be far apart among all of the inbox
+            index = "jobs_inbox" if states is None or State.DELIVERED in states else "jobs_state"
         if reasons:
             marks = ", ".join("?" * len(reasons))
             where.append(f"because IS NOT NULL AND json_extract(because, '$.code') IN ({marks})")

@@ -250,6 +250,8 @@ CREATE TRIGGER jobs_ended AFTER UPDATE OF state ON jobs WHEN NEW.state != OLD.st
     UPDATE counts SET n = n + (what = NEW.state) - (what = OLD.state) WHERE what IN (NEW.state, OLD.state);
 END;
 CREATE INDEX jobs_reason ON jobs (state, inbox, json_extract(because, '$.code')) WHERE because IS NOT NULL;
+-- the newest of an inbox
+CREATE INDEX jobs_inbox ON jobs (inbox, seq);
 -- what is held as a drop has one error file for all of it, and none of its own
 DROP INDEX jobs_notice;
 CREATE INDEX jobs_notice ON jobs (inbox)
