@@ -121,7 +121,7 @@ class Maker:
         worker = Worker(tools, halts, lambda inbox, path: parts.look_again(inbox, path))  # noqa: PLW0108  # not there yet
         parts = Parts(self, self.journal, tools, halts, Dispatcher(tools, halts, worker, self.trouble), {})
         for inbox in config.inboxes:
-            parts.rooms[inbox.name] = self._room(inbox, tools, halts)
+            parts.rooms[inbox.name] = self._room(inbox, parts)
         return parts
 
     def change(self, parts: Parts, changes: Changes) -> None:
@@ -146,10 +146,10 @@ class Maker:
             parts.rooms.pop(name).leave()
         for inbox in new.inboxes:
             if inbox.name in changes.added:
-                parts.rooms[inbox.name] = self._room(inbox, tools, parts.halts)
+                parts.rooms[inbox.name] = self._room(inbox, parts)
                 parts.rooms[inbox.name].start()
             elif inbox.name in fresh:
-                parts.rooms[inbox.name].renew(*self._makes(inbox, tools, parts.halts), _places(inbox))
+                parts.rooms[inbox.name].renew(*self._makes(inbox, parts), _places(inbox))
         parts.halts.tidy_inboxes(parts.rooms)
         if old.api != new.api:
             parts.halts.ask_now(self.clock.now())
@@ -181,18 +181,19 @@ class Maker:
         return Outbox(str(path), inbox=name, available=there,
                       tell=lambda words: self.log.warning("outbox.limited", detail=words))
 
-    def _room(self, inbox: Inbox, tools: Tools, halts: Halts) -> Room:
-        return Room(inbox.name, *self._makes(inbox, tools, halts), halts, self.clock, self.trouble, _places(inbox))
+    def _room(self, inbox: Inbox, parts: Parts) -> Room:
+        return Room(inbox.name, *self._makes(inbox, parts), parts.halts, self.clock, self.trouble, _places(inbox))
 
-    def _makes(self, inbox: Inbox, tools: Tools, halts: Halts) -> tuple[_Make[Intake], _Make[Chores]]:
+    def _makes(self, inbox: Inbox, parts: Parts) -> tuple[_Make[Intake], _Make[Chores]]:
         """What makes the two that work in an inbox's room."""
         inbox_root = root(self.journal, self.owner, "inbox", inbox, self.trouble)
         archive = root(self.journal, self.owner, "archive", inbox, self.trouble) if inbox.archive else None
+        tools, wake = parts.tools, parts.dispatcher.wake
         approve_over = tools.config.limits.approve_over_files
         return (
             lambda beat: Intake(inbox, self.journal, self.owner, self.clock, heartbeat=lambda _: beat(),
-                                approve_over=approve_over),
-            lambda beat: Chores(inbox, tools, halts, inbox_root, archive, beat))
+                                approve_over=approve_over, journalled=wake),
+            lambda beat: Chores(inbox, tools, parts.halts, inbox_root, archive, beat))
 
 
 def _places(inbox: Inbox) -> list[str]:

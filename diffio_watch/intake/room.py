@@ -7,7 +7,8 @@ an inbox that was there before and after.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -24,10 +25,12 @@ from diffio_watch.intake.scan import Seen
 from diffio_watch.intake.settle import Entry, Quiet, Settling
 from diffio_watch.intake.status import Now, Teller
 from diffio_watch.journal import Journal, JournalTrouble
+from diffio_watch.journal.files import DROP_WINDOW
 from diffio_watch.journal.records import Found, Placed
 
-_SLICE: Final = 1.0  # seconds of last looks before what is finished is journalled
-_BATCH: Final = 200  # files in one transaction
+_SLICE: Final = 1.0  # seconds of last looks before there is a look at what else is due
+_TOGETHER: Final = 0.1  # … before what is finished is journalled, all of it in one transaction
+_BATCH: Final = 200  # files in it
 _LOST_BATCH: Final = 60.0  # seconds until a file is looked at again whose journalling failed
 _LONGEST_STUMBLE: Final = 60.0
 _LONGEST_PAUSE: Final = 3600.0  # between two tries to journal one file
@@ -52,15 +55,18 @@ class Intake:
         clock: the program's clocks.
         approve_over: more new files at once than this are held; None: never.
         heartbeat: called with the inbox's name before each call that may hang.
+        journalled: called whenever something may be due that was not before.
     """
 
     def __init__(self, inbox: Inbox, journal: Journal, owner: marker.Owner, clock: Clock, *,
-                 approve_over: int | None, heartbeat: Callable[[str], None]) -> None:
+                 approve_over: int | None, heartbeat: Callable[[str], None],
+                 journalled: Callable[[], None] = lambda: None) -> None:
         self.name = inbox.name
         self.now = Now()
         self._desk = Desk(inbox, journal, owner, clock, heartbeat)
         self._settings = inbox.settings()
         self._approve_over = approve_over
+        self._tell_journalled = journalled
         self._quiet = Quiet(0.0)
         self._files = Settling(self._quiet)
         self._presence = Presence(self._desk, self._quiet)
@@ -138,7 +144,9 @@ class Intake:
         else:
             self._desk.hints.take()  # once it is back, everything is looked at
         if presence.available:  # the scan may have lost it
-            self._finish_due()
+            until = clock.monotonic() + _SLICE
+            while clock.monotonic() < until and self._finish_some():
+                pass
             due.append(finder.scan_at)
             if (look_at := self._files.next_look()) is not None:
                 due.append(look_at)
@@ -147,17 +155,18 @@ class Intake:
             due.append(tell_at)
         return min(due) - clock.monotonic()
 
-    def _finish_due(self) -> None:
-        """Have a last look at files whose quiet time is over, for a while, and journal the finished ones."""
+    def _finish_some(self) -> bool:
+        """Have a last look at files whose quiet time is over, and journal the finished ones; whether there were any."""
         clock = self._desk.clock
-        until = clock.monotonic() + _SLICE
+        until = clock.monotonic() + _TOGETHER
         finished: list[Found] = []
         moves: dict[str, str] = {}
-        interrupted = False
+        looked = interrupted = False
         while self._presence.available and len(finished) < _BATCH and (now := clock.monotonic()) < until:
             entry = self._files.due(now)
             if entry is None or (entry.slow and (finished or moves)):
                 break  # what is known is journalled before a look that takes long
+            looked = True
             try:
                 verdict = self._judge(entry, now)
                 self._take(entry, verdict, now, finished, moves)
@@ -170,6 +179,7 @@ class Intake:
             self._place(finished)
         if interrupted:
             raise Interrupted
+        return looked
 
     def _take(self, entry: Entry, verdict: Verdict, now: float, finished: list[Found], moves: dict[str, str]) -> None:
         """Carry a verdict out, as far as no journal is needed for it."""
@@ -245,30 +255,37 @@ class Intake:
                      media=verdict.media, priority=self._desk.inbox.priority, fail=verdict.fail, notice_at=notice_at)
 
     def _place(self, finished: list[Found]) -> None:
+        """Journal files all at once; where one of them can't be, each by itself."""
         if not finished:
             return
         now = {one.path: one for one in finished}
-        coming = [entry.detected_at for entry in self._files if entry.new and entry.path not in now]
-        for one in self._journalled(finished, coming):
-            file = now[one.path]
-            self._finder.standing.put(file.path, Seen(file.size, file.mtime_ns, file.inode or 0))
-            self._files.drop(one.path)
-            if one.outcome in {"new", "refreshed"} and file.fail is None:
-                _log.info("job.queued", job=one.job_id, inbox=self.name, path=file.path)
-
-    def _journalled(self, files: list[Found], coming: list[float]) -> list[Placed]:
-        """Journal files all at once; where one of them can't be, each by itself."""
+        coming = self._coming(now)
         placed: list[Placed] = []
 
         def place(some: Sequence[Found]) -> None:
             placed.extend(self._desk.journal.files.place(self.name, some, batch_limit=self._approve_over,
                                                          settling=coming))
 
-        all_or_each(files, place, self._not_journalled)
-        held = sum(1 for one in placed if one.outcome == "held")
-        if held:
+        all_or_each(finished, place, self._not_journalled)
+        for one in placed:
+            file = now[one.path]
+            self._finder.standing.put(file.path, Seen(file.size, file.mtime_ns, file.inode or 0))
+            self._files.drop(one.path)
+            if one.outcome in {"new", "refreshed"} and file.fail is None:
+                _log.info("job.queued", job=one.job_id, inbox=self.name, path=file.path)
+        if held := sum(1 for one in placed if one.outcome == "held"):
             _log.warning("jobs.held", inbox=self.name, reason="drop_size", files=held)
-        return placed
+        self._tell_journalled()
+
+    def _coming(self, now: Mapping[str, Found]) -> list[float]:
+        """When files were first seen that come with these and are not finished: as many as make a drop, no more."""
+        if self._approve_over is None:
+            return []
+        seen = [file.detected_at for file in now.values()]
+        first, last = min(seen) - DROP_WINDOW, max(seen) + DROP_WINDOW
+        coming = (entry.detected_at for entry in self._files.newest()
+                  if entry.new and first <= entry.detected_at <= last and entry.path not in now)
+        return list(islice(coming, self._approve_over + 1))
 
     def _not_journalled(self, file: Found, error: Exception) -> None:
         """It waits with its words, for longer each time."""

@@ -111,6 +111,10 @@ class Settling:
     def __iter__(self) -> Iterator[Entry]:
         return iter(list(self._entries.values()))
 
+    def newest(self) -> Iterator[Entry]:
+        """The files in the order of their first sight, the last first; while it is gone through nothing may change."""
+        return reversed(self._entries.values())
+
     def see(self, path: str, seen: Seen, now: float, at: float, *, new: bool = True, slow: bool = False) -> None:
         """A look at a file. A new or changed one starts its quiet time.
 

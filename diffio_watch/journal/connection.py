@@ -54,6 +54,7 @@ class Connection:
         self._lock = threading.RLock()
         self._reader = reader or db
         self._reading = threading.Lock() if reader is not None else self._lock
+        self.commits = 0  # so far: as long as this stays, every question has the answer that it had
         self._writes: int | None = None  # the thread that is in a transaction
         self._alone: int | None = None  # the thread that keeps others out
         self._shared = SharedCommit()
@@ -210,11 +211,6 @@ class Connection:
         with self.transaction() as db:
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
-    @property
-    def changes(self) -> int:
-        """Rows that were written since it was opened: as long as this stays, every question has the answer it had."""
-        return self._db.total_changes
-
     @contextmanager
     def alone(self) -> Iterator[None]:
         """No other thread writes meanwhile: for what memory holds of it, and must change with it.
@@ -251,6 +247,7 @@ class Connection:
                 yield self._db
                 self.before_commit()
                 self._db.execute("COMMIT")
+                self.commits += 1
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")

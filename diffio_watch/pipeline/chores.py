@@ -64,7 +64,7 @@ class Chores:
         self._looked_at = float("-inf")
         self._quiet_until = 0.0
         self._sweep_at = 0.0
-        self._asked: tuple[int, float] | None = None  # at which count of changes nothing was left to do, and when
+        self._asked: tuple[int, float] | None = None  # at which count of commits nothing was left to do, and when
         self.abandoned = threading.Event()
 
     def run(self) -> None:
@@ -94,14 +94,14 @@ class Chores:
         if now - self._looked_at >= _ROOM_EVERY:
             self._looked_at = now
             self._try(lambda _: self._look(), now)
-        changes = self._tools.journal.changes
-        if self._asked is not None and changes == self._asked[0] and 0 <= now - self._asked[1] < _ASK_EVERY:
+        commits = self._tools.journal.commits
+        if self._asked is not None and commits == self._asked[0] and 0 <= now - self._asked[1] < _ASK_EVERY:
             return
         met = self._troubles()
         done = [self._try(self._release, now), self._try(lambda _: self._strand(), now)]
         done += [now >= self._quiet_until and self._try(chore, now)
                  for chore in (self._notices.once, self._wishes.once, self._originals)]
-        self._asked = (changes, now) if all(done) and met == self._troubles() else None
+        self._asked = (commits, now) if all(done) and met == self._troubles() else None
 
     def _troubles(self) -> int:
         """How many files of a chore could not be dealt with so far: behind those of one round others wait."""

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from intake_room import Room, age
 
+from diffio_watch.journal.records import Found
+
 _opened: list[str] | None = None  # what is opened while somebody counts; an audit hook stays for good
 
 
@@ -29,11 +31,14 @@ def counted(room: Room) -> Iterator[Counter[str]]:
     global _opened  # noqa: PLW0603 - an audit hook has no other way to tell
     counts: Counter[str] = Counter()
     beats, _opened = room.beats, []
-    room.journal._db.set_trace_callback(lambda statement: counts.update([statement.split()[0]]))
+    both = {room.journal._db, room.journal._reader}
+    for connection in both:
+        connection.set_trace_callback(lambda statement: counts.update([statement.split()[0]]))
     try:
         yield counts
     finally:
-        room.journal._db.set_trace_callback(None)
+        for connection in both:
+            connection.set_trace_callback(None)
         counts["opened"] = len(_opened)
         counts["beats"] = room.beats - beats
         _opened = None
@@ -72,3 +77,29 @@ def test_a_scan_asks_the_journal_about_what_looks_otherwise_alone(room: Room) ->
     after = rescan(room)
     assert 1 <= after["SELECT"] - before["SELECT"] <= 3
     assert room.intake._files.get("3.wav").why == "settling"
+
+
+def test_files_that_finish_together_are_journalled_in_one_transaction_and_it_is_told_once(room: Room) -> None:
+    told: list[int] = []
+    room.intake._tell_journalled = lambda: told.append(len(room.states()))
+    for number in range(30):
+        room.drop(f"{number}.wav")
+    room.pass_time(1.0)
+    commits = room.journal.commits
+    room.pass_time(2.0)
+    assert told == [30], "whoever gives out the work looks once all of it is there"
+    assert room.journal.commits - commits <= 4, "the files, and what is told of the inbox"
+
+
+def test_of_a_large_drop_no_more_is_counted_than_makes_it_one(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    room.approve_over = 5
+    room.restart()
+    for number in range(40):
+        room.drop(f"{number:02}.wav")
+    room.pass_time(0.0)
+    one = room.intake._files.get("00.wav")
+    first = Found(one.path, 1, 1, room.config.settings(), one.detected_at, one.detected_at)
+    assert len(room.intake._coming({one.path: first})) == 6
+    room.pass_time(3.0)
+    assert set(room.states().values()) == {"held: drop_size"}
