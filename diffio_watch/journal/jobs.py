@@ -359,10 +359,11 @@ class Jobs:
 
     def in_turn(self, batch: int = 500) -> Iterator[Job]:
         """All jobs, oldest first. No more than a batch of them is in memory at a time."""
-        last = 0
-        while rows := self._db.rows(f"SELECT seq, {_ALL} FROM jobs WHERE seq > ? ORDER BY seq LIMIT ?", last, batch):  # noqa: S608 - our own column names
-            yield from map(to_job, rows)
-            last = rows[-1]["seq"]
+        last = ""
+        while jobs := self.where("seq > coalesce((SELECT seq FROM jobs WHERE id = ?), 0) ORDER BY seq LIMIT ?", last,
+                                 batch):
+            yield from jobs
+            last = jobs[-1].id
 
     def projects(self) -> set[str]:
         """Every project that a job has."""

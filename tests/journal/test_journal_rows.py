@@ -311,3 +311,9 @@ def test_words_and_numbers_that_neither_json_nor_utf8_can_hold_stop_no_commit_an
     assert told.notes == (half,)
     assert told.stage == told.model_key == "half a character \\ud83d"
     assert [event.detail for event in journal.jobs.history(made.id)] == ["half a character \\ud83d"] * 2
+
+
+def test_all_jobs_are_read_in_turn_a_batch_at_a_time(journal: Journal) -> None:
+    made = [job(f"{number}.wav") for number in range(5)]
+    journal.jobs.add(made)
+    assert list(journal.jobs.in_turn(batch=2)) == made
