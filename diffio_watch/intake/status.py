@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -106,11 +107,13 @@ class Teller:
     def _settling(self, now: float, quiet: float) -> list[SettlingEntry]:
         """What could not be looked at and the files that wait longest, in words."""
         wall = self._desk.clock.now() - now
-        entries = sorted(self._files, key=lambda entry: entry.since)
-        told = [*self._blind(),
-                *(SettlingEntry(entry.path, because(entry.why, detail=entry.detail, seconds=f"{quiet:g}"),
-                                wall + entry.since, wall + entry.look_at, _still(entry, wall)) for entry in entries)]
-        return told[:_LONGEST_LIST]
+        blind = list(self._blind())
+        entries = list(islice(self._files, max(0, _LONGEST_LIST - len(blind))))  # in the order of their first sight
+        words = {(entry.why, entry.detail) for entry in entries}
+        reasons = {one: because(one[0], detail=one[1], seconds=f"{quiet:g}") for one in words}
+        return blind[:_LONGEST_LIST] + [
+            SettlingEntry(entry.path, reasons[entry.why, entry.detail], _date(wall + entry.since),
+                          _date(wall + entry.look_at), _still(entry, wall)) for entry in entries]
 
     def _blind(self) -> Iterator[SettlingEntry]:
         next_at = self._desk.clock.now() + max(0.0, self._finder.scan_at - self._desk.clock.monotonic())
@@ -122,4 +125,9 @@ class Teller:
 
 def _still(entry: Entry, wall: float) -> Still:
     """How a file looks, for a later start."""
-    return Still(entry.seen.size, entry.seen.mtime_ns, wall + entry.unchanged_since - entry.still_before)
+    return Still(entry.seen.size, entry.seen.mtime_ns, _date(wall + entry.unchanged_since - entry.still_before))
+
+
+def _date(moment: float) -> float:
+    """A moment, so that it stays one and the same: two clocks make it, and never drift apart by nothing at all."""
+    return round(moment, 1)

@@ -19,6 +19,7 @@ class Inboxes:
 
     def __init__(self, db: Connection) -> None:
         self._db = db
+        self._settling: dict[str, dict[str, tuple[object, ...]]] = {}  # the lists as they were written last
 
     def report(self, report: InboxReport) -> None:
         """Remember how an inbox is."""
@@ -31,13 +32,21 @@ class Inboxes:
         return {row["name"]: _report(row["report"]) for row in self._db.rows("SELECT name, report FROM inboxes")}
 
     def settling(self, inbox: str, entries: Sequence[SettlingEntry]) -> None:
-        """Replace the list of an inbox's files that are not finished yet."""
+        """Let the list of an inbox's files that are not finished yet be this; only what is new of it is written."""
+        reasons = {one.because: dump_because(one.because) for one in entries}
+        now = {one.path: (reasons[one.because], one.since, one.next_look_at,
+                          *((one.still.size, one.still.mtime_ns, one.still.since) if one.still else (None, None, None)))
+               for one in entries}
+        before = self._settling.pop(inbox, None)  # not known any more, should this fail
         with self._db.transaction() as db:
-            db.execute("DELETE FROM settling WHERE inbox = ?", (inbox,))
-            db.executemany("INSERT INTO settling VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [
-                (inbox, os.fsencode(one.path), dump_because(one.because), one.since, one.next_look_at,
-                 *((one.still.size, one.still.mtime_ns, one.still.since) if one.still else (None, None, None)))
-                for one in entries])
+            if before is None:
+                db.execute("DELETE FROM settling WHERE inbox = ?", (inbox,))
+                before = {}
+            db.executemany("DELETE FROM settling WHERE inbox = ? AND path = ?",
+                           [(inbox, os.fsencode(path)) for path in before.keys() - now.keys()])
+            db.executemany("INSERT OR REPLACE INTO settling VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                           [(inbox, os.fsencode(path), *row) for path, row in now.items() if before.get(path) != row])
+        self._settling[inbox] = now
 
     def settling_in(self, inbox: str) -> list[SettlingEntry]:
         """An inbox's files that are not finished yet."""

@@ -103,3 +103,20 @@ def test_of_a_large_drop_no_more_is_counted_than_makes_it_one(tmp_path: Path) ->
     assert len(room.intake._coming({one.path: first})) == 6
     room.pass_time(3.0)
     assert set(room.states().values()) == {"held: drop_size"}
+
+
+def test_of_the_settling_list_only_what_is_new_is_written(tmp_path: Path) -> None:
+    room = Room(tmp_path, settle=10)
+    for number in range(30):
+        room.drop(f"{number}.wav")
+    room.pass_time(1.0)
+    assert len(room.settling()) == 30
+    room.drop("one more.wav")
+    before = room.journal._db.total_changes
+    room.pass_time(1.0)
+    assert len(room.settling()) == 31
+    written = room.journal._db.total_changes - before
+    assert written <= 3, "the file, and what is told of the inbox"
+    room.restart()
+    room.pass_time(15.0)
+    assert room.settling() == {}
