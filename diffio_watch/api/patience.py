@@ -2,18 +2,23 @@
 
 httpcore passes over informational answers ("102 Processing") and waits anew after each, so a host that sends them
 without an end would hold a thread for ever; so would one that trickles headers.
+
+Besides, httpcore writes a head and a small body apart; here they go out together.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import ssl
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import httpcore
 import httpx
+
+_HELD: Final = 1 << 14  # bytes that wait for what is written next
 
 
 class Patient(httpcore.NetworkBackend):
@@ -61,8 +66,11 @@ class _Stream(httpcore.NetworkStream):
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
         self.since: float | None = None  # when the first read after the last write began, in monotonic seconds
+        self._held = b""  # written, and not sent yet
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        with contextlib.suppress(httpcore.WriteError):  # as httpcore has it: who refuses a request may say why
+            self._send(b"", timeout)
         now = time.monotonic()
         if self.since is None:
             self.since = now
@@ -74,7 +82,16 @@ class _Stream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self.since = None
-        self._inner.write(buffer, timeout)
+        if len(self._held) + len(buffer) <= _HELD:
+            self._held += buffer
+        else:
+            self._send(buffer, timeout)
+
+    def _send(self, buffer: bytes, timeout: float | None) -> None:
+        held, self._held = self._held, b""
+        for data in (held, buffer):
+            if data:
+                self._inner.write(data, timeout)
 
     def close(self) -> None:
         self._inner.close()

@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import ssl
 import threading
+import time
 import urllib.request
 from typing import Final
 
@@ -18,43 +19,72 @@ from diffio_watch.api.urls import Target
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
-# a connection for each thread that needs one: the number of threads is the limit
+# each has one request at a time
 _LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=16, keepalive_expiry=30.0)
+_IDLE: Final = 30.0  # seconds after which one that nobody needed is closed
+
+_Way = tuple[str, str | None]  # a scheme, and the URL of a proxy
 
 
 class Routes:
-    """Connection pools, one for each way out, made when first needed.
+    """Transports, made when needed: one for each request under way, and the last that was used goes next.
 
+    One for all of them would look at each idle connection twice a request, and at its lock they would all wait.
     `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured, the
     proxies never for this machine itself.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pools: dict[tuple[str, str | None], httpx.HTTPTransport] = {}
+        self._trusted: ssl.SSLContext | None = None
+        self._idle: list[tuple[float, _Way, httpx.HTTPTransport]] = []  # since when, in monotonic seconds
+        self._used: dict[httpx.HTTPTransport, _Way] = {}
 
     def to(self, target: Target) -> httpx.HTTPTransport:
-        """The pool for `target`.
+        """A way to `target`, for one request: until `done` it is nobody else's.
 
         Raises:
             OSError, ValueError, ImportError: a proxy or a certificate file that the environment names is unusable.
         """
         way = target.scheme, proxy_for(target)
         with self._lock:
-            pool = self._pools.get(way)
-            if pool is None:
-                # plain http needs no certificates, so it gets a context that trusts none, and none are read
-                verify = True if target.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-                pool = self._pools[way] = patience.bound(
-                    httpx.HTTPTransport(verify=verify, proxy=way[1], limits=_LIMITS))
-            return pool
+            for at in range(len(self._idle) - 1, -1, -1):
+                if self._idle[at][1] == way:
+                    transport = self._idle.pop(at)[2]
+                    break
+            else:
+                transport = patience.bound(
+                    httpx.HTTPTransport(verify=self._verify(target), proxy=way[1], limits=_LIMITS))
+            self._used[transport] = way
+            return transport
+
+    def done(self, transport: httpx.HTTPTransport) -> None:
+        """Have a transport for the next request; its connections stay."""
+        now = time.monotonic()
+        with self._lock:
+            way = self._used.pop(transport, None)
+            if way is not None:  # else all were ended meanwhile
+                self._idle.append((now, way, transport))
+            old = [one for one in self._idle if one[0] < now - _IDLE]
+            del self._idle[:len(old)]
+        for _, _, unused in old:
+            unused.close()
 
     def close(self) -> None:
         """End every connection."""
         with self._lock:
-            pools, self._pools = self._pools, {}
-        for pool in pools.values():
-            pool.close()
+            transports = [*self._used, *(transport for _, _, transport in self._idle)]
+            self._used, self._idle = {}, []
+        for transport in transports:
+            transport.close()
+
+    def _verify(self, target: Target) -> ssl.SSLContext:
+        """Whom is believed; read once. Plain http needs no certificates, so it trusts none and reads none."""
+        if target.scheme == "http":
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self._trusted is None:
+            self._trusted = httpx.create_ssl_context()
+        return self._trusted
 
 
 def proxy_for(target: Target) -> str | None:

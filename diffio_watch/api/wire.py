@@ -108,8 +108,9 @@ class Wire:
         response: httpx.Response | None = None
         feed = None if isinstance(request.body, bytes) else _Feed(request.body, self.retrier.check)
         try:
+            transport = self._way(request.target)
             try:
-                response = self._send(request, feed)
+                response = self._send(request, transport, feed)
                 answer = Answer(response.status_code, _headers(response), self._chunks(response),
                                 patience=self._silence)
                 error = request.judge(answer)
@@ -121,9 +122,12 @@ class Wire:
             finally:
                 if feed is not None:
                     feed.close()
-                if response is not None:
-                    with self._seam():
-                        response.close()
+                try:
+                    if response is not None:
+                        with self._seam():
+                            response.close()
+                finally:
+                    self._routes.done(transport)
         except ApiError as error:
             error.call, error.origin = request.call, request.target.origin
             error.message = sanitize.clean(error.message, request.secrets)
@@ -143,14 +147,16 @@ class Wire:
         """End every connection."""
         self._routes.close()
 
-    def _send(self, request: Request, feed: _Feed | None) -> httpx.Response:
+    def _way(self, target: Target) -> httpx.HTTPTransport:
+        try:
+            return self._routes.to(target)
+        except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
+            raise Unreachable(f"the proxy or certificates that the environment names are unusable: {error}") from None
+
+    def _send(self, request: Request, transport: httpx.HTTPTransport, feed: _Feed | None) -> httpx.Response:
         target = request.target
         body = request.body
         size = len(body) if isinstance(body, bytes) else body.size
-        try:
-            transport = self._routes.to(target)
-        except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
-            raise Unreachable(f"the proxy or certificates that the environment names are unusable: {error}") from None
         with self._seam():
             headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
             if request.method != "GET":
