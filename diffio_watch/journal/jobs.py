@@ -84,10 +84,15 @@ class Jobs:
             row["error_file"] = False
         after = replace(after, error_file=row.get("error_file", job.error_file), updated_at=self._db.clock.now(),
                         version=job.version + 1)
-        row = to_row({**row, "updated_at": after.updated_at, "version": after.version})
+        anew = bool(row.keys() & {"project_id", "upload_id"})
+        # what stays as it is touches no index
+        row = to_row({name: value for name, value in row.items() if value != getattr(job, name)}
+                     | {"updated_at": after.updated_at, "version": after.version})
 
         def write(db: sqlite3.Connection) -> None:
             self._update(db, job, after, row, reserve)
+            if anew:  # parts belong to one session of one project
+                db.execute("DELETE FROM parts WHERE job = ?", (job.id,))
             for line in lines:
                 self.note(db, *line)
 
@@ -118,8 +123,6 @@ class Jobs:
         if job.error_file and not after.error_file and (after.state in _TOLD or job.state in _TOLD):
             # told anew, or over; until then the old words stand there, and nothing else would know of them
             db.execute("INSERT OR IGNORE INTO old_notices VALUES (?, ?)", (job.inbox, os.fsencode(job.path)))
-        if "project_id" in row or "upload_id" in row:  # parts belong to one session of one project
-            db.execute("DELETE FROM parts WHERE job = ?", (job.id,))
 
     def remark(self, job_ids: Iterable[str], words: str) -> None:
         """Put the same words into the history of jobs, as they are."""

@@ -20,7 +20,9 @@ from diffio_watch.pipeline.tools import Tools
 from diffio_watch.pipeline.upload import forget, release
 from diffio_watch.pipeline.worker import Worker
 
-_CALLS: Final = 4
+_CALLS: Final = 4  # threads for short calls, at least; what waits at the service is to be asked for in time
+_MOST_CALLS: Final = 24
+_WAITING_EACH: Final = 32  # generations in flight for each of them
 _TIDY_EVERY: Final = 10.0  # seconds between two looks for uploads that nobody goes on with
 _WRITTEN_OFF: Final = 8
 _LONGEST: Final = 0.5  # seconds between two looks into the journal
@@ -44,7 +46,7 @@ class Dispatcher:
         self._trouble = trouble
         self.beat = time.monotonic()  # when a round began last
         limits = tools.config.limits
-        self._calls = Pool("call", frozenset({State.GENERATING, State.WAITING}), _CALLS, trouble)
+        self._calls = Pool("call", frozenset({State.GENERATING, State.WAITING}), _calls(limits), trouble)
         self.pools = (
             self._calls,
             Pool("download", frozenset({State.DOWNLOADING}), limits.downloads, trouble),
@@ -70,7 +72,7 @@ class Dispatcher:
     def resize(self, limits: Limits) -> None:
         """Move so many files at once as are configured now."""
         with self._lock:
-            for pool, size in zip(self.pools, (_CALLS, limits.downloads, limits.uploads), strict=True):
+            for pool, size in zip(self.pools, (_calls(limits), limits.downloads, limits.uploads), strict=True):
                 pool.resize(size)
         self._wake.set()
 
@@ -148,11 +150,11 @@ class Dispatcher:
     def give_out(self, now: float) -> int:
         """Give what is due at `now`, in seconds since the epoch, to threads that are free; how much it was."""
         given = self.probes.round(now)
-        room = self._room()
         for pool in self.pools:
             free = pool.size - len(pool.busy)
             if free <= 0:
                 continue
+            room = self._room() if State.QUEUED in pool.states else 0
             due = self._due(pool, now, free, room)
             while free > 0 and (job := self._choose(pool, due, room)) is not None:
                 if job.state is State.QUEUED:
@@ -254,3 +256,7 @@ class Dispatcher:
                 self._wake.set()
 
         self._calls.give(call)
+
+
+def _calls(limits: Limits) -> int:
+    return min(_MOST_CALLS, max(_CALLS, limits.in_flight // _WAITING_EACH))

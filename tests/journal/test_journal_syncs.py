@@ -70,11 +70,11 @@ def test_whoever_needs_a_sync_gets_it_whoever_leads(journal: Journal) -> None:
         jobs = waiting(journal, len(synced))
 
         def change(number: int) -> Callable[[], object]:
-            return lambda: journal.jobs.commit(jobs[number], polls=number, synced=synced[number] == "s")
+            return lambda: journal.jobs.commit(jobs[number], polls=number + 1, synced=synced[number] == "s")
 
         return told(journal, lambda: together(journal, *(change(number) for number in range(len(jobs)))))
 
     alone = ["COMMIT"]  # of the one whom they wait for
-    assert of("sns") == [*alone, "polls = 0", "polls = 1", "polls = 2", "COMMIT"]
-    assert of("nsn") == [*alone, NORMAL, "polls = 0", "polls = 2", "COMMIT", FULL, "polls = 1", "COMMIT"]
-    assert of("nn") == [*alone, NORMAL, "polls = 0", "polls = 1", "COMMIT"]
+    assert of("sns") == [*alone, "polls = 1", "polls = 2", "polls = 3", "COMMIT"]
+    assert of("nsn") == [*alone, NORMAL, "polls = 1", "polls = 3", "COMMIT", FULL, "polls = 2", "COMMIT"]
+    assert of("nn") == [*alone, NORMAL, "polls = 1", "polls = 2", "COMMIT"]
