@@ -87,8 +87,8 @@ class Rules:
 
     def looks_into(self, path: str) -> bool:
         """Whether a file may be meant although its name says nothing: its extension is on no list, if it has one."""
-        return bool(self._extensions) and self._allows(path) and not self._is_included(path) \
-            and _extension(path) not in _LISTED
+        return bool(self._extensions) and not self._is_included(path) and _extension(path) not in _LISTED \
+            and self._allows(path)
 
     def concerns(self, path: str) -> bool:
         """Whether a file is to be seen at all."""
