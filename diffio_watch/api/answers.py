@@ -11,6 +11,7 @@ from typing import Final
 from diffio_watch.api import unpack
 from diffio_watch.api.errors import Ambiguous
 from diffio_watch.api.fields import Fields, http_date, json_of
+from diffio_watch.api.streams import Piece
 
 LIMIT: Final = 1 << 20  # bytes of a JSON answer about one thing
 LIST_LIMIT: Final = 32 << 20  # … and of a list: a project takes some 300 bytes
@@ -24,7 +25,7 @@ class Answer:
     """The status and headers of an answer, and its body as it comes in."""
 
     def __init__(
-        self, status: int, headers: Mapping[str, str], chunks: Iterator[bytes], *, patience: float = math.inf
+        self, status: int, headers: Mapping[str, str], chunks: Iterator[Piece], *, patience: float = math.inf
     ) -> None:
         """Take an answer whose body is still to come.
 
@@ -58,7 +59,7 @@ class Answer:
                 raise Ambiguous(f"the answer is longer than {limit} bytes", status=self.status)
             if time.monotonic() - started > self._patience + size / _SLOWEST:
                 raise Ambiguous(f"the answer was not whole after {self._patience:g} s", status=self.status)
-            parts.append(chunk)
+            parts.append(bytes(chunk))
         return b"".join(parts)
 
     def fields(self, limit: int = LIMIT) -> Fields:

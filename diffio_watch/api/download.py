@@ -16,7 +16,7 @@ from diffio_watch.api.errors import Ambiguous, ApiError, BadDownload
 from diffio_watch.api.fields import http_date
 from diffio_watch.api.retry import PATIENCE
 from diffio_watch.api.shapes import DownloadLink
-from diffio_watch.api.streams import CHUNK, Sink
+from diffio_watch.api.streams import CHUNK, Piece, Sink
 from diffio_watch.api.verdicts import judge_link
 from diffio_watch.api.wire import Request, Wire
 
@@ -113,7 +113,7 @@ class _Fetch:
                 raise BadDownload("the download is empty")
             return Received(sink.size, _media_type(answer), self._proven or self._total is not None)
 
-    def _chunks(self, answer: Answer) -> tuple[Iterator[bytes], bool]:
+    def _chunks(self, answer: Answer) -> tuple[Iterator[Piece], bool]:
         try:
             return unpack.plain(answer.chunks, answer.headers.get("content-encoding", ""))
         except unpack.Foreign as error:
@@ -157,30 +157,29 @@ class _Fetch:
         if self._restarts > _RESTARTS:
             raise BadDownload("the file changes while it is fetched")
 
-    def _check_start(self, data: bytes) -> None:
+    def _check_start(self, data: Piece) -> None:
         wrong = _PAGE.match(data) or (
             not _JSON.match(data) if self._link.type == "transcript" else _OBJECT.match(data)
         )
         if wrong:
             raise BadDownload(f"what came is no {self._link.type}, going by its first bytes")
 
-    def _move(self, chunks: Iterator[bytes], end: int | None) -> None:
+    def _move(self, chunks: Iterator[Piece], end: int | None) -> None:
         """Bring the body into the sink in large pieces, and what came before a break too."""
-        held: list[bytes] = []
-        size = 0
+        held = bytearray()
         try:
             for chunk in chunks:
-                held.append(chunk)
-                size += len(chunk)
-                if size >= CHUNK:
-                    self._write(held, end)
-                    size = 0
+                if not held and len(chunk) >= CHUNK // 2:
+                    self._write(chunk, end)
+                    continue
+                held += chunk
+                if len(held) >= CHUNK:
+                    self._write(bytes(held), end)
+                    held.clear()
         finally:
-            self._write(held, end)
+            self._write(bytes(held), end)
 
-    def _write(self, held: list[bytes], end: int | None) -> None:
-        data = b"".join(held)
-        held.clear()
+    def _write(self, data: Piece, end: int | None) -> None:
         if not data:
             return
         if end is not None and self._sink.size + len(data) > end:

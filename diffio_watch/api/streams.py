@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 CHUNK: Final = 1 << 20  # bytes that are moved at once
+Piece = bytes | memoryview  # of a body that comes; a view is good until the next piece is asked for
 
 
 class Body(Protocol):
@@ -39,7 +40,7 @@ class Sink(Protocol):
     def expect(self, size: int, /) -> object:
         """So many bytes it is to have in the end, before any of them is asked for. May refuse as `write` does."""
 
-    def write(self, data: bytes, /) -> object:
+    def write(self, data: Piece, /) -> object:
         """Put them at the end. Whatever it raises ends the download and comes out of it unchanged."""
 
     def restart(self) -> object:

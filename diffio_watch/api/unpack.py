@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from diffio_watch.api.errors import Ambiguous
+from diffio_watch.api.streams import Piece
 
 _GZIP: Final = b"\x1f\x8b\x08"
 _EITHER: Final = 32 + zlib.MAX_WBITS  # gzip or zlib, told apart by zlib itself
@@ -26,7 +27,7 @@ def encodings(header: str) -> list[str]:
     return [word for word in (part.strip().lower() for part in header.split(",")) if word not in {"", "identity"}]
 
 
-def plain(chunks: Iterator[bytes], header: str, *, sniff: bool = False) -> tuple[Iterator[bytes], bool]:
+def plain(chunks: Iterator[Piece], header: str, *, sniff: bool = False) -> tuple[Iterator[Piece], bool]:
     """The body without its packing, and whether it has any.
 
     Args:
@@ -60,17 +61,17 @@ def _is_zlib(start: bytes) -> bool:
     return len(start) > 1 and start[0] & 15 == zlib.DEFLATED and int.from_bytes(start[:2]) % 31 == 0
 
 
-def _again(start: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _again(start: bytes, chunks: Iterator[Piece]) -> Iterator[Piece]:
     if start:
         yield start
     yield from chunks
 
 
-def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _unpacked(chunks: Iterator[Piece]) -> Iterator[Piece]:
     """Packed members one after another, the way gzip allows it; each carries its own proof of being whole."""
     member = zlib.decompressobj(_EITHER)
     for chunk in chunks:
-        left = chunk
+        left: Piece = chunk
         while left:
             if member.eof:
                 member = zlib.decompressobj(_EITHER)

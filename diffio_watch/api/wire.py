@@ -15,12 +15,12 @@ from typing import Final, Literal, TypeVar
 import httpx
 
 from diffio_watch import __version__
-from diffio_watch.api import patience, sanitize
+from diffio_watch.api import long_body, patience, sanitize
 from diffio_watch.api.answers import Answer
 from diffio_watch.api.errors import Ambiguous, ApiError, Stopped, Unreachable
 from diffio_watch.api.retry import Retrier, Tries
 from diffio_watch.api.routes import Routes
-from diffio_watch.api.streams import Body
+from diffio_watch.api.streams import Body, Piece
 from diffio_watch.api.urls import Target
 from diffio_watch.api.verdicts import Judge
 
@@ -169,14 +169,21 @@ class Wire:
             patience.head_came(response)
             return response
 
-    def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
+    def _chunks(self, response: httpx.Response) -> Iterator[Piece]:
         stream = response.stream
         if not isinstance(stream, httpx.SyncByteStream):
             raise TypeError(stream)
         with self._seam():
+            left = long_body.length(response)
             for chunk in stream:
                 self.retrier.check()
                 yield chunk
+                left -= len(chunk)  # and nothing of it waits anywhere but in the connection
+                if left >= long_body.LONG and (sock := long_body.connection(response)) is not None:
+                    for piece in long_body.rest(sock, left, self._silence):
+                        self.retrier.check()
+                        yield piece
+                    return
 
     @contextmanager
     def _seam(self) -> Iterator[None]:
@@ -185,7 +192,7 @@ class Wire:
             yield
         except (httpx.ConnectTimeout, httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol) as error:
             raise Unreachable(f"no connection: {_told(error)}") from None
-        except httpx.TimeoutException:
+        except (httpx.TimeoutException, TimeoutError):
             raise Ambiguous(f"no sign of life for {self._silence:g} s") from None
         except UnicodeError:
             raise Unreachable("no connection: the host's name is none") from None

@@ -166,7 +166,7 @@ class _Sink:
     def expect(self, size: int, /) -> None:
         """A person sees what the disk says."""
 
-    def write(self, data: bytes, /) -> None:
+    def write(self, data: bytes | memoryview, /) -> None:
         """Put them at the end."""
         from diffio_watch.disk import durable
 

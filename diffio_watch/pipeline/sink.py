@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from diffio_watch.api import errors as api
+from diffio_watch.api.streams import Piece
 from diffio_watch.disk.names import show
 from diffio_watch.disk.reading import always
 from diffio_watch.job import DownloadType, Job, Media
@@ -64,7 +65,7 @@ class Sink:
             raise DiskTrouble(f"{show(outbox.root.path)}: {words(size)} are to come, and {words(free)} are free",
                               errno.ENOSPC)
 
-    def write(self, data: bytes, /) -> None:
+    def write(self, data: Piece, /) -> None:
         """Append."""
         # others take of the same room, and not every storage tells a length
         if self._temp.size // _LOOK_EVERY != (self._temp.size + len(data)) // _LOOK_EVERY:

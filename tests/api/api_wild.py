@@ -133,7 +133,7 @@ class Memory:
     def size(self) -> int:
         return len(self.data)
 
-    def write(self, data: bytes, /) -> None:
+    def write(self, data: bytes | memoryview, /) -> None:
         self.data += data
         self.writes.append(len(data))
 

@@ -403,7 +403,7 @@ def test_what_a_sink_raises_comes_out_unchanged_and_says_nothing_about_the_host(
     error: Exception, wild: Wild, storage: Storage, observed: list[Observation]
 ) -> None:
     class Broken(Memory):
-        def write(self, data: bytes, /) -> None:
+        def write(self, data: bytes | memoryview, /) -> None:
             raise error
 
     wild.replies = [whole()]

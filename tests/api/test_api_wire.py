@@ -407,6 +407,59 @@ def test_the_environments_certificates_are_trusted(
     api.close()
 
 
+@pytest.mark.parametrize("cut", [0, 1, 3_000_000])
+def test_a_long_body_comes_whole_or_as_far_as_it_came_through_tls(
+    cut: int, certificate: Path, stop: threading.Event, environ: pytest.MonkeyPatch,
+) -> None:
+    """It is read beside httpx, from its connection, and each piece is of that body."""
+    environ.setenv("SSL_CERT_FILE", str(certificate.with_suffix(".crt")))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    data = bytes(range(256)) * 45_000
+    answer = http(200, data, 'ETag: "x"')
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve() -> None:
+            for sent in (answer[:len(answer) - cut], http(206, data[-cut:], 'ETag: "x"',
+                         f"Content-Range: bytes {len(data) - cut}-{len(data) - 1}/{len(data)}")):
+                with contextlib.suppress(OSError), context.wrap_socket(listener.accept()[0], server_side=True) as conn:
+                    asked.append(conn.recv(65_536))
+                    conn.sendall(sent)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"https://localhost:{listener.getsockname()[1]}"
+        storage = Storage(f"{url}/v1", connect_timeout=5, read_timeout=5, stop=stop, tries=FAST)
+        sink = Memory()
+        assert storage.download(audio(url), sink).size == len(data)
+        assert bytes(sink.data) == data
+        assert len(asked) == (2 if cut else 1)
+        assert not cut or f"range: bytes={len(data) - cut}-".encode() in asked[1].lower()
+        storage.close()
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(5)
+
+
+def test_a_long_body_that_stops_coming_is_given_up_after_the_silence_with_what_came(
+    wild: Wild, stop: threading.Event,
+) -> None:
+    data = bytes(range(256)) * 45_000
+
+    def stall(conn: socket.socket, _: Seen) -> None:
+        conn.sendall(http(200, data, 'ETag: "x"')[:-5])
+        conn.recv(1)
+
+    wild.replies = [stall, http(503)]
+    storage = Storage(f"{wild.url}/v1", connect_timeout=2, read_timeout=0.3, stop=stop, tries=Tries(attempts=1))
+    sink = Memory()
+    with pytest.raises(Unavailable):
+        storage.download(audio(wild.url), sink)
+    assert bytes(sink.data) == data[:-5]
+    assert len(sink.writes) < 60
+    assert wild.seen[1].headers["range"] == f"bytes={len(data) - 5}-"
+    storage.close()
+
+
 def test_many_threads_share_one_client(wild: Wild, api: Api, observed: list[Observation]) -> None:
     wild.replies = [USAGE]
     threads = [threading.Thread(target=lambda: [api.usage() for _ in range(20)]) for _ in range(16)]

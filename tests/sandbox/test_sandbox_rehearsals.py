@@ -29,7 +29,7 @@ class Memory(bytearray):
     def size(self) -> int:
         return len(self)
 
-    def write(self, data: bytes, /) -> None:
+    def write(self, data: bytes | memoryview, /) -> None:
         self.extend(data)
 
     def expect(self, size: int, /) -> None:
