@@ -36,12 +36,13 @@ class Session:
     part_size: int  # bytes; what `start` answers wins
     max_bytes: int | None
     expires_at: float | None  # seconds since the epoch
+    project_id: str | None = None  # whose upload it is; None where an earlier version wrote it down
 
     def to_json(self) -> str:
         """Everything, the token too: for a file that only this program may read."""
         return json.dumps({
             "edge": self.edge, "token": self.token, "part_size": self.part_size, "max_bytes": self.max_bytes,
-            "expires_at": self.expires_at,
+            "expires_at": self.expires_at, "project_id": self.project_id,
         })
 
     @classmethod
@@ -58,7 +59,7 @@ class Session:
                 edge=fields.url("edge"), token=fields.secret("token"),
                 part_size=fields.whole("part_size", _PART_LEAST, _PART_MOST),
                 max_bytes=fields.maybe_whole("max_bytes", 0, _FILE_MOST),
-                expires_at=fields.maybe_number("expires_at"),
+                expires_at=fields.maybe_number("expires_at"), project_id=fields.maybe_raw("project_id"),
             )
         except Ambiguous as error:
             raise ValueError(error.message) from None
@@ -88,7 +89,7 @@ class Project:
                 edge=upload.url("edgeBaseUrl").rstrip("/"), token=upload.secret("uploadToken"),
                 part_size=part_size(upload),
                 max_bytes=upload.maybe_whole("maxBytes", 0, _FILE_MOST),
-                expires_at=upload.maybe_time("expiresAt") or expires_at,
+                expires_at=upload.maybe_time("expiresAt") or expires_at, project_id=project_id,
             )
             return cls(project_id, None, session)
         method = fields.maybe_text("uploadMethod") or "PUT"

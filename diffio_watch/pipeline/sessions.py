@@ -25,7 +25,8 @@ class Sessions:
         self._saved = {path.stem for path in self._folder.glob("*.json")}
 
     def keep(self, job_id: str, session: Session) -> None:
-        """Keep a session, as long as this process lives."""
+        """Keep a session, as long as this process lives, in place of any that the job had."""
+        self.remove(job_id)
         self._kept[job_id] = session
 
     def save(self, job_id: str) -> None:

@@ -73,7 +73,7 @@ def uploading(job: Job, tools: Tools) -> Outcome:
                 return _arrived(job, tools, original)
         except api.SessionLost as lost:
             return _outlived(job, tools, lost, target.expires_at)
-    session = tools.sessions.load(job.id)
+    session = _session(job, tools)
     if session is None:
         return new_project(job, now, "the upload session is gone")
     if job.upload_id is None:
@@ -102,6 +102,12 @@ def _create(job: Job, tools: Tools) -> Outcome:
     assert project.put is not None
     tools.put_targets[job.id] = project.put
     return go(**{**made, "upload": "put"}, soft=is_small(job))
+
+
+def _session(job: Job, tools: Tools) -> Session | None:
+    """The session of a job's own project: the file of an earlier one may have outlived a power cut."""
+    session = tools.sessions.load(job.id)
+    return session if session is None or session.project_id in {None, job.project_id} else None
 
 
 def _outlived(job: Job, tools: Tools, lost: api.SessionLost, expires_at: float | None) -> Outcome:
@@ -239,7 +245,7 @@ def release(tools: Tools, holds: Callable[[str], bool]) -> None:
     """
     for job_id in tools.sessions.jobs():
         job = tools.journal.jobs.get(job_id)
-        session = tools.sessions.load(job_id)
+        session = _session(job, tools) if job is not None else None
         expired = session is not None and session.expires_at is not None \
             and session.expires_at + _CLOCK_SKEW <= tools.clock.now()
         if job is not None and (holds(job_id) or (job.state is State.UPLOADING and not expired)):

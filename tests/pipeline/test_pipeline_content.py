@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,21 @@ def test_sessions_are_kept_for_their_job_and_saved_readable_to_nobody_else(tmp_p
     sessions.remove("01A")
     assert sessions.jobs() == []
     assert list((tmp_path / "sessions").iterdir()) == []
+
+
+def test_a_job_that_begins_anew_never_goes_on_in_its_earlier_session(tmp_path: Path) -> None:
+    """Whatever of the files outlives what: what is not on the disk is nowhere."""
+    first, second = replace(SESSION, project_id="first"), replace(SESSION, project_id="second", token="other")
+    sessions = Sessions(tmp_path)
+    sessions.keep("01A", first)
+    sessions.save("01A")
+    for again in (sessions, Sessions(tmp_path)):  # in the same process, and after a crash
+        again.keep("01A", second)
+        assert Sessions(tmp_path).load("01A") is None
+        again.save("01A")
+        assert Sessions(tmp_path).load("01A") == again.load("01A") == second
+        again.keep("01A", first)
+        again.save("01A")
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}", b'{"edge": 1}', b"\xff\xff"])
