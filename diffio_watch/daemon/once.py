@@ -65,9 +65,9 @@ def _goes_on(journal: Journal, halts: Halts, name: str, state: State, now: float
     """Whether any job of an inbox in a state, paid for or not, goes on soon."""
     code = halts.blocked(name, state, paid=paid)
     if code == "service_down":  # the first probes come within seconds
-        return journal.jobs.goes_on(state, name, math.inf, paid=paid) and any(
+        return journal.schedule.goes_on(state, name, math.inf, paid=paid) and any(
             now - halt.since < _GRACE for halt in halts.all().values() if halt.because.code == code)
-    return code is None and journal.jobs.goes_on(state, name, now + _GRACE, paid=paid)
+    return code is None and journal.schedule.goes_on(state, name, now + _GRACE, paid=paid)
 
 
 def undone(journal: Journal, halts: Halts, inboxes: Mapping[str, Now], started: float) -> dict[str, object]:

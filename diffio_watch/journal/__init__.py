@@ -30,6 +30,7 @@ from diffio_watch.journal.lock import Lock, holder
 from diffio_watch.journal.overview import Overview
 from diffio_watch.journal.requests import Answer, Request, Requests
 from diffio_watch.journal.restore import Restore
+from diffio_watch.journal.schedule import Schedule
 from diffio_watch.journal.totals import Totals
 
 
@@ -38,6 +39,7 @@ class Journal(Connection):
 
     Attributes:
         jobs: the jobs themselves, their history, parts and reserved names.
+        schedule: what of them is due, and when.
         totals: sums over them.
         files: what stands at each path of an inbox.
         inboxes: what intake said of each inbox.
@@ -53,6 +55,7 @@ class Journal(Connection):
                  reader: sqlite3.Connection | None) -> None:
         super().__init__(state_dir, db, clock, reader)
         self.jobs = Jobs(self)
+        self.schedule = Schedule(self, self.jobs)
         self.totals = Totals(self)
         self.files = Files(self, self.jobs)
         self.inboxes = Inboxes(self)

@@ -17,8 +17,9 @@ from typing import Final
 
 from diffio_watch.disk import durable
 from diffio_watch.job import new_id
-from diffio_watch.journal.connection import Connection, integrity
+from diffio_watch.journal.connection import Connection
 from diffio_watch.journal.errors import CopyFailed, JournalCorrupt
+from diffio_watch.journal.sqlite_errors import integrity
 
 FOLDER: Final = "backups"
 KEPT: Final = 7  # daily copies

@@ -18,19 +18,16 @@ from typing import Any, Final, Self, TypeVar
 
 from diffio_watch.clock import Clock
 from diffio_watch.job import new_id
-from diffio_watch.journal.errors import JournalCorrupt, JournalMissing, JournalTrouble
+from diffio_watch.journal.errors import JournalCorrupt, JournalTrouble
 from diffio_watch.journal.schema import VERSION, migrate, version_of
 from diffio_watch.journal.shared import SharedCommit
+from diffio_watch.journal.sqlite_errors import Translation, damaged, integrity, no_journal, translate, translation
 
 FILE: Final = "journal.sqlite3"
 _BUSY: Final = 10.0  # seconds to wait while another program writes
 _BUSY_LOOK: Final = 0.1  # … of it in SQLite, where no signal is heard
 _LOOK_AFTER: Final = 1_000_000  # steps of SQLite's machine, some tenths of a second
 _STATEMENTS: Final = 512  # prepared ones that a connection keeps
-_DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-_RESTORE: Final = ("Stop the daemon, move `{dir}/journal.sqlite3*` away, copy the newest file of `{dir}/backups` to "
-                   "`{dir}/journal.sqlite3` if there is one, and run `diffio-watch journal rebuild`: it learns from "
-                   "the sidecars what was restored.")
 
 
 _Result = TypeVar("_Result")
@@ -59,7 +56,7 @@ class Connection:
         self._alone: int | None = None  # the thread that keeps others out
         self._shared = SharedCommit()
         self._synced = True  # whether commits are
-        self._translation = _Translation(state_dir)
+        self._translation = Translation(state_dir)
         # called around each commit by tests that end the process there
         self.before_commit: Callable[[], None] = _nothing
         self.after_commit: Callable[[], None] = _nothing
@@ -86,11 +83,11 @@ class Connection:
             JournalTrouble: the disk refuses.
         """
         path = state_dir / FILE
-        with _translation(state_dir):  # perhaps another user's
+        with translation(state_dir):  # perhaps another user's
             there = path.exists()
         if not there and not create:
-            raise _no_journal(state_dir)
-        with _translation(state_dir):
+            raise no_journal(state_dir)
+        with translation(state_dir):
             if create:  # with its final mode: SQLite gives the WAL the same
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
             mode = "ro" if read_only else "rw"
@@ -101,7 +98,7 @@ class Connection:
                 if read_only:
                     version = version_of(db)
                     if version == 0:  # a daemon is just about to make it
-                        raise _no_journal(state_dir)
+                        raise no_journal(state_dir)
                     if version != VERSION:
                         raise JournalCorrupt(
                             "The journal is of another version than this program. A start of the daemon brings it up "
@@ -164,7 +161,7 @@ class Connection:
             finally:
                 self._db.set_progress_handler(None, 0)
         if damage is not None:
-            raise _damaged(damage, self.state_dir)
+            raise damaged(damage, self.state_dir)
         return True
 
     def copy_into(self, target: sqlite3.Connection) -> None:
@@ -173,7 +170,7 @@ class Connection:
             try:
                 self._reader.backup(target)
             except sqlite3.Error as error:
-                translated = _translate(error, self.state_dir)
+                translated = translate(error, self.state_dir)
                 if isinstance(translated, JournalCorrupt):
                     raise translated from error
                 raise  # what else there is to say is about the target
@@ -298,72 +295,11 @@ class Connection:
         return found[0] if found else None
 
 
-class _Translation:
-    """The seam where sqlite3's errors become this project's. A class, for it stands around every query."""
-
-    __slots__ = ("_state_dir",)
-
-    def __init__(self, state_dir: Path) -> None:
-        self._state_dir = state_dir
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        callers = (sqlite3.IntegrityError, sqlite3.ProgrammingError)  # a rule of the schema; a bug
-        if isinstance(error, sqlite3.Error) and not isinstance(error, callers):
-            raise _translate(error, self._state_dir) from error
-
-
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None,
                          check_same_thread=False, timeout=_BUSY, cached_statements=_STATEMENTS)
     db.row_factory = sqlite3.Row
     return db
-
-
-@contextmanager
-def _translation(state_dir: Path) -> Iterator[None]:
-    with _Translation(state_dir):
-        try:
-            yield
-        except OSError as error:
-            raise JournalTrouble(f"The journal in {state_dir} can't be opened: {error.strerror}.",
-                                 fatal=False) from error
-
-
-def _translate(error: sqlite3.Error, state_dir: Path) -> Exception:
-    name = getattr(error, "sqlite_errorname", "") or ""
-    if name.startswith(_DAMAGED):
-        return _damaged(error, state_dir)
-    if name == "SQLITE_READONLY_ROLLBACK":  # only while it is made has it a rollback journal, and a crash left one
-        return _no_journal(state_dir)
-    if name.startswith("SQLITE_IOERR"):
-        return JournalTrouble(f"The disk beneath {state_dir} fails ({error}): check it.", fatal=True)
-    if name.startswith(("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
-        return JournalTrouble(f"The journal in {state_dir} can't be written ({error}): make room, or mend the disk "
-                              "and the permissions.", fatal=False)
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return JournalTrouble(f"Another program keeps the journal in {state_dir} busy: end it.", fatal=False)
-    return error
-
-
-def _damaged(detail: object, state_dir: Path) -> JournalCorrupt:
-    return JournalCorrupt(f"The journal in {state_dir} is damaged ({detail}). {_RESTORE.format(dir=state_dir)}")
-
-
-def integrity(db: sqlite3.Connection) -> str | None:
-    """What is wrong with a database, in SQLite's words; None if nothing is."""
-    try:
-        (told,) = db.execute("PRAGMA integrity_check(1)").fetchone()
-    except sqlite3.DatabaseError as error:
-        if (error.sqlite_errorname or "").startswith(_DAMAGED):
-            return str(error)
-        raise
-    return None if told == "ok" else str(told).splitlines()[-1]
-
-
-def _no_journal(state_dir: Path) -> JournalMissing:
-    return JournalMissing(f"There is no journal in {state_dir} yet: `diffio-watch run` makes one.")
 
 
 def _baptise(db: sqlite3.Connection) -> None:

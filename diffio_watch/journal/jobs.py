@@ -18,10 +18,6 @@ from diffio_watch.journal.rows import COLUMNS, dump, job_row, to_job, to_row
 _ALL: Final = ", ".join(COLUMNS)
 _INSERT: Final = f"INSERT INTO jobs ({_ALL}) VALUES ({', '.join(':' + name for name in COLUMNS)})"  # noqa: S608 - our own column names
 _OPEN: Final = ", ".join(f"'{state}'" for state in sorted(OPEN))
-# of each state a look at one row
-_NEXT: Final = " UNION ALL ".join(
-    f"SELECT min(due_at) AS at FROM jobs INDEXED BY jobs_next WHERE state IN ({_OPEN}) AND state = '{state}' "  # noqa: S608 - our states
-    "AND due_at > ?" for state in sorted(OPEN))
 # states in which no name in the outbox is needed any more: what exists there speaks for itself
 _NAMELESS: Final = frozenset({State.DELIVERED, State.SKIPPED, State.CANCELLED, State.FAILED})
 _TOLD: Final = frozenset({State.FAILED, State.HELD})  # with an error file
@@ -167,80 +163,6 @@ class Jobs:
         by = f"INDEXED BY {index}" if index else ""
         return [to_job(row) for row in self._db.rows(f"SELECT {_ALL} FROM jobs {by} WHERE {where}", *values)]  # noqa: S608 - callers pass constants
 
-    def due(self, states: Collection[State], inbox: str, now: float, limit: int, *, paid: bool = False) -> list[Job]:
-        """What is due in one inbox, in the order it is to be done: bumped first, then priority, then age.
-
-        With `paid`, only what has been paid for. What merely waits for the service is asked for as it becomes due.
-        """
-        only = "AND intent_at IS NOT NULL" if paid else ""
-        if set(states) == {State.WAITING}:
-            return self.where(f"state IN ({_OPEN}) AND state = 'waiting' AND inbox = ? AND due_at <= ? {only} "
-                              "ORDER BY due_at LIMIT ?", inbox, now, limit, index="jobs_next")
-        marks = ", ".join("?" * len(states))
-        return self.where(
-            f"state IN ({marks}) AND inbox = ? AND due_at <= ? {only} ORDER BY bumped DESC, priority DESC, seq LIMIT ?",
-            *sorted(states), inbox, now, limit, index="jobs_due")
-
-    def oldest(self, state: State, of: Collection[tuple[str, bool]], limit: int, base_url: str) -> list[Job]:
-        """Jobs in a state that go on by themselves some time, oldest first.
-
-        Args:
-            state: theirs.
-            of: names of inboxes, each with whether the jobs are paid for.
-            limit: no more of them.
-            base_url: of the service; those that belong to another one are left out.
-        """
-        if not of:
-            return []
-        groups = ", ".join("(?, ?)" for _ in of)
-        return self.where(f"state = ? AND due_at IS NOT NULL AND (inbox, intent_at IS NOT NULL) IN (VALUES {groups}) "
-                          "AND (base_url IS NULL OR base_url = ?) ORDER BY seq LIMIT ?",
-                          state, *[value for group in of for value in group], base_url, limit)
-
-    def goes_on(self, state: State, inbox: str, until: float, *, paid: bool) -> bool:
-        """Whether any job in a state, paid for or not, is due until then, in seconds since the epoch."""
-        return self._db.row("SELECT 1 FROM jobs INDEXED BY jobs_due WHERE state = ? AND inbox = ? AND due_at <= ? "
-                         "AND (intent_at IS NOT NULL) = ? LIMIT 1", state, inbox, until, paid) is not None
-
-    def next_due(self, now: float) -> float | None:
-        """When the next open job that is not due yet becomes due."""
-        row = self._db.row(f"SELECT min(at) AS at FROM ({_NEXT})", *[now] * len(OPEN))  # noqa: S608 - our states
-        return None if row is None else row["at"]
-
-    def pull_in(self, open_until: float, held_until: float) -> None:
-        """Let nothing be due later than this, in seconds since the epoch: a clock that was wrong dated it.
-
-        Args:
-            open_until: for jobs on their way.
-            held_until: for those that are held until a time.
-        """
-        with self._db.transaction() as db:
-            db.execute(f"UPDATE jobs SET due_at = ?, version = version + 1 WHERE state IN ({_OPEN}) AND due_at > ?",  # noqa: S608 - our states
-                       (open_until, open_until))
-            db.execute("UPDATE jobs SET due_at = ?, version = version + 1 WHERE state = 'held' AND due_at > ?",
-                       (held_until, held_until))
-
-    def bring_forward(self, codes: Collection[str], now: float, origin: str | None = None, *,
-                      floor: float = 0.0, but: Collection[str] = ()) -> int:
-        """Make every open job that is parked for one of these reasons due now.
-
-        Args:
-            codes: reasons' codes.
-            now: seconds since the epoch.
-            origin: only those whose sentence names this origin.
-            floor: seconds that a job waits at least after it was parked.
-            but: ids of jobs that are left as they are.
-        """
-        marks = ", ".join("?" * len(codes))
-        with self._db.transaction() as db:
-            return db.execute(
-                f"UPDATE jobs SET due_at = max(?, updated_at + ?), version = version + 1 "  # noqa: S608 - our states and marks; values are bound
-                f"WHERE state IN ({_OPEN}) AND due_at > max(?, updated_at + ?) "
-                f"AND json_extract(because, '$.code') IN ({marks}) "
-                "AND (? IS NULL OR instr(json_extract(because, '$.message'), ?)) "
-                "AND id NOT IN (SELECT value FROM json_each(?))",
-                (now, floor, now, floor, *sorted(codes), origin, origin, dump(sorted(but)))).rowcount
-
     def history(self, job_id: str) -> list[Event]:
         """What happened to a job, oldest first."""
         return [Event(row["at"], State(row["state"]), row["detail"])
@@ -276,11 +198,6 @@ class Jobs:
         return self._db.row("SELECT 1 FROM names WHERE inbox = ? AND name = ? AND job != ?",
                          inbox, os.fsencode(name), job_id) is not None
 
-    def stranded(self, inbox: str) -> list[Job]:
-        """Jobs that wait for their file to settle anew, and of which none stands in the inbox."""
-        return self.where("state = 'queued' AND inbox = ? AND due_at IS NULL "
-                          "AND NOT EXISTS (SELECT 1 FROM files WHERE files.job = jobs.id)", inbox)
-
     def wish(self, job_id: str) -> None:
         """The content of a job was dropped anew. Nothing about its way, so the row keeps its version.
 
@@ -296,11 +213,6 @@ class Jobs:
         """
         return self.where("wish = 'anew' AND inbox = ? AND id NOT IN (SELECT value FROM json_each(?)) LIMIT ?",
                           inbox, dump(list(without)), limit, index="jobs_wish")
-
-    def held_until(self, inbox: str, now: float, limit: int = 200) -> list[Job]:
-        """Held jobs whose time to go on by themselves has come."""
-        return self.where("state = 'held' AND inbox = ? AND due_at <= ? ORDER BY seq LIMIT ?", inbox, now, limit,
-                          index="jobs_due")
 
     def maker(self, size: int, sha256: Callable[[], str]) -> Job | None:
         """The oldest job that brought this very content from the service.

@@ -244,12 +244,12 @@ class Chores:
 
     def _strand(self) -> None:
         """What waits for a file that stands nowhere any more ends as if it had gone just now."""
-        for job in self._tools.journal.jobs.stranded(self._inbox.name):
+        for job in self._tools.journal.schedule.stranded(self._inbox.name):
             self._commit(job, state=State.CANCELLED, because=because("vanished"))
 
     def _release(self, now: float) -> None:
         """A new day has begun for what was held by the day's limit."""
-        for job in self._tools.journal.jobs.held_until(self._inbox.name, now):
+        for job in self._tools.journal.schedule.held_until(self._inbox.name, now):
             self._commit(job, state=way(job), because=None, due_at=now, detail="the day is over")
 
     def _commit(self, job: Job, *, detail: str = "", **changes: Any) -> bool:

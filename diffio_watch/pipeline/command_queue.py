@@ -140,7 +140,7 @@ def _cancel(journal: Journal, _: Config, args: dict[str, Any], now: float) -> An
     jobs = _named(journal, args)
     answer = _each(journal, jobs, lambda job: commands.cancel(job, discard=bool(args.get("discard"))))
     _decide_drops(journal, jobs)
-    journal.jobs.bring_forward(_WAIT_FOR_OTHERS, now)
+    journal.schedule.bring_forward(_WAIT_FOR_OTHERS, now)
     return answer
 
 
@@ -151,7 +151,7 @@ def _approve(journal: Journal, _: Config, args: dict[str, Any], now: float) -> A
         return Answer(0, ("Nothing is held.",))
     answer = _each(journal, jobs, lambda job: commands.approve(job, now))
     _decide_drops(journal, jobs)
-    journal.jobs.bring_forward(_WAIT_FOR_OTHERS, now)
+    journal.schedule.bring_forward(_WAIT_FOR_OTHERS, now)
     return answer
 
 
@@ -187,7 +187,7 @@ def _resume(journal: Journal, config: Config, args: dict[str, Any], now: float) 
              if name is None or not halt.scope.startswith("inbox:") or halt.scope.split(":")[1] == name]
     for halt in halts:
         journal.halts.set(replace(halt, next_check_at=now))
-    journal.jobs.bring_forward(_PARKED, now)
+    journal.schedule.bring_forward(_PARKED, now)
     if not halts:
         return Answer(0, (f"Goes on: {whose}.",))
     # what the halt says is from when it began; whether it is still so is only asked now

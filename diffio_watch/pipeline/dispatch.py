@@ -63,7 +63,7 @@ class Dispatcher:
         now = tools.clock.now()
         forget(tools)
         halts.tidy([inbox.name for inbox in tools.config.inboxes], now, self._under_way)
-        tools.journal.jobs.pull_in(now + LONGEST_PAUSE, guard.midnight(now, 1))
+        tools.journal.schedule.pull_in(now + LONGEST_PAUSE, guard.midnight(now, 1))
 
     def wake(self) -> None:
         """Something may be due sooner than it was."""
@@ -131,7 +131,7 @@ class Dispatcher:
         self._wake.clear()
         self._tidy(now)
         self.give_out(now)
-        due = self._tools.journal.jobs.next_due(now)
+        due = self._tools.journal.schedule.next_due(now)
         self._wake.wait(min(_LONGEST, max(0.01, due - now)) if due is not None else _LONGEST)
 
     def _tidy(self, now: float) -> None:
@@ -222,7 +222,7 @@ class Dispatcher:
                 continue
             # what may not begin to spend must not hide what is bought
             bought = paid or self._halts.blocked(inbox, state, paid=False) is not None
-            due = self._tools.journal.jobs.due({state}, inbox, now, len(held) + wanted, paid=bought)
+            due = self._tools.journal.schedule.due({state}, inbox, now, len(held) + wanted, paid=bought)
             found.extend([job for job in due if job.id not in held and self._halts.blocks(job) is None][:wanted])
         return found
 

@@ -228,7 +228,7 @@ class Halts:
         if seen.ok and probed.startswith(f"origin:{seen.role}:") and self._shows_end(probed, seen.call):
             self.end(probed)  # perhaps another host now does what that one did
         if recovered or parked:
-            self._journal.jobs.bring_forward(ORIGIN_CODES, now, seen.origin, floor=0.0 if recovered else _FLOOR,
+            self._journal.schedule.bring_forward(ORIGIN_CODES, now, seen.origin, floor=0.0 if recovered else _FLOOR,
                                         but=self.suspects.owners(scope))
 
     def _shows_end(self, scope: str, call: str) -> bool:

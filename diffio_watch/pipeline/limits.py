@@ -52,7 +52,7 @@ def waits_for(job: Job, journal: Journal, config: Config, now: float) -> Because
         return None
     room = share = share_of(size, len(names))
     for state in states:
-        first = [one.id for one in journal.jobs.due({state}, job.inbox, now, room)] if room else []
+        first = [one.id for one in journal.schedule.due({state}, job.inbox, now, room)] if room else []
         if job.id in first:
             return None
         room -= len(first)

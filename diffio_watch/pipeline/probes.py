@@ -104,7 +104,7 @@ class Probes:
                    if not halt.scope.startswith("inbox:") or halt.scope == f"inbox:{inbox.name}:model"]
         kept = [(inbox, paid) for inbox in inboxes for paid in (False, True)
                 if self._halts.blocked_by(halt, inbox, state, paid=paid)]
-        found = self._tools.journal.jobs.oldest(state, kept, self._held() + limit, self._tools.base_url)
+        found = self._tools.journal.schedule.oldest(state, kept, self._held() + limit, self._tools.base_url)
         return [job for job in found if not self._holds(job.id)]
 
     def _send(self, job: Job, halt: Halt) -> None:

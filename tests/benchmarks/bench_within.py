@@ -29,8 +29,8 @@ def main(state_dir: Path) -> None:
 
         def due() -> None:
             for state in OPEN:
-                journal.jobs.due({state}, "a", time.time(), 8)
-            journal.jobs.next_due(time.time())
+                journal.schedule.due({state}, "a", time.time(), 8)
+            journal.schedule.next_due(time.time())
 
         print(json.dumps({
             "commit": _median(commit), "due": _median(due),

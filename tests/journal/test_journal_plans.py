@@ -31,11 +31,11 @@ def plans(journal: Journal, ask: Ask) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(("ask", "indexes"), [
-    (lambda journal: journal.jobs.due({State.QUEUED}, "in", 1.0, 5), {"jobs_due"}),
-    (lambda journal: journal.jobs.due({State.GENERATING}, "in", 1.0, 5, paid=True), {"jobs_due"}),
-    (lambda journal: journal.jobs.goes_on(State.QUEUED, "in", 1.0, paid=False), {"jobs_due"}),
+    (lambda journal: journal.schedule.due({State.QUEUED}, "in", 1.0, 5), {"jobs_due"}),
+    (lambda journal: journal.schedule.due({State.GENERATING}, "in", 1.0, 5, paid=True), {"jobs_due"}),
+    (lambda journal: journal.schedule.goes_on(State.QUEUED, "in", 1.0, paid=False), {"jobs_due"}),
     (lambda journal: journal.chores.pending_originals("in", 1.0), {"jobs_original"}),
-    (lambda journal: journal.jobs.stranded("in"), {"jobs_due"}),
+    (lambda journal: journal.schedule.stranded("in"), {"jobs_due"}),
     (lambda journal: journal.files.changed("in"), {"jobs_due"}),
     (lambda journal: journal.chores.notices_stale("in"), {"jobs_error_file", "jobs_place"}),
     (lambda journal: journal.overview.failures(limit=5), {"jobs_state", "jobs_place"}),
@@ -44,8 +44,8 @@ def plans(journal: Journal, ask: Ask) -> dict[str, list[str]]:
      {"jobs_created", "jobs_detected"}),
     (lambda journal: journal.files.place("in", [found("b.wav", "b")], batch_limit=0), {"jobs_due"}),
     (lambda journal: journal.totals.took("diffio-4.6-flash", 50), {"jobs_took"}),
-    (lambda journal: journal.jobs.due({State.WAITING}, "in", 1.0, 5), {"jobs_next"}),
-    (lambda journal: journal.jobs.next_due(1.0), {"jobs_next"}),
+    (lambda journal: journal.schedule.due({State.WAITING}, "in", 1.0, 5), {"jobs_next"}),
+    (lambda journal: journal.schedule.next_due(1.0), {"jobs_next"}),
 ], ids=["due", "due and paid", "goes on", "originals", "stranded", "changed", "stale notices",
         "failures", "empty", "guard", "hold", "took", "due waiting", "next due"])
 def test_no_walk_through_all_jobs_and_no_sort_of_them(journal: Journal, ask: Ask, indexes: set[str]) -> None:
@@ -73,8 +73,8 @@ def test_who_waits_longer_is_not_looked_at_for_those_whose_turn_it_is(journal: J
             taken += 1
 
         journal._db.set_progress_handler(count, 1)
-        assert [one.path for one in journal.jobs.due({State.WAITING}, "in", clock.at, 5)] == ["b.wav", "a.wav"]
-        assert journal.jobs.next_due(clock.at) == clock.at + 1
+        assert [one.path for one in journal.schedule.due({State.WAITING}, "in", clock.at, 5)] == ["b.wav", "a.wav"]
+        assert journal.schedule.next_due(clock.at) == clock.at + 1
         journal._db.set_progress_handler(None, 0)
         return taken
 
@@ -110,7 +110,7 @@ def test_the_oldest_are_asked_for_by_inbox_and_whether_they_are_paid_for(journal
     journal.jobs.add([one, two, other, paid, parked, stuck, elsewhere])
 
     def ids(*of: tuple[str, bool], limit: int = 9, state: State = State.QUEUED) -> list[str]:
-        return [found.id for found in journal.jobs.oldest(state, of, limit, "https://here.example")]
+        return [found.id for found in journal.schedule.oldest(state, of, limit, "https://here.example")]
 
     assert ids(("in", False)) == [one.id, two.id, parked.id]
     assert ids(("in", True), ("other", False)) == [other.id, paid.id]
@@ -121,11 +121,11 @@ def test_the_oldest_are_asked_for_by_inbox_and_whether_they_are_paid_for(journal
 
 def test_whether_anything_goes_on_soon_is_asked_by_state_inbox_and_payment(journal: Journal) -> None:
     journal.jobs.add([job("1.wav", due_at=None), job("2.wav", due_at=50.0), job("3.wav", due_at=9.0, intent_at=1.0)])
-    assert not journal.jobs.goes_on(State.QUEUED, "in", 49.0, paid=False)
-    assert journal.jobs.goes_on(State.QUEUED, "in", 50.0, paid=False)
-    assert journal.jobs.goes_on(State.QUEUED, "in", 9.0, paid=True)
-    assert not journal.jobs.goes_on(State.QUEUED, "other", 99.0, paid=False)
-    assert not journal.jobs.goes_on(State.UPLOADING, "in", 99.0, paid=True)
+    assert not journal.schedule.goes_on(State.QUEUED, "in", 49.0, paid=False)
+    assert journal.schedule.goes_on(State.QUEUED, "in", 50.0, paid=False)
+    assert journal.schedule.goes_on(State.QUEUED, "in", 9.0, paid=True)
+    assert not journal.schedule.goes_on(State.QUEUED, "other", 99.0, paid=False)
+    assert not journal.schedule.goes_on(State.UPLOADING, "in", 99.0, paid=True)
 
 
 def test_how_long_generations_took_is_told_by_the_newest_that_were_seen_to_their_end(journal: Journal) -> None:

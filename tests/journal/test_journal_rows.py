@@ -206,15 +206,15 @@ def test_what_is_due_comes_bumped_first_then_by_priority_then_by_age(journal: Jo
     journal.jobs.add(made)
 
     def due(states: Sequence[State], at: float, limit: int = 10) -> list[str]:
-        return [one.path for one in journal.jobs.due(states, "in", at, limit)]
+        return [one.path for one in journal.schedule.due(states, "in", at, limit)]
 
     assert due([State.QUEUED], 10.0) == [
         "bumped later.wav", "bumped.wav", "urgent.wav", "old.wav", "older than urgent.wav"]
     assert due([State.QUEUED], 10.0, 2) == ["bumped later.wav", "bumped.wav"]
     assert "not yet.wav" in due([State.QUEUED], 100.0)
     assert "uploading.wav" in due([State.QUEUED, State.UPLOADING], 10.0)
-    assert journal.jobs.next_due(10.0) == 100.0
-    assert journal.jobs.next_due(100.0) is None
+    assert journal.schedule.next_due(10.0) == 100.0
+    assert journal.schedule.next_due(100.0) is None
 
 
 def test_what_is_parked_is_brought_forward_by_reason_and_origin_and_not_too_soon(
@@ -231,11 +231,11 @@ def test_what_is_parked_is_brought_forward_by_reason_and_origin_and_not_too_soon
     def due() -> list[str]:
         return [one.path for one in journal.jobs.newest() if one.due_at is not None and one.due_at <= clock.at]
 
-    assert journal.jobs.bring_forward(["service_error"], clock.at, "https://one") == 1
+    assert journal.schedule.bring_forward(["service_error"], clock.at, "https://one") == 1
     assert due() == ["one.wav"]
     row = now(journal, made[1].id)
     journal.jobs.commit(row, due_at=later)  # parked just now
-    assert journal.jobs.bring_forward(["service_error", "disk"], clock.at, floor=15.0) == 2
+    assert journal.schedule.bring_forward(["service_error", "disk"], clock.at, floor=15.0) == 2
     assert now(journal, made[1].id).due_at == clock.at + 15
     assert due() == ["disk.wav", "one.wav"]
 
@@ -244,7 +244,7 @@ def test_a_job_brought_forward_is_another_row_for_whoever_holds_the_old_one(
         journal: Journal, clock: HandClock) -> None:
     made = job(because=because("disk", detail=""), due_at=clock.at + 60)
     journal.jobs.add([made])
-    journal.jobs.bring_forward(["disk"], clock.at)
+    journal.schedule.bring_forward(["disk"], clock.at)
     with pytest.raises(Stale):
         journal.jobs.commit(made, due_at=None)
 
@@ -289,8 +289,8 @@ def test_generations_are_known_by_their_id_and_the_oldest_open_job_by_its_time(j
 
 def test_held_jobs_go_on_when_their_time_comes(journal: Journal) -> None:
     journal.jobs.add([job("day.wav", state=State.HELD, due_at=50.0), job("person.wav", state=State.HELD, due_at=None)])
-    assert journal.jobs.held_until("in", 49.0) == []
-    assert [one.path for one in journal.jobs.held_until("in", 50.0)] == ["day.wav"]
+    assert journal.schedule.held_until("in", 49.0) == []
+    assert [one.path for one in journal.schedule.held_until("in", 50.0)] == ["day.wav"]
 
 
 def test_words_and_numbers_that_neither_json_nor_utf8_can_hold_stop_no_commit_and_no_query(
@@ -304,7 +304,7 @@ def test_words_and_numbers_that_neither_json_nor_utf8_can_hold_stop_no_commit_an
     waiting = because("service_error", detail=half)
     journal.jobs.commit(now(journal, made.id), detail=half, because=waiting, due_at=clock.at + 60, stage=half)
     assert journal.totals.spent_between(0.0, 1e12) == (1, 1.0)
-    assert journal.jobs.bring_forward(["service_error"], clock.at) == 1
+    assert journal.schedule.bring_forward(["service_error"], clock.at) == 1
     told = now(journal, made.id)
     assert told.media == Media("Wave", None, has_video=False)
     assert told.settings.sampling == {"seed": None, "1": None}

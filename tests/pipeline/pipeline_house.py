@@ -226,7 +226,7 @@ class House:
         now = self.clock.now()
         moments = [halt.next_check_at for halt in self.halts.all().values()
                    if halt.next_check_at is not None and halt.next_check_at > now]
-        due = self.journal.jobs.next_due(now)
+        due = self.journal.schedule.next_due(now)
         return min([*moments, *([due] if due is not None else [])], default=None)
 
     def run(self, seconds: float) -> None:
