@@ -20,7 +20,7 @@ import traceback
 from pathlib import Path
 
 from bench_lines import LINES
-from bench_table import Row, merged, table
+from bench_table import Row, markdown, merged, table
 from bench_world import World
 
 
@@ -45,7 +45,7 @@ def main() -> int:
             failed = True
     print(f"\n{len(os.sched_getaffinity(0))} cores, Python {sys.version.split()[0]}, "
           f"{time.monotonic() - began:.0f} s; medians\n")
-    print(table(rows))
+    print((markdown if asked.markdown else table)(rows))
     return int(failed)
 
 
@@ -62,6 +62,7 @@ def _asked() -> argparse.Namespace:
                         default=str(Path(sys.executable).with_name("diffio-watch")))
     parser.add_argument("--against", metavar="PATH",
                         help="another diffio-watch, measured in turns with it in place of what one would have instead")
+    parser.add_argument("--markdown", action="store_true", help="print the table as it stands in the README")
     asked = parser.parse_args()
     if unknown := set(asked.lines) - set(LINES):
         parser.error(f"no such line: {', '.join(sorted(unknown))}; there are {', '.join(LINES)}")

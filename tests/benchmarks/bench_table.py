@@ -47,7 +47,21 @@ def merged(rows: Iterable[Row]) -> list[Row]:
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as text, in columns."""
-    lines: list[tuple[str, ...]] = [_HEAD]
+    lines = [_HEAD, *_lines(rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
+    told = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join([told[0], "-" * len(told[0]), *told[1:]])
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The rows as they stand in the README."""
+    lines = [_HEAD, ("---",) * len(_HEAD), *_lines(rows)]
+    return "\n".join(f"| {' | '.join(cell.strip() for cell in line)} |" for line in lines)
+
+
+def _lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    """The cells of each row: a line for each that it is compared with."""
+    lines: list[tuple[str, ...]] = []
     for row in rows:
         first = True
         for name, values in row.instead.items() or [("", [])]:
@@ -56,9 +70,7 @@ def table(rows: Sequence[Row]) -> str:
                 f"{name}: {_figure(values, row.unit)}" if values else "",
                 _ratio(row.now, values), _measured(row, values, first=first)))
             first = False
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
-    told = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([told[0], "-" * len(told[0]), *told[1:]])
+    return lines
 
 
 def _figure(values: Sequence[float], unit: str) -> str:
@@ -81,8 +93,7 @@ def _ratio(now: Sequence[float], values: Sequence[float]) -> str:
 def _measured(row: Row, values: Sequence[float], *, first: bool) -> str:
     """How often, of what, and how far apart the values were."""
     shown = row.now if first else values
-    times = f"{len(shown)} times"
-    spread = ""
+    told = [{1: "once", 2: "twice"}.get(len(shown), f"{len(shown)} times"), row.of]
     if len(shown) > 1 and (middle := statistics.median(shown)):
-        spread = f", ± {(max(shown) - min(shown)) / 2 / middle:.0%}"
-    return f"{times} {row.of}".rstrip() + spread
+        told.append(f"± {(max(shown) - min(shown)) / 2 / middle:.0%}")
+    return ", ".join(filter(None, told))
