@@ -6,6 +6,7 @@ import json
 import statistics
 import subprocess
 import time
+from collections import defaultdict
 from pathlib import Path
 
 from bench_past import grow, one_job
@@ -24,19 +25,19 @@ def past(world: World) -> list[Row]:
             one_job(studio)
         grow(old, ((number, f"gone/{number}.wav".encode(), 32_000, number, number) for number in range(1, count + 1)),
              standing=False)
-        seen: dict[str, list[float]] = {}
+        seen: dict[tuple[Studio, str], list[float]] = defaultdict(list)
         for studio in (old, new):
             with studio.run() as daemon:
                 daemon.calm(300)
                 pace, cost = _through(studio, daemon, base / "files", files)
-                status = _command(studio, calls, "status")
-            within = _within(studio)
-            for name, value in {"cost": cost, "pace": pace, "status": status, **within}.items():
-                seen.setdefault(name, []).append(value)
+                seen[studio, "pace"], seen[studio, "cost"] = [pace], [cost]
+                seen[studio, "status"] = [_command(studio, calls, "status")]
+        for studio in [old, new] * 3:
+            for name, value in _within(studio).items():
+                seen[studio, name].append(value)
 
         def row(what: str, name: str, unit: str, of: str) -> Row:
-            ours, fresh = seen[name]
-            return Row(what, unit, [ours], {"a fresh one": [fresh]}, of)
+            return Row(what, unit, seen[old, name], {"a fresh one": seen[new, name]}, of)
 
         return [row(f"journal of {count:,} jobs: a commit", "commit", "ms", "100 calls"),
                 row("  what is due", "due", "ms", "100 calls"),
