@@ -224,7 +224,7 @@ class Jobs:
             size: of the content, in bytes.
             sha256: tells its hash; only asked where the size allows it.
         """
-        if self._db.row("SELECT 1 FROM made WHERE size = ?", size) is None:
+        if self._db.row("SELECT 1 FROM made WHERE size = ? LIMIT 1", size) is None:
             return None
         found = self.where("id IN (SELECT job FROM made WHERE size = ? AND sha256 = ?) AND sha256 IS NOT ? "
                            "ORDER BY seq LIMIT 1", size, mine := sha256(), mine)

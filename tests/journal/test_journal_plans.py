@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from journal_jobs import HandClock, found, job
 
-from diffio_watch.job import Job, Media, State
+from diffio_watch.job import Job, Media, Output, State
 from diffio_watch.journal import Journal
 from diffio_watch.journal.totals import Took
 
@@ -82,6 +82,33 @@ def test_who_waits_longer_is_not_looked_at_for_those_whose_turn_it_is(journal: J
                       job("c.wav", state=State.WAITING, due_at=clock.at + 1)])
     few = steps()
     journal.jobs.add([job(f"{n}.wav", state=State.WAITING, due_at=clock.at + 2 + n) for n in range(300)])
+    assert steps() == few
+
+
+def test_a_file_is_not_held_against_every_content_of_its_size(journal: Journal) -> None:
+    """Recordings of one length are of one size, and so is what comes of them."""
+    def steps() -> int:
+        taken = 0
+
+        def count() -> None:
+            nonlocal taken
+            taken += 1
+
+        for connection in (journal._db, journal._reader):
+            connection.set_progress_handler(count, 1)
+        assert journal.jobs.maker(5, lambda: "new") is None
+        for connection in (journal._db, journal._reader):
+            connection.set_progress_handler(None, 0)
+        return taken
+
+    def delivered(number: int) -> Job:
+        return replace(job(f"{number}.wav", state=State.DELIVERED), outputs=(
+            Output("audio", "published", f"{number}.mp3", 5, f"s{number}"),))
+
+    journal.jobs.add([delivered(0)])
+    steps()  # the first time, a connection reads what tables there are
+    few = steps()
+    journal.jobs.add([delivered(number) for number in range(1, 300)])
     assert steps() == few
 
 
