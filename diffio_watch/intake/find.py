@@ -11,12 +11,13 @@ from typing import Final
 import structlog
 
 from diffio_watch.disk.names import show
+from diffio_watch.disk.place import inside, somebodys
 from diffio_watch.disk.reading import Interrupted
 from diffio_watch.intake.batches import all_or_each
 from diffio_watch.intake.junk import Rules
 from diffio_watch.intake.known_files import Standing, is_absent, is_same
 from diffio_watch.intake.presence import Desk, Presence
-from diffio_watch.intake.scan import RootGone, Scan, Seen, inside, scan, somebodys
+from diffio_watch.intake.scan import RootGone, Scan, Seen, scan
 from diffio_watch.intake.settle import Settling
 from diffio_watch.intake.unreadable import Blind, noted
 from diffio_watch.intake.watch import identity

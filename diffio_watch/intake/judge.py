@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from diffio_watch.disk import lease
-from diffio_watch.disk.beneath import NotRegular, open_beneath
+from diffio_watch.disk.beneath import NotRegular
+from diffio_watch.disk.place import Place
 from diffio_watch.disk.trouble import Trouble, trouble
 from diffio_watch.intake import fingerprint, settle
-from diffio_watch.intake.scan import Seen, inside
+from diffio_watch.intake.scan import Seen
 from diffio_watch.intake.settle import Entry
 from diffio_watch.job import Because, Media
 from diffio_watch.journal.records import Known
@@ -74,37 +75,6 @@ class Finished:
 
 
 Verdict = Wait | Changed | Gone | Same | Alone | Finished
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The inbox as the last look needs it.
-
-    Attributes:
-        root: the inbox.
-        inodes: whether inode numbers can be trusted there.
-        leases: whether the kernel can be asked there who has a file open.
-        follow_symlinks: whether links that stay inside are followed.
-    """
-
-    root: str
-    inodes: bool
-    leases: bool
-    follow_symlinks: bool
-
-    def open(self, path: str) -> int:
-        """Open a regular file of the inbox.
-
-        Raises:
-            NotRegular: it is none, or a link that is not followed.
-            OSError: as `open` has it.
-        """
-        if self.follow_symlinks:
-            base = os.path.realpath(self.root)
-            real = inside(self.root, path, base)
-            if real is not None:
-                return open_beneath(base, real[len(base.rstrip("/")) + 1:])
-        return open_beneath(self.root, path)
 
 
 @dataclass(frozen=True, slots=True)

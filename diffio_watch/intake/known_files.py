@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Final
 
+from diffio_watch.disk.place import Place
 from diffio_watch.disk.reading import Interrupted, always
 from diffio_watch.intake.fingerprint import partial
-from diffio_watch.intake.judge import Place
 from diffio_watch.intake.scan import Seen
 from diffio_watch.journal.records import Known, Stand
 

@@ -13,9 +13,8 @@ from diffio_watch.disk.beneath import NotRegular
 from diffio_watch.disk.bounds import mtime_of
 from diffio_watch.disk.marker_file import FolderRefused
 from diffio_watch.disk.names import show
-from diffio_watch.intake.judge import Place
+from diffio_watch.disk.place import Place, inside, somebodys
 from diffio_watch.intake.junk import Rules
-from diffio_watch.intake.scan import inside, somebodys
 from diffio_watch.job import Because
 from diffio_watch.media.mediainfo import ProbeFailed, is_surely, probe
 from diffio_watch.reasons import because

@@ -14,8 +14,8 @@ from diffio_watch.clock import Clock
 from diffio_watch.config import Inbox
 from diffio_watch.disk import marker
 from diffio_watch.disk.mounts import Mount, mount_of
+from diffio_watch.disk.place import Place
 from diffio_watch.disk.reading import Interrupted
-from diffio_watch.intake.judge import Place
 from diffio_watch.intake.look import away
 from diffio_watch.intake.pauses import SETTLE_EVENTS, SETTLE_POLLING, pause_between_scans
 from diffio_watch.intake.settle import Quiet

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from diffio_watch.disk import marker
 from diffio_watch.disk.bounds import inode_of, mtime_of
+from diffio_watch.disk.place import inside
 from diffio_watch.disk.reading import Interrupted
 from diffio_watch.intake.junk import Rules
 
@@ -197,41 +198,3 @@ class _Walk:
 
 def _below(path: str, folders: Iterable[str]) -> bool:
     return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
-
-
-def somebodys(root: str, path: str) -> str | None:
-    """The folder on the way from `root` to `path`, or `path` itself, that holds a marker; None if none does.
-
-    Raises:
-        OSError: it can't be looked at.
-    """
-    parts = path.split("/")
-    for depth in range(1, len(parts) + 1):
-        folder = "/".join(parts[:depth])
-        try:
-            os.lstat(f"{root}/{folder}/{marker.NAME}")
-        except OSError as error:
-            if error.errno in _NOT_THERE:  # a link that leads to itself holds nothing
-                continue
-            raise
-        return folder
-    return None
-
-
-def inside(root: str, path: str, real_root: str | None = None) -> str | None:
-    """Where a link below `root` leads, as an absolute path without links; None if that is outside, or nowhere.
-
-    What lies in somebody's root is outside too.
-
-    Raises:
-        OSError: a folder on the way can't be looked at.
-    """
-    base = os.path.realpath(root) if real_root is None else real_root
-    try:
-        real = os.path.realpath(f"{root}/{path}", strict=True)
-    except OSError:
-        return None
-    below = base.rstrip("/") + "/"
-    if not real.startswith(below) or somebodys(base, real.removeprefix(below)) is not None:
-        return None
-    return real

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from diffio_watch.disk.beneath import NotRegular
 from diffio_watch.disk.bounds import inode_of, mtime_of
-from diffio_watch.intake.judge import Place
+from diffio_watch.disk.place import Place
 from diffio_watch.job import Job
 
 CHUNK: Final = 1 << 20

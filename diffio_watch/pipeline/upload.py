@@ -10,7 +10,7 @@ from typing import Final
 from diffio_watch.api import errors as api
 from diffio_watch.api.shapes import Session
 from diffio_watch.disk.names import show
-from diffio_watch.intake.judge import Place
+from diffio_watch.disk.place import Place
 from diffio_watch.job import Job, Part, State
 from diffio_watch.media import types
 from diffio_watch.pipeline import duplicates, guard, upload_rate

@@ -11,8 +11,8 @@ from diffio_watch.config import Inbox
 from diffio_watch.disk.beneath import NotRegular
 from diffio_watch.disk.mounts import mount_of
 from diffio_watch.disk.names import show
+from diffio_watch.disk.place import Place
 from diffio_watch.intake import fingerprint
-from diffio_watch.intake.judge import Place
 from diffio_watch.intake.junk import Rules
 from diffio_watch.intake.scan import Scan, Seen, scan
 from diffio_watch.job import OPEN, Job, Media, State, new_id

@@ -5,8 +5,9 @@ import os
 
 import pytest
 
+from diffio_watch.disk.place import Place
 from diffio_watch.disk.reading import always
-from diffio_watch.intake.judge import Look, Place, Wait, judge
+from diffio_watch.intake.judge import Look, Wait, judge
 from diffio_watch.intake.scan import Seen
 from diffio_watch.intake.settle import Entry
 from diffio_watch.reasons import because

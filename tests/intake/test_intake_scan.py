@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from diffio_watch.disk import marker_file
+from diffio_watch.disk.place import inside
 from diffio_watch.disk.reading import Interrupted
 from diffio_watch.intake.junk import Rules
-from diffio_watch.intake.scan import RootGone, Scan, Seen, inside, scan
+from diffio_watch.intake.scan import RootGone, Scan, Seen, scan
 
 AWKWARD = [
     b"\xff\xfe.wav", b"a\nb.wav", b"-rf.wav", b" .wav", "\U0001f3a4 take.wav".encode(), "\u202egnp.wav".encode(),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from diffio_watch.disk.place import Place
 from diffio_watch.intake.fingerprint import partial
-from diffio_watch.intake.judge import Place
 from diffio_watch.intake.known_files import Standing, is_absent
 from diffio_watch.intake.scan import Seen
 from diffio_watch.job import State

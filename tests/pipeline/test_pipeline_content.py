@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from diffio_watch.api.shapes import Session
-from diffio_watch.intake.judge import Place
+from diffio_watch.disk.place import Place
 from diffio_watch.job import Job, Settings
 from diffio_watch.pipeline.original import CHUNK, Changed, Original
 from diffio_watch.pipeline.sessions import Sessions
