@@ -113,6 +113,8 @@ class Files:
             self._leave(db, current)
             job, outcome = self._new(inbox, file, now), "new"
         db.execute(STAND, (inbox, os.fsencode(file.path), file.size, file.mtime_ns, file.inode, job.id, False))
+        # the list of those that are not finished is told a little later: nobody should take this for one meanwhile
+        db.execute("DELETE FROM settling WHERE inbox = ? AND path = ?", (inbox, os.fsencode(file.path)))
         return Placed(file.path, job.id, outcome)  # type: ignore[arg-type]  # the three words above
 
     def _job_here(self, db: sqlite3.Connection, inbox: str, path: str) -> Job | None:

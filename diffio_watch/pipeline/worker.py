@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -93,6 +93,8 @@ class Worker:
                         probe is None or not self._halts.blocks_by(probe, way.job)):
                     break
                 spends = way.job.state is State.GENERATING and not way.job.paid
+                if spends and tools.config is not self._tools.config:
+                    break  # what costs is done as the configuration has it by now
                 outcome = self._spend(way, tools) if spends else self._step(way, tools)
                 due = way.job.due_at is not None and way.job.due_at <= self._tools.clock.now()
                 if outcome.rest or not due or (way.job.state not in mine and not way.passed):
@@ -150,8 +152,17 @@ class Worker:
             after = commit(row, detail=outcome.detail, **outcome.changes)
         way.row = way.job = after
         way.passed.clear()
+        before = row
+        for job in (*_along(row, passed), after):
+            self._tell(before, job, tools)
+            before = job
         self._after(row, after, outcome)
         return outcome
+
+    def _tell(self, before: Job, job: Job, tools: Tools) -> None:
+        line = job_log.change(before, job, tools.clock.now())
+        if line is not None:
+            line.write(tools.log)
 
     def _decide(self, error: Exception, job: Job, tools: Tools) -> Outcome:
         works, sees, fetches = None, True, True
@@ -182,11 +193,15 @@ class Worker:
             tools.forget(job)
         if job.state is not before.state and job.state not in STEPS:
             tools.forget(job)
-        line = job_log.change(before, job, tools.clock.now())
-        if line is not None:
-            line.write(tools.log)
         if outcome.look_again:
             self._look_again(job.inbox, job.path)
+
+
+def _along(row: Job, passed: Sequence[Passed]) -> Iterator[Job]:
+    """A job after each of its changes."""
+    for step in passed:
+        row = replace(row, **step.changes)
+        yield row
 
 
 def _same_key(job: Job, tools: Tools) -> bool:

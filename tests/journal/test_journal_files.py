@@ -370,3 +370,16 @@ def test_what_was_written_into_a_marker_never_falls(journal: Journal) -> None:
     journal.folders.forget("outbox", "in")
     assert journal.folders.count_of("outbox", "in") == 6
     assert journal.folders.count_of("inbox", "in") == 0
+
+
+def test_what_is_journalled_is_settling_no_more(journal: Journal) -> None:
+    """The list is told a little later, and a failure of it would be hidden so long."""
+    for path in ("a.wav", "b.wav"):
+        journal.files.place("in", [found(path, path)], batch_limit=None)
+    entries = [SettlingEntry(path, because("settling", seconds="2"), 0.0, None) for path in ("a.wav", "b.wav")]
+    journal.inboxes.settling("in", entries)
+    journal.files.place("in", [found("a.wav", "another content")], batch_limit=None)
+    assert [one.path for one in journal.inboxes.settling_in("in")] == ["b.wav"]
+    journal.inboxes.settling("in", entries[1:])
+    journal.inboxes.settling("in", [])
+    assert journal.inboxes.settling_in("in") == []

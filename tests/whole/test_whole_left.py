@@ -19,7 +19,7 @@ def _paid_and_left(studio: Studio, service: Sandbox, *, by_reload: bool) -> None
     studio.wait("paid.wav", name="old", state="waiting")
     service.fault("create_project", "status", status=503)
     (studio.inbox("old") / "unpaid.wav").write_bytes(sound("unpaid"))
-    studio.wait("unpaid.wav", name="old", state="uploading")
+    studio.wait("unpaid.wav", name="old", state="uploading: service_error")
     studio.inboxes = {"new": {}}
     if by_reload:
         studio.reload()
@@ -40,7 +40,8 @@ def test_what_is_paid_for_in_an_inbox_that_is_left_out_is_fetched(
     studio.ready()
     studio.wait("paid.wav", name="old")
     assert studio.visible("old") == {"paid.wav.json", "paid.restored.wav"}
-    assert studio.states("old")["unpaid.wav"] in {"uploading", "generating"}, "what was begun just then, and no more"
+    assert studio.states("old")["unpaid.wav"] in {
+        "uploading: service_error", "generating"}, "what was begun just then, and no more"
     assert service.charges == 1
     unpaid = next(job for job in studio.jobs("old") if job.path == "unpaid.wav")
     shown = json.loads(studio.command("show", "--json", unpaid.id)[1])
