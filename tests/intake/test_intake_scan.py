@@ -174,14 +174,6 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 
-def test_fifty_thousand_files_are_walked_through(tmp_path: Path) -> None:
-    for folder in range(50):
-        (tmp_path / str(folder)).mkdir()
-        for number in range(1000):
-            os.close(os.open(f"{tmp_path}/{folder}/{number}.wav", os.O_CREAT | os.O_WRONLY))
-    assert len(walk(tmp_path).files) == 50_000
-
-
 def test_where_a_link_leads(tmp_path: Path) -> None:
     root = tmp_path / "in"
     put(tmp_path, "in/a.wav", "inner/b.wav")
