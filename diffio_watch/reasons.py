@@ -175,8 +175,8 @@ _CASES: Final[dict[str, tuple[str, Reason]]] = {
         "with the rest, or `cancel` it.")),
     "hidden_taken": ("disk", Reason(
         Kind.PARKED, "What was fetched into the outbox was gone before it could be shown there: {detail}.",
-        "Keep other programs from taking hidden files (their names begin with a dot) out of the outbox; it goes on by "
-        "itself, and nothing is bought again.")),
+        "After a power failure this is ordinary. Else keep other programs from taking hidden files (their names begin with "
+        "a dot) out of the outbox. It goes on by itself, and nothing is bought again.")),
     "outbox_away": ("disk", Reason(
         Kind.PARKED, "The outbox is not there: {detail}.", "Mount it again; it goes on by itself.")),
     "bad_name": ("in_the_way", Reason(

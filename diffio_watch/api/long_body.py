@@ -31,8 +31,9 @@ def connection(response: httpx.Response) -> socket.socket | None:
     stream = response.extensions.get("network_stream")
     sock = None if stream is None else stream.get_extra_info("socket")
     inner = None if stream is None else stream.get_extra_info("ssl_object")
-    # through a proxy that is spoken to by TLS there is another TLS within, which no socket undoes
-    return sock if isinstance(sock, socket.socket) and inner in (None, sock) else None
+    # a TLS socket tells its own inner object; through a proxy that is spoken to by TLS there is another TLS within,
+    # which no socket undoes
+    return sock if isinstance(sock, socket.socket) and inner in (None, getattr(sock, "_sslobj", None)) else None
 
 
 def rest(sock: socket.socket, left: int, silence: float) -> Iterator[Piece]:

@@ -60,8 +60,8 @@ class Routes:
 
     def done(self, transport: httpx.HTTPTransport) -> None:
         """Have a transport for the next request; its connections stay."""
-        now = time.monotonic()
         with self._lock:
+            now = time.monotonic()  # so that they lie in the order of their times
             way = self._used.pop(transport, None)
             if way is not None:  # else all were ended meanwhile
                 self._idle.append((now, way, transport))

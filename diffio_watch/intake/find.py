@@ -257,6 +257,7 @@ class Finder:
 
     def _not_gone(self, path: str, error: Exception) -> None:
         _log.exception("file.not_forgotten", inbox=self._desk.name, path=show(path), exc_info=error)
+        self.astray = True  # the journal still has it, and the next scan tries again
 
     def _look(self, path: str, walked: set[str]) -> dict[str, Seen]:
         """What a hint leads to: a file, a folder with all that is in it, or nothing. Adds what it `walked` through."""

@@ -14,6 +14,7 @@ from diffio_watch.intake.fingerprint import partial
 from diffio_watch.intake.scan import Seen
 from diffio_watch.journal.records import Known, Stand
 
+_MANY: Final = 1000
 _UNLIKE: Final = Seen(-1, -1)  # no file looks so
 
 
@@ -30,7 +31,8 @@ class Standing:
         self._ask = ask
         self._facts: dict[str, Seen] = {}
         self._unsure: set[str] = set()  # what is to be looked into whatever a look tells
-        # what never leaves these two is held against `_facts`
+        # what left is held against `_facts`, and goes from these two when it outnumbers what stands
+        self._left = 0
         self._alike: defaultdict[tuple[int, int], list[str]] = defaultdict(list)  # by size and time
         self._folders: set[str] = set()
 
@@ -38,8 +40,7 @@ class Standing:
         """Forget all, and learn it anew from the journal."""
         self._facts.clear()
         self._unsure.clear()
-        self._alike.clear()
-        self._folders.clear()
+        self._forget_what_left()
         for path, size, mtime_ns, inode, renamed in stands:
             self.put(path, Seen(size, mtime_ns, inode or 0), unsure=renamed)
 
@@ -69,10 +70,8 @@ class Standing:
         before = self._facts.get(path)
         self._facts[path] = seen
         if before is None or before[:2] != seen[:2]:
-            self._alike[seen[:2]].append(path)
-        folder = path
-        while (folder := folder.rpartition("/")[0]) and folder not in self._folders:
-            self._folders.add(folder)
+            self._index(path, seen)
+            self._left += before is not None
         if unsure:
             self._unsure.add(path)
         else:
@@ -86,7 +85,24 @@ class Standing:
     def remove(self, path: str) -> Seen | None:
         """Nothing stands there from now on."""
         self._unsure.discard(path)
-        return self._facts.pop(path, None)
+        known = self._facts.pop(path, None)
+        self._left += known is not None
+        if self._left > _MANY + len(self._facts):
+            self._forget_what_left()
+        return known
+
+    def _index(self, path: str, seen: Seen) -> None:
+        self._alike[seen[:2]].append(path)
+        folder = path
+        while (folder := folder.rpartition("/")[0]) and folder not in self._folders:
+            self._folders.add(folder)
+
+    def _forget_what_left(self) -> None:
+        self._left = 0
+        self._alike.clear()
+        self._folders.clear()
+        for path, seen in self._facts.items():
+            self._index(path, seen)
 
     def former_name(self, place: Place, path: str, seen: Seen, going: Callable[[], bool] = always,
                     taken: Container[str] = ()) -> str | None:

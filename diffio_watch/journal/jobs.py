@@ -81,8 +81,8 @@ class Jobs:
         after = replace(after, error_file=row.get("error_file", job.error_file), updated_at=self._db.clock.now(),
                         version=job.version + 1)
         anew = bool(row.keys() & {"project_id", "upload_id"})
-        # what stays as it is touches no index
-        row = to_row({name: value for name, value in row.items() if value != getattr(job, name)}
+        # what stays as it is touches no index; how far a transfer is stands there by its own hand
+        row = to_row({name: value for name, value in row.items() if name == "progress" or value != getattr(job, name)}
                      | {"updated_at": after.updated_at, "version": after.version})
 
         def write(db: sqlite3.Connection) -> None:

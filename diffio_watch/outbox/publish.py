@@ -86,6 +86,8 @@ class Outbox(ErrorFiles):
                    reserved: Callable[[str], bool]) -> Plan:
         """The names under the smallest number for which none exists or is reserved, compared without case.
 
+        What another program made within the last second is seen as the filesystem itself compares names.
+
         Args:
             job: whose names.
             wanted: the outputs to come, with the media types that the service told; none for a skipped file.

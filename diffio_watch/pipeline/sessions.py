@@ -22,12 +22,22 @@ class Sessions:
         for torn in self._folder.glob(".*.new"):  # a crash came between writing and renaming
             torn.unlink()
         self._kept: dict[str, Session] = {}
+        self._begun: dict[str, str] = {}  # job id → what its upload is called
         self._saved = {path.stem for path in self._folder.glob("*.json")}
 
     def keep(self, job_id: str, session: Session) -> None:
         """Keep a session, as long as this process lives, in place of any that the job had."""
         self.remove(job_id)
         self._kept[job_id] = session
+
+    def begun(self, job_id: str, upload_id: str) -> None:
+        """The upload of a kept session has begun."""
+        self._begun[job_id] = upload_id
+
+    def under_way(self, job_id: str) -> tuple[Session, str] | None:
+        """An upload that this process began and that has not ended, and its session."""
+        session, upload_id = self._kept.get(job_id), self._begun.get(job_id)
+        return (session, upload_id) if session is not None and upload_id is not None else None
 
     def save(self, job_id: str) -> None:
         """Have a session outlive this process, if it does not already; durable before it returns.
@@ -61,6 +71,7 @@ class Sessions:
     def remove(self, job_id: str) -> None:
         """Forget a job's session, if there is one."""
         self._kept.pop(job_id, None)
+        self._begun.pop(job_id, None)
         if job_id in self._saved:
             (self._folder / f"{job_id}.json").unlink(missing_ok=True)
             self._saved.discard(job_id)

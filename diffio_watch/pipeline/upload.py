@@ -78,6 +78,7 @@ def uploading(job: Job, tools: Tools) -> Outcome:
         return new_project(job, now, "the upload session is gone")
     if job.upload_id is None:
         upload_id, part_size = tools.storage.start(session)
+        tools.sessions.begun(job.id, upload_id)
         small = is_small(replace(job, part_size=part_size))
         return go(upload_id=upload_id, part_size=part_size, parks=job.parks, soft=small)
     try:
@@ -172,8 +173,6 @@ def _send_parts(job: Job, tools: Tools, session: Session, original: Original,
         offset = (number - 1) * job.part_size
         body = original.part(offset, min(job.part_size, job.size - offset))
         sent = confirmed.get(number)
-        if number > 1:
-            tools.sessions.save(job.id)
         if sent is None:
             etag = tools.storage.send_part(session, job.upload_id, number, body)
             original.check()
@@ -181,6 +180,7 @@ def _send_parts(job: Job, tools: Tools, session: Session, original: Original,
             if is_small(job):
                 tools.sent[job.id] = job.upload_id, confirmed[number]
             else:
+                tools.sessions.save(job.id)  # with it a restart goes on from here
                 tools.journal.jobs.confirm_part(job, confirmed[number])
             meter.at(offset + body.size)
             slow = upload_rate.hopeless(job, meter, tools.clock.now(), tools.clock.monotonic(), session.expires_at,
@@ -252,6 +252,8 @@ def release(tools: Tools, holds: Callable[[str], bool]) -> None:
             continue
         if job is not None and session is not None and not job.uploaded and not expired:
             abort(job, tools, session)
+        elif job is not None and job.upload_id is None and (begun := tools.sessions.under_way(job_id)) is not None:
+            abort(replace(job, upload_id=begun[1]), tools, begun[0])  # nobody had written it down yet
         tools.sessions.remove(job_id)
 
 

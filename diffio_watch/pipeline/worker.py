@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -40,13 +41,13 @@ class _Way:
 
     Attributes:
         row: as the journal has it.
-        began: when the thread took it, in monotonic seconds.
+        looked: when it was looked whether its result could be delivered, in monotonic seconds.
         job: as it is by now.
         passed: what the journal does not have of that yet.
     """
 
     row: Job
-    began: float
+    looked: float = -math.inf
     job: Job = field(init=False)
     passed: list[Passed] = field(default_factory=list)
 
@@ -85,7 +86,7 @@ class Worker:
         tools = self._tools.in_force()
         if job.inbox not in tools.outboxes:
             return  # its inbox was taken out of the configuration just now
-        way = _Way(job, self._tools.clock.monotonic())
+        way = _Way(job)
         mine = {*states, State.GENERATING} if upload.is_small(job) else states
         try:
             while not (self._tools.stop.is_set() or self._tools.sick.is_set()):
@@ -95,9 +96,11 @@ class Worker:
                 spends = way.job.state is State.GENERATING and not way.job.paid
                 if spends and tools.config is not self._tools.config:
                     break  # what costs is done as the configuration has it by now
+                if way.job.state is State.QUEUED:
+                    way.looked = self._tools.clock.monotonic()
                 outcome = self._spend(way, tools) if spends else self._step(way, tools)
                 due = way.job.due_at is not None and way.job.due_at <= self._tools.clock.now()
-                if outcome.rest or not due or (way.job.state not in mine and not way.passed):
+                if outcome.rest or not due or way.job.state not in mine:
                     break
             if way.passed:
                 self._commit(way, Outcome(), tools)
@@ -106,7 +109,7 @@ class Worker:
 
     def _spend(self, way: _Way, tools: Tools) -> Outcome:
         """Look once more whether the result can be delivered, if it is long since the job was let in."""
-        if not way.passed or self._tools.clock.monotonic() - way.began > _LOOK_AGAIN:
+        if self._tools.clock.monotonic() - way.looked > _LOOK_AGAIN:
             outcome = self._step(way, tools, ready)
             if outcome != Outcome():
                 return outcome
@@ -134,6 +137,8 @@ class Worker:
         if outcome.soft:
             way.passed.append(Passed(outcome.changes, outcome.detail))
             way.job = replace(job, **outcome.changes)
+            if outcome.changes.get("uploaded"):  # who has the same content is to see it before anything is bought
+                self._commit(way, Outcome(), tools)
         elif outcome.changes:
             return self._commit(way, outcome, tools)
         return outcome

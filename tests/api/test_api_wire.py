@@ -36,8 +36,10 @@ from diffio_watch.api import (
     Unauthorized,
     Unavailable,
     Unreachable,
+    long_body,
 )
 from diffio_watch.api.routes import proxy_for
+from diffio_watch.api.streams import Piece
 from diffio_watch.api.urls import parse
 
 USAGE = http(200, {"usage": {"seconds": 5}, "billing": {}})
@@ -413,6 +415,14 @@ def test_a_long_body_comes_whole_or_as_far_as_it_came_through_tls(
 ) -> None:
     """It is read beside httpx, from its connection, and each piece is of that body."""
     environ.setenv("SSL_CERT_FILE", str(certificate.with_suffix(".crt")))
+    beside: list[int] = []
+    rest = long_body.rest
+
+    def counted(sock: socket.socket, left: int, silence: float) -> Iterator[Piece]:
+        beside.append(left)
+        return rest(sock, left, silence)
+
+    environ.setattr(long_body, "rest", counted)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     data = bytes(range(256)) * 45_000
@@ -434,6 +444,7 @@ def test_a_long_body_comes_whole_or_as_far_as_it_came_through_tls(
         assert storage.download(audio(url), sink).size == len(data)
         assert bytes(sink.data) == data
         assert len(asked) == (2 if cut else 1)
+        assert len(beside) == 1, "what is left after a cut is short"
         assert not cut or f"range: bytes={len(data) - cut}-".encode() in asked[1].lower()
         storage.close()
         listener.shutdown(socket.SHUT_RDWR)

@@ -326,6 +326,22 @@ class TestOneOfMany:
         monkeypatch.setattr(room.journal.files, "_place", refuse)
         return room
 
+    def test_one_whose_end_can_not_be_journalled_is_tried_again(
+        self, room: Room, monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise OverflowError("Python int too large to convert to SQLite INTEGER")
+
+        room.drop("a.wav")
+        room.pass_time(5.0)
+        (room.inbox / "a.wav").unlink()
+        with monkeypatch.context() as patch:
+            patch.setattr(room.journal.files, "vanish", refuse)
+            room.pass_time(1000.0)
+        assert room.states() == {"a.wav": "queued"}
+        room.pass_time(1000.0)
+        assert room.states() == {"a.wav": "cancelled: vanished"}
+
     def test_where_one_of_a_batch_can_not_be_journalled_the_others_are(self, guilty: Room) -> None:
         for name in ("a.wav", "b.wav", "c.wav"):
             guilty.drop(name)

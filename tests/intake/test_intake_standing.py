@@ -172,3 +172,14 @@ def test_absence_is_only_what_is_surely_no_file(tmp_path: Path, place: Place) ->
 def test_what_cannot_be_looked_at_is_not_absent(as_nobody: Path) -> None:
     (as_nobody / "x").mkdir(mode=0)
     assert not is_absent(Place(str(as_nobody), inodes=True, leases=False, follow_symlinks=False), "x/a.wav")
+
+
+def test_what_came_and_went_is_not_remembered_for_ever() -> None:
+    found = stands()
+    for number in range(5000):
+        found.put(f"day {number}/a.wav", Seen(number, number))
+        found.remove(f"day {number - 3}/a.wav")
+    assert len(found._alike) < 1100
+    assert not found.holds("day 1")
+    assert found.holds("day 4999")
+    assert found.perhaps([Seen(4998, 4998)]) == {"day 4998/a.wav"}

@@ -166,6 +166,16 @@ def test_confirmed_parts_belong_to_one_session_of_one_project(journal: Journal) 
     assert journal.jobs.parts(made.id) == []
 
 
+def test_a_transfer_that_is_over_is_nowhere_on_its_way(journal: Journal) -> None:
+    """How far it is stands in the row by its own hand: whoever has the row does not know of it."""
+    made = job("a.wav")
+    journal.jobs.add([made])
+    journal.jobs.note_progress(made.id, 97.0)
+    journal.jobs.commit(made, state=State.UPLOADING, progress=None)
+    (found,) = journal.jobs.newest()
+    assert found.progress is None
+
+
 def test_progress_is_told_without_moving_the_job(journal: Journal) -> None:
     made = job()
     journal.jobs.add([made])

@@ -269,7 +269,7 @@ class TestEarlier:
 
 
 def test_a_poll_that_finds_nothing_new_waits_for_no_disk(house: House, service: Sandbox) -> None:
-    """A power cut may take its count and the next moment: it is asked anew then. What it finds at the end is synced."""
+    """A power cut may take its count and the next moment: it is asked anew then. What names it takes at the end is synced."""
     service.change(seconds=60)
     job_id = house.drop("talk.wav")
     house.run(10)
@@ -281,5 +281,5 @@ def test_a_poll_that_finds_nothing_new_waits_for_no_disk(house: House, service: 
     house.finish()
     house.journal._db.set_trace_callback(None)
     (synced,) = (place for place, one in enumerate(told) if one == "PRAGMA synchronous = FULL")
-    assert not [one for one in told[:synced] if "'downloading'" in one]
+    assert not [one for one in told[:synced] if "INTO names" in one]
     house.check_delivered(job_id)

@@ -19,7 +19,7 @@ def way(house: House, name: str = "a.wav") -> list[str]:
         (job,) = house.journal.jobs.newest()
         reached = [str(job.state), *(["project"] if job.project_id else []), *(["paid"] if job.paid else []),
                    *(output.state for output in job.outputs)]
-        told.append(" ".join(reached))
+        told.append(" ".join(reached) if house.journal._synced else f"({' '.join(reached)})")  # without a sync
 
     def asked(moment: str, seen: Seen) -> None:
         if moment == "arrived":
@@ -37,9 +37,9 @@ def test_a_small_file_waits_six_times_for_the_disk(house: House, service: Sandbo
     service.change(upload="put")
     assert way(house) == [
         "queued",
-        "> create_project", "> put", "generating project paid",
+        "> create_project", "> put", "(generating project)", "generating project paid",
         "> generate", "waiting project paid",
-        "> progress", "> link", "downloading project paid wanted",
+        "> progress", "(downloading project paid)", "> link", "downloading project paid wanted",
         "> download", "downloading project paid fetched",
         "delivered project paid published",
     ]
@@ -75,3 +75,52 @@ def test_what_was_not_on_the_disk_is_done_again_and_paid_once(house: House, serv
     house.check_delivered(job_id)
     assert house.calls()["create_project"] == 2
     assert service.charges == 1
+
+
+def test_what_rested_on_its_way_is_looked_at_again_before_anything_is_bought(house: House, service: Sandbox) -> None:
+    """Its folder in the outbox may be in the way by now."""
+    service.fault("create_project", "status", status=503)
+    job_id = house.drop("day/a.wav")
+    house.work()
+    assert house.job(job_id).state is State.UPLOADING
+    service.calm()
+    (house.outbox() / "day").rmdir()
+    (house.outbox() / "day").write_text("in the way")
+    house.run(3600)
+    assert service.charges == 0
+    (house.outbox() / "day").unlink()
+    house.finish()
+    house.check_delivered(job_id)
+    assert service.charges == 1
+
+
+def test_the_one_part_of_a_large_file_is_not_sent_again_after_a_restart(
+    house: House, service: Sandbox, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upload, "SMALL", 0)
+    service.change(upload="multipart", part_bytes=1 << 20)
+    service.fault("complete", "status", status=503)
+    job_id = house.drop("a.wav")
+    house.work()
+    service.calm()
+    house.restart()
+    house.finish()
+    house.check_delivered(job_id)
+    assert house.calls()["part"] == house.calls()["create_project"] == 1
+
+
+def test_the_upload_of_a_small_file_that_is_cancelled_on_its_way_is_aborted(house: House, service: Sandbox) -> None:
+    """Though nobody has written it down yet."""
+    def cancel(moment: str, seen: Seen) -> None:
+        if (moment, seen.call) == ("effect", "start"):
+            house.journal.jobs.commit(house.job(job_id), state=State.CANCELLED, due_at=None)
+
+    service.change(upload="multipart", part_bytes=1 << 20)
+    service.fault("part", "status", status=503)
+    job_id = house.drop("a.wav")
+    service.watch(cancel)
+    house.work()
+    upload.release(house.tools, house.dispatcher.holds)
+    assert house.job(job_id).state is State.CANCELLED
+    assert house.calls()["abort"] == 1
+    assert house.tools.sessions.jobs() == []

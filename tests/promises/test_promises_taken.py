@@ -69,7 +69,7 @@ def test_what_an_earlier_process_showed_and_is_gone_is_fetched_once_more(house: 
 
 def _one_step(house: House, job: Job) -> None:
     """A step and what it came to, as if the power went right after it."""
-    way = _Way(job, 0.0)
+    way = _Way(job)
     outcome = house.worker._step(way, house.tools)
     if way.passed:
         house.worker._commit(way, Outcome(), house.tools)
