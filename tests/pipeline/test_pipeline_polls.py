@@ -269,7 +269,7 @@ class TestEarlier:
 
 
 def test_a_poll_that_finds_nothing_new_waits_for_no_disk(house: House, service: Sandbox) -> None:
-    """A power cut may take its count and the next moment: it is asked anew then. What names it takes at the end is synced."""
+    """A power cut may take its count and the next moment: it is asked anew. What names it takes is synced."""
     service.change(seconds=60)
     job_id = house.drop("talk.wav")
     house.run(10)
