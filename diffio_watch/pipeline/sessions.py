@@ -34,6 +34,10 @@ class Sessions:
         """The upload of a kept session has begun."""
         self._begun[job_id] = upload_id
 
+    def ending(self, job_id: str) -> None:
+        """The upload is about to be completed: from here on there may be nothing left to abort."""
+        self._begun.pop(job_id, None)
+
     def under_way(self, job_id: str) -> tuple[Session, str] | None:
         """An upload that this process began and that has not ended, and its session."""
         session, upload_id = self._kept.get(job_id), self._begun.get(job_id)

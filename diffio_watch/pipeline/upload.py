@@ -147,6 +147,7 @@ def _send(job: Job, tools: Tools, session: Session) -> Outcome:
             raise
         if isinstance(sent, Outcome):
             return sent
+        tools.sessions.ending(job.id)
         try:
             tools.storage.complete(session, job.upload_id, [(part.number, part.etag) for part in sent])
         except api.SessionLost as lost:

@@ -124,3 +124,21 @@ def test_the_upload_of_a_small_file_that_is_cancelled_on_its_way_is_aborted(hous
     assert house.job(job_id).state is State.CANCELLED
     assert house.calls()["abort"] == 1
     assert house.tools.sessions.jobs() == []
+
+
+def test_an_upload_that_is_complete_when_its_small_file_is_cancelled_is_not_aborted(
+    house: House, service: Sandbox,
+) -> None:
+    def cancel(moment: str, seen: Seen) -> None:
+        if (moment, seen.call) == ("effect", "complete"):
+            house.journal.jobs.commit(house.job(job_id), state=State.CANCELLED, due_at=None)
+
+    service.change(upload="multipart", part_bytes=1 << 20)
+    job_id = house.drop("a.wav")
+    service.watch(cancel)
+    house.work()
+    upload.release(house.tools, house.dispatcher.holds)
+    assert house.job(job_id).state is State.CANCELLED
+    assert "abort" not in house.calls()
+    assert house.tools.sessions.jobs() == []
+    house.check()
