@@ -35,7 +35,8 @@ _BELOW = {
     "recovery": _WORDS | {"config", "daemon", "disk", "intake", "journal", "media", "outbox", "pipeline"},
 }
 _ONLY = {"httpx": {"api"}, "tenacity": {"api"}, "sqlite3": {"journal"}, "watchdog": {"intake"},
-         "pymediainfo": {"media"}, "click": {"cli"}, "rich": {"cli"}, "starlette": {"sandbox"}, "uvicorn": {"sandbox"}}
+         "pymediainfo": {"media"}, "click": {"cli"}, "rich": {"cli"}, "starlette": {"sandbox", "service"},
+         "uvicorn": {"sandbox", "service"}, "standardwebhooks": {"sandbox", "service"}}
 
 
 def _imports(path: Path) -> Iterator[str]:
