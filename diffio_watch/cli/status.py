@@ -13,8 +13,6 @@ from diffio_watch.job import OPEN, State
 from diffio_watch.report.pace import Pace
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import RenderableType
 
     from diffio_watch.config import Config
@@ -71,29 +69,9 @@ class View:
         Raises:
             JournalError: there is a journal, and it can't be read.
         """
-        from diffio_watch.journal import holder, runs
-        from diffio_watch.journal.records import SettlingEntry
-        from diffio_watch.reasons import because
-        from diffio_watch.report.shapes import Facts
+        from diffio_watch.report import look
 
-        pid = holder(self.config.state_dir) if self.config.state_dir.is_dir() else None
-        since = None if pid is None else _started(self.config.state_dir)
-        journal = self.journal()
-        if journal is None:
-            return Facts(time.time(), pid, since, {}, {}, {}, {}, {}, None)
-        groups = journal.overview.groups()
-        # a path counts by its newest job: what was made good has not failed
-        counts = journal.totals.by_state() | {State.FAILED: sum(one.count for one in groups
-                                                                if one.state is State.FAILED)}
-        settling = {inbox.name: journal.inboxes.settling_in(inbox.name) for inbox in self.config.inboxes}
-        for job in journal.overview.still_empty():
-            settling.setdefault(job.inbox, []).append(
-                SettlingEntry(job.path, because("empty_yet"), job.detected_at, job.due_at))
-        return Facts(
-            time.time(), pid, since, journal.halts.all(), journal.halts.pauses(), journal.inboxes.reports(), settling,
-            counts,
-            journal.totals.oldest_open(), runs.last(journal), runs.in_force(journal), groups,
-            journal.overview.stuck_originals())
+        return look.facts(self.config, self.journal())
 
     def picture(self) -> RenderableType:
         """What stands there now, drawn."""
@@ -124,14 +102,6 @@ class View:
         if self._journal is not None:
             self._journal.close()
             self._journal = None
-
-
-def _started(state_dir: Path) -> float | None:
-    """When the daemon took the lock: it writes its process id into it then."""
-    try:
-        return (state_dir / "lock").stat().st_mtime
-    except OSError:
-        return None
 
 
 def live(view: View) -> NoReturn:
