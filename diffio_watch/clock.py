@@ -59,3 +59,9 @@ def from_rfc3339(text: str) -> int:
     whole, _, digits = text.removesuffix("Z").partition(".")
     since = datetime.fromisoformat(whole).replace(tzinfo=UTC) - _EPOCH
     return (since.days * 86400 + since.seconds) * 1_000_000_000 + int(digits[:9].ljust(9, "0"))
+
+
+def midnight(now: float, days: int = 0) -> float:
+    """The start of the host's local calendar day of `now`, or of one `days` later; seconds since the epoch."""
+    local = time.localtime(now)
+    return time.mktime((local.tm_year, local.tm_mon, local.tm_mday + days, 0, 0, 0, 0, 0, -1))

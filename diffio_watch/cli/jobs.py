@@ -172,8 +172,8 @@ def _whereabouts(work: Workplace, job: Job | None) -> list[str]:
 
 def _kept(work: Workplace, journal: Journal, job: Job) -> Because | None:
     """What keeps the job along with others: a halt, a person's pause, or the limit it waits under."""
-    from diffio_watch.pipeline.blocks import what_keeps
-    from diffio_watch.pipeline.limits import waits_for
+    from diffio_watch.journal.blocks import what_keeps
+    from diffio_watch.journal.turns import waits_for
 
     stopped = what_keeps(job, [halt for _, halt in sorted(journal.halts.all().items())], journal.halts.pauses())
     return stopped or waits_for(job, journal, work.config, time.time())

@@ -16,7 +16,7 @@ from diffio_watch.disk import names
 from diffio_watch.job import OPEN, Because, Job, State
 from diffio_watch.reasons import told
 from diffio_watch.report import shapes
-from diffio_watch.report.pace import Pace
+from diffio_watch.report.pace import Pace, way_behind
 from diffio_watch.report.running import resting
 
 if TYPE_CHECKING:
@@ -164,13 +164,6 @@ def _pace(job: Job, pace: Pace) -> str:
     return ", ".join(filter(None, facts_))
 
 
-# how much of the whole way lies behind a job in each state, in percent, and how much its own progress adds
-_WAY: Final = {
-    State.QUEUED: (5, 0), State.UPLOADING: (8, 27), State.GENERATING: (36, 0), State.WAITING: (38, 42),
-    State.DOWNLOADING: (82, 16),
-}
-
-
 def journey(paths: Sequence[str], jobs: Mapping[str, Job], settling: Mapping[str, Because],
             rows: int, pace: Pace = _NO_PACE, passed: float = 0.0) -> RenderableType:
     """Each file on its whole way from the inbox to the outbox; of more than `rows`, those that are under way.
@@ -194,8 +187,7 @@ def journey(paths: Sequence[str], jobs: Mapping[str, Job], settling: Mapping[str
             told_more = waits.message if waits is not None and waits.code != "settling" else ""
             speed, more = Text(""), line(told_more, "bright_black")
         else:
-            base, share = _WAY.get(job.state, (100, 0))
-            done, how = base + share * (job.progress or 0.0) / 100, state(job)
+            done, how = way_behind(job), state(job)
             speed = Text("" if job.because is not None else _pace(job, pace), style="bright_black")
             more = line(job.because.message if job.because is not None else "", "bright_black")
         table.add_row(name(path), Bar(done), Text(f"{done:3.0f} %"), how, speed, more)

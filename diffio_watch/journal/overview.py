@@ -73,6 +73,20 @@ class Overview:
         return [Group(row["inbox"], State(row["state"]), row["code"], row["n"], job)
                 for row in rows for job in self._jobs.where("seq = ?", row["newest"])]
 
+    def delivered(self, since: float, until: float, limit: int) -> tuple[int, list[Job]]:
+        """How many jobs were delivered between two moments, and the newest of them.
+
+        Args:
+            since: seconds since the epoch.
+            until: likewise.
+            limit: no more of them.
+        """
+        those = "delivered_at >= ? AND delivered_at < ?"
+        row = self._db.row(f"SELECT count(*) AS n FROM jobs INDEXED BY jobs_delivered WHERE {those}", since, until)  # noqa: S608 - a constant
+        assert row is not None
+        return int(row["n"]), self._jobs.where(f"{those} ORDER BY delivered_at DESC LIMIT ?", since, until, limit,
+                                               index="jobs_delivered")
+
     def still_empty(self) -> list[Job]:
         """Jobs of empty files that may yet be filled, in each inbox the oldest first.
 

@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+from diffio_watch import editors
 from diffio_watch.disk import durable
 from diffio_watch.disk.names import show
 from diffio_watch.disk.trouble import Trouble
 from diffio_watch.job import Because, Job, Settings, State
-from diffio_watch.outbox import editor_words, names, sidecar
+from diffio_watch.outbox import names, sidecar
 from diffio_watch.outbox.errors import DiskTrouble
 from diffio_watch.outbox.files import parsed, peek, unlink
 from diffio_watch.outbox.recent import Recent
@@ -41,7 +42,7 @@ class ErrorFiles:
         """Write or refresh the error file of a failed or held job; False if something else has its name."""
         if job.state not in {State.FAILED, State.HELD}:
             raise ValueError(f"no error file for a job that is {job.state}")
-        told = sidecar.render(job, words=editor_words.words(job.because))
+        told = sidecar.render(job, words=_told(job.because))
         return self._put_error(job, told, lambda found: self._error_of(found, job.path))
 
     def clear_error(self, path: str) -> bool:
@@ -63,7 +64,7 @@ class ErrorFiles:
         """
         size, mtime_ns, since = facts
         nobody = Job(NO_JOB, self.inbox, path, size, mtime_ns, settings, because=because, detected_at=since)
-        return self._put_error(nobody, sidecar.render(nobody, words=editor_words.words(because)),
+        return self._put_error(nobody, sidecar.render(nobody, words=_told(because)),
                                lambda found: self._unread_of(found, path))
 
     def clear_unread(self, path: str) -> bool:
@@ -77,7 +78,7 @@ class ErrorFiles:
             oldest: of its jobs; what the file tells beside the sentence is about this one.
             files: how many there are.
         """
-        return self._put(names.DROP_FILE, sidecar.render(oldest, words=editor_words.drop_words(files)), oldest, "error",
+        return self._put(names.DROP_FILE, sidecar.render(oldest, words=_told(oldest.because, files)), oldest, "error",
                          self._error_of_drop)
 
     def clear_drop(self) -> bool:
@@ -161,3 +162,9 @@ class ErrorFiles:
         if sentence not in self._told:
             self._told.add(sentence)
             self._tell(f"outbox {show(self.root.path)}: {sentence}")
+
+
+def _told(because: Because | None, count: int = 1) -> tuple[str, str]:
+    """What happened, and what an editor can do."""
+    words = editors.words(because, count)
+    return words.message, words.action

@@ -8,12 +8,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection
 from typing import Final
 
+from diffio_watch.clock import midnight
 from diffio_watch.config import Limits
 from diffio_watch.job import OPEN, Job, State
 from diffio_watch.journal import Halt
-from diffio_watch.pipeline import guard
+from diffio_watch.journal.turns import IN_FLIGHT, PARKS_OUT, share_of
 from diffio_watch.pipeline.halts import LONGEST_PAUSE, Halts
-from diffio_watch.pipeline.limits import IN_FLIGHT, PARKS_OUT, share_of
 from diffio_watch.pipeline.pool import Pool
 from diffio_watch.pipeline.probes import BEGUN, Probes
 from diffio_watch.pipeline.tools import Tools
@@ -63,7 +63,7 @@ class Dispatcher:
         now = tools.clock.now()
         forget(tools)
         halts.tidy([inbox.name for inbox in tools.config.inboxes], now, self._under_way)
-        tools.journal.schedule.pull_in(now + LONGEST_PAUSE, guard.midnight(now, 1))
+        tools.journal.schedule.pull_in(now + LONGEST_PAUSE, midnight(now, 1))
 
     def wake(self) -> None:
         """Something may be due sooner than it was."""

@@ -8,7 +8,9 @@ from typing import Final
 
 from diffio_watch.api import errors as api
 from diffio_watch.api.shapes import Generation, GenerationSummary
+from diffio_watch.clock import midnight
 from diffio_watch.job import Job, State
+from diffio_watch.media.length import minutes
 from diffio_watch.pipeline import guard, polls
 from diffio_watch.pipeline.commands import request_body
 from diffio_watch.pipeline.decide import ModelUnknown, ProjectGone
@@ -33,11 +35,11 @@ def intend(job: Job, tools: Tools) -> Outcome:
         return go("another service or key is configured", **NO_PROJECT, state=State.UPLOADING, due_at=now)
     over = guard.over_today(job, tools.config.limits, tools.journal, now)
     if over is not None:
-        return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
+        return hold(job, "daily_limit", until=midnight(now, 1), detail=over)
     tools.check_permits()
     key = str(uuid.uuid4())
     body = request_body(job.project_id or "", key, job.settings)
-    return go(idempotency_key=key, body=body, intent_at=now, minutes=guard.minutes(job), key_print=key_print,
+    return go(idempotency_key=key, body=body, intent_at=now, minutes=minutes(job), key_print=key_print,
               due_at=now)
 
 

@@ -19,7 +19,7 @@ from structlog.typing import FilteringBoundLogger
 from diffio_watch.api import Observation, RateLimited
 from diffio_watch.job import OPEN, Job, State
 from diffio_watch.journal import Halt, Journal
-from diffio_watch.pipeline.blocks import blocks, first
+from diffio_watch.journal.blocks import blocks, first
 from diffio_watch.pipeline.health import JOBS, Health, account_pause, origin_pause
 from diffio_watch.pipeline.outcome import Stop
 from diffio_watch.pipeline.suspects import Suspects

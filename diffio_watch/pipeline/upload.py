@@ -9,6 +9,7 @@ from typing import Final
 
 from diffio_watch.api import errors as api
 from diffio_watch.api.shapes import Session
+from diffio_watch.clock import midnight
 from diffio_watch.disk.names import show
 from diffio_watch.disk.place import Place
 from diffio_watch.job import Job, Part, State
@@ -35,7 +36,7 @@ def queued(job: Job, tools: Tools) -> Outcome:
                 return found
         over = guard.over_today(job, tools.config.limits, tools.journal, now)
         if over is not None:
-            return hold(job, "daily_limit", until=guard.midnight(now, 1), detail=over)
+            return hold(job, "daily_limit", until=midnight(now, 1), detail=over)
         gap = duplicates.unproven(job, tools, original.sha256)
         if gap is not None:
             return gap

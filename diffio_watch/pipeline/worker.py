@@ -12,9 +12,9 @@ from diffio_watch.api import ApiError, Forbidden, NotFound, Rejected, Stopped, U
 from diffio_watch.config import KeyMissing
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Halt, JournalError, NameReserved, Stale
+from diffio_watch.journal.blocks import ACCOUNT
 from diffio_watch.journal.records import Passed
 from diffio_watch.pipeline import deliver, generate, guard, job_log, upload
-from diffio_watch.pipeline.blocks import ACCOUNT
 from diffio_watch.pipeline.decide import decide
 from diffio_watch.pipeline.halts import Halts
 from diffio_watch.pipeline.outcome import Outcome, park

@@ -39,6 +39,7 @@ class Attention:
         message: what is the matter.
         action: what to do.
         path: of the file, where it is one.
+        state: of the jobs; None where they are none.
     """
 
     inbox: str
@@ -48,6 +49,7 @@ class Attention:
     message: str
     action: str
     path: str | None = None
+    state: State | None = None
 
 
 def stops(inboxes: Sequence[str], halts: Mapping[str, Halt], pauses: Mapping[str, float],
@@ -120,9 +122,11 @@ def _group(group: Group, *, running: bool, known: bool) -> Attention:
     reason = told(why, running=running)
     what = group.state.value if group.state in {State.HELD, State.FAILED} else "waiting"
     if group.count == 1:
-        return Attention(group.inbox, what, group.code, 1, reason.message, reason.action, group.newest.path)
+        return Attention(group.inbox, what, group.code, 1, reason.message, reason.action, group.newest.path,
+                         group.state)
     action = reason.action if group.code == "drop_size" and known else _of_many(group, running=running, known=known)
-    return Attention(group.inbox, what, group.code, group.count, _of_one(group.newest.path, reason), action)
+    return Attention(group.inbox, what, group.code, group.count, _of_one(group.newest.path, reason), action,
+                     state=group.state)
 
 
 def _of_one(path: str, reason: Because) -> str:

@@ -39,9 +39,9 @@ def facts(config: Config, journal: Journal | None) -> Facts:
     for job in journal.overview.still_empty():
         settling.setdefault(job.inbox, []).append(
             SettlingEntry(job.path, because("empty_yet"), job.detected_at, job.due_at))
-    return Facts(time.time(), pid, since, journal.halts.all(), journal.halts.pauses(), journal.inboxes.reports(),
-                 settling, counts, journal.totals.oldest_open(), runs.last(journal), runs.in_force(journal), groups,
-                 journal.overview.stuck_originals())
+    return Facts(journal.clock.now(), pid, since, journal.halts.all(), journal.halts.pauses(),
+                 journal.inboxes.reports(), settling, counts, journal.totals.oldest_open(), runs.last(journal),
+                 runs.in_force(journal), groups, journal.overview.stuck_originals())
 
 
 def _started(state_dir: Path) -> float | None:

@@ -12,6 +12,17 @@ from diffio_watch.job import Job, State
 _MOVING: Final = frozenset({State.UPLOADING, State.WAITING, State.DOWNLOADING})
 _WINDOW: Final = 15.0  # seconds that a speed is taken from
 _LEAST: Final = 2.0  # … and at least, or it is only noise
+# how much of the whole way lies behind a job in each state, in percent, and how much its own progress adds
+_WAY: Final = {
+    State.QUEUED: (5, 0), State.UPLOADING: (8, 27), State.GENERATING: (36, 0), State.WAITING: (38, 42),
+    State.DOWNLOADING: (82, 16),
+}
+
+
+def way_behind(job: Job) -> float:
+    """How much of its way from the inbox to the outbox lies behind a job, in percent."""
+    base, share = _WAY.get(job.state, (100, 0))
+    return base + share * min(100.0, max(0.0, job.progress or 0.0)) / 100
 
 
 @dataclass(slots=True)

@@ -13,10 +13,11 @@ import diffio_watch
 _PACKAGE = Path(diffio_watch.__file__).parent
 
 # a room → the rooms below it that it may use
-_WORDS = {"job", "reasons", "clock", "logs", "lines"}
+_WORDS = {"job", "reasons", "editors", "clock", "logs", "lines"}
 _BELOW = {
     "job": set[str](),
     "reasons": {"job"},
+    "editors": {"job"},
     "clock": set[str](),
     "disk": {"job", "reasons"},
     "lines": {"disk"},
@@ -28,7 +29,7 @@ _BELOW = {
     "journal": _WORDS | {"config", "disk"},
     "outbox": _WORDS | {"disk", "media"},
     "intake": _WORDS | {"config", "disk", "journal", "media"},
-    "report": _WORDS | {"config", "disk", "intake", "journal"},
+    "report": _WORDS | {"config", "disk", "intake", "journal", "media"},
     "service": _WORDS | {"config", "disk", "journal", "report"},  # it asks the daemon by the journal, as commands do
     "pipeline": _WORDS | {"api", "config", "disk", "journal", "media", "outbox"},
     "daemon": _WORDS | {"api", "config", "disk", "intake", "journal", "media", "outbox", "pipeline"},

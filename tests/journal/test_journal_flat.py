@@ -17,7 +17,7 @@ from journal_jobs import HandClock, found, job
 
 from diffio_watch.job import OPEN, TRANSITIONS, Because, Job, Output, State
 from diffio_watch.journal import Journal
-from diffio_watch.pipeline.limits import IN_FLIGHT
+from diffio_watch.journal.turns import IN_FLIGHT
 
 Ask = Callable[[Journal], object]
 

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from diffio_watch.clock import midnight
 from diffio_watch.config import Limits
 from diffio_watch.job import Job, Media, Settings
-from diffio_watch.pipeline.guard import midnight, minutes, over_limit
+from diffio_watch.media.length import minutes
+from diffio_watch.pipeline.guard import over_limit
 from diffio_watch.pipeline.health import Health, account_pause, origin_pause
 
 JOB = Job("01J", "podcasts", "a.wav", 10, 1, Settings())

@@ -8,7 +8,7 @@ from pipeline_fixtures import MakeHouse
 from pipeline_house import House
 
 from diffio_watch.job import Because, State
-from diffio_watch.pipeline.limits import waits_for
+from diffio_watch.journal.turns import waits_for
 from diffio_watch.sandbox import Sandbox
 
 

@@ -14,8 +14,8 @@ from sounds import sound
 from whole_mounts import Mounts
 from whole_studio import LONG, NAME, MakeStudio, Studio, until
 
+from diffio_watch.clock import midnight
 from diffio_watch.job import State
-from diffio_watch.pipeline.guard import midnight
 
 FILES = [f"{folder}/{number}.wav" for folder in ("show 1", "show 2/day 1") for number in range(4)]
 SCANNED = {NAME: {"rescan": "200ms"}}

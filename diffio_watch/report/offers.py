@@ -1,0 +1,113 @@
+"""What the page offers about a group of jobs: one button each, with what it costs, in words.
+
+Each is a request as the commands make it, for a query in place of ids: the daemon counts and applies it. What such a
+request does, and what it buys, is ruled by `pipeline.commands`; a test holds this table against those rules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from diffio_watch.report.spans import length
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """What a group of jobs would cost that goes on.
+
+    Attributes:
+        count: jobs.
+        unbought: of them, those that no generation is known of.
+        minutes: of media that those have, estimated; at least one each.
+        exact: every one of them was looked at; else a part of them tells of all.
+    """
+
+    count: int
+    unbought: int = 0
+    minutes: float = 0.0
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One thing that can be done about jobs with a reason.
+
+    Attributes:
+        id: of the button.
+        label: the button's words.
+        command: of the request.
+        args: of the request, beside its query.
+        buys: `nothing`; `rest`: what no generation is known of; `all`: a new generation for each.
+    """
+
+    id: str
+    label: str
+    command: str
+    args: dict[str, Any]
+    buys: str
+
+
+_RETRY: Final = Way("retry", "Try again", "retry", {}, "rest")
+_AS_IS: Final = Way("as_is", "Send all the same", "retry", {"as_is": True}, "rest")
+_FRESH: Final = Way("fresh", "Restore anew", "retry", {"fresh": True}, "all")
+_APPROVE: Final = Way("approve", "Approve", "approve", {}, "rest")
+_CANCEL: Final = Way("cancel", "Leave out", "cancel", {}, "nothing")
+_RESUME: Final = Way("resume", "Go on", "resume", {}, "nothing")
+_LOOK: Final = Way("resume", "Look again now", "resume", {}, "nothing")
+
+# what can be done about jobs that failed or are held, by the reason's code
+_WAYS: Final[dict[str, tuple[Way, ...]]] = {
+    "empty": (_CANCEL,),
+    "too_large": (_CANCEL,),
+    "not_media": (_AS_IS, _CANCEL),
+    "no_sound": (_AS_IS, _CANCEL),
+    "truncated": (_AS_IS, _CANCEL),
+    "rejected": (_RETRY,),
+    "generation_failed": (_FRESH, _CANCEL),
+    "gave_up": (_FRESH, _CANCEL),
+    "not_found": (_RETRY,),
+    "output_unavailable": (_RETRY,),
+    "internal": (_RETRY,),
+    "daily_limit": (_APPROVE, _CANCEL),
+    "drop_size": (_APPROVE, _CANCEL),
+    "unproven": (_APPROVE, _CANCEL),
+    "account_changed": (_APPROVE,),
+    "conflict": (_APPROVE,),
+    "duplicate_gone": (_APPROVE, _CANCEL),
+}
+
+
+def of_jobs(what: str, code: str) -> tuple[Way, ...]:
+    """What can be done about jobs: `what` is held, failed or waiting."""
+    return (_RETRY,) if what == "waiting" else _WAYS.get(code, ())
+
+
+def of_stop(code: str) -> tuple[Way, ...]:
+    """What can be done about a stop of an inbox or of the account."""
+    return (_RESUME,) if code == "paused" else (_LOOK,)
+
+
+def cost(way: Way, purse: Purse) -> dict[str, Any]:
+    """What a way costs, in numbers and in words."""
+    files = {"nothing": 0, "rest": purse.unbought, "all": purse.count}[way.buys]
+    if not files:
+        return {"free": True, "files": 0, "minutes": 0.0, "words": "free"}
+    minutes = max(purse.minutes, float(files))
+    return {"free": False, "files": files, "minutes": round(minutes, 1),
+            "words": f"buys about {length(minutes * 60)}"}
+
+
+def offer(way: Way, purse: Purse, args: dict[str, Any]) -> dict[str, Any]:
+    """A button: its words with number and cost, and the request that it is.
+
+    Args:
+        way: what it does.
+        purse: of the jobs that it is about.
+        args: which those are.
+    """
+    price = cost(way, purse)
+    number = f" {purse.count:,}" if way.id == "approve" else f": {purse.count:,}"
+    label = f"{way.label}{number if purse.count else ''}, {price['words']}"
+    return {"id": way.id, "label": label, "command": way.command, "args": {**args, **way.args}, "count": purse.count,
+            "cost": price}
