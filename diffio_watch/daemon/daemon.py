@@ -36,6 +36,7 @@ from diffio_watch.daemon.startup import (
 )
 from diffio_watch.daemon.systemd import StatusLine, notify, summary
 from diffio_watch.daemon.upkeep import Upkeep
+from diffio_watch.daemon.web import Beside
 from diffio_watch.disk import lease, marker
 from diffio_watch.journal import Journal, JournalError, JournalTrouble, Lock, left, runs
 from diffio_watch.logs import open_log, say
@@ -73,6 +74,7 @@ class Daemon:
         self._stop = threading.Event()
         self._sick = threading.Event()  # the journal can't be written: nothing may be sent
         self._reload = Reload(reread, self._use, self._log)
+        self._page: Beside | None = None
         self._line = StatusLine()
         self._line_at = 0.0
         self._why = "It was told to stop."
@@ -128,6 +130,9 @@ class Daemon:
         except (CannotRun, JournalError) as error:
             self._remember_end(journal, exit_code(error), str(error))
             raise
+        finally:
+            if self._page is not None:
+                self._page.stop()  # it has a connection to the journal, which is closed next
         self._remember_end(journal, code, self._why)
         return code
 
@@ -154,6 +159,9 @@ class Daemon:
         maker = Maker(journal, owner, self._clock, self._key.of, self._log, self._stop, self._sick, self._trouble,
                       upkeep.count)
         parts = maker.make(self._config)
+        if not self._once:
+            self._page = Beside(journal, self._log)
+            self._page.open(self._config)
         take_folders(self._config, journal, owner)  # last: a start that fails leaves no marker
         journal.set_meta("started_at", self._started)
         parts.threads = (
@@ -194,6 +202,8 @@ class Daemon:
                        inboxes=[inbox.name for inbox in self._config.inboxes], service=self._config.api.base_url)
         if idle := without_effect(self._config):
             self._log.warning("config.without_effect", keys=idle)
+        if self._page is not None:
+            self._page.start()
         notify("READY=1")
         sick_at = float("-inf")
         while not self._stop.wait(_TICK):
@@ -229,6 +239,8 @@ class Daemon:
         # threads of a hung share are left out: a restart would not mend the share
         if time.monotonic() - parts.dispatcher.beat < _STALLED:
             notify("WATCHDOG=1")
+        if self._page is not None:
+            self._page.tend()
         if time.monotonic() - self._line_at >= _LINE_EVERY:
             self._tell_manager(parts)
 
@@ -269,6 +281,8 @@ class Daemon:
             room.stop()
         parts.dispatcher.wake()
         parts.dispatcher.stop()
+        if self._page is not None:
+            self._page.stop()
         deadline = time.monotonic() + _GRACE
         for thread in [*parts.threads, *(thread for room in parts.rooms.values() for thread in room.threads),
                        *(thread for pool in parts.dispatcher.pools for thread in pool.threads)]:

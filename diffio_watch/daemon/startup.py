@@ -270,7 +270,7 @@ def _must_be_known(name: str, path: Path) -> None:
 
 def without_effect(config: Config) -> list[str]:
     """Keys that are set and that this version does nothing with: a person should not wait for what they promise."""
-    return [name for name, value in (("web.listen", config.web.listen), ("notify.urls", config.notify.urls),
+    return [name for name, value in (("notify.urls", config.notify.urls),
                                      ("webhook.secret_file", config.webhook.secret_file)) if value]
 
 

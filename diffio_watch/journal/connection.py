@@ -203,6 +203,12 @@ class Connection:
         row = self.row("SELECT value FROM meta WHERE name = ?", name)
         return None if row is None else row["value"]
 
+    def data_version(self) -> int:
+        """A number that is another one as soon as anybody else has committed anything; for one who only reads."""
+        row = self.row("PRAGMA data_version")
+        assert row is not None
+        return int(row["data_version"])
+
     def set_meta(self, name: str, value: str | float | bytes | None) -> None:
         """Remember a single value by name."""
         with self.transaction() as db:

@@ -32,7 +32,7 @@ _BELOW = {
     "report": _WORDS | {"config", "disk", "intake", "journal", "media"},
     "service": _WORDS | {"config", "disk", "journal", "report"},  # it asks the daemon by the journal, as commands do
     "pipeline": _WORDS | {"api", "config", "disk", "journal", "media", "outbox"},
-    "daemon": _WORDS | {"api", "config", "disk", "intake", "journal", "media", "outbox", "pipeline"},
+    "daemon": _WORDS | {"api", "config", "disk", "intake", "journal", "media", "outbox", "pipeline", "service"},
     "recovery": _WORDS | {"config", "daemon", "disk", "intake", "journal", "media", "outbox", "pipeline"},
 }
 _ONLY = {"httpx": {"api"}, "tenacity": {"api"}, "sqlite3": {"journal"}, "watchdog": {"intake"},

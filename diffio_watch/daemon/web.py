@@ -1,0 +1,81 @@
+"""The page beside the daemon: nothing that breaks there ends or delays any job."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from structlog.typing import FilteringBoundLogger
+
+from diffio_watch.config import Config
+from diffio_watch.daemon.startup import CannotRun
+from diffio_watch.journal import Journal, JournalError
+
+if TYPE_CHECKING:
+    from diffio_watch.service.web import Web
+
+_PAUSE: Final = (1.0, 5.0, 30.0, 300.0)  # seconds before it is started anew, after it broke
+
+
+class Beside:
+    """The page, if there is one.
+
+    Args:
+        journal: the daemon's.
+        log: where events go.
+    """
+
+    def __init__(self, journal: Journal, log: FilteringBoundLogger) -> None:
+        self._journal = journal
+        self._log = log
+        self._config: Config | None = None
+        self._web: Web | None = None
+        self._broke = 0
+        self._again_at: float | None = None
+
+    def open(self, config: Config) -> None:
+        """Take the address that the configuration has; nothing where it has no `web.listen`.
+
+        Raises:
+            CannotRun: the address can't be listened at.
+        """
+        self._config = config
+        if config.web.listen is None:
+            return
+        from diffio_watch.service.sockets import CannotListen  # noqa: PLC0415 - a daemon without a page loads no server
+        from diffio_watch.service.web import Web  # noqa: PLC0415 - likewise
+
+        try:
+            self._web = Web(config, self._journal, self._log)
+        except CannotListen as error:
+            raise CannotRun(str(error)) from error
+
+    def start(self) -> None:
+        """Serve there."""
+        if self._web is not None:
+            self._web.start()
+
+    def tend(self) -> None:
+        """See that it still serves; told, and started anew after a while, where it does not."""
+        now = time.monotonic()
+        if self._web is not None and (error := self._web.error()) is not None:
+            self._log.error("page.ended", error=repr(error), exc_info=error)
+            self._web.stop()
+            self._web = None
+            self._again_at = now + _PAUSE[min(self._broke, len(_PAUSE) - 1)]
+            self._broke += 1
+        if self._again_at is not None and now >= self._again_at and self._config is not None:
+            self._again_at = None
+            try:
+                self.open(self._config)
+                self.start()
+            except (CannotRun, JournalError) as error:
+                self._log.error("page.ended", error=str(error))
+                self._again_at = now + _PAUSE[-1]
+
+    def stop(self) -> None:
+        """End it."""
+        self._again_at = None
+        if self._web is not None:
+            self._web.stop()
+            self._web = None

@@ -1,0 +1,242 @@
+"""Who may read and who may change: from the peer, the headers, the cookie and the time to a verdict. Pure.
+
+Reading is free to whoever is truly local: on the Unix socket, or on loopback, asking for a loopback name, with no
+proxy between. All others need the token, and so does every change. A browser's change has to come from the page itself:
+cookies ignore ports, and a page on another port of the same host counts as the same site (Fetch Metadata, RFC 6265bis).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+READING: Final = frozenset({"GET", "HEAD"})
+COOKIE_AGE: Final = 30 * 86_400  # seconds
+_WRONG: Final = 5  # wrong tokens within …
+_MINUTE: Final = 60.0
+_PEERS: Final = 1000  # that wrong tokens are counted of
+_PROXIES: Final = ("forwarded", "via")
+_HOST: Final = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,255})(?::[0-9]{1,5})?", re.ASCII)
+_LOGOUTS: Final = 1000
+
+Need = Literal["nothing", "read", "change", "login"]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request, as far as it matters here.
+
+    Attributes:
+        peer: the address that it comes from; None on a Unix socket.
+        headers: by lower-case name; several of one name joined by ", ".
+        cookie: the value of our cookie; "" where none came.
+    """
+
+    peer: str | None
+    headers: Mapping[str, str]
+    cookie: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a request: `status` 200 lets it in, every other is the answer, with the sentence `error`.
+
+    `may_change` tells whether the visitor may change things, for a page that shows its buttons or the login.
+    """
+
+    status: int = 200
+    error: str = ""
+    may_change: bool = False
+
+
+@dataclass
+class Access:
+    """The rules in force, the sessions, and how often a wrong token came from where. One thread uses it.
+
+    Attributes:
+        hosts: names that the page answers to, beside those of loopback.
+        token: the token; None where there is none.
+        secret: keys the sessions, so that they outlive a restart.
+    """
+
+    secret: bytes
+    hosts: frozenset[str] = frozenset()
+    token: str | None = None
+    _wrong: OrderedDict[str, list[float]] = field(default_factory=OrderedDict)
+    _ended: OrderedDict[str, None] = field(default_factory=OrderedDict)
+
+    def judge(self, visit: Visit, need: Need, now: float) -> Verdict:
+        """Whether a visitor may.
+
+        Args:
+            visit: the request.
+            need: what it is for.
+            now: seconds since the epoch.
+        """
+        host = _host(visit.headers.get("host", ""))
+        if host is None or not (_is_loopback_name(host) or host in self.hosts):
+            return Verdict(421, unknown_host(host))
+        if need == "nothing":
+            return Verdict()
+        bearer = _bearer(visit.headers)
+        if bearer is not None and self.token is not None:
+            return self._by_token(visit, bearer, now)
+        if need == "login":
+            return Verdict() if _same_origin(visit.headers, neither=True) else Verdict(403, _ELSEWHERE)
+        signed_in = self.is_session(visit.cookie, now)
+        if need == "read":
+            if signed_in:
+                return Verdict(may_change=True)
+            return Verdict() if is_local(visit) else Verdict(401, self._sign_in("To see this page"))
+        if not signed_in:
+            return Verdict(401, self._sign_in("To change anything"))
+        if not _same_origin(visit.headers, neither=False):
+            return Verdict(403, _ELSEWHERE)
+        return Verdict(may_change=True)
+
+    def login(self, visit: Visit, token: str, now: float) -> Verdict:
+        """Whether a token that was typed is the one."""
+        return self._by_token(visit, token, now)
+
+    def session(self, now: float) -> str:
+        """A new value for the cookie: random, dated, and signed for this token."""
+        value = f"{secrets.token_urlsafe(24)}.{int(now)}"
+        return f"{value}.{self._sign(value)}"
+
+    def is_session(self, cookie: str, now: float) -> bool:
+        """Whether a cookie is of a session that was begun with the token in force."""
+        value, _, signature = cookie.rpartition(".")
+        if self.token is None or not value or cookie in self._ended:
+            return False
+        if not hmac.compare_digest(self._sign(value).encode(), signature.encode("utf-8", "replace")):
+            return False
+        began = value.rpartition(".")[2]
+        return began.isdigit() and -_MINUTE <= now - int(began) < COOKIE_AGE
+
+    def end(self, cookie: str) -> None:
+        """End a session."""
+        self._ended[cookie] = None
+        while len(self._ended) > _LOGOUTS:
+            self._ended.popitem(last=False)
+
+    def _sign(self, value: str) -> str:
+        key = self.secret + b"\0" + (self.token or "").encode()
+        return hmac.new(hashlib.sha256(key).digest(), value.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+
+    def _by_token(self, visit: Visit, token: str, now: float) -> Verdict:
+        if self.token is None:
+            return Verdict(401, self._sign_in("To change anything"))
+        whose = _counted(visit.peer)
+        recent = [at for at in self._wrong.get(whose, ()) if now - at < _MINUTE]
+        if len(recent) >= _WRONG:
+            return Verdict(429, "Too many wrong tokens from here: wait a minute, then try again.")
+        if hmac.compare_digest(_digest(token), _digest(self.token)):
+            return Verdict(may_change=True)
+        self._wrong[whose] = [*recent, now]
+        self._wrong.move_to_end(whose)
+        while len(self._wrong) > _PEERS:
+            self._wrong.popitem(last=False)
+        return Verdict(401, "This is not the token. It stands in the file that `web.token_file` names.")
+
+    def _sign_in(self, what: str) -> str:
+        if self.token is None:
+            return f"{what}, a token is needed, and none is set up: name a file with one as `web.token_file`."
+        return f"{what}, sign in with the token first."
+
+
+_ELSEWHERE: Final = ("This came from another page: only the page itself changes anything. Programs send the token as "
+                     "`Authorization: Bearer`.")
+
+
+def unknown_host(host: str | None) -> str:
+    """What to say to who asks for a name that this is not known to be."""
+    if host is None:
+        return "The request names no host, or names it in a way that no browser does."
+    return (f"This page does not know that it is called {host}. If that is right, add the name to the configuration, "
+            f"`web: {{hosts: [{host}]}}`, and reload it (SIGHUP, `systemctl reload diffio-watch`).")
+
+
+def is_local(visit: Visit) -> bool:
+    """Whether a visitor is on this machine, and not a proxy that asks for somebody else."""
+    if visit.peer is None:
+        return True
+    host = _host(visit.headers.get("host", ""))
+    proxied = any(name in _PROXIES or name.startswith("x-forwarded-") for name in visit.headers)
+    return _is_loopback(visit.peer) and host is not None and _is_loopback_name(host) and not proxied
+
+
+def cookie_of(header: str, name: str) -> str:
+    """The value of a cookie; "" where it did not come."""
+    for part in header.split(";"):
+        key, _, value = part.strip().partition("=")
+        if key == name:
+            return value
+    return ""
+
+
+def joined(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by name; what came several times joined as RFC 9110 5.3 has it."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+def _host(header: str) -> str | None:
+    found = _HOST.fullmatch(header)
+    return None if found is None else found["name"].strip("[]").rstrip(".").lower()
+
+
+def _is_loopback_name(host: str) -> bool:
+    return host == "localhost" or _is_loopback(host)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return bool((mapped or found).is_loopback)
+
+
+def _same_origin(headers: Mapping[str, str], *, neither: bool) -> bool:
+    """Whether a browser's request comes from our own page; `neither`: what to say where no header tells."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = headers.get("origin")
+    if origin is None:
+        return neither
+    return origin.lower() in {f"{scheme}://{headers.get('host', '').lower()}" for scheme in ("http", "https")}
+
+
+def _bearer(headers: Mapping[str, str]) -> str | None:
+    """The token of `Authorization: Bearer`; a proxy's own login, such as Basic, is none of ours."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _counted(peer: str | None) -> str:
+    """Whose wrong tokens are counted together: an address, of IPv6 the network that one host usually has."""
+    if peer is None:
+        return "unix"
+    try:
+        found = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    if found.version == 4:
+        return str(found)
+    return str(ipaddress.ip_network((found, 64), strict=False))
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,157 @@
+"""The page as an application: its routes, who may use them, and what every answer carries."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from diffio_watch.journal import JournalError
+from diffio_watch.service import api
+from diffio_watch.service.access import COOKIE_AGE, Verdict, Visit, cookie_of, joined
+from diffio_watch.service.answers import HEADERS, Refused, data, refusal
+from diffio_watch.service.threads import TooSlow
+
+if TYPE_CHECKING:
+    from diffio_watch.service.access import Need
+    from diffio_watch.service.events import Hub
+    from diffio_watch.service.site import Site
+
+_TYPES: Final = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml",
+                 "js": "text/javascript; charset=utf-8", "webmanifest": "application/manifest+json"}
+
+_Answer = Callable[[Request, Verdict], Awaitable[ASGIApp]]
+
+
+class Page:
+    """The application.
+
+    Args:
+        site: the page's own things.
+        hub: tells who looks on.
+        open_routes: routes that need no token and know no host, such as the one for webhooks: they look after that.
+    """
+
+    def __init__(self, site: Site, hub: Hub, open_routes: list[Route] | None = None) -> None:
+        self._site = site
+        self._files = _static()
+        self._cookie = f"diffio-watch-{site.journal.id[-8:].lower()}"
+        reading: dict[str, _Answer] = {
+            "/api/status": lambda _, verdict: api.status(hub, verdict),
+            "/api/events": lambda _, verdict: _soon(hub.stream(may_change=verdict.may_change)),
+        }
+        changing: dict[str, _Answer] = {
+            "/api/requests": lambda request, _: api.ask(site, request, "the page"),
+        }
+        self._router = Router([
+            *(open_routes or []),
+            *(Route(path, self._guarded("read", answer)) for path, answer in reading.items()),
+            *(Route(path, self._guarded("change", answer), methods=["POST"]) for path, answer in changing.items()),
+            Route("/api/login", self._guarded("login", self._login), methods=["POST"]),
+            Route("/api/logout", self._guarded("login", self._logout), methods=["POST"]),
+            Route("/", self._guarded("nothing", self._static)),
+            Route("/page/{name}", self._guarded("nothing", self._static)),
+        ], redirect_slashes=False, default=_nothing)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speak ASGI. Whatever breaks in here is told, and becomes an answer."""
+        begun = False
+
+        async def out(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                there = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(
+                    (name.encode(), value.encode()) for name, value in HEADERS.items() if name.encode() not in there)]
+            await send(message)
+
+        try:
+            await self._router(scope, receive, out)
+        except Exception as error:
+            self._site.log.exception("page.broke", path=scope.get("path", ""), error=repr(error))
+            if not begun:
+                await refusal(Refused(500, "An error of this program, which is in its log."))(scope, receive, out)
+
+    def _guarded(self, need: Need, answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
+        """An endpoint behind its guard."""
+        async def endpoint(request: Request) -> Response:
+            try:
+                verdict = self._judge(request, need)
+                if verdict.status != 200:
+                    raise Refused(verdict.status, verdict.error)
+                return await answer(request, verdict)  # type: ignore[return-value]  # starlette calls what it gets
+            except Refused as refused:
+                return refusal(refused)
+            except TooSlow:
+                return refusal(Refused(503, "The disk or share that this is on does not answer. It is tried again "
+                                            "whenever you ask.", {"retry-after": "5"}))
+            except JournalError as error:
+                return refusal(Refused(503, str(error), {"retry-after": "5"}))
+        return endpoint
+
+    def _visit(self, request: Request) -> Visit:
+        headers = joined(request.scope["headers"])
+        client = request.scope.get("client")
+        return Visit(client[0] if client else None, headers, cookie_of(headers.get("cookie", ""), self._cookie))
+
+    def _judge(self, request: Request, need: Need) -> Verdict:
+        return self._site.access.judge(self._visit(request), need, self._now())
+
+    def _now(self) -> float:
+        return self._site.journal.clock.now()
+
+    async def _login(self, request: Request, _: Verdict) -> Response:
+        token = (await api.body_of(request)).get("token")
+        if not isinstance(token, str) or not token.strip():
+            raise Refused(400, "Type the token.")
+        verdict = self._site.access.login(self._visit(request), token.strip(), self._now())
+        if verdict.status != 200:
+            raise Refused(verdict.status, verdict.error)
+        return self._with_cookie(request, self._site.access.session(self._now()), COOKIE_AGE)
+
+    async def _logout(self, request: Request, _: Verdict) -> Response:
+        self._site.access.end(self._visit(request).cookie)
+        return self._with_cookie(request, "", 0)
+
+    def _with_cookie(self, request: Request, value: str, age: int) -> Response:
+        answer = Response(status_code=204, headers={"cache-control": "no-store"})
+        # without a path it is good for the folder it came from: `api/`, under whatever path a proxy has it
+        secure = request.headers.get("x-forwarded-proto", "").lower() == "https"
+        answer.set_cookie(self._cookie, value, max_age=age, path=None, httponly=True, samesite="strict", secure=secure)
+        return answer
+
+    async def _static(self, request: Request, _: Verdict) -> Response:
+        found = self._files.get(request.path_params.get("name", "index.html"))
+        if found is None:
+            raise Refused(404, "There is no such page here.")
+        body, kind, tag = found
+        headers = {"etag": tag, "cache-control": "no-cache"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(body, 200, headers, kind)
+
+
+async def _soon(answer: ASGIApp) -> ASGIApp:
+    return answer
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    await data({"error": "There is no such page here."}, 404)(scope, receive, send)
+
+
+def _static() -> dict[str, tuple[bytes, str, str]]:
+    """The page's own files: they are few and small, and stay in memory."""
+    found = {}
+    for file in (resources.files("diffio_watch.service") / "page").iterdir():
+        kind = _TYPES.get(file.name.rpartition(".")[2])
+        if kind is not None and file.is_file():
+            body = file.read_bytes()
+            found[file.name] = (body, kind, f'"{hashlib.sha256(body).hexdigest()[:16]}"')
+    return found

@@ -1,0 +1,156 @@
+"""The page's thread: uvicorn on sockets that were made before, one application an address.
+
+Nothing in here may slow or end the daemon: what breaks is told, and the daemon starts it anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import h11
+import uvicorn
+from structlog.typing import FilteringBoundLogger
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+CONNECTIONS: Final = 400  # at a time and address; a process may have 1,024 files open, and the pipeline needs some
+_KEEP_ALIVE: Final = 5  # seconds
+_REQUEST: Final = 15.0  # seconds that a connection gets for the head of its first request
+_GRACE: Final = 1  # seconds that answers under way get at the end
+_PATIENCE: Final = 5.0  # seconds for the thread to begin, and to end
+
+_Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Sockets, and what answers there."""
+
+    sockets: Sequence[socket.socket]
+    app: _Application
+
+
+@dataclass
+class Server:
+    """A thread that serves; started once.
+
+    Attributes:
+        listeners: what it serves.
+        log: where trouble is told.
+        beside: work of the same thread, ended with it: gets the loop's stop event.
+        error: what ended the thread before it was told to; None while all is well.
+    """
+
+    listeners: Sequence[Listener]
+    log: FilteringBoundLogger
+    beside: Callable[[asyncio.Event], Awaitable[None]]
+    error: BaseException | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+    _ending: asyncio.Event | None = None
+    _thread: threading.Thread | None = None
+    _ready: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        """Serve, in a thread of its own; returns once it does, or has failed to."""
+        self._thread = threading.Thread(target=self._run, name="page", daemon=True)
+        self._thread.start()
+        self._ready.wait(_PATIENCE)
+
+    def alive(self) -> bool:
+        """Whether it serves."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def stop(self) -> None:
+        """End open streams, then the server; waits for it, with a bound."""
+        loop, ending = self._loop, self._ending
+        if loop is None or ending is None or self._thread is None:
+            return
+        with contextlib.suppress(RuntimeError):  # it has ended already
+            loop.call_soon_threadsafe(ending.set)
+        self._thread.join(_PATIENCE)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - the daemon asks, and tells it
+            self.error = error
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._broke)
+        self._ending = asyncio.Event()
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL + 1)  # what breaks is told by the application
+        servers = [uvicorn.Server(uvicorn.Config(
+            listener.app, http=_Protocol, ws="none", lifespan="off", log_config=None, access_log=False,
+            proxy_headers=False, server_header=False, limit_concurrency=CONNECTIONS, timeout_keep_alive=_KEEP_ALIVE,
+            timeout_graceful_shutdown=_GRACE, h11_max_incomplete_event_size=16_384)) for listener in self.listeners]
+        serving = [asyncio.create_task(server.serve(list(listener.sockets)))
+                   for server, listener in zip(servers, self.listeners, strict=True)]
+        beside = asyncio.ensure_future(self.beside(self._ending))
+        told = asyncio.create_task(self._ending.wait())
+        self._ready.set()
+        done, _ = await asyncio.wait({*serving, beside, told}, return_when=asyncio.FIRST_COMPLETED)
+        self._ending.set()
+        for server in servers:
+            server.should_exit = True
+        await asyncio.wait({*serving, beside}, timeout=_GRACE + 1.0)
+        for server in servers:
+            for connection in list(server.server_state.connections):
+                if connection.transport is not None:
+                    connection.transport.abort()
+        for task in (*serving, beside):
+            task.cancel()
+        await asyncio.gather(*serving, beside, return_exceptions=True)
+        for ended in (*serving, beside):
+            if ended in done and not ended.cancelled() and (error := ended.exception()) is not None:
+                raise error
+        if told not in done:
+            raise RuntimeError("the page's server ended by itself")
+
+    def _broke(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        self.log.warning("page.trouble", message=str(context.get("message", "")), error=repr(error) if error else "")
+
+
+class _Protocol(H11Protocol):
+    """A connection: none beyond those that are allowed, and none that does not say what it wants."""
+
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        self.app_state = {"abort": transport.abort}  # each request's `state`
+        if len(self.connections) > CONNECTIONS:
+            transport.abort()
+        else:
+            self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:
+            self._wait_for_head()
+        elif self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._patience is not None:
+            self._patience.cancel()
+
+    def _wait_for_head(self) -> None:
+        if self._patience is None and not self.transport.is_closing():
+            self._patience = self.loop.call_later(_REQUEST, self._heard_nothing)
+
+    def _heard_nothing(self) -> None:
+        self._patience = None
+        if self.conn.their_state is h11.IDLE:
+            self.transport.abort()

@@ -1,0 +1,41 @@
+"""What all that answers shares: the configuration in force, the journal, and who may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from diffio_watch.config import Config
+from diffio_watch.journal import Journal
+from diffio_watch.report.pace import Pace
+from diffio_watch.service.access import Access
+from diffio_watch.service.threads import Threads
+
+JOURNAL: Final = "journal"  # the kind of calls that ask it
+
+
+@dataclass
+class Site:
+    """The page's own things. Its thread uses them; `config` and `access` are replaced whole when they change.
+
+    Attributes:
+        config: in force.
+        journal: the daemon's, for leaving requests.
+        reader: a connection of our own for lists and single jobs: what is asked here delays no step.
+        ticker: another, for the look that is taken every second.
+        log: where trouble is told.
+        access: who may.
+        threads: for what may block.
+        pace: how fast things move.
+    """
+
+    config: Config
+    journal: Journal
+    reader: Journal
+    ticker: Journal
+    log: FilteringBoundLogger
+    access: Access
+    threads: Threads = field(default_factory=Threads)
+    pace: Pace = field(default_factory=Pace)

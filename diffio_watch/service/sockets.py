@@ -1,0 +1,160 @@
+"""The sockets that the page is served on: made here, or handed over by systemd (sd_listen_fds(3))."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+from collections.abc import Iterable
+from typing import Final
+
+_FIRST: Final = 3  # SD_LISTEN_FDS_START
+_MOST: Final = 64
+_BACKLOG: Final = 256
+_MODE: Final = 0o660  # of a socket in the file system: its user's and its group's
+
+
+class CannotListen(Exception):
+    """An address can't be listened at; a sentence with what to do."""
+
+
+def listen(address: str, name: str) -> list[socket.socket]:
+    """Sockets that listen at an address of the configuration: those that systemd hands over for it, else new ones.
+
+    Args:
+        address: `HOST:PORT` or `unix:/PATH`.
+        name: the key that has it, such as `web.listen`; a socket unit may name its socket so (FileDescriptorName).
+
+    Raises:
+        CannotListen: naming what is in the way.
+    """
+    given = _given(address, name)
+    if given:
+        return given
+    if address.startswith("unix:"):
+        return [_unix(address.removeprefix("unix:"), name)]
+    return _inet(address, name)
+
+
+def unlink(sockets: Iterable[socket.socket]) -> None:
+    """Remove the files of Unix sockets that were made here, before they are closed."""
+    for one in sockets:
+        path = one.getsockname() if one.family == socket.AF_UNIX else None
+        if isinstance(path, str) and path and not _is_given(one):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+
+def url(one: socket.socket) -> str:
+    """Where a browser finds it."""
+    name = one.getsockname()
+    if one.family == socket.AF_UNIX:
+        return f"unix:{os.fsdecode(name)}"
+    host = f"[{name[0]}]" if one.family == socket.AF_INET6 else name[0]
+    return f"http://{host}:{name[1]}/"
+
+
+def _unix(path: str, name: str) -> socket.socket:
+    with contextlib.suppress(FileNotFoundError):
+        _must_be_left_over(path, name)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        made.bind(path)
+        os.chmod(path, _MODE)  # nobody gets in before `listen`, so no umask has to be changed for it
+        made.listen(_BACKLOG)
+    except OSError as error:
+        made.close()
+        raise CannotListen(f"`{name}`: no socket can be made at {path}: {error.strerror or error}. Its folder has to "
+                           "be there and be this user's to write in (for the service: `RuntimeDirectory=` of its "
+                           "unit).") from error
+    return made
+
+
+def _must_be_left_over(path: str, name: str) -> None:
+    """Remove a socket that nobody listens at any more; whatever else stands there is left."""
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
+        raise CannotListen(f"`{name}`: {path} is there and is no socket. Name another path, or remove it.")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(path)
+        except (ConnectionRefusedError, FileNotFoundError):
+            os.unlink(path)
+            return
+        except OSError as error:
+            raise CannotListen(f"`{name}`: another program has the socket {path}: {error.strerror or error}. Name "
+                               "another path, or stop it.") from error
+    raise CannotListen(f"`{name}`: another program listens at {path} already. Name another path, or stop it.")
+
+
+def _inet(address: str, name: str) -> list[socket.socket]:
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    try:
+        found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP,
+                                   flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise CannotListen(f"`{name}`: this machine has no address {host} ({error.strerror or error}). Write one that "
+                           "it has, such as `127.0.0.1:8480`.") from error
+    made: list[socket.socket] = []
+    try:
+        for family, kind, proto, _, where in dict.fromkeys(found):
+            # asyncio turns Nagle's delays off only where the protocol is named
+            one = socket.socket(family, kind, proto)
+            made.append(one)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
+            one.bind(where)
+            one.listen(_BACKLOG)
+    except OSError as error:
+        for one in made:
+            one.close()
+        raise CannotListen(f"`{name}`: {address} can't be listened at: {error.strerror or error}. Stop the program "
+                           "that has it, or write another address.") from error
+    return made
+
+
+def _descriptors() -> dict[int, str]:
+    """What systemd handed over to this process, with the names it has for them."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return {}
+    count = os.environ.get("LISTEN_FDS", "")
+    names = os.environ.get("LISTEN_FDNAMES", "").split(":")
+    number = min(int(count), _MOST) if count.isdigit() else 0
+    return {_FIRST + at: names[at] if at < len(names) else "" for at in range(number)}
+
+
+def _given(address: str, name: str) -> list[socket.socket]:
+    found = []
+    for descriptor, called in _descriptors().items():
+        try:
+            one = socket.socket(fileno=os.dup(descriptor))
+        except OSError:
+            continue  # no socket
+        if one.type == socket.SOCK_STREAM and (called == name or _is_at(one, address)):
+            one.set_inheritable(False)
+            found.append(one)
+        else:
+            one.close()
+    return found
+
+
+def _is_at(one: socket.socket, address: str) -> bool:
+    where = one.getsockname()
+    if one.family == socket.AF_UNIX:
+        return address == f"unix:{os.fsdecode(where)}"
+    host, _, port = address.rpartition(":")
+    return (host.strip("[]"), port) == (where[0], str(where[1]))
+
+
+def _is_given(one: socket.socket) -> bool:
+    """Whether it is one of systemd's, whose file is the socket unit's."""
+    mine = os.fstat(one.fileno())
+    for descriptor in _descriptors():
+        with contextlib.suppress(OSError):
+            theirs = os.fstat(descriptor)
+            if (theirs.st_dev, theirs.st_ino) == (mine.st_dev, mine.st_ino):
+                return True
+    return False
