@@ -1,0 +1,149 @@
+"""What there is to do for listening, and one such thing done: a file measured, two sides compared, a preview made."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from structlog.typing import FilteringBoundLogger
+
+from diffio_watch.config import Config
+from diffio_watch.job import Job
+from diffio_watch.service.sound import record
+from diffio_watch.service.sound.record import Unfit
+from diffio_watch.service.sound.runner import ChildFailed, Runner
+from diffio_watch.service.sound.sides import NotThere, Side, contents, open_side
+from diffio_watch.service.sound.store import Store
+
+Kind = Literal["measure", "lag", "preview"]
+_PACE: Final = 1 / 200  # seconds that a second of sound takes, before anything was seen
+
+
+class Later(Exception):
+    """It can't be done now: the file is away, changed, or its disk fails. The message is a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One thing to do for a job; `lag` is between the original and the side."""
+
+    kind: Kind
+    job: Job
+    side: Side
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes it the same task."""
+        return self.kind, self.job.id, self.side
+
+
+@dataclass
+class Doer:
+    """Does tasks, by the child process.
+
+    Attributes:
+        store: where what was found is kept.
+        runner: of the child.
+        log: where trouble is told.
+    """
+
+    store: Store
+    runner: Runner
+    log: FilteringBoundLogger
+    _paces: dict[str, float] = field(default_factory=dict)
+
+    def about(self, task: Task) -> int:
+        """Seconds that a task will take, roughly."""
+        media = task.job.media
+        length = (media.duration_s if media is not None else None) or task.job.size / 200_000
+        return max(1, math.ceil(length * self._paces.get(task.kind, _PACE)))
+
+    def do(self, config: Config, task: Task) -> None:
+        """Do it, and keep what came of it.
+
+        Raises:
+            Later: it can't be done now.
+            Stopped: the child was ended by us.
+            OSError: the state folder can't be written.
+        """
+        began = time.monotonic()
+        if task.kind == "lag":
+            self._lag(task)
+            return
+        content = contents(task.job)[task.side]
+        try:
+            descriptor = open_side(config, task.job, task.side)
+        except NotThere as error:
+            raise Later(str(error)) from error
+        except OSError as error:
+            raise Later(f"The file can't be read: {error.strerror}.") from error
+        try:
+            before = os.fstat(descriptor)
+            found = (self._measure if task.kind == "measure" else self._preview)(descriptor, content.sha256)
+            after = os.fstat(descriptor)
+            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+                raise Later("The file changed while it was read.")
+        finally:
+            os.close(descriptor)
+        if found:
+            self._paces[task.kind] = (time.monotonic() - began) / max(1.0, found)
+
+    def _measure(self, descriptor: int, sha256: str) -> float:
+        known = self.store.get(sha256)
+        try:
+            answer = _fit(self.runner.ask({"do": "measure", "file": descriptor}, [descriptor]))
+            if note := answer.get("note"):
+                self.store.put(sha256, known.failed(str(note)[:500], for_good=True))
+                return 0.0
+            measured = record.measured(answer)
+        except (ChildFailed, Unfit) as error:
+            failed = known.failed(_sentence(error))
+            self.store.put(sha256, failed)
+            self.log.warning("sound.failed", content=sha256[:12], message=failed.note, again=not failed.final)
+            return 0.0
+        self.store.put(sha256, measured)
+        return measured.seconds
+
+    def _preview(self, descriptor: int, sha256: str) -> float:
+        tried = self.store.tried(sha256)
+        try:
+            with self.store.making(sha256) as target:
+                answer = _fit(self.runner.ask({"do": "preview", "file": descriptor, "target": target},
+                                              [descriptor, target], file_bytes=self.store.previews // 2))
+                if note := answer.get("note"):
+                    self.store.put_tried(sha256, tried.failed(str(note)[:500], for_good=True))
+                    raise Later(str(note))
+        except (ChildFailed, Unfit) as error:
+            failed = tried.failed(_sentence(error))
+            self.store.put_tried(sha256, failed)
+            self.log.warning("sound.no_preview", content=sha256[:12], message=failed.note, again=not failed.final)
+            return 0.0
+        self.store.prune()
+        seconds = answer.get("seconds")
+        return float(seconds) if isinstance(seconds, (int, float)) else 0.0
+
+    def _lag(self, task: Task) -> None:
+        sides = contents(task.job)
+        one, other = sides["original"].sha256, sides[task.side].sha256
+        windows = [[record.text(window) for window in self.store.get(each).windows] for each in (one, other)]
+        try:
+            answer = self.runner.ask({"do": "lag", "sides": windows}, [])
+            found = record.lag(answer.get("lag"))
+        except (ChildFailed, Unfit) as error:
+            self.log.warning("sound.no_lag", job=task.job.id, inbox=task.job.inbox, path=task.job.path,
+                             message=_sentence(error))
+            found = None
+        self.store.put_lag(one, other, found)
+
+
+def _fit(answer: dict[str, Any]) -> dict[str, Any]:
+    if "unreadable" in answer:
+        raise Later(f"The file can't be read: {str(answer['unreadable'])[:200]}.")
+    return answer
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, ChildFailed) else "The decoder's answer makes no sense."

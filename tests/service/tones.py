@@ -1,0 +1,61 @@
+"""Recordings for tests of listening: tones, squares, and something with the rhythm of speech."""
+
+from __future__ import annotations
+
+import array
+import functools
+import math
+import random
+import wave
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+RATE = 16_000
+
+
+def write(path: Path, *channels: Sequence[int], rate: int = RATE) -> Path:
+    """A 16-bit WAV of these channels."""
+    samples = array.array("h", [0]) * (len(channels[0]) * len(channels))
+    for number, channel in enumerate(channels):
+        samples[number::len(channels)] = array.array("h", channel)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(len(channels))
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
+    return path
+
+
+def sine(seconds: float, *, hertz: float = 1000.0, decibels: float = -23.0, rate: int = 48_000) -> list[int]:
+    top = 32768 * 10 ** (decibels / 20)
+    return [round(top * math.sin(math.tau * hertz * at / rate)) for at in range(round(seconds * rate))]
+
+
+@functools.cache
+def speech(seconds: int, seed: int = 1) -> array.array[int]:
+    """Noise in syllables of chance lengths and loudness, with gaps between them."""
+    chance = random.Random(seed)
+    found = array.array("h")
+    while len(found) < seconds * RATE:
+        loud = chance.choice((0.0, 0.02, 0.3, 0.6, 1.0)) * 0.5
+        noise = array.array("h", chance.randbytes(2 * round(RATE * chance.uniform(0.03, 0.25))))
+        found.extend(int(each * loud) for each in noise)
+    return found[:seconds * RATE]
+
+
+def encode(source: Path, target: Path, codec: str, form: str, **options: str) -> Path:
+    """Another format of a recording, by PyAV."""
+    import av  # noqa: PLC0415 - an extra
+
+    with av.open(str(source)) as there, av.open(str(target), "w", format=form, options=options) as here:
+        stream: Any = here.add_stream(codec, rate=48_000)
+        stream.layout = "stereo"
+        resampler = av.AudioResampler(stream.format, "stereo", 48_000, stream.codec_context.frame_size or None)
+        for frame in there.decode(audio=0):
+            for part in resampler.resample(frame):
+                here.mux(stream.encode(part))
+        for part in resampler.resample(None):
+            here.mux(stream.encode(part))
+        here.mux(stream.encode(None))
+    return target
