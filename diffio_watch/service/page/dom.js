@@ -1,0 +1,111 @@
+// Elements and figures. What comes from outside goes in as text; nothing here reads HTML.
+
+/** An element with its attributes, listeners (`onclick`) and children; null children are left out. */
+export function h(tag, props = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+export const $ = (id) => document.getElementById(id);
+
+/** Set text, an attribute, or whether a node shows, where it differs: what stays equal is not painted again. */
+export function text(node, value) {
+  const words = value ?? "";
+  if (node.textContent !== words) node.textContent = words;
+}
+
+export function attr(node, name, value) {
+  if (value === null || value === undefined) node.removeAttribute(name);
+  else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
+}
+
+export function show(node, on) {
+  if (node.hidden === Boolean(on)) node.hidden = !on;
+}
+
+const kept = new WeakMap();
+
+/** Make `parent`'s children those of `items`: nodes live on by key, so that focus and what is open stay. */
+export function sync(parent, items, key, make, update) {
+  const before = kept.get(parent) ?? new Map();
+  const after = new Map();
+  for (const item of items) {
+    const name = key(item);
+    if (after.has(name)) continue;
+    const node = before.get(name) ?? make(item);
+    update?.(node, item);
+    after.set(name, node);
+  }
+  for (const [name, node] of before) if (!after.has(name)) node.remove();
+  let next = parent.firstChild;
+  for (const node of after.values()) {
+    if (node === next) next = next.nextSibling;
+    else if (node.isConnected && parent.moveBefore) parent.moveBefore(node, next); // a moved node keeps its focus
+    else parent.insertBefore(node, next);
+  }
+  kept.set(parent, after);
+}
+
+/** Words in which commands stand in backticks, with those as code. */
+export function words(node, value) {
+  if (node.dataset.words === value) return;
+  node.dataset.words = value ?? "";
+  node.replaceChildren(...(value ?? "").split("`").map((part, at) => (at % 2 ? h("code", {}, part) : part)));
+}
+
+/** A file's name as it is, whatever direction or length; its folder apart. */
+export const split = (path) => {
+  const at = (path ?? "").lastIndexOf("/");
+  return [path.slice(at + 1), at < 0 ? "" : path.slice(0, at)];
+};
+// marks that turn the direction of writing, hide, or break lines are shown as what they are
+const ACTING = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udfff](?![\udc00-\udfff])(?<![\ud800-\udbff][\udc00-\udfff])/g;
+export const plain = (name) =>
+  (name ?? "").replace(ACTING, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+const cycle = new Intl.DateTimeFormat(undefined, { hour: "numeric" }).resolvedOptions().hourCycle ?? "h23";
+const TIME = new Intl.DateTimeFormat("en", { hour: cycle.startsWith("h2") ? "2-digit" : "numeric", minute: "2-digit", hourCycle: cycle });
+const DAY = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long" });
+const SHORT = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const YEAR = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric" });
+
+export const count = (number) => Number(number).toLocaleString("en");
+export const time = (at) => TIME.format(new Date(at));
+export const sameDay = (one, other) => new Date(one).toDateString() === new Date(other).toDateString();
+/** The time of today, else the day with it. */
+export const moment = (at, now) => (sameDay(at, now) ? time(at) : `${SHORT.format(new Date(at))}, ${time(at)}`);
+export function day(at, now) {
+  const that = new Date(at);
+  if (sameDay(at, now)) return "Today";
+  if (sameDay(at, now - 86400000)) return "Yesterday";
+  return (that.getFullYear() === new Date(now).getFullYear() ? DAY : YEAR).format(that);
+}
+
+/** A recording's length: 4:03, 1:04:03. */
+export function length(seconds) {
+  const whole = Math.round(seconds);
+  const pad = (number) => String(number).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours ? `${hours}:${pad(minutes)}:${pad(whole % 60)}` : `${minutes}:${pad(whole % 60)}`;
+}
+
+/** How long something takes: 40 s, 3 min, 2 h 5 min, 4 days. */
+export function about(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 90) return `${whole} s`;
+  if (whole < 5400) return `${Math.round(whole / 60)} min`;
+  if (whole < 172800) return `${Math.floor(whole / 3600)} h${whole % 3600 >= 60 ? ` ${Math.floor((whole % 3600) / 60)} min` : ""}`;
+  return `${Math.round(whole / 86400)} days`;
+}
+
+export function bytes(size) {
+  let [left, unit] = [size, 0];
+  while (left >= 1000 && unit < 4) [left, unit] = [left / 1000, unit + 1];
+  return `${unit && left < 10 ? left.toFixed(1) : Math.round(left)} ${["B", "kB", "MB", "GB", "TB"][unit]}`;
+}

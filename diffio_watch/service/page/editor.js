@@ -1,0 +1,145 @@
+// The first screen: how it is, where a file is, what needs somebody, what moves, what is done.
+
+import { fresh, offers, place } from "./actions.js";
+import { get, query } from "./api.js";
+import { $, about, attr, count, h, plain, show, split, sync, text, words } from "./dom.js";
+import { paged } from "./paged.js";
+import { byDays, ended, many, moving, setEnded, setMoving } from "./rows.js";
+
+let view = { now: Date.now(), old: false, inboxes: 1 };
+const lists = new Set(); // those that were asked for and are open
+const endedRows = (parent, jobs, days) =>
+  sync(parent, jobs, (job) => job.id, ended, (row, job) => setEnded(row, job, view, days));
+
+export function paint(screen, given) {
+  view = given;
+  attr($("verdict"), "data-level", screen.verdict.level);
+  text($("verdict-words"), screen.verdict.message);
+  paintNeeds(screen.needs ?? []);
+
+  const [now, more, queued] = [screen.now ?? [], screen.now_more ?? 0, screen.queued ?? 0];
+  sync($("now"), now, (job) => job.id, moving, (row, job) => setMoving(row, job, view));
+  text($("now-count"), now.length + more ? count(now.length + more) : "");
+  text($("now-more"), [more ? `And ${count(more)} more.` : "", queued ? `${many(queued, "recording waits", "recordings wait")} for ${queued === 1 ? "its" : "their"} turn.` : "",
+    now.length || queued ? "" : nothing(screen)].join(" ").trim());
+  show($("now-more"), $("now-more").textContent);
+
+  const done = screen.done_today ?? { count: 0, jobs: [] };
+  endedRows($("done"), done.jobs);
+  text($("done-count"), done.count ? count(done.count) : "");
+  const rest = done.count - done.jobs.length;
+  text($("done-none"), !done.count ? "Nothing was finished today so far." : rest > 0 ? `And ${count(rest)} more: among the earlier ones below, or by their name above.` : "");
+  show($("done-none"), $("done-none").textContent);
+  for (const list of lists) list.repaint();
+}
+
+function nothing(screen) {
+  const paths = (screen.inboxes ?? []).map((inbox) => plain(inbox.path));
+  return `Nothing is on its way. ${paths.length ? `Copy a recording into ${paths.slice(0, 3).join(" or ")}.` : ""}`;
+}
+
+// ---- what needs somebody
+
+const WHAT = { held: "Needs a yes", failed: "Did not work", waiting: "Waits", stopped: "Stands still", originals: "Original stays" };
+let shown = []; // the groups as they stand, with those that went while their answer is still to be read
+
+function paintNeeds(groups) {
+  const now = new Set(groups.map((group) => group.key));
+  const all = [...groups];
+  shown.forEach((group, at) => {
+    if (!now.has(group.key) && fresh(`${group.key} `)) all.splice(at, 0, { ...group, count: 0, offers: [], gone: true });
+  });
+  shown = all;
+  sync($("groups"), all, (group) => group.key, card, setCard);
+  show($("needs"), all.length);
+}
+
+function card(group) {
+  const [rows, note, more] = [h("ul", { class: "rows" }), h("p", { class: "muted" }), h("button", { type: "button" }, "Show more")];
+  const list = paged({ paint: (jobs) => endedRows(rows, jobs, true), note, more });
+  const toggle = (event) => {
+    if (event.target.open) list.load({ state: group.state, reason: group.code, inbox: group.inbox });
+    else list.clear();
+    lists[event.target.open ? "add" : "delete"](list);
+  };
+  return h("li", { class: "card" },
+    h("p", { class: "what" }, h("span", { class: "badge" }), h("span", { class: "muted" })),
+    h("p", { class: "message", dir: "auto" }), h("p", { class: "action", dir: "auto" }), h("p", { class: "muted", dir: "auto" }), place(),
+    h("details", { ontoggle: toggle }, h("summary"), rows, note, more),
+    h("details", {}, h("summary", {}, "For your administrator"), h("p"), h("p")));
+}
+
+function setCard(node, group) {
+  const [what, message, action, sample, place, those, admin] = node.children;
+  attr(node, "data-what", group.gone ? "gone" : group.what);
+  text(what.firstChild, group.gone ? "Asked" : (WHAT[group.what] ?? group.what));
+  text(what.lastChild, [group.count ? many(group.count, "recording") : "", view.inboxes > 1 ? group.inbox : ""].filter(Boolean).join(" · "));
+  words(message, group.message);
+  words(action, group.gone ? "" : group.action);
+  text(sample, group.sample && group.count === 1 ? plain(group.sample) : "");
+  for (const one of [message, action, sample]) show(one, one.textContent);
+  offers(place, group.key, group.offers ?? [], view.old);
+  show(those, group.state && group.count);
+  text(those.firstChild, group.count === 1 ? "Show it" : `Show the ${count(group.count)}`);
+  show(admin, !group.gone && (group.admin_message || group.admin_action));
+  words(admin.children[1], group.admin_message);
+  words(admin.children[2], group.admin_action);
+}
+
+// ---- where is my file
+
+/** `open(id)` opens the details of a recording. */
+export function start(open) {
+  const [form, field, drop] = [$("ask"), $("name"), $("where")];
+  const found = paged({ paint: (jobs) => { endedRows($("found"), jobs, true); }, note: $("found-none"), more: $("found-more"), limit: 10, none: "No recording that was taken up has this in its name." });
+  let [pause, turn] = [0, 0];
+  async function ask(whole) {
+    clearTimeout(pause);
+    const mine = ++turn;
+    const name = field.value.trim();
+    $("answer").replaceChildren();
+    lists[name.length > 1 ? "add" : "delete"](found);
+    if (name.length < 2) return found.clear();
+    found.load({ q: split(name)[0] || name });
+    if (!whole) return;
+    const answer = await get(query("api/explain", { file: name }));
+    if (mine === turn) $("answer").replaceChildren(verdict(answer.ok ? answer.body : { words: answer.error }, open));
+  }
+  form.addEventListener("submit", (event) => { event.preventDefault(); ask(true); });
+  field.addEventListener("input", () => { clearTimeout(pause); pause = setTimeout(ask, 250); });
+
+  let over = 0;
+  const light = (by) => { over = by ? Math.max(0, over + by) : 0; drop.classList.toggle("over", over > 0); };
+  addEventListener("dragover", (event) => event.preventDefault()); // else the browser leaves for the file
+  addEventListener("dragenter", () => light(1));
+  addEventListener("dragleave", () => light(-1));
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    light(0);
+    const name = event.dataTransfer.files[0]?.name; // only its name: nothing of it is read or sent
+    if (!name) return;
+    field.value = name;
+    field.focus();
+    ask(true);
+  });
+
+  const older = paged({ paint: (jobs) => byDays($("older"), jobs, view), note: $("older-none"), more: $("older-more"), none: "There are no earlier ones." });
+  $("older-first").addEventListener("click", () => { lists.add(older); older.load({ state: "delivered" }); show($("older-first"), false); });
+}
+
+function verdict(one, open) {
+  const next = one.next_look_at ? (Date.parse(one.next_look_at) - view.now) / 1000 : 0;
+  return h("div", { class: "answer" },
+    one.path ? h("p", { class: "name" }, h("bdi", {}, plain(split(one.path)[0]))) : null,
+    h("p", { dir: "auto" }, one.words ?? one.because?.message ?? ""),
+    next > 1 ? h("p", { class: "muted" }, `It is looked at again in ${about(next)}.`) : null,
+    one.job ? h("button", { type: "button", onclick: () => open(one.job) }, "Show it") : null,
+    one.rules?.length ? h("details", {}, h("summary", {}, "What was looked at"),
+      h("ul", {}, one.rules.map((rule) => h("li", {}, `${rule.holds ? "✓" : "✗"} ${rule.rule.replaceAll("_", " ")} `, h("span", { class: "muted" }, rule.detail ?? ""))))) : null);
+}
+
+/** What changed meanwhile, in the lists that were asked for. */
+export function patch(changed) {
+  const by = new Map(changed.map((job) => [job.id, job]));
+  for (const list of lists) list.patch(by);
+}

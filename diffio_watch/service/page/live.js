@@ -1,0 +1,136 @@
+// One stream of events a browser, however many tabs: one tab leads, listens, and passes on what it hears.
+//
+// Web Locks would do this, but browsers have them on https and localhost only, and a studio opens http://nas:PORT. So
+// tabs claim the lead over a BroadcastChannel: who hears nobody claims it, and of two the newer claim stands. A tab in
+// the background may be frozen, so one that is looked at takes over from it.
+
+import { get } from "./api.js";
+
+const BEAT = 1000; // ms between two words of the leader
+const SILENCE = 2500; // ms without one, and a tab that is looked at takes over
+const HIDDEN = 90000; // ms for one in the background, whose timers may run once a minute
+const AGAIN = 2000; // ms before a lost stream is opened again
+const DEAF = 8000; // ms without an event, and a stream is taken for dead; the server beats every 2 s
+
+let tell = () => {};
+let claim = 0; // mine while I lead
+let heard = 0; // when another leader was heard last
+let alive = 0; // when my own stream brought something last
+let last = null; // the last whole screen, for tabs that come later
+let source = null;
+let retry = 0;
+let attempt = 0;
+const channel = "BroadcastChannel" in window ? new BroadcastChannel(`diffio-watch ${new URL(".", location.href).pathname}`) : null;
+
+const say = (words) => channel?.postMessage(words);
+
+/** Begin to listen; `onNews(kind, data)` gets `screen`, `jobs`, `beat`, and `trouble` with `{status, error}`. */
+export function listen(onNews) {
+  tell = onNews;
+  if (channel) channel.onmessage = (event) => hear(event.data);
+  setInterval(watch, BEAT);
+  addEventListener("pagehide", () => { if (claim) { stop(); say({ kind: "bye" }); } });
+  addEventListener("pageshow", (event) => { if (event.persisted) hello(); });
+  addEventListener("online", again);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) watch(); });
+  refresh();
+  hello();
+}
+
+/** Read the whole screen now: at the beginning, after a login, after a change. */
+export async function refresh() {
+  const mine = ++attempt;
+  const answer = await get("api/status");
+  if (mine !== attempt) return answer.ok;
+  if (answer.ok) news("screen", answer.body);
+  else news("trouble", { status: answer.status, error: answer.error });
+  return answer.ok;
+}
+
+/** Other tabs look anew, for instance after a login. */
+export function everybody() {
+  say({ kind: "anew" });
+  again();
+}
+
+function hello() {
+  heard = 0;
+  say({ kind: "hello" });
+  setTimeout(() => { if (!claim && !heard) lead(); }, channel ? 150 + Math.random() * 250 : 0);
+}
+
+function hear(words) {
+  if (words.kind === "hello") {
+    if (claim) say({ kind: "lead", claim, screen: last });
+  } else if (words.kind === "bye") {
+    heard = 0;
+    setTimeout(() => { if (!claim && !heard) lead(); }, Math.random() * 400);
+  } else if (words.kind === "anew") {
+    refresh();
+    again();
+  } else if (claim && words.claim < claim) {
+    say({ kind: "lead", claim }); // the older one gives way
+  } else {
+    if (claim) stop();
+    heard = Date.now();
+    if (words.screen) tell("screen", words.screen);
+    if (words.news) tell(words.news, words.data);
+  }
+}
+
+function watch() {
+  if (claim) {
+    say({ kind: "lead", claim });
+    if (source && Date.now() - alive > DEAF) again();
+  } else if (Date.now() - heard > (document.hidden ? HIDDEN : SILENCE) && heard) lead();
+}
+
+function lead() {
+  claim = Date.now() + Math.random();
+  say({ kind: "lead", claim });
+  open();
+}
+
+function stop() {
+  claim = 0;
+  clearTimeout(retry);
+  source?.close();
+  source = null;
+}
+
+function news(kind, data) {
+  if (kind === "screen") last = data;
+  if (claim) say({ kind: "lead", claim, news: kind, data });
+  tell(kind, data);
+}
+
+function open() {
+  clearTimeout(retry);
+  source?.close();
+  alive = Date.now();
+  const mine = source = new EventSource("api/events");
+  for (const kind of ["screen", "jobs", "beat"]) {
+    mine.addEventListener(kind, (event) => {
+      if (mine !== source) return;
+      alive = Date.now();
+      news(kind, JSON.parse(event.data));
+    });
+  }
+  // An EventSource that got a proxy's 502 gives up for good, and never tells why: it is opened anew, always.
+  mine.onerror = () => {
+    if (mine !== source) return;
+    mine.close();
+    source = null;
+    retry = setTimeout(again, AGAIN);
+  };
+}
+
+async function again() {
+  if (!claim) return;
+  clearTimeout(retry);
+  const mine = claim;
+  const fine = await refresh(); // says why where it does not go
+  if (mine !== claim) return;
+  if (fine) open();
+  else retry = setTimeout(again, AGAIN);
+}

@@ -1,0 +1,113 @@
+// Puts the page together: news come in, and at most twice a second the page shows what is known by then.
+
+import * as actions from "./actions.js";
+import * as details from "./details.js";
+import { $, about, show, text, time } from "./dom.js";
+import * as editor from "./editor.js";
+import * as live from "./live.js";
+import * as login from "./login.js";
+import { onOpen } from "./rows.js";
+import * as service from "./service.js";
+
+const PACE = 500; // ms between two paints, whatever comes in
+const OLD = 5000; // ms without a beat: from then on it looks old
+
+let screen = null;
+let [beat, skew, may] = [0, 0, {}];
+let trouble = null; // why nothing comes
+let changes = false; // whether the open details are to be read again
+let [painted, due] = [0, 0];
+
+const old = () => Date.now() - beat > OLD;
+const now = () => Date.now() + skew; // by the server's clock, which the times shown are from
+
+function repaint() {
+  if (due) return;
+  due = setTimeout(() => { due = 0; painted = Date.now(); paint(); }, Math.max(0, painted + PACE - Date.now()));
+}
+
+function paint() {
+  const view = { now: now(), old: old(), inboxes: screen?.inboxes?.length ?? 1, may: Boolean(may.change) };
+  paintAge(view);
+  if (!screen) return;
+  if (!$("work").hidden) editor.paint(screen, view);
+  else service.paint($("service"), screen, view, () => { may = {}; live.everybody(); });
+  details.paint(view);
+  const needs = (screen.needs ?? []).length;
+  const title = `${needs ? `(${needs}) ` : ""}${screen.verdict.message} · diffio-watch`;
+  if (document.title !== title) document.title = title;
+  document.body.dataset.ready = "yes";
+}
+
+function paintAge(view) {
+  const is = view.old && (screen || trouble);
+  document.body.classList.toggle("old", Boolean(view.old && screen));
+  const why = trouble?.error ?? "The connection is lost.";
+  text($("age"), !is ? "" : screen ? `${why} What you see is ${about((Date.now() - beat) / 1000)} old, from ${time(beat)}. It goes on by itself.` : why);
+  show($("age"), is);
+  if (!screen && trouble) text($("verdict-words"), trouble.status === 401 ? "Please log in." : "Not connected.");
+}
+
+function news(kind, data) {
+  if (kind === "trouble") {
+    trouble = data;
+    if (data.status === 401) {
+      login.ask(data.error, true);
+      if (screen) beat = 0;
+    }
+    repaint();
+    return;
+  }
+  beat = Date.now();
+  trouble = null;
+  if (kind === "screen") {
+    screen = data.screen ? { ...data, ...data.screen } : data;
+    may = screen.may ?? may;
+    login.settled();
+  } else if (kind === "beat") {
+    if (data.at) skew = Date.parse(data.at) - beat;
+  } else if (kind === "jobs") {
+    editor.patch(data.changed ?? []);
+    if (data.more || (data.changed ?? []).some((job) => job.id === details.shown())) changes = true;
+  }
+  repaint();
+}
+
+function tab(name, focus) {
+  for (const one of ["work", "service"]) {
+    const on = one === name;
+    const button = $(`tab-${one}`);
+    button.setAttribute("aria-selected", on);
+    button.tabIndex = on ? 0 : -1;
+    show($(one), on);
+    if (on && focus) button.focus();
+  }
+  repaint();
+}
+
+function address() {
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  if (wanted.has("service")) tab("service");
+  if (wanted.get("job")) details.open(wanted.get("job"));
+}
+
+for (const name of ["work", "service"]) {
+  $(`tab-${name}`).addEventListener("click", () => tab(name));
+  $(`tab-${name}`).addEventListener("keydown", (event) => {
+    if (["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) tab($("work").hidden ? "work" : "service", true);
+  });
+}
+actions.connect({ may: () => may.change, login: (why) => login.ask(why), repaint });
+onOpen(details.open);
+editor.start(details.open);
+details.start();
+login.start(() => { may = { read: true, change: true }; live.everybody(); live.refresh(); });
+live.listen(news);
+address();
+addEventListener("hashchange", address);
+// Ages and times to come go on between the news; and what is open is read again where it changed.
+setInterval(() => {
+  if (changes && details.shown()) details.load();
+  changes = false;
+  if (!document.hidden) repaint();
+}, 1000);

@@ -1,0 +1,85 @@
+// The second tab, for the administrator: folders, queues, stops, money, and what the program says of itself.
+
+import { offers, place } from "./actions.js";
+import { post } from "./api.js";
+import { about, attr, bytes, count, h, moment, plain, show, sync, text, words } from "./dom.js";
+
+let parts = null;
+let view = { now: Date.now(), old: false, may: false };
+const ago = (at) => (at ? `${about((view.now - Date.parse(at)) / 1000)} ago` : "not yet");
+const ahead = (at) => (at ? `in ${about((Date.parse(at) - view.now) / 1000)}` : "");
+const known = (value) => value !== null && value !== undefined && value !== "";
+
+/** Names and values, without those that are not known. */
+export function pairs(list, rows) {
+  sync(list, rows.filter(([, value]) => known(value)), ([name]) => name,
+    ([name]) => h("div", {}, h("dt", {}, name), h("dd", { dir: "auto" })),
+    (row, [, value]) => text(row.lastChild, typeof value === "number" ? count(value) : String(value)));
+}
+
+function build(root, onLogout) {
+  const list = (kind) => h("dl", { class: kind });
+  parts = {
+    head: list("pairs"), pause: place(), out: h("button", { type: "button", onclick: async () => { await post("api/logout", {}); onLogout(); } }, "Log out here"),
+    stops: h("ul", { class: "cards" }), inboxes: h("ul", { class: "cards two" }), queues: list("tiles"), money: list("pairs"), rest: list("pairs"),
+  };
+  const part = (title, ...inner) => h("section", {}, h("h2", {}, title), ...inner);
+  parts.stopped = part("What stands still", parts.stops);
+  parts.others = part("Told by and to others", parts.rest);
+  root.replaceChildren(part("The program", parts.head, parts.pause, parts.out), parts.stopped,
+    part("Inboxes", parts.inboxes), part("Queues", parts.queues), part("Bought today", parts.money), parts.others);
+}
+
+const way = (id, label, args) => ({ id, label, command: id, args });
+
+export function paint(root, screen, given, onLogout) {
+  view = given;
+  if (!parts) build(root, onLogout);
+  const { inboxes = screen.inboxes, queues = screen.jobs, stops = [], money, paused = [], webhooks, notices, threads, last_check: check } = screen.service ?? {};
+  pairs(parts.head, [["Version", screen.version], ["Running for", screen.daemon.since ? about((view.now - Date.parse(screen.daemon.since)) / 1000) : "it does not run"],
+    ["Configuration", screen.config?.file], ["", screen.config?.newer], ["Last check", told(check)], ["Threads", told(threads)]]);
+  const all = paused.length && paused.length === inboxes.length;
+  offers(parts.pause, "everything", [all ? way("resume", "Resume everything", {}) : way("pause", "Pause everything", {})], view.old);
+  show(parts.out, view.may);
+
+  sync(parts.stops, stops, (stop) => stop.scope, () => h("li", { class: "card", "data-what": "stopped" }, h("p", { class: "message" }), h("p", { class: "action" }), h("p", { class: "muted" })),
+    ({ children: [message, action, more] }, stop) => {
+      words(message, stop.message);
+      words(action, stop.action);
+      text(more, [stop.scope, stop.since && `since ${moment(stop.since, view.now)}`, stop.next_check_at && `next look ${ahead(stop.next_check_at)}`].filter(Boolean).join(" · "));
+    });
+  show(parts.stopped, stops.length);
+
+  sync(parts.inboxes, inboxes, (inbox) => inbox.name,
+    () => h("li", { class: "card" }, h("h3"), h("p", { class: "message" }), h("p", { class: "action" }), h("dl", { class: "pairs" }), place()),
+    (node, inbox) => setInbox(node, inbox, paused));
+  pairs(parts.queues, Object.entries(queues));
+  const limits = money?.limits ?? {};
+  const of = (limit, unit) => (known(limit) ? ` of ${count(limit)} ${unit} a day` : ` ${unit}, without a limit`);
+  pairs(parts.money, [["Files", money && `${count(money.files)}${of(limits.daily_files, "files")}`],
+    ["Length", money && `${count(Math.round(money.minutes))}${of(limits.daily_minutes, "minutes")}`]]);
+  pairs(parts.rest, [["Webhooks", told(webhooks)], ["Notices", told(notices)]]);
+  show(parts.others, known(webhooks) || known(notices));
+}
+
+/** What a part of the program says of itself: a sentence, or facts by name. */
+function told(value) {
+  if (!known(value) || typeof value !== "object") return value;
+  return value.message ?? Object.entries(value).filter(([, one]) => known(one)).map(([name, one]) => `${name.replaceAll("_", " ")}: ${typeof one === "object" ? JSON.stringify(one) : one}`).join(" · ");
+}
+
+function setInbox({ children: [name, message, action, facts, pause] }, inbox, paused) {
+  const stop = inbox.stopped;
+  text(name, inbox.name);
+  attr(name.parentNode, "data-what", stop || !inbox.available ? "stopped" : "fine");
+  words(message, stop?.message ?? (inbox.available ? "" : "It is not there."));
+  words(action, stop?.action ?? inbox.note);
+  for (const one of [message, action]) show(one, one.textContent);
+  pairs(facts, [
+    ["Inbox", plain(inbox.path)], ["Outbox", plain(inbox.outbox)], ["Filesystem", inbox.filesystem], ["Notices files by", inbox.watch],
+    ["Last scan", ago(inbox.last_scan_at)], ["Settles after", `${inbox.settle_seconds} s`], ["Free", known(inbox.free_bytes) ? bytes(inbox.free_bytes) : null],
+    ["Settling", inbox.settling?.length || null], ["Left alone", inbox.left_alone || null], ["Next look", ahead(stop?.next_check_at)],
+  ]);
+  const args = { inbox: inbox.name };
+  offers(pause, `inbox ${inbox.name}`, [paused.includes(inbox.name) ? way("resume", "Resume", args) : way("pause", "Pause", args)], view.old);
+}
