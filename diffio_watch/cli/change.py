@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -61,27 +60,12 @@ def retry(jobs: Sequence[str], *, failed: bool, since: str | None, fresh: bool, 
 
 
 def _missing(job: Job, config: Config) -> list[str]:
-    """What of a delivered job is no longer in the outbox: types of outputs, and `sidecar`.
+    from diffio_watch.report.missing import CannotLook, missing
 
-    Looked at here and not in the daemon: a share that hangs must hang nobody else.
-    """
-    from diffio_watch.disk.marker import NAME
-    from diffio_watch.job import State
-    from diffio_watch.outbox import Outbox
-    from diffio_watch.outbox.errors import OutboxError
-    from diffio_watch.outbox.names import sidecar_of
-
-    inbox = next((inbox for inbox in config.inboxes if inbox.name == job.inbox), None)
-    if job.state is not State.DELIVERED or inbox is None:
-        return []
-    if not os.path.lexists(os.path.join(inbox.outbox, NAME)):
-        raise Trouble(f"The outbox of {job.inbox}, {inbox.outbox}, is not there: mount it first.", FAILED)
-    outbox = Outbox(str(inbox.outbox), inbox=inbox.name, available=lambda: None)
     try:
-        missing: list[str] = [one.type for one in job.outputs if one.state == "published" and not outbox.there(one)]
-    except OutboxError as error:
-        raise Trouble(f"The outbox of {job.inbox} can't be looked at: {error}.", FAILED) from error
-    return missing + ([] if os.path.lexists(os.path.join(inbox.outbox, sidecar_of(job))) else ["sidecar"])
+        return missing(job, config)
+    except CannotLook as error:
+        raise Trouble(str(error), FAILED) from error
 
 
 def _ask_first(work: Workplace, found: Sequence[Job], model: str | None, *, as_json: bool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -14,15 +13,12 @@ from diffio_watch.cli.base import FAILED, Trouble, complain, config_option, json
 from diffio_watch.cli.complete import files_and_jobs, inbox_names, reason_codes
 from diffio_watch.disk.names import terminal
 from diffio_watch.job import OPEN, State
-from diffio_watch.reasons import told as qualified
 from diffio_watch.report.running import asleep, is_running
 
 if TYPE_CHECKING:
     from diffio_watch.cli.base import Workplace
     from diffio_watch.intake.explain import Explanation
-    from diffio_watch.job import Because, Job
-    from diffio_watch.journal import Journal
-    from diffio_watch.report.shapes import Shape
+    from diffio_watch.job import Job
 
 
 @click.command()
@@ -42,6 +38,7 @@ def jobs(state: tuple[str, ...], *, inbox: str | None, reason: tuple[str, ...], 
     """One line a job, newest first."""
     from diffio_watch.cli.resolve import moment, reason_named
     from diffio_watch.report import shapes
+    from diffio_watch.report.keeps import reasoned
 
     after, reasons = moment(since), [reason_named(code) for code in reason]
     work = workplace()
@@ -50,7 +47,7 @@ def jobs(state: tuple[str, ...], *, inbox: str | None, reason: tuple[str, ...], 
                                     since=after,
                              original=original) if journal else []
         resting = None if as_json else asleep(work.config, journal)
-        rows = [_reasoned(work, journal, job) for job in found] if journal and as_json else found
+        rows = [reasoned(work.config, journal, job) for job in found] if journal and as_json else found
     if not found and not as_json:
         from diffio_watch.cli.resolve import inbox_named
 
@@ -73,6 +70,7 @@ def jobs(state: tuple[str, ...], *, inbox: str | None, reason: tuple[str, ...], 
 def show(job: str, *, as_json: bool) -> int:
     """Everything about one job, with its history."""
     from diffio_watch.cli.resolve import one_job, unknown
+    from diffio_watch.report.keeps import kept, reasoned
 
     work = workplace()
     with work.read() as journal:
@@ -80,7 +78,9 @@ def show(job: str, *, as_json: bool) -> int:
             raise Trouble(unknown(job))
         found = one_job(journal, work.config, job)
         if as_json:
-            print_json(told(journal, _reasoned(work, journal, found)))
+            from diffio_watch.report.documents import whole
+
+            print_json(whole(journal, reasoned(work.config, journal, found)))
             return 0
         from diffio_watch.cli import draw
 
@@ -88,7 +88,7 @@ def show(job: str, *, as_json: bool) -> int:
         if resting is not None:
             complain(terminal(resting))
         draw.write(draw.whole_job(found, journal.jobs.history(found.id), sidecar_path(found), time.time(),
-                                  _kept(work, journal, found), running=resting is None))
+                                  kept(work.config, journal, found), running=resting is None))
     return 0
 
 
@@ -119,32 +119,15 @@ def _explained(work: Workplace, file: str) -> Explanation:
     Raises:
         Trouble: it means none, and can't.
     """
-    from diffio_watch.cli.resolve import meant, mistyped, places, unknown
-    from diffio_watch.intake.explain import Records, explain, outside
-    from diffio_watch.intake.look import sight
+    from diffio_watch.cli.resolve import mistyped, unknown
+    from diffio_watch.intake.explain import outside
+    from diffio_watch.report.explaining import explained
+    from diffio_watch.report.resolve import meant, places
 
-    found = None
     if not file:
         raise Trouble(unknown(file))
     with work.read() as journal:
-        running = is_running(work.config)
-        for place in places(work.config, file, os.getcwd()):
-            name = place.inbox.name
-            records = Records(running=running)
-            if journal is not None:
-                jobs = journal.jobs.at(name, place.path)
-                settling = {entry.path: entry for entry in journal.inboxes.settling_in(name)}
-                records = Records(journal.files.known_at(name, place.path), jobs[0] if jobs else None,
-                                  settling.get(place.path), journal.inboxes.reports().get(name), running)
-            seen = sight(place.inbox, place.path, journal.id if journal else "",
-                         journal.folders if journal else None)
-            told = explain(place.inbox, place.path, seen, records, time.time())
-            if told.verdict == "job" and journal is not None and told.job is not None:
-                kept = _kept(work, journal, told.job)
-                told = told if kept is None else replace(told, because=qualified(kept, running=running))
-            if told.verdict != "missing":
-                return told
-            found = found or told
+        found = explained(work.config, journal, places(work.config, file, os.getcwd()), running=is_running(work.config))
         hint = meant(journal, work.config, file) if found is None and journal is not None else ""
     if hint:
         raise Trouble(unknown(file, hint))
@@ -168,36 +151,6 @@ def _whereabouts(work: Workplace, job: Job | None) -> list[str]:
     if job.original == "deleted":
         found.append("Its original was deleted after the delivery, as `originals: delete` says.")
     return found
-
-
-def _kept(work: Workplace, journal: Journal, job: Job) -> Because | None:
-    """What keeps the job along with others: a halt, a person's pause, or the limit it waits under."""
-    from diffio_watch.journal.blocks import what_keeps
-    from diffio_watch.journal.turns import waits_for
-
-    stopped = what_keeps(job, [halt for _, halt in sorted(journal.halts.all().items())], journal.halts.pauses())
-    return stopped or waits_for(job, journal, work.config, time.time())
-
-
-_ITS_OWN = ("turn", "unavailable")
-
-
-def _reasoned(work: Workplace, journal: Journal, job: Job) -> Job:
-    """A job with the limit that it waits under as its reason. What stops others along with it is told by `status`."""
-    if job.because is not None or job.state not in OPEN:
-        return job
-    kept = _kept(work, journal, job)
-    return replace(job, because=kept) if kept is not None and kept.code in _ITS_OWN else job
-
-
-def told(journal: Journal, job: Job) -> Shape:
-    """A job as `show --json` and `journal export` tell it."""
-    from diffio_watch.outbox import sidecar
-    from diffio_watch.report import shapes
-
-    earlier = journal.jobs.get(job.duplicate_of) if job.duplicate_of else None
-    document = sidecar.build(job, earlier)
-    return shapes.whole_job(job, journal.jobs.history(job.id), document)
 
 
 def sidecar_path(job: Job) -> str | None:

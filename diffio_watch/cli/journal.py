@@ -35,13 +35,13 @@ def journal() -> None:
 @config_option
 def export() -> int:
     """Print all jobs as JSON lines, oldest first."""
-    from diffio_watch.cli.jobs import told
+    from diffio_watch.report.documents import whole
 
     work = workplace()
     with work.read() as opened:
         if opened is not None:
             for job in opened.jobs.in_turn():
-                print_json_line(told(opened, job))
+                print_json_line(whole(opened, job))
     return 0
 
 

@@ -26,6 +26,7 @@ from diffio_watch.journal.folders import Folders
 from diffio_watch.journal.halts import Halt, Halts
 from diffio_watch.journal.inboxes import Inboxes
 from diffio_watch.journal.jobs import Jobs
+from diffio_watch.journal.lists import Lists
 from diffio_watch.journal.lock import Lock, holder
 from diffio_watch.journal.overview import Overview
 from diffio_watch.journal.requests import Answer, Request, Requests
@@ -48,6 +49,7 @@ class Journal(Connection):
         requests: what people ask of the daemon.
         chores: error files and originals that are still to be dealt with.
         overview: what a person is told of the whole.
+        lists: jobs page by page.
         restore: what only a rebuild may do.
     """
 
@@ -64,6 +66,7 @@ class Journal(Connection):
         self.requests = Requests(self)
         self.chores = Chores(self, self.jobs)
         self.overview = Overview(self, self.jobs)
+        self.lists = Lists(self, self.jobs)
         self.restore = Restore(self, self.jobs)
 
 

@@ -9,7 +9,8 @@ import shlex
 import pytest
 from cli_place import Place
 
-from diffio_watch.cli.resolve import find_job, many_jobs, places
+from diffio_watch.cli.resolve import many_jobs
+from diffio_watch.report.resolve import find_job, places
 
 AWKWARD = ["a.wav", "show 12/ä.wav", "line\nbreak.wav", "-rf.wav", "a:b.wav", r"back\x41slash.wav", r"two\\.wav",
            "🎙️.wav", "\u202egpj.wav", os.fsdecode(b"caf\xe9.wav"), os.fsdecode(b"\\\xff.wav")]

@@ -29,7 +29,7 @@ _BELOW = {
     "journal": _WORDS | {"config", "disk"},
     "outbox": _WORDS | {"disk", "media"},
     "intake": _WORDS | {"config", "disk", "journal", "media"},
-    "report": _WORDS | {"config", "disk", "intake", "journal", "media"},
+    "report": _WORDS | {"config", "disk", "intake", "journal", "media", "outbox"},
     "service": _WORDS | {"config", "disk", "journal", "report"},  # it asks the daemon by the journal, as commands do
     "pipeline": _WORDS | {"api", "config", "disk", "journal", "media", "outbox"},
     "daemon": _WORDS | {"api", "config", "disk", "intake", "journal", "media", "outbox", "pipeline", "service"},
