@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from diffio_watch.job import OPEN, Job, State
 from diffio_watch.journal.connection import Connection
 from diffio_watch.journal.jobs import Jobs
-from diffio_watch.journal.rows import COLUMNS
+from diffio_watch.journal.rows import COLUMNS, to_job
 from diffio_watch.reasons import still_empty
 
 _COLUMNS: Final = ", ".join(COLUMNS)
@@ -22,6 +22,7 @@ _UNMENDED: Final = (
     "AND NOT (wish = 'away' AND intent_at IS NULL) "
     # see `reasons.still_empty`
     "AND NOT (json_extract(because, '$.code') IS 'empty' AND error_file = 0 AND coalesce(due_at, 0) > ?)")
+_OF_A_KIND: Final = "because IS NOT NULL AND state = ? AND inbox = ? AND json_extract(because, '$.code') = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,39 @@ class Overview:
             self._db.clock.now())
         return [Group(row["inbox"], State(row["state"]), row["code"], row["n"], job)
                 for row in rows for job in self._jobs.where("seq = ?", row["newest"])]
+
+    def members(self, state: State, reason: str, inbox: str, *, seen: int | None, after: int,
+                limit: int) -> tuple[list[Job], int]:
+        """Jobs that have a state and a reason in common, oldest first; of failed ones those that were not made good.
+
+        Args:
+            state: theirs.
+            reason: its code.
+            inbox: its name.
+            seen: only those of whose history nothing is newer than this line of it; None: all.
+            after: only those beyond this place in the journal.
+            limit: no more of them.
+
+        Returns:
+            The jobs, and the place of the last.
+        """
+        where, values = [_OF_A_KIND, "seq > ?"], list[Any]([state, inbox, reason, after])
+        if seen is not None:
+            where.append("(SELECT coalesce(max(rowid), 0) FROM history WHERE history.job = jobs.id) <= ?")
+            values.append(seen)
+        if state is State.FAILED:
+            where.append(_UNMENDED)
+            values.append(self._db.clock.now())
+        rows = self._db.rows(
+            f"SELECT {_COLUMNS}, seq AS place FROM jobs INDEXED BY jobs_reason WHERE {' AND '.join(where)} "  # noqa: S608 - our constants; values are bound
+            "ORDER BY seq LIMIT ?", *values, limit)
+        return [to_job(row) for row in rows], rows[-1]["place"] if rows else after
+
+    def last_line(self) -> int:
+        """How far the history goes: the number of its last line."""
+        row = self._db.row("SELECT coalesce(max(rowid), 0) AS last FROM history")
+        assert row is not None
+        return int(row["last"])
 
     def delivered(self, since: float, until: float, limit: int) -> tuple[int, list[Job]]:
         """How many jobs were delivered between two moments, and the newest of them.

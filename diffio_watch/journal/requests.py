@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from sqlite3 import Row
 from typing import Any, Final
 
 from diffio_watch.disk import names
@@ -26,11 +27,19 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the daemon did about a request. `lines` are for people; `exit` is the command's exit code."""
+    """What the daemon did about a request.
+
+    Attributes:
+        exit: the command's exit code.
+        lines: for people.
+        jobs: ids of the jobs that were changed; none where the request was about whatever is of a kind.
+        changed: how many were.
+    """
 
     exit: int
     lines: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
+    changed: int = 0
 
 
 class Requests:
@@ -49,8 +58,12 @@ class Requests:
 
     def unanswered(self) -> list[Request]:
         """Requests without an answer, oldest first."""
-        return [Request(row["id"], row["command"], json.loads(row["args"]), row["at"], row["who"])
-                for row in self._db.rows("SELECT * FROM requests WHERE answer IS NULL ORDER BY id")]
+        return [_request(row) for row in self._db.rows("SELECT * FROM requests WHERE answer IS NULL ORDER BY id")]
+
+    def keep(self, request: Request) -> None:
+        """Remember how far a request is that is done in several transactions: its `args` tell it."""
+        with self._db.transaction() as db:
+            db.execute("UPDATE requests SET args = ? WHERE id = ?", (dump(request.args), request.id))
 
     def answer(self, number: int, answer: Answer) -> None:
         """Record what was done about a request."""
@@ -64,4 +77,8 @@ class Requests:
         if row is None or row["answer"] is None:
             return None
         found = json.loads(row["answer"])
-        return Answer(found["exit"], tuple(found["lines"]), tuple(found["jobs"]))
+        return Answer(found["exit"], tuple(found["lines"]), tuple(found["jobs"]), found.get("changed", 0))
+
+
+def _request(row: Row) -> Request:
+    return Request(row["id"], row["command"], json.loads(row["args"]), row["at"], row["who"])

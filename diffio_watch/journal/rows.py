@@ -105,8 +105,8 @@ _CONVERTED: Final = tuple((COLUMNS.index(name), load) for name, load in _FROM_RO
 
 
 def to_job(row: sqlite3.Row) -> Job:
-    """A job from a row of `COLUMNS`, in their order."""
-    values = list(row)
+    """A job from a row of `COLUMNS`, in their order; what comes after them is left out."""
+    values = list(row[:len(COLUMNS)])
     for index, load in _CONVERTED:
         values[index] = load(values[index])
     return Job(*values)

@@ -1,28 +1,33 @@
-"""What people ask of the daemon, applied to the journal: the rules of `commands`, many jobs at once, one transaction.
+"""What people ask of the daemon, applied to the journal: the rules of `commands`, many jobs at once.
 
-The daemon calls `serve` between two steps; where none runs, the command calls it under the journal's lock.
+The daemon calls `serve` between two steps; where none runs, the command calls it under the journal's lock. What is
+asked about all jobs of a kind takes a transaction for each hundred: nobody waits for thousands of them.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from diffio_watch.disk import names
 from diffio_watch.job import ENDED, OPEN, Job, Settings, State
 from diffio_watch.journal import Answer, Journal, JournalError, Request
 from diffio_watch.journal.records import FolderMemory
-from diffio_watch.pipeline import commands
+from diffio_watch.pipeline import commands, groups
 from diffio_watch.pipeline.commands import Ruling
+from diffio_watch.pipeline.groups import BadQuery, Query
+from diffio_watch.pipeline.tally import Tally, Told
 from diffio_watch.reasons import REASONS, Kind, because
 
 if TYPE_CHECKING:
     from diffio_watch.config import Config, Inbox
 
-# more lines than this about one request are summed up
-_LINES: Final = 20
+_BATCH: Final = 100  # jobs of a kind that one transaction is about
+_SLICE: Final = 1.0  # seconds at once for them: the caller has other things to do too
+_NONE_LEFT: Final = "Nothing of this is left to do: it was done already, or has changed meanwhile."
+_Step = tuple[Request, Answer | None, Sequence[str]]
+_Done = tuple["Told", Sequence[str]]  # what was said of each job; ids of those that were changed
 _NO_FILE: Final = "has no file in the inbox to send: put it back first."
 _WAIT_FOR_OTHERS: Final = ("twin",)  # copies of what was held, perhaps
 _PARKED: Final = tuple(code for code, reason in REASONS.items() if reason.kind is Kind.PARKED)
@@ -38,40 +43,96 @@ def serve(journal: Journal, config: Config, now: float) -> list[tuple[Request, A
         JournalError: the journal refuses; what could not be recorded did not happen.
     """
     served = []
-    for request in journal.requests.unanswered():
+    for asked in journal.requests.unanswered():
+        request = asked
+        end = time.monotonic() + _SLICE
         try:
-            with journal.transaction():
-                answer = apply(journal, config, request, now)
-                if request.who:
-                    journal.jobs.remark(answer.jobs, f"{request.command}: asked by {request.who}")
-                journal.requests.answer(request.id, answer)
+            while True:
+                with journal.transaction():
+                    request, answer, jobs = _step(journal, config, request, now)
+                    if request.who:
+                        journal.jobs.remark(jobs, f"{request.command}: asked by {request.who}")
+                    if answer is not None:
+                        journal.requests.answer(request.id, answer)
+                if answer is not None or time.monotonic() >= end:
+                    break
         except JournalError:
             raise
         except Exception as error:  # noqa: BLE001 - a request that trips this program must not end it at every start
             answer = Answer(1, (f"An error of this program: {type(error).__name__}: {error}.",))
             journal.requests.answer(request.id, answer)
-        served.append((request, answer))
+        if answer is not None:  # else it goes on with the next call; what was asked later does not wait for it
+            served.append((request, answer))
     return served
 
 
-def apply(journal: Journal, config: Config, request: Request, now: float) -> Answer:
-    """Do what a person asks, and say what was done.
+def _step(journal: Journal, config: Config, request: Request, now: float) -> _Step:
+    """Do what a person asks, or the next part of it.
 
     Args:
         journal: opened for writing; the caller's transaction makes it all or nothing.
         config: the configuration in force.
         request: the wish.
         now: seconds since the epoch.
+
+    Returns:
+        The request as it stands now; its answer, None while there is more to do; the ids of the jobs that were changed.
     """
-    command = _COMMANDS.get(request.command)
-    if command is None:
-        return Answer(2, (f"This daemon does not know `{request.command}`: restart it after an upgrade.",))
-    return command(journal, config, {**request.args, "asked_at": request.at}, now)
+    args = {**request.args, "asked_at": request.at}
+    if request.command in _OTHERS:
+        answer = _OTHERS[request.command](journal, config, args, now)
+        return request, answer, answer.jobs
+    if request.command not in _ON_JOBS:
+        return request, Answer(2, (f"This daemon does not know `{request.command}`: restart it after an upgrade.",)), ()
+    try:
+        query = groups.asked(request.args)
+    except BadQuery as error:
+        return request, Answer(2, (f"This can't be asked: {error}.",)), ()
+    if query is not None:
+        return _next(journal, config, request, query, now)
+    all_held = request.command == "approve" and (args.get("all") or args.get("inbox"))
+    jobs = journal.jobs.newest({State.HELD}, args.get("inbox")) if all_held else _named(journal, args)
+    if all_held and not jobs:
+        return request, Answer(0, ("Nothing is held.",)), ()
+    told, changed = _ON_JOBS[request.command](journal, config, args, now, jobs)
+    _afterwards(journal, request.command, {job.inbox for job in jobs if _dropped(job)}, now)
+    return request, Tally().plus(told, len(changed)).answer(changed), changed
 
 
-def _retry(journal: Journal, config: Config, args: dict[str, Any], now: float) -> Answer:
+def _next(journal: Journal, config: Config, request: Request, query: Query, now: float) -> _Step:
+    """The next part of what is asked about all jobs of a kind; how far it is stands with the request."""
+    tally = Tally.load(request.args["so_far"]) if "so_far" in request.args else Tally()
+    jobs, after = journal.overview.members(query.state, query.reason, query.inbox, seen=query.seen, after=tally.after,
+                                           limit=_BATCH)
+    told, changed = _ON_JOBS[request.command](journal, config, {**request.args, "asked_at": request.at}, now, jobs)
+    tally = tally.plus(told, len(changed), after)
+    drops = {job.inbox for job in jobs if _dropped(job)} | set(request.args.get("drops", ()))
+    if len(jobs) == _BATCH:
+        request = replace(request, args={**request.args, "so_far": asdict(tally), "drops": sorted(drops)})
+        journal.requests.keep(request)
+        return request, None, changed
+    _afterwards(journal, request.command, drops, now)
+    if not tally.done and not tally.refused:
+        return request, Answer(0, (_NONE_LEFT,)), ()
+    return request, tally.answer(), changed
+
+
+def _dropped(job: Job) -> bool:
+    """Whether a job, as it was before a person decided about it, was held as part of a drop."""
+    return job.state is State.HELD and job.because is not None and job.because.code == "drop_size"
+
+
+def _afterwards(journal: Journal, command: str, drops: Iterable[str], now: float) -> None:
+    """What a person's decision sets free: drops whose last held file it was, and copies that waited for it."""
+    if command in {"approve", "cancel"}:
+        for inbox in drops:
+            journal.files.decide_drop(inbox)
+        journal.schedule.bring_forward(_WAIT_FOR_OTHERS, now)
+
+
+def _retry(journal: Journal, config: Config, args: dict[str, Any], now: float, jobs: Sequence[Job]) -> _Done:
     if args.get("fresh"):
-        return _fresh(journal, config, args, now)
+        return _fresh(journal, config, args, now, jobs)
     halts = journal.halts.all()
 
     def rule(job: Job) -> Ruling:
@@ -82,13 +143,13 @@ def _retry(journal: Journal, config: Config, args: dict[str, Any], now: float) -
         lost = ruling.changes.get("state") is State.QUEUED and journal.files.stands(job) is None
         return Ruling(_NO_FILE, done=False) if lost else ruling
 
-    return _each(journal, _named(journal, args), rule)
+    return _each(journal, jobs, rule)
 
 
-def _fresh(journal: Journal, config: Config, args: dict[str, Any], now: float) -> Answer:
+def _fresh(journal: Journal, config: Config, args: dict[str, Any], now: float, jobs: Sequence[Job]) -> _Done:
     halts = journal.halts.all()
     told, made = [], []
-    for job in _named(journal, args):
+    for job in jobs:
         newer = _newer(journal, job)
         if newer is not None and newer.created_at >= args["asked_at"]:
             made.append(newer.id)
@@ -121,7 +182,7 @@ def _fresh(journal: Journal, config: Config, args: dict[str, Any], now: float) -
         made.append(again.id)
         told.append((job, Ruling(f"gets a new generation with {again.settings.model}: job {again.id}, run "
                                  f"{again.run}.")))
-    return _sum(told, made)
+    return told, made
 
 
 def _newer(journal: Journal, job: Job) -> Job | None:
@@ -136,34 +197,16 @@ def _settings(job: Job, inbox: Inbox | None, model: str | None) -> Settings:
     return replace(settings, model=model) if model else settings
 
 
-def _cancel(journal: Journal, _: Config, args: dict[str, Any], now: float) -> Answer:
-    jobs = _named(journal, args)
-    answer = _each(journal, jobs, lambda job: commands.cancel(job, discard=bool(args.get("discard"))))
-    _decide_drops(journal, jobs)
-    journal.schedule.bring_forward(_WAIT_FOR_OTHERS, now)
-    return answer
+def _cancel(journal: Journal, _: Config, args: dict[str, Any], __: float, jobs: Sequence[Job]) -> _Done:
+    return _each(journal, jobs, lambda job: commands.cancel(job, discard=bool(args.get("discard"))))
 
 
-def _approve(journal: Journal, _: Config, args: dict[str, Any], now: float) -> Answer:
-    jobs = (journal.jobs.newest({State.HELD}, args.get("inbox")) if args.get("all") or args.get("inbox")
-            else _named(journal, args))
-    if not jobs:
-        return Answer(0, ("Nothing is held.",))
-    answer = _each(journal, jobs, lambda job: commands.approve(job, now))
-    _decide_drops(journal, jobs)
-    journal.schedule.bring_forward(_WAIT_FOR_OTHERS, now)
-    return answer
+def _approve(journal: Journal, _: Config, __: dict[str, Any], now: float, jobs: Sequence[Job]) -> _Done:
+    return _each(journal, jobs, lambda job: commands.approve(job, now))
 
 
-def _decide_drops(journal: Journal, jobs: Sequence[Job]) -> None:
-    """End the drops of which these jobs, as they were before a person decided about them, were the last held files."""
-    for inbox in {job.inbox for job in jobs if job.state is State.HELD and job.because is not None
-                  and job.because.code == "drop_size"}:
-        journal.files.decide_drop(inbox)
-
-
-def _bump(journal: Journal, _: Config, args: dict[str, Any], now: float) -> Answer:
-    return _each(journal, _named(journal, args), lambda job: commands.bump(job, now))
+def _bump(journal: Journal, _: Config, __: dict[str, Any], now: float, jobs: Sequence[Job]) -> _Done:
+    return _each(journal, jobs, lambda job: commands.bump(job, now))
 
 
 def _pause(journal: Journal, config: Config, args: dict[str, Any], _: float) -> Answer:
@@ -204,7 +247,7 @@ def _adopt(journal: Journal, _: Config, args: dict[str, Any], __: float) -> Answ
     return Answer(0)
 
 
-def _each(journal: Journal, jobs: Sequence[Job], rule: Callable[[Job], Ruling]) -> Answer:
+def _each(journal: Journal, jobs: Sequence[Job], rule: Callable[[Job], Ruling]) -> _Done:
     told = []
     for job in jobs:
         ruling = rule(job)
@@ -212,23 +255,7 @@ def _each(journal: Journal, jobs: Sequence[Job], rule: Callable[[Job], Ruling]) 
             free = not any(journal.jobs.reserved(job.inbox, key, job.id) for key in ruling.reserve)
             journal.jobs.commit(job, detail=ruling.detail, reserve=ruling.reserve if free else (), **ruling.changes)
         told.append((job, ruling))
-    return _sum(told, [job.id for job, ruling in told if ruling.changes])
-
-
-def _sum(told: Sequence[tuple[Job, Ruling]], jobs: Iterable[str]) -> Answer:
-    """The answer about many jobs: who was refused is named, who went well is counted where there are many."""
-    refused = [f"{label(job)} {ruling.line}" for job, ruling in told if not ruling.done]
-    done = [f"{label(job)} {ruling.line}" for job, ruling in told if ruling.done]
-    if len(done) > _LINES:
-        done = [f"Done for {len(done)} jobs."]
-    if len(refused) > _LINES:
-        refused = [*refused[:_LINES], f"… and {len(refused) - _LINES} more."]
-    return Answer(1 if refused else 0, (*done, *refused), tuple(jobs))
-
-
-def label(job: Job) -> str:
-    """A job as people name it: its inbox and path."""
-    return f"{job.inbox}:{names.show(job.path)}"
+    return told, [job.id for job, ruling in told if ruling.changes]
 
 
 def _named(journal: Journal, args: dict[str, Any]) -> list[Job]:
@@ -245,7 +272,9 @@ def _unknown(config: Config, name: str) -> Answer:
     return Answer(2, (f"There is no inbox `{name}`: the configuration has {there}.",))
 
 
-_COMMANDS: Final[dict[str, Callable[[Journal, Config, dict[str, Any], float], Answer]]] = {
-    "retry": _retry, "cancel": _cancel, "approve": _approve, "bump": _bump, "pause": _pause, "resume": _resume,
-    "adopt": _adopt,
+_ON_JOBS: Final[dict[str, Callable[[Journal, Config, dict[str, Any], float, Sequence[Job]], _Done]]] = {
+    "retry": _retry, "cancel": _cancel, "approve": _approve, "bump": _bump,
+}
+_OTHERS: Final[dict[str, Callable[[Journal, Config, dict[str, Any], float], Answer]]] = {
+    "pause": _pause, "resume": _resume, "adopt": _adopt,
 }

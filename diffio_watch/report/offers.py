@@ -98,16 +98,17 @@ def cost(way: Way, purse: Purse) -> dict[str, Any]:
             "words": f"buys about {length(minutes * 60)}"}
 
 
-def offer(way: Way, purse: Purse, args: dict[str, Any]) -> dict[str, Any]:
+def offer(way: Way, purse: Purse, args: dict[str, Any], *, alone: bool = False) -> dict[str, Any]:
     """A button: its words with number and cost, and the request that it is.
 
     Args:
         way: what it does.
         purse: of the jobs that it is about.
         args: which those are.
+        alone: it is about one job, which is shown: no number.
     """
     price = cost(way, purse)
     number = f" {purse.count:,}" if way.id == "approve" else f": {purse.count:,}"
-    label = f"{way.label}{number if purse.count else ''}, {price['words']}"
+    label = f"{way.label}{number if purse.count and not alone else ''}, {price['words']}"
     return {"id": way.id, "label": label, "command": way.command, "args": {**args, **way.args}, "count": purse.count,
             "cost": price}

@@ -33,6 +33,7 @@ class Scene:
 
     Attributes:
         facts: what `status` is made of, too.
+        seen: how far the history went before the look: a request is about what stood there then.
         moving: jobs on their way, nearest to their end first; no more than `MOST`.
         waits: by the id of one of them, what keeps it along with others, or the limit it waits under.
         took: by a model's key, how long its newest generations took.
@@ -43,6 +44,7 @@ class Scene:
     """
 
     facts: Facts
+    seen: int = 0
     moving: Sequence[Job] = ()
     waits: Mapping[str, Because] = field(default_factory=dict)
     took: Mapping[str, Sequence[Took]] = field(default_factory=dict)
@@ -62,6 +64,7 @@ def read(config: Config, journal: Journal | None) -> Scene:
     Raises:
         JournalError: it can't be read.
     """
+    seen = 0 if journal is None else journal.overview.last_line()
     now_there = look.facts(config, journal)
     if journal is None:
         return Scene(now_there)
@@ -75,7 +78,7 @@ def read(config: Config, journal: Journal | None) -> Scene:
     took = {key: journal.totals.took(key, _TOOK) for key in {job.model_key for job in moving} if key is not None}
     today, tomorrow = midnight(now_there.now), midnight(now_there.now, 1)
     done_count, done = journal.overview.delivered(today, tomorrow, MOST)
-    return Scene(now_there, moving, waits, took, done, done_count, journal.totals.spent_between(today, tomorrow),
+    return Scene(now_there, seen, moving, waits, took, done, done_count, journal.totals.spent_between(today, tomorrow),
                  {(group.inbox, group.state.value, group.code): _purse(journal, group) for group in now_there.groups})
 
 

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from diffio_watch import __version__, editors
 from diffio_watch.clock import rfc3339 as when
-from diffio_watch.editors import STEPS
-from diffio_watch.job import OPEN, Because, Job, State
+from diffio_watch.job import OPEN, Because, State
 from diffio_watch.reasons import told
-from diffio_watch.report import offers, shapes, usual
+from diffio_watch.report import offers, rows, shapes
 from diffio_watch.report.attention import Attention
 from diffio_watch.report.offers import Purse
-from diffio_watch.report.pace import Pace, way_behind
+from diffio_watch.report.pace import Pace
 from diffio_watch.report.service import service
 from diffio_watch.report.shapes import Shape, named
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from diffio_watch.report.scene import Scene
 
 _AWAY: Final = frozenset({"unavailable", "outbox_unavailable"})
-_SHORT_OF_DONE: Final = 0.99
 
 
 def screen(config: Config, scene: Scene, pace: Pace) -> Shape:
@@ -33,10 +31,11 @@ def screen(config: Config, scene: Scene, pace: Pace) -> Shape:
     needs = _needs(config, scene)
     return {
         "at": when(facts.now), "version": __version__, "verdict": verdict(needs, scene), "needs": needs,
-        "now": [_moving(job, scene, pace) for job in scene.moving],
+        "now": [rows.moving(job, scene.waits.get(job.id), pace, scene.took.get(job.model_key or "", ()))
+                for job in scene.moving],
         "now_more": max(0, sum(facts.counts.get(state, 0) for state in OPEN - {State.QUEUED}) - len(scene.moving)),
         "queued": facts.counts.get(State.QUEUED, 0),
-        "done_today": {"count": scene.done_count, "jobs": [_done(job) for job in scene.done]},
+        "done_today": {"count": scene.done_count, "jobs": [rows.row(job) for job in scene.done]},
         "service": service(config, scene),
     }
 
@@ -96,7 +95,7 @@ def _need(one: Attention, scene: Scene) -> Shape:
     elif state is None:
         buttons = []
     else:
-        args = {"query": {"state": state, "reason": one.code, "inbox": one.inbox}}
+        args = {"query": {"state": state, "reason": one.code, "inbox": one.inbox, "seen": scene.seen}}
         purse = scene.purses.get((one.inbox, state, one.code), Purse(one.count, one.count, one.count, exact=False))
         buttons = [offers.offer(way, purse, args) for way in offers.of_jobs(one.what, one.code)]
     return {
@@ -107,22 +106,3 @@ def _need(one: Attention, scene: Scene) -> Shape:
         "offers": buttons,
     }
 
-
-def _moving(job: Job, scene: Scene, pace: Pace) -> Shape:
-    why = job.because or scene.waits.get(job.id)
-    waits = editors.words(why, 1, job.inbox).message if why is not None else None
-    left = pace.left(job) if why is None else None
-    return shapes.job(job) | {
-        "step": STEPS[job.state], "fraction": min(_SHORT_OF_DONE, round(way_behind(job) / 100, 4)),
-        "left_seconds": None if left is None else round(left),
-        "usual": usual.words(job, scene.took.get(job.model_key or "", ())), "waits": waits,
-        "next_at": when(job.due_at or None) if why is not None else None,
-    }
-
-
-def _done(job: Job) -> Shape:
-    lengths = [one.media.duration_s for one in job.outputs if one.media is not None and one.media.duration_s]
-    length = job.media.duration_s if job.media is not None and job.media.duration_s else next(iter(lengths), None)
-    took = None if job.delivered_at is None else max(0.0, job.delivered_at - job.detected_at)
-    return shapes.job(job) | {"step": STEPS[job.state], "length_s": length, "delivered_at": when(job.delivered_at),
-                              "took_s": None if took is None else round(took, 1), "loudness": None}

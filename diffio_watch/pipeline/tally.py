@@ -1,0 +1,65 @@
+"""What came of a person's word about many jobs: who was refused is named, who went well is counted where many are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from diffio_watch.disk import names
+from diffio_watch.job import Job
+from diffio_watch.journal import Answer
+
+if TYPE_CHECKING:
+    from diffio_watch.pipeline.commands import Ruling
+
+# more lines than this about one request are summed up
+LINES: Final = 20
+
+Told = Sequence[tuple[Job, "Ruling"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """So far; plain values, for a request that is done in several transactions keeps it beside itself.
+
+    Attributes:
+        after: the place in the journal of the last job that was looked at.
+        done: of so many jobs the wish was met.
+        refused: of so many it was not.
+        changed: so many rows were changed, or made.
+        done_lines: the first sentences about the ones.
+        refused_lines: and about the others.
+    """
+
+    after: int = 0
+    done: int = 0
+    refused: int = 0
+    changed: int = 0
+    done_lines: tuple[str, ...] = ()
+    refused_lines: tuple[str, ...] = ()
+
+    @classmethod
+    def load(cls, found: dict[str, Any]) -> Tally:
+        """As it was kept."""
+        lines = {name: tuple(found[name]) for name in ("done_lines", "refused_lines")}
+        return cls(**{**found, **lines})
+
+    def plus(self, told: Told, changed: int, after: int = 0) -> Tally:
+        """With these as well."""
+        done = [f"{label(job)} {ruling.line}" for job, ruling in told if ruling.done]
+        refused = [f"{label(job)} {ruling.line}" for job, ruling in told if not ruling.done]
+        return replace(self, after=after, done=self.done + len(done), refused=self.refused + len(refused),
+                       changed=self.changed + changed, done_lines=(*self.done_lines, *done)[:LINES],
+                       refused_lines=(*self.refused_lines, *refused)[:LINES])
+
+    def answer(self, jobs: Iterable[str] = ()) -> Answer:
+        """The answer about all of them; `jobs` are ids of those that were changed, where they are known."""
+        done = [f"Done for {self.done} jobs."] if self.done > LINES else self.done_lines
+        more = [f"… and {self.refused - LINES} more."] if self.refused > LINES else []
+        return Answer(1 if self.refused else 0, (*done, *self.refused_lines, *more), tuple(jobs), self.changed)
+
+
+def label(job: Job) -> str:
+    """A job as people name it: its inbox and path."""
+    return f"{job.inbox}:{names.show(job.path)}"
