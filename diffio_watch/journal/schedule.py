@@ -88,6 +88,27 @@ class Schedule:
             db.execute("UPDATE jobs SET due_at = ?, version = version + 1 WHERE state = 'held' AND due_at > ?",
                        (held_until, held_until))
 
+    def ask_at_once(self, generations: Collection[str], now: float) -> int:
+        """Make the jobs that wait for one of these generations due now; how many these were.
+
+        What is parked keeps its time: the service asked for that pause, or did not answer. Nothing depends on it, so
+        it waits for no sync; and where nobody waits, nothing is written.
+
+        Args:
+            generations: their ids.
+            now: seconds since the epoch.
+        """
+        those = "state = 'waiting' AND because IS NULL AND due_at > ?"
+        found = self._db.rows(f"SELECT id FROM jobs INDEXED BY jobs_generation WHERE generation_id IS NOT NULL "  # noqa: S608 - a constant
+                              f"AND generation_id IN (SELECT value FROM json_each(?)) AND {those}",
+                              dump(list(generations)), now)
+        if found:
+            # whoever asks for one just now may have asked before its end: by the new version that answer counts no more
+            self._db.together(lambda db: db.executemany(
+                f"UPDATE jobs SET due_at = ?, version = version + 1 WHERE id = ? AND {those}",  # noqa: S608 - a constant
+                [(now, row["id"], now) for row in found]), synced=False)
+        return len(found)
+
     def bring_forward(self, codes: Collection[str], now: float, origin: str | None = None, *,
                       floor: float = 0.0, but: Collection[str] = ()) -> int:
         """Make every open job that is parked for one of these reasons due now.

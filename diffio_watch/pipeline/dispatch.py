@@ -149,6 +149,7 @@ class Dispatcher:
 
     def give_out(self, now: float) -> int:
         """Give what is due at `now`, in seconds since the epoch, to threads that are free; how much it was."""
+        self._hear(now)
         given = self.probes.round(now)
         for pool in self.pools:
             free = pool.size - len(pool.busy)
@@ -163,6 +164,12 @@ class Dispatcher:
                 self._give(pool, job)
                 given += 1
         return given
+
+    def _hear(self, now: float) -> None:
+        """Ask at once for what the service has announced."""
+        announced = self._tools.announced.take()
+        if announced:
+            self._tools.journal.schedule.ask_at_once(announced, now)
 
     def stop(self) -> None:
         """Let the pools end."""

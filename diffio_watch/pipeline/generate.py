@@ -141,6 +141,8 @@ def waiting(job: Job, tools: Tools) -> Outcome:
     now = tools.clock.now()
     # of what an earlier process did only the sum counts: the host's clock may have been set since
     passed = max(0.0, now - max(job.updated_at, tools.started))
+    if seen.status in {"complete", "failed"} and not job.replayed:  # of one that is adopted, the end may be long ago
+        tools.announced.ended(job.generation_id or "")
     if seen.status == "complete":  # at some time since the poll before: half of it is nearest
         return go(state=State.DOWNLOADING, completed_at=now, due_at=now, progress=None, stage=None,
                   waited=job.waited + passed / 2, soft=True)
@@ -161,7 +163,8 @@ def waiting(job: Job, tools: Tools) -> Outcome:
         before = (job.waited, job.progress) if job.stage == stage else None
         ends = tools.earlier.ends(job.model_key, job.media.duration_s if job.media is not None else None)
         pause = polls.pause(polls.Look(waited, job.polls + 1, queued=seen.status == "queued", remaining=seen.remaining,
-                                       percent=seen.percent, before=before, ends=ends), poll.first, poll.max)
+                                       percent=seen.percent, before=before, ends=ends,
+                                       announced=tools.announced.reliable()), poll.first, poll.max)
     asked = go(due_at=now + pause, progress=seen.percent, stage=stage, polls=job.polls + 1, waited=waited, soft=True)
     return replace(asked, rest=True)
 

@@ -39,6 +39,7 @@ class Look:
         percent: how far it is, as the service says.
         before: what `waited` and `percent` were at the poll before, if that found it in the same stage.
         ends: seconds that others like it took, the shortest first.
+        announced: whether the service will most likely say by itself when it ends.
     """
 
     waited: float
@@ -48,6 +49,7 @@ class Look:
     percent: float | None = None
     before: tuple[float, float | None] | None = None
     ends: Sequence[float] = ()
+    announced: bool = False
 
 
 def pause(look: Look, first: float, longest: float) -> float:
@@ -58,6 +60,8 @@ def pause(look: Look, first: float, longest: float) -> float:
         first: the shortest pause.
         longest: the longest one.
     """
+    if look.announced:
+        return longest
     blind = _Blind(first, longest)
     wish = _towards(look.remaining, blind) if look.remaining else min(_wish(look, blind), look.waited * _FAR)
     bounded = min(longest, max(first, wish))

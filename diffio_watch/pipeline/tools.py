@@ -19,6 +19,7 @@ from diffio_watch.config import Config, Inbox
 from diffio_watch.job import DownloadType, Job, Part, State
 from diffio_watch.journal import Journal
 from diffio_watch.outbox import Outbox
+from diffio_watch.pipeline.announced import Announced
 from diffio_watch.pipeline.file_calls import FileCalls
 from diffio_watch.pipeline.permissions import Permits
 from diffio_watch.pipeline.polls import Earlier
@@ -52,6 +53,7 @@ class Tools:
         lane: who sends, and who has to go alone.
         permits: what was found out about keys.
         earlier: how long earlier generations took.
+        announced: which generations ended, as the service says by webhook.
         count: raises the count that folders' markers get from here on, and tells it.
         started: when this process began to use them, in seconds since the epoch.
     """
@@ -78,6 +80,7 @@ class Tools:
     lane: Lane = field(init=False)
     permits: Permits = field(init=False)
     earlier: Earlier = field(init=False)
+    announced: Announced = field(init=False)
     count: Callable[[], int] = _uncounted
     started: float = field(init=False)
     _noted: dict[str, float] = field(default_factory=dict)
@@ -88,6 +91,7 @@ class Tools:
         self.lane = Lane(self.clock)
         self.permits = Permits(self.clock)
         self.earlier = Earlier(self.journal.totals.took, self.clock)
+        self.announced = Announced(self.clock, self.log)
 
     def in_force(self) -> Tools:
         """One configuration with its service, key and outboxes, which stay as they are; all else is shared."""
