@@ -4,7 +4,7 @@
 in the program's units, with every default and every path filled in.
 """
 
-from diffio_watch.config.errors import ConfigError, KeyMissing, Problem, Wrong
+from diffio_watch.config.errors import ConfigError, KeyMissing, Problem, SecretMissing, Wrong
 from diffio_watch.config.example import example, render_init
 from diffio_watch.config.key import key_source, read_key
 from diffio_watch.config.load import Source, load, load_from, parse, source_of, state_dir_of
@@ -22,6 +22,7 @@ from diffio_watch.config.model import (
 )
 from diffio_watch.config.paths import default_state_dir, find, standard_places
 from diffio_watch.config.schema import json_schema
+from diffio_watch.config.webhook_secrets import webhook_secrets
 
 __all__ = [
     "Api",
@@ -35,6 +36,7 @@ __all__ = [
     "Notify",
     "Poll",
     "Problem",
+    "SecretMissing",
     "Source",
     "Web",
     "Webhook",
@@ -52,4 +54,5 @@ __all__ = [
     "source_of",
     "standard_places",
     "state_dir_of",
+    "webhook_secrets",
 ]

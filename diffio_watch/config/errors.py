@@ -3,6 +3,7 @@
 - `Wrong` (a ValueError): one value; what is wrong with it, and what to write instead
 - `ConfigError`: the whole file; every problem at once
 - `KeyMissing`: there is no usable API key
+- `SecretMissing`: there is no usable secret of webhooks where one is to be
 """
 
 from __future__ import annotations
@@ -71,6 +72,15 @@ class ConfigError(Exception):
 
 class KeyMissing(Exception):
     """There is no API key that could be used. The sentence never holds anything of a key."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(f"{message} {remedy}")
+        self.message = message
+        self.remedy = remedy
+
+
+class SecretMissing(Exception):
+    """There is no webhook secret where one is to be. The sentence never holds anything of a secret."""
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(f"{message} {remedy}")

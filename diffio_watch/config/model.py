@@ -190,9 +190,14 @@ class Web(Group):
 
 @dataclass(frozen=True, kw_only=True)
 class Webhook(Group):
-    """The service's own calls, received at /webhooks/diffio of `web`."""
+    """The service's own calls, received at /webhooks/diffio. Off unless there is a secret."""
 
-    secret_file: Path | None = key(or_none(SECRET_FILE), None, "Else $DIFFIO_WEBHOOK_SECRET.")
+    listen: str | None = key(
+        or_none(LISTEN), None,
+        "Else with `web`. An address of its own, so that a tunnel from outside reaches this one path only.")
+    secret_file: Path | None = key(
+        or_none(SECRET_FILE), None,
+        "Else $DIFFIO_WEBHOOK_SECRET. While it is changed: the old and the new, one a line.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +236,14 @@ class Config(Group):
     webhook: Webhook = section(Webhook, "The service's own calls.")
     notify: Notify = section(Notify, "Whom to tell.")
     log: Log = section(Log, "What is logged, and how.")
+
+    @classmethod
+    def across(cls, found: Mapping[str, Any]) -> Iterator[tuple[str, Wrong]]:
+        """What `Group.across` says: nothing listens where something else does."""
+        web, webhook = found.get("web"), found.get("webhook")
+        if web and webhook and web.listen is not None and web.listen == webhook.listen:
+            yield "webhook", Wrong("`webhook.listen` is the address of `web`.",
+                                   "Write another one, or none: then webhooks are received there too.")
 
     def inbox(self, name: str) -> Inbox:
         """The inbox of this name.

@@ -1,0 +1,184 @@
+"""The service's webhooks: received, checked, answered at once. What they say only ever brings a poll forward.
+
+Nothing is written here and nobody is asked: what a true delivery announces is handed on, and everything else, however
+much of it comes, leaves a count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from structlog.typing import FilteringBoundLogger
+
+from diffio_watch.clock import Clock
+from diffio_watch.config import SecretMissing
+from diffio_watch.journal.webhooks import WebhookFacts
+from diffio_watch.service.signed import Judge, Judged, Result
+
+PATH: Final = "/webhooks/diffio"
+_LARGEST: Final = 64 * 1024  # bytes of a body
+_PATIENCE: Final = 5.0  # seconds for all of it
+_SECRETS_EVERY: Final = 1.0  # seconds between two looks whether the secret was changed
+_SECRETS_PATIENCE: Final = 2.0  # seconds for one; a disk that hangs must not take the server along
+_TELL: Final = 3  # refusals in a row are told
+_AGAIN: Final = 3600.0  # seconds until they are told again
+_KEPT: Final = 50  # ids of events
+_LONGEST_ID: Final = 255
+_UNDER_WAY: Final = frozenset({"generation.queued", "generation.processing"})
+_STATUS: Final = {Result.ACCEPTED: 200, Result.REPEATED: 200, Result.REFUSED: 401, Result.TOO_LARGE: 413,
+                  Result.TOO_SLOW: 408}
+_SAID: Final = {Result.REFUSED: "This is not signed with the secret of this endpoint.",
+                Result.TOO_LARGE: "A webhook has at most 64 KiB.", Result.TOO_SLOW: "It took longer than 5 seconds."}
+
+
+class Webhooks:
+    """Receives deliveries, in the server's loop; what it knows may be asked from any thread.
+
+    Args:
+        listens: where, for those who look on: an address, or `web`.
+        secrets: reads them anew; raises `SecretMissing`.
+        announce: told the id of each generation that ended, of whomever; has to be quick.
+        log: where it is told what a person has to mend.
+        clock: the program's clocks.
+    """
+
+    def __init__(self, listens: str, secrets: Callable[[], tuple[str, ...]], announce: Callable[[str], None],
+                 log: FilteringBoundLogger, clock: Clock) -> None:
+        self.route = Route(PATH, self._receive, methods=["POST"])
+        self.counts: Counter[Result] = Counter(dict.fromkeys(Result, 0))
+        self._listens = listens
+        self._read = secrets
+        self._announce = announce
+        self._log = log
+        self._clock = clock
+        self._judge = Judge()
+        self._secrets: tuple[str, ...] = ()
+        self._no_secret = ""
+        self._looked_at = float("-inf")
+        self._look = asyncio.Lock()
+        self._reading: asyncio.Task[tuple[str, ...]] | None = None
+        self._lock = threading.Lock()
+        self._at: float | None = None
+        self._events: deque[str] = deque(maxlen=_KEPT)
+        self._refused = 0
+        self._since: float | None = None
+        self._why = ""
+        self._told_at: float | None = None
+
+    def app(self) -> Starlette:
+        """An application of this one path."""
+        return Starlette(routes=[self.route])
+
+    def facts(self, *, reliable: bool) -> WebhookFacts:
+        """How it goes; `reliable`: whether polls rely on it."""
+        with self._lock:
+            return WebhookFacts(self._listens, self._no_secret, self._at, tuple(self._events), self._refused,
+                                self._since, self._why, reliable)
+
+    async def _receive(self, request: Request) -> Response:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                body = await _body(request)
+        except TimeoutError:
+            return self._answer(Judged(Result.TOO_SLOW))
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+        if body is None:
+            return self._answer(Judged(Result.TOO_LARGE))
+        secrets = await self._current()
+        if not secrets:  # the service keeps it, and tries again
+            return JSONResponse({"error": "There is no secret here to check it with."}, 503)
+        judged = self._judge.judge(request.headers, body, secrets, now=self._clock.monotonic(), wall=self._clock.now())
+        return self._answer(judged)
+
+    async def _current(self) -> tuple[str, ...]:
+        """The secrets, read anew once a second at most; while that can't be, those from before."""
+        async with self._look:
+            if self._clock.monotonic() - self._looked_at >= _SECRETS_EVERY:
+                await self._look_for_secrets()
+                self._looked_at = self._clock.monotonic()
+            return self._secrets
+
+    async def _look_for_secrets(self) -> None:
+        # one that hangs is waited for again, and no second one begun beside it
+        self._reading = self._reading or asyncio.create_task(asyncio.to_thread(self._read))
+        await asyncio.wait({self._reading}, timeout=_SECRETS_PATIENCE)
+        if not self._reading.done():
+            self._note_secret("The file of the webhooks' secret can't be read: its disk hangs.")
+            return
+        reading, self._reading = self._reading, None
+        try:
+            self._secrets = reading.result()
+            self._note_secret("")
+        except SecretMissing as error:
+            self._note_secret(str(error))
+
+    def _note_secret(self, trouble: str) -> None:
+        if trouble and trouble != self._no_secret:
+            self._log.error("webhook.no_secret", message=trouble)
+        with self._lock:
+            self._no_secret = trouble
+
+    def _answer(self, judged: Judged) -> Response:
+        self.counts[judged.result] += 1
+        if judged.event is not None:
+            if judged.result is Result.ACCEPTED:
+                self._believe(judged.event)
+            return Response(status_code=200)
+        if judged.why:
+            self._refuse(judged.why)
+        status = _STATUS[judged.result]
+        # what is left of a body that was not read to its end is nobody's
+        headers = {"Connection": "close"} if status in {408, 413} else None
+        return JSONResponse({"error": _SAID[judged.result]}, status, headers)
+
+    def _believe(self, event: Mapping[str, Any]) -> None:
+        """It is the service's, and new."""
+        with self._lock:
+            refused, told, self._told_at = self._refused, self._told_at is not None, None
+            self._refused, self._since, self._why, self._at = 0, None, "", self._clock.now()
+            if _is_id(event.get("eventId")):
+                self._events.append(event["eventId"])
+        if told:
+            self._log.info("webhook.accepted_again", after=refused)
+        if event.get("eventType") not in _UNDER_WAY and _is_id(event.get("generationId")):
+            self._announce(event["generationId"])
+
+    def _refuse(self, why: str) -> None:
+        """It looks like the service's, and is not."""
+        now = self._clock.now()
+        with self._lock:
+            self._since = self._since if self._refused else now
+            self._refused, self._why = self._refused + 1, why
+            tell = self._refused >= _TELL and (self._told_at is None or now - self._told_at >= _AGAIN)
+            if tell:
+                self._told_at = now
+        if tell:
+            self._log.warning("webhook.refused", count=self._refused, message=why,
+                              action="Until then results are found by asking, as without webhooks. The service gives "
+                                     "an endpoint up that refuses for days.")
+
+
+async def _body(request: Request) -> bytes | None:
+    """All of it; None where it is too large."""
+    told = request.headers.get("content-length", "")
+    if told.isdecimal() and (len(told) > 10 or int(told) > _LARGEST):
+        return None
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _LARGEST:
+            return None
+    return bytes(body)
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_ID
