@@ -19,8 +19,8 @@ _PREFIX: Final = "whsec_"
 _LONGEST: Final = 4096
 _MOST: Final = 4  # while one takes the place of another there are two
 _LEAST: Final = 16  # bytes of a secret: what is shorter could be guessed
-_PUT: Final = ("Put the secret there as the service shows it (`whsec_…`), the old and the new one each in a line of its "
-               "own.")
+_PUT: Final = ("Put the secret there as the service shows it (`whsec_…`), the old and the new one each in a line of "
+               "its own.")
 
 
 def webhook_secrets(config: Config, env: Mapping[str, str] = os.environ) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ from diffio_watch.daemon.startup import (
 from diffio_watch.daemon.systemd import StatusLine, notify, summary
 from diffio_watch.daemon.upkeep import Upkeep
 from diffio_watch.daemon.web import Beside
+from diffio_watch.daemon.webhooks import Hooks
 from diffio_watch.disk import lease, marker
 from diffio_watch.journal import Journal, JournalError, JournalTrouble, Lock, left, runs
 from diffio_watch.logs import open_log, say
@@ -160,7 +161,8 @@ class Daemon:
                       upkeep.count)
         parts = maker.make(self._config)
         if not self._once:
-            self._page = Beside(journal, self._log)
+            self._page = Beside(journal, self._log, Hooks(journal, self._log, self._key.webhook_secrets,
+                                                          parts.announce, parts.tools.announced.reliable))
             self._page.open(self._config)
         take_folders(self._config, journal, owner)  # last: a start that fails leaves no marker
         journal.set_meta("started_at", self._started)

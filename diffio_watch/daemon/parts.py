@@ -70,6 +70,11 @@ class Parts:
         if room is not None:  # else it was taken out of the configuration meanwhile
             room.intake.look(path)
 
+    def announce(self, generation_id: str) -> None:
+        """The service says that a generation, of whomever, is at its end; may be called from any thread."""
+        self.tools.announced.hear(generation_id)
+        self.dispatcher.wake()
+
     def serve_requests(self) -> None:
         """Do what people asked for since the last look, and tell it in the log."""
         served = command_queue.serve(self.journal, self.tools.config, self.tools.clock.now())

@@ -11,11 +11,11 @@ from typing import Final, Self
 
 from structlog.typing import FilteringBoundLogger
 
-from diffio_watch.config import Config, read_key
+from diffio_watch.config import Config, read_key, webhook_secrets
 
 
 class Key:
-    """The API key, read anew each time, and remembered only so that no log line can tell it."""
+    """The API key and the webhooks' secrets, read anew each time, and remembered so that no log line can tell them."""
 
     def __init__(self) -> None:
         self._seen: list[str] = []
@@ -31,12 +31,26 @@ class Key:
             KeyMissing: there is none.
         """
         key = read_key(config)
-        if key not in self._seen:
-            self._seen.append(key)
+        self._remember(key)
         return key
 
+    def webhook_secrets(self, config: Config) -> tuple[str, ...]:
+        """The secrets of webhooks as they are now, from where this configuration says.
+
+        Raises:
+            SecretMissing: there is to be one, and there is none.
+        """
+        secrets = webhook_secrets(config)
+        for secret in secrets:
+            self._remember(secret.removeprefix("whsec_"))
+        return secrets
+
+    def _remember(self, secret: str) -> None:
+        if secret not in self._seen:
+            self._seen.append(secret)
+
     def known(self) -> list[str]:
-        """Every key that was read."""
+        """Every one that was read."""
         return self._seen
 
 

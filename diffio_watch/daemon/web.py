@@ -9,6 +9,7 @@ from structlog.typing import FilteringBoundLogger
 
 from diffio_watch.config import Config
 from diffio_watch.daemon.startup import CannotRun
+from diffio_watch.daemon.webhooks import Hooks
 from diffio_watch.journal import Journal, JournalError
 
 if TYPE_CHECKING:
@@ -23,30 +24,33 @@ class Beside:
     Args:
         journal: the daemon's.
         log: where events go.
+        hooks: the webhooks' side of it.
     """
 
-    def __init__(self, journal: Journal, log: FilteringBoundLogger) -> None:
+    def __init__(self, journal: Journal, log: FilteringBoundLogger, hooks: Hooks) -> None:
         self._journal = journal
         self._log = log
+        self._hooks = hooks
         self._config: Config | None = None
         self._web: Web | None = None
         self._broke = 0
         self._again_at: float | None = None
 
     def open(self, config: Config) -> None:
-        """Take the address that the configuration has; nothing where it has no `web.listen`.
+        """Take the addresses that the configuration has; nothing where it has none, for the page or for webhooks.
 
         Raises:
             CannotRun: the address can't be listened at.
         """
         self._config = config
-        if config.web.listen is None:
+        hooks = self._hooks.make(config)
+        if config.web.listen is None and config.webhook.listen is None:
             return
         from diffio_watch.service.sockets import CannotListen  # noqa: PLC0415 - a daemon without a page loads no server
         from diffio_watch.service.web import Web  # noqa: PLC0415 - likewise
 
         try:
-            self._web = Web(config, self._journal, self._log)
+            self._web = Web(config, self._journal, self._log, hooks)
         except CannotListen as error:
             raise CannotRun(str(error)) from error
 
@@ -58,6 +62,7 @@ class Beside:
     def tend(self) -> None:
         """See that it still serves; told, and started anew after a while, where it does not."""
         now = time.monotonic()
+        self._hooks.tend()
         if self._web is not None and (error := self._web.error()) is not None:
             self._log.error("page.ended", error=repr(error), exc_info=error)
             self._web.stop()

@@ -9,6 +9,7 @@ from typing import Final
 from diffio_watch.journal import Journal
 
 _NAME: Final = "webhooks"
+TOLD: Final = 3  # refusals in a row, from which on a person is told
 
 
 @dataclass(frozen=True, slots=True)

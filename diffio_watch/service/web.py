@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import socket
 import stat
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +20,7 @@ from diffio_watch.service.app import Page
 from diffio_watch.service.events import Hub
 from diffio_watch.service.server import Listener, Server
 from diffio_watch.service.site import Site
+from diffio_watch.service.webhooks import Webhooks
 
 _LONGEST: Final = 4096
 _SHORTEST: Final = 16  # characters of a token
@@ -29,26 +33,49 @@ class Web:
         config: it.
         journal: the daemon's.
         log: where events go.
+        webhooks: what receives them, if anything does: with the page, or at an address of their own.
 
     Raises:
-        CannotListen: the address can't be listened at.
+        CannotListen: an address can't be listened at.
         JournalError: the journal can't be read.
     """
 
-    def __init__(self, config: Config, journal: Journal, log: FilteringBoundLogger) -> None:
-        assert config.web.listen is not None
+    def __init__(self, config: Config, journal: Journal, log: FilteringBoundLogger,
+                 webhooks: Webhooks | None = None) -> None:
         self._log = log
-        self.sockets = sockets.listen(config.web.listen, "web.listen")
-        self._reader = Journal.open(config.state_dir, read_only=True)
-        self._ticker = Journal.open(config.state_dir, read_only=True)
-        site = Site(config, journal, self._reader, self._ticker, log, _access(config, journal, log))
-        hub = Hub(site)
-        self._server = Server([Listener(self.sockets, Page(site, hub))], log, hub.run)
+        self.sockets: list[socket.socket] = []  # the page's
+        self.webhook_sockets: list[socket.socket] = []  # those of webhooks alone
+        self._readers: list[Journal] = []
+        listeners: list[Listener] = []
+        beside: Callable[[asyncio.Event], Awaitable[None]] = _nothing_beside
+        try:
+            if config.web.listen is not None:
+                self.sockets = sockets.listen(config.web.listen, "web.listen")
+                reader, ticker = (self._reader(config) for _ in range(2))
+                site = Site(config, journal, reader, ticker, log, _access(config, journal, log))
+                hub = Hub(site)
+                beside = hub.run
+                with_page = [webhooks.route] if webhooks is not None and config.webhook.listen is None else []
+                listeners.append(Listener(self.sockets, Page(site, hub, with_page)))
+            if webhooks is not None and config.webhook.listen is not None:
+                self.webhook_sockets = sockets.listen(config.webhook.listen, "webhook.listen")
+                listeners.append(Listener(self.webhook_sockets, webhooks.app()))
+        except BaseException:
+            self._close()
+            raise
+        self._server = Server(listeners, log, beside)
+
+    def _reader(self, config: Config) -> Journal:
+        self._readers.append(Journal.open(config.state_dir, read_only=True))
+        return self._readers[-1]
 
     def start(self) -> None:
         """Serve."""
         self._server.start()
-        self._log.info("page.listening", urls=[sockets.url(one) for one in self.sockets])
+        if self.sockets:
+            self._log.info("page.listening", urls=[sockets.url(one) for one in self.sockets])
+        if self.webhook_sockets:
+            self._log.info("webhook.listening", urls=[sockets.url(one) for one in self.webhook_sockets])
 
     def error(self) -> BaseException | None:
         """What ended it; None while it serves."""
@@ -58,13 +85,19 @@ class Web:
 
     def stop(self) -> None:
         """End it, within two seconds."""
-        sockets.unlink(self.sockets)
+        sockets.unlink([*self.sockets, *self.webhook_sockets])
         self._server.stop()
-        for one in self.sockets:
+        self._close(readers=not self._server.alive())
+
+    def _close(self, *, readers: bool = True) -> None:
+        for one in (*self.sockets, *self.webhook_sockets):
             one.close()
-        if not self._server.alive():
-            self._reader.close()
-            self._ticker.close()
+        for journal in self._readers if readers else ():
+            journal.close()
+
+
+async def _nothing_beside(ending: asyncio.Event) -> None:
+    await ending.wait()
 
 
 def _access(config: Config, journal: Journal, log: FilteringBoundLogger) -> Access:

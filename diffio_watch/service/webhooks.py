@@ -20,7 +20,7 @@ from structlog.typing import FilteringBoundLogger
 
 from diffio_watch.clock import Clock
 from diffio_watch.config import SecretMissing
-from diffio_watch.journal.webhooks import WebhookFacts
+from diffio_watch.journal.webhooks import TOLD, WebhookFacts
 from diffio_watch.service.signed import Judge, Judged, Result
 
 PATH: Final = "/webhooks/diffio"
@@ -28,7 +28,6 @@ _LARGEST: Final = 64 * 1024  # bytes of a body
 _PATIENCE: Final = 5.0  # seconds for all of it
 _SECRETS_EVERY: Final = 1.0  # seconds between two looks whether the secret was changed
 _SECRETS_PATIENCE: Final = 2.0  # seconds for one; a disk that hangs must not take the server along
-_TELL: Final = 3  # refusals in a row are told
 _AGAIN: Final = 3600.0  # seconds until they are told again
 _KEPT: Final = 50  # ids of events
 _LONGEST_ID: Final = 255
@@ -158,7 +157,7 @@ class Webhooks:
         with self._lock:
             self._since = self._since if self._refused else now
             self._refused, self._why = self._refused + 1, why
-            tell = self._refused >= _TELL and (self._told_at is None or now - self._told_at >= _AGAIN)
+            tell = self._refused >= TOLD and (self._told_at is None or now - self._told_at >= _AGAIN)
             if tell:
                 self._told_at = now
         if tell:

@@ -1,0 +1,141 @@
+"""The whole way of a webhook: the service's word, over a socket, through the daemon, to a result that is on its way."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+import pytest
+from sounds import sound
+from whole_studio import LONG, MakeStudio, Studio, until
+
+from diffio_watch.job import Job, State
+from diffio_watch.journal import Journal
+from diffio_watch.journal.webhooks import WebhookFacts, last_known
+from diffio_watch.sandbox import Sandbox
+from diffio_watch.sandbox.webhooks import signed
+
+OTHER = "whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhlc2UtdGVzdHM="
+
+
+def hooked(make_studio: MakeStudio, service: Sandbox, **settings: Any) -> Studio:
+    """A studio that receives webhooks, and a service that sends them there."""
+    studio = make_studio(**{"webhook": {"listen": "127.0.0.1:0"},
+                            "generation": {"poll": {"first": "500ms", "max": "60s"}}, **settings})
+    secret = studio.base / "webhook-secret"
+    secret.write_text(service.settings.webhook_secret + "\n")
+    studio.config["webhook"] = {**studio.config["webhook"], "secret_file": str(secret)}
+    studio.start()
+    service.change(webhook_url=f"{address(studio)}webhooks/diffio")
+    return studio
+
+
+def address(studio: Studio) -> str:
+    listening = "webhook.listening" if studio.config["webhook"]["listen"] else "page.listening"
+    return str(studio.events(listening)[-1]["urls"][0])
+
+
+def drop(studio: Studio, path: str) -> None:
+    (studio.inbox() / path).write_bytes(sound(path))
+
+
+def job(studio: Studio, path: str) -> Job | None:
+    return next((job for job in studio.jobs() if job.path == path), None)
+
+
+def delivered(studio: Studio, path: str) -> None:
+    until(lambda: (found := job(studio, path)) is not None and found.state is State.DELIVERED, what=studio.told)
+
+
+def known(studio: Studio) -> WebhookFacts | None:
+    with Journal.open(studio.state, read_only=True) as journal:
+        return last_known(journal)
+
+
+def facts(studio: Studio) -> WebhookFacts:
+    found = known(studio)
+    assert found is not None
+    return found
+
+
+def test_a_result_is_on_its_way_within_a_second_of_the_service_s_word_and_polls_are_rare(
+        make_studio: MakeStudio, service: Sandbox) -> None:
+    studio = hooked(make_studio, service)
+    for number in range(3):
+        drop(studio, f"{number}.wav")
+        delivered(studio, f"{number}.wav")
+    until(lambda: studio.events("webhook.reliable"), what=studio.told)
+
+    service.change(seconds=LONG)
+    drop(studio, "long.wav")
+    until(lambda: (found := job(studio, "long.wav")) is not None and found.polls >= 1, what=studio.told)
+    waiting = job(studio, "long.wav")
+    assert waiting is not None
+    assert waiting.due_at is not None
+    assert waiting.due_at - waiting.updated_at == pytest.approx(60, abs=0.1), "the longest pause, after the first poll"
+    polls, links = service.polls, service.calls["link"]
+    told = time.monotonic()
+    studio.ready()
+    until(lambda: service.calls["link"] > links, 10, what=studio.told)
+    assert time.monotonic() - told < 3, "a second, on a machine that has nothing else to do"
+    delivered(studio, "long.wav")
+    assert service.polls == polls + 1
+    assert service.charges == 4
+
+    service.change(webhook_url=None, seconds=0)
+    drop(studio, "missed.wav")
+    delivered(studio, "missed.wav")
+    studio.skip(16)
+    drop(studio, "after.wav")
+    delivered(studio, "after.wav")
+    until(lambda: studio.events("webhook.missed"), what=studio.told)
+
+
+def test_what_is_known_of_them_stands_in_the_journal(make_studio: MakeStudio, service: Sandbox) -> None:
+    studio = hooked(make_studio, service)
+    url = address(studio) + "webhooks/diffio"
+    until(lambda: known(studio) is not None, what=studio.told)
+    assert facts(studio).at is None
+    for count in (1, 2, 3):
+        body = json.dumps({"eventType": "generation.completed", "generationId": "gen_1", "eventId": f"evt_{count}"})
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(urllib.request.Request(
+                url, body.encode(), signed(OTHER, f"msg_{count}", body), method="POST"), timeout=10)
+    studio.skip(16)
+    until(lambda: facts(studio).refused >= 3, what=studio.told)
+    assert "secret does not match" in facts(studio).why
+    drop(studio, "a.wav")
+    delivered(studio, "a.wav")
+    studio.skip(16)
+    until(lambda: facts(studio).refused == 0, what=studio.told)
+    assert facts(studio).at is not None
+    assert studio.events("webhook.accepted_again")
+    written = studio.log_file.read_text() + (studio.state / "journal.sqlite3-wal").read_bytes().decode("latin-1")
+    assert service.settings.webhook_secret.removeprefix("whsec_") not in written
+
+
+def test_with_the_page_they_come_to_the_page_s_address_and_pass_its_guard(
+        make_studio: MakeStudio, service: Sandbox) -> None:
+    """A tunnel from outside brings a name that the page does not know."""
+    studio = hooked(make_studio, service, web={"listen": "127.0.0.1:0"}, webhook={"listen": None})
+    url = address(studio)
+    body = json.dumps({"eventType": "generation.completed", "generationId": "gen_1", "eventId": "evt_1"})
+    headers = signed(service.settings.webhook_secret, "msg_1", body) | {"Host": "hooks.studio.example"}
+    request = urllib.request.Request(f"{url}webhooks/diffio", body.encode(), headers, method="POST")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.status == 200
+    drop(studio, "a.wav")
+    delivered(studio, "a.wav")
+
+
+def test_where_nothing_receives_them_no_server_is_started(make_studio: MakeStudio, service: Sandbox) -> None:
+    studio = make_studio()
+    secret = studio.base / "webhook-secret"
+    secret.write_text(service.settings.webhook_secret)
+    studio.config["webhook"] = {"secret_file": str(secret)}
+    studio.start()
+    assert not studio.events("webhook.listening")
+    assert studio.events("config.without_effect")[0]["keys"] == ["webhook.secret_file"]
