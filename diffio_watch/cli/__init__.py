@@ -5,6 +5,7 @@
     init     init, completion             journal  journal backup, rebuild, adopt, export
     check    check                        remote   remote projects, generations, download, usage, test-event
     status   status                       sandbox  sandbox
+    installing  service install, update, uninstall
 
 Beside them `base` (what all share), `resolve` (which job an argument means), `shapes` (JSON) and `draw` (terminal).
 """
@@ -22,7 +23,7 @@ from typing import Final, NoReturn, TextIO
 import click
 
 from diffio_watch import __version__
-from diffio_watch.cli import change, check, demo, init, jobs, journal, remote, run, sandbox, status
+from diffio_watch.cli import change, check, demo, init, installing, jobs, journal, remote, run, sandbox, status
 from diffio_watch.cli.base import FAILED, REFUSED, Trouble, complain, config_option, explained, named_config
 
 _SECTIONS: Final[dict[str, tuple[click.Command, ...]]] = {
@@ -30,7 +31,7 @@ _SECTIONS: Final[dict[str, tuple[click.Command, ...]]] = {
     "Run": (run.run, run.once),
     "Look": (status.status, jobs.jobs, jobs.show, jobs.explain),
     "Decide": (change.retry, change.cancel, change.approve, change.pause, change.resume, change.bump),
-    "Look after": (journal.journal, remote.remote, sandbox.sandbox, init.completion),
+    "Look after": (installing.service, journal.journal, remote.remote, sandbox.sandbox, init.completion),
 }
 
 

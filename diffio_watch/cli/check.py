@@ -29,6 +29,7 @@ def check(*, offline: bool, as_json: bool) -> int:
     """
     from diffio_watch.cli import canary, findings, model_findings, unreadable
     from diffio_watch.cli.service import find as installed
+    from diffio_watch.cli.service import lend_credential
     from diffio_watch.config import ConfigError, find, load
     from diffio_watch.disk import lease
 
@@ -44,10 +45,13 @@ def check(*, offline: bool, as_json: bool) -> int:
     found = [findings.ok("configuration", f"{find(given_config(), os.environ)} is right.")]
     asked_by_root = os.geteuid() == 0
     service = become_owner(config.state_dir, key=True, early=True) if asked_by_root else installed(config.state_dir)
+    others = service is not None and not asked_by_root and service.uid != os.geteuid()
+    if service is not None and not asked_by_root and not others:
+        lend_credential(service)
     found += findings.looked_as(service, by_root=asked_by_root)
     mine = service if asked_by_root else None
     lease.prepare()  # here and not where it is asked: signals are the main thread's
-    found += findings.key(config, mine, offline=offline)
+    found += findings.key(config, mine, offline=offline, others=others)
     found += model_findings.models(config, offline=offline)
     found += findings.state(config, mine)
     for inbox in config.inboxes:

@@ -90,13 +90,23 @@ def looked_as(installed: Service | None, *, by_root: bool) -> list[Finding]:
                     "Run `sudo diffio-watch check`, which looks as the service does.")]
 
 
-def key(config: Config, installed: Service | None, *, offline: bool) -> list[Finding]:
-    """Whether there is a key that others can't read, and whether the service takes it."""
+def key(config: Config, installed: Service | None, *, offline: bool, others: bool = False) -> list[Finding]:
+    """Whether there is a key that others can't read, and whether the service takes it.
+
+    Args:
+        config: the configuration.
+        installed: the service as which this looks, if it does.
+        offline: don't ask.
+        others: the service is another user's than who asks.
+    """
     source = key_source(config, os.environ)
     lent = installed.key_from if installed is not None and source is None else ""
     try:
         read_key(config, os.environ)
     except KeyMissing as missing:
+        if others:
+            return [warning("key", "The service's key is not for this account to see.",
+                            "Run `sudo diffio-watch check`, which asks with it.")]
         if lent:
             return [error("key", f"systemd is to give it to the service from {lent}, and there is none in it.",
                           f"Put the key there: `sudo install -m 0600 /dev/stdin {lent}`, type it, Enter, Ctrl-D.")]

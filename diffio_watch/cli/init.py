@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 from click.shell_completion import get_completion_class
 
 from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, given_config, say
+
+if TYPE_CHECKING:
+    from diffio_watch.config import Config
 
 _UNIT: Final = "diffio-watch.service"
 _SHARED: Final = 0o2775  # setgid: what is made in it is the group's too
@@ -31,27 +34,10 @@ def init(path: Path | None, inbox: Path, outbox: Path, group: str | None) -> int
     PATH is where it goes; by default where the program looks for it. An existing file is never touched, nor are the
     owner and mode of an existing folder.
     """
-    from diffio_watch.config import ConfigError, Wrong, parse, render_init
-    from diffio_watch.config.paths import must_be_here
-
     path = Path(os.path.abspath(path or given_config() or _usual()))
     shared = None if group is None else _group(group)
-    try:
-        for folder in (inbox, outbox):
-            must_be_here(str(folder))
-        inbox, outbox = (Path(os.path.abspath(folder.expanduser())) for folder in (inbox, outbox))
-        config = parse(render_init(inbox, outbox).encode(), os.environ, file=str(path))
-        text = render_init(inbox, outbox, state_dir=config.state_dir).encode()
-    except Wrong as wrong:
-        raise Trouble(f"{wrong.message} {wrong.remedy}", REFUSED) from wrong
-    except ConfigError as error:
-        told = "\n".join(f"{problem.message} {problem.remedy}" for problem in error.problems)
-        raise Trouble(told, REFUSED) from error
-    if os.path.lexists(path):
-        raise _exists(path)
-    for option, folder in (("--inbox", inbox), ("--outbox", outbox)):
-        _make(folder, option, shared)
-    _write(path, text)  # at last: what fails above may be tried again
+    config, text, inbox, outbox = first_configuration(path, inbox, outbox, os.environ)
+    put_first_configuration(path, text, (inbox, outbox), group)
     named = "" if path == _usual() else f"-c {shlex.quote(str(path))} "
     say(["Written:", f"  {path}", f"  inbox   {inbox}", f"  outbox  {outbox}", f"  journal {config.state_dir}", "",
          *_rights((inbox, outbox), group, shared),
@@ -59,6 +45,43 @@ def init(path: Path | None, inbox: Path, outbox: Path, group: str | None) -> int
          "Then prove that all works here, and begin:", f"  diffio-watch {named}check",
          f"  {'systemctl enable --now diffio-watch' if _is_services(path) else f'diffio-watch {named}run'}"])
     return 0
+
+
+def first_configuration(path: Path, inbox: Path, outbox: Path,
+                        env: Mapping[str, str]) -> tuple[Config, bytes, Path, Path]:
+    """What the first configuration at a path is to be: it, its text, and both folders as absolute paths.
+
+    Raises:
+        Trouble: the folders can't be used so.
+    """
+    from diffio_watch.config import ConfigError, Wrong, parse, render_init
+    from diffio_watch.config.paths import must_be_here
+
+    try:
+        for folder in (inbox, outbox):
+            must_be_here(str(folder))
+        inbox, outbox = (Path(os.path.abspath(folder.expanduser())) for folder in (inbox, outbox))
+        config = parse(render_init(inbox, outbox).encode(), env, file=str(path))
+        return config, render_init(inbox, outbox, state_dir=config.state_dir).encode(), inbox, outbox
+    except Wrong as wrong:
+        raise Trouble(f"{wrong.message} {wrong.remedy}", REFUSED) from wrong
+    except ConfigError as error:
+        told = "\n".join(f"{problem.message} {problem.remedy}" for problem in error.problems)
+        raise Trouble(told, REFUSED) from error
+
+
+def put_first_configuration(path: Path, text: bytes, folders: Sequence[Path], group: str | None) -> None:
+    """Make the folders, and write the configuration last: what fails before may be tried again.
+
+    Raises:
+        Trouble: there is a file already, or a folder can't be made.
+    """
+    shared = None if group is None else _group(group)
+    if os.path.lexists(path):
+        raise _exists(path)
+    for option, folder in zip(("--inbox", "--outbox"), folders, strict=False):
+        _make(folder, option, shared)
+    _write(path, text)
 
 
 def _is_services(path: Path) -> bool:

@@ -196,10 +196,8 @@ def _lend_key(service: Service) -> str:
     """
     if not service.unit:
         return ""
-    given = Path("/run/credentials", service.unit)
-    if (given / _CREDENTIAL).exists():
-        os.environ["CREDENTIALS_DIRECTORY"] = str(given)  # the service's user may read it
-        return str(given / _CREDENTIAL)
+    if lent := lend_credential(service):
+        return lent
     found = [*_LOADED.finditer(systemctl("cat", service.unit))]
     if not found:
         return ""
@@ -214,6 +212,19 @@ def _lend_key(service: Service) -> str:
     else:
         os.environ.pop("DIFFIO_API_KEY", None)  # the service would not have that of whoever asks
     return file
+
+
+def lend_credential(service: Service) -> str:
+    """Have this process use the credential that systemd holds ready while the service runs, which its user may read.
+
+    Returns:
+        Its file; "" where there is none to be seen, or this process has credentials of its own.
+    """
+    given = Path("/run/credentials", service.unit)
+    if "CREDENTIALS_DIRECTORY" in os.environ or not service.unit or not os.access(given / _CREDENTIAL, os.R_OK):
+        return ""
+    os.environ["CREDENTIALS_DIRECTORY"] = str(given)
+    return str(given / _CREDENTIAL)
 
 
 def _become(uid: int, gid: int, groups: Iterable[int]) -> None:

@@ -21,7 +21,7 @@ HEAVY = {"pydantic", "httpx", "rich", "structlog", "starlette", "uvicorn", "watc
          "asyncio", "email", "importlib.metadata", "concurrent.futures"}
 COMMANDS = {
     "demo", "init", "check", "run", "once", "status", "jobs", "show", "explain", "retry", "cancel", "approve", "pause",
-    "resume", "bump", "journal", "remote", "sandbox", "completion",
+    "resume", "bump", "journal", "remote", "sandbox", "completion", "service",
 }
 
 

@@ -31,6 +31,7 @@ _BELOW = {
     "intake": _WORDS | {"config", "disk", "journal", "media"},
     "report": _WORDS | {"config", "disk", "intake", "journal", "media", "outbox"},
     "service": _WORDS | {"config", "disk", "journal", "report"},  # it asks the daemon by the journal, as commands do
+    "install": {"config", "disk"},
     "pipeline": _WORDS | {"api", "config", "disk", "journal", "media", "outbox"},
     "daemon": _WORDS | {"api", "config", "disk", "intake", "journal", "media", "outbox", "pipeline", "service"},
     "recovery": _WORDS | {"config", "daemon", "disk", "intake", "journal", "media", "outbox", "pipeline"},
