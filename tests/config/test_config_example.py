@@ -127,4 +127,4 @@ def test_init_says_what_can_not_stand_in_a_file(folder: str) -> None:
 
 def test_the_example_goes_into_the_wheel() -> None:
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert build["force-include"] == {"config.example.yaml": "diffio_watch/config/example.yaml"}
+    assert build["force-include"]["config.example.yaml"] == "diffio_watch/config/example.yaml"
