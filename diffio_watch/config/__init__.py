@@ -22,6 +22,7 @@ from diffio_watch.config.model import (
 )
 from diffio_watch.config.paths import default_state_dir, find, standard_places
 from diffio_watch.config.schema import json_schema
+from diffio_watch.config.values import loopback, notice_url
 from diffio_watch.config.webhook_secrets import webhook_secrets
 
 __all__ = [
@@ -48,6 +49,8 @@ __all__ = [
     "key_source",
     "load",
     "load_from",
+    "loopback",
+    "notice_url",
     "parse",
     "read_key",
     "render_init",

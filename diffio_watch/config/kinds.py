@@ -68,12 +68,6 @@ def _mapping(value: object, _: Env) -> dict[str, Any]:
     return dict(value)
 
 
-def _text(value: object, _: Env) -> str:
-    if not isinstance(value, str):
-        raise Unfit("string")
-    return value
-
-
 def _string(check: Callable[[str], str], **schema: Any) -> Kind:
     """Takes a string and nothing that merely looks like one, then applies a check of its own."""
 
@@ -82,6 +76,17 @@ def _string(check: Callable[[str], str], **schema: Any) -> Kind:
             return check(value)
         plain = isinstance(value, int | float) and not isinstance(value, bool)
         raise Wrong(f"{shown(value)} is not a string.", f'Put it in quotes: `"{value}"`.' if plain else "Write a word.")
+
+    return Kind(run, {"type": "string", **schema})
+
+
+def _secret(check: Callable[[str], str], **schema: Any) -> Kind:
+    """Likewise, and nothing of it is repeated."""
+
+    def run(value: object, _: Env) -> str:
+        if isinstance(value, str):
+            return check(value)
+        raise Wrong("This is not a string.", "Write an address, in quotes.")
 
     return Kind(run, {"type": "string", **schema})
 
@@ -127,7 +132,6 @@ _SOME: Final = {"type": "string", "minLength": 1}
 
 BOOL: Final = Kind(_bool, {"type": "boolean"})
 MAPPING: Final = Kind(_mapping, {"additionalProperties": True, "type": ["object", "null"]})
-TEXT: Final = Kind(_text, {"type": "string"})
 DURATION: Final = Kind(_positive, {"anyOf": [_DURATION, _NUMBER]})
 DURATION_OR_AUTO: Final = Kind(_or_auto, {"anyOf": [{"const": AUTO}, _DURATION, _NUMBER]})
 SIZE: Final = Kind(lambda value, _: units.size(value), {"anyOf": [_SIZE, {"type": "integer", "minimum": 0}]})
@@ -144,3 +148,5 @@ INCLUDE: Final = _string(values.include, minLength=1)
 GLOB: Final = _string(values.glob, minLength=1)
 LISTEN: Final = _string(values.listen, pattern="^unix:/|:[0-9]+$")
 HOST: Final = _string(values.host, minLength=1)
+NOTICE_URL: Final = _secret(values.notice_url, pattern="^[A-Za-z][A-Za-z0-9_+.-]*://")
+HEARTBEAT: Final = _secret(values.heartbeat, pattern="^https?://")

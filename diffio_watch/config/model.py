@@ -26,24 +26,26 @@ from diffio_watch.config.kinds import (
     DURATION_OR_AUTO,
     FILE_MODE,
     GLOB,
+    HEARTBEAT,
     HOST,
     INCLUDE,
     LISTEN,
     MAPPING,
     MODEL,
     NAME,
+    NOTICE_URL,
     OUTPUT_NAME,
     PATH,
     SECRET_FILE,
     SIZE,
     STATE_DIR,
-    TEXT,
     integer,
     number,
     word,
 )
 from diffio_watch.job import OutputWish, Settings
 
+NoticeEvent = Literal["failed", "halted", "resumed", "held", "delivered"]
 DEFAULT_BASE_URL: Final = "https://api.diffio.ai/v1"
 _MOST: Final = 1_000_000_000  # files or minutes
 
@@ -204,9 +206,13 @@ class Webhook(Group):
 class Notify(Group):
     """Whom to tell."""
 
-    urls: tuple[str, ...] = key(several(TEXT), [], "Apprise URLs.", hidden=True)  # passwords stand in them
-    events: tuple[Literal["failed", "halted", "resumed", "held"], ...] = key(
-        several(word("failed", "halted", "resumed", "held")), ["failed", "halted", "resumed", "held"], "What is told.")
+    urls: tuple[str, ...] = key(several(NOTICE_URL), [], "Apprise URLs.", hidden=True)  # passwords stand in them
+    urls_file: Path | None = key(or_none(SECRET_FILE), None, "More of them, one a line.")
+    events: tuple[NoticeEvent, ...] = key(
+        several(word("failed", "halted", "resumed", "held", "delivered")), ["failed", "halted", "resumed", "held"],
+        "What is told: any of failed, halted, resumed, held, delivered.")
+    heartbeat: str | None = key(
+        or_none(HEARTBEAT), None, "Asked every 5 min while all is well. Plain http only to loopback.", hidden=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,8 @@ SETS: Final = ("audio", "video")  # the built-in sets of extensions that `includ
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _MODEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+_NOTICE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+.-]*://.", re.ASCII)
+_LONGEST_URL: Final = 2000  # bytes
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
 
@@ -43,6 +45,33 @@ def base_url(text: str) -> str:
         host = f"{host}:{port}"
     path = parts.path.rstrip("/")
     return f"{parts.scheme}://{host}{path if path.endswith('/v1') else path + '/v1'}"
+
+
+def notice_url(text: str) -> str:
+    """An address as Apprise has it. Nothing of it is repeated: passwords stand in it."""
+    if not _NOTICE.match(text) or not text.isprintable() or len(text.encode()) > _LONGEST_URL:
+        raise Wrong("This is not an address that Apprise knows.",
+                    "Write for instance `mailto://user:password@mail.example`; appriseit.com/services has all kinds.")
+    return text
+
+
+def heartbeat(text: str) -> str:
+    """The address that is asked as long as all is well. Nothing of it is repeated: who knows it can pretend."""
+    example = "Write for instance `https://hc-ping.example/your-check`."
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise Wrong("This is not an address of a web service.", example) from None
+    if (parts.scheme not in {"http", "https"} or not parts.hostname or not text.isascii() or not text.isprintable()
+            or " " in text or len(text) > _LONGEST_URL):
+        raise Wrong("This is not an address of a web service.", example)
+    if "@" in parts.netloc:
+        raise Wrong("A user or a password stands in the address.", "Take one that needs none.")
+    if parts.scheme == "http" and not loopback(parts.hostname):
+        raise Wrong("Plain http would show the address to everyone on the way; only loopback may have it.",
+                    "Write `https://` and the rest.")
+    return text
 
 
 def loopback(host: str) -> bool:

@@ -35,6 +35,7 @@ from diffio_watch.daemon.startup import (
     without_effect,
 )
 from diffio_watch.daemon.systemd import StatusLine, notify, summary
+from diffio_watch.daemon.telling import Telling
 from diffio_watch.daemon.upkeep import Upkeep
 from diffio_watch.daemon.web import Beside
 from diffio_watch.daemon.webhooks import Hooks
@@ -76,6 +77,7 @@ class Daemon:
         self._sick = threading.Event()  # the journal can't be written: nothing may be sent
         self._reload = Reload(reread, self._use, self._log)
         self._page: Beside | None = None
+        self._telling: Telling | None = None
         self._line = StatusLine()
         self._line_at = 0.0
         self._why = "It was told to stop."
@@ -166,6 +168,7 @@ class Daemon:
             self._page.open(self._config)
         take_folders(self._config, journal, owner)  # last: a start that fails leaves no marker
         journal.set_meta("started_at", self._started)
+        self._telling = Telling(journal, lambda: self._config, self._log, self._stop, self._sick)
         parts.threads = (
             threading.Thread(target=parts.dispatcher.run, name="dispatch", daemon=True),
             threading.Thread(target=upkeep.run, args=(self._stop, self._sick, self._trouble), name="upkeep",
@@ -200,6 +203,8 @@ class Daemon:
             room.start()
         for thread in parts.threads:
             thread.start()
+        assert self._telling is not None
+        self._telling.start()
         self._log.info("daemon.started", version=__version__, pid=os.getpid(), state_dir=str(self._config.state_dir),
                        inboxes=[inbox.name for inbox in self._config.inboxes], service=self._config.api.base_url)
         if idle := without_effect(self._config):
@@ -241,6 +246,8 @@ class Daemon:
         # threads of a hung share are left out: a restart would not mend the share
         if time.monotonic() - parts.dispatcher.beat < _STALLED:
             notify("WATCHDOG=1")
+            if self._telling is not None:
+                self._telling.moved()
         if self._page is not None:
             self._page.tend()
         if time.monotonic() - self._line_at >= _LINE_EVERY:
@@ -258,6 +265,8 @@ class Daemon:
         if self._own_log and config.log != self._config.log:
             open_log(config.log.level, config.log.format, secrets=self._key.known)
         self._config = config
+        if self._telling is not None:
+            self._telling.reconfigured()
 
     def _heal(self, parts: Parts) -> None:
         """Go on as soon as the journal takes what it is told."""
@@ -289,6 +298,8 @@ class Daemon:
         for thread in [*parts.threads, *(thread for room in parts.rooms.values() for thread in room.threads),
                        *(thread for pool in parts.dispatcher.pools for thread in pool.threads)]:
             thread.join(max(0.0, deadline - time.monotonic()))
+        if self._telling is not None:
+            self._telling.join(max(0.0, deadline - time.monotonic()))
         parts.close()
         told = told or self._old_copy(parts.journal)
         code = 0 if self._dead is None else exit_code(self._dead)

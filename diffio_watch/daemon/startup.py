@@ -271,8 +271,7 @@ def _must_be_known(name: str, path: Path) -> None:
 def without_effect(config: Config) -> list[str]:
     """Keys that are set and that this version does nothing with: a person should not wait for what they promise."""
     nobody = config.web.listen is None and config.webhook.listen is None
-    return [name for name, value in (("notify.urls", config.notify.urls),
-                                     ("webhook.secret_file", config.webhook.secret_file if nobody else None)) if value]
+    return ["webhook.secret_file"] if nobody and config.webhook.secret_file else []
 
 
 def exit_code(error: BaseException) -> int:

@@ -28,6 +28,7 @@ from diffio_watch.journal.inboxes import Inboxes
 from diffio_watch.journal.jobs import Jobs
 from diffio_watch.journal.lists import Lists
 from diffio_watch.journal.lock import Lock, holder
+from diffio_watch.journal.notices import Notices
 from diffio_watch.journal.overview import Overview
 from diffio_watch.journal.requests import Answer, Request, Requests
 from diffio_watch.journal.restore import Restore
@@ -50,6 +51,7 @@ class Journal(Connection):
         chores: error files and originals that are still to be dealt with.
         overview: what a person is told of the whole.
         lists: jobs page by page.
+        notices: what people are told by message.
         restore: what only a rebuild may do.
     """
 
@@ -67,6 +69,7 @@ class Journal(Connection):
         self.chores = Chores(self, self.jobs)
         self.overview = Overview(self, self.jobs)
         self.lists = Lists(self, self.jobs)
+        self.notices = Notices(self)
         self.restore = Restore(self, self.jobs)
 
 

@@ -259,7 +259,32 @@ CREATE INDEX jobs_notice ON jobs (inbox)
 UPDATE jobs SET error_file = 0 WHERE state = 'held' AND json_extract(because, '$.code') = 'drop_size';
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _SECOND + _MADE, _THIRD)
+_NOTICES: Final = """
+-- messages to people, each from before it is sent; without `ended_at` while nobody knows what came of it
+CREATE TABLE notices (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    lane TEXT NOT NULL,
+    at REAL NOT NULL,
+    events INTEGER NOT NULL,
+    subject TEXT NOT NULL,
+    body TEXT NOT NULL,
+    tries INTEGER NOT NULL,
+    results TEXT NOT NULL,
+    next_at REAL,
+    ended_at REAL
+);
+CREATE INDEX notices_lane ON notices (lane, at);
+CREATE INDEX notices_next ON notices (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX notices_open ON notices (id) WHERE ended_at IS NULL;
+-- what the next message of a lane tells; what lasts, and whether that was told; jobs that are too early to be told
+CREATE TABLE notice_tellings (lane TEXT NOT NULL, facts TEXT NOT NULL);
+CREATE TABLE notice_outages (key TEXT PRIMARY KEY, facts TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE notice_later (job TEXT PRIMARY KEY REFERENCES jobs (id), at REAL NOT NULL) WITHOUT ROWID;
+"""
+
+_FOURTH: Final = _NOTICES
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _SECOND + _MADE, _THIRD, _FOURTH)
 VERSION: Final = len(MIGRATIONS)
 
 

@@ -1,0 +1,62 @@
+"""The notices beside the daemon: none of the work waits for them, and their end is nobody else's."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from diffio_watch.config import Config
+from diffio_watch.journal import Journal
+from diffio_watch.service.notices import Notifier
+
+_STALLED: Final = 60.0  # seconds without all loops being seen to move, after which no heartbeat is sent
+
+
+class Telling:
+    """The thread that tells people, and what it knows of the others.
+
+    Args:
+        journal: the daemon's.
+        config: gives the configuration that is in force.
+        log: where what goes wrong is told.
+        stop: set when the program ends.
+        sick: set while the journal can't be written.
+    """
+
+    def __init__(self, journal: Journal, config: Callable[[], Config], log: FilteringBoundLogger, stop: threading.Event,
+                 sick: threading.Event) -> None:
+        self._log = log
+        self._stop = stop
+        self._sick = sick
+        self._moved_at = time.monotonic()
+        self._notifier = Notifier(journal, config, log, self._moving)
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to tell."""
+        self._thread = threading.Thread(target=self._notifier.run, args=(self._stop, self._sick), name="notices",
+                                        daemon=True)
+        self._thread.start()
+
+    def moved(self) -> None:
+        """All loops move, as far as the service manager's watchdog is told so; and the thread is seen after."""
+        self._moved_at = time.monotonic()
+        if self._thread is not None and not self._thread.is_alive() and not self._stop.is_set():
+            self._log.error("notices.ended", action="It is started anew.")
+            self.start()
+
+    def reconfigured(self) -> None:
+        """Another configuration is in force."""
+        self._notifier.reconfigured()
+
+    def join(self, seconds: float) -> None:
+        """Wait until it has ended."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _moving(self) -> bool:
+        return time.monotonic() - self._moved_at < _STALLED

@@ -1,0 +1,105 @@
+"""Whom to tell: the addresses of the configuration and of `notify.urls_file`, and how they are shown."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from diffio_watch.config import Notify, Wrong, notice_url
+from diffio_watch.disk.names import show
+
+MOST: Final = 20  # addresses
+_LONGEST_FILE: Final = 65_536
+# of these what stands first is a server's name; of others it is as often a token
+_HOSTED: Final = frozenset({"form", "forms", "gotify", "gotifys", "http", "https", "json", "jsons", "mailto", "mailtos",
+                            "matrix", "matrixs", "xml", "xmls"})
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9_+.-]{0,40})://")
+_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,120}[A-Za-z0-9])?(?::[0-9]{1,5})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Whom to tell. `problem` says in words why that is fewer than was meant; "" where it is not."""
+
+    urls: tuple[str, ...] = ()
+    problem: str = ""
+
+    def __repr__(self) -> str:  # passwords stand in them
+        return f"Addresses({len(self.urls)}, {self.problem!r})"
+
+
+def read(notify: Notify) -> Addresses:
+    """Whom to tell as it is now; the file may have changed since the last time."""
+    urls, problems = list(notify.urls), []
+    if notify.urls_file is not None:
+        more, wrong = _from_file(notify.urls_file)
+        urls += more
+        problems += wrong
+    urls = list(dict.fromkeys(urls))
+    if len(urls) > MOST:
+        problems.append(f"There are {len(urls)} addresses, and only the first {MOST} are told.")
+        urls = urls[:MOST]
+    return Addresses(tuple(urls), " ".join(problems))
+
+
+def redacted(url: str) -> str:
+    """An address as it may be shown: how it is told, and by which server where that is known to be no secret."""
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        return "an address"
+    kind = scheme[1].lower()
+    if kind in _HOSTED:
+        try:
+            place = urlsplit(f"x{url[len(scheme[1]):]}").netloc.rpartition("@")[2]
+        except ValueError:
+            place = ""
+        # a password with a slash in it ends the place too early
+        if _HOST.fullmatch(place) and ("@" not in url or "@" in url[:url.index(place) + 1]):
+            return f"{kind}://{place}"
+    return f"{kind}://…"
+
+
+def name(url: str, secret: bytes) -> str:
+    """What an address is remembered by. It says nothing about it to who has not the journal's secret."""
+    return hmac.new(secret, b"notice\0" + url.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:16]
+
+
+def without(text: str, urls: Iterable[str]) -> str:
+    """Foreign words without anything that stands in these addresses, but for the servers' names."""
+    for url in urls:
+        shown = redacted(url)
+        text = text.replace(url, shown)
+        for part in sorted(set(re.split(r"[/:@?&=#,\[\]\s]+", url)), key=len, reverse=True):
+            if len(part) >= 4 and part not in shown:
+                text = text.replace(part, "***")
+    return text
+
+
+def _from_file(file: Path) -> tuple[list[str], list[str]]:
+    """The addresses in a file, one a line, and what is wrong with it. Nothing of a line is repeated."""
+    called = f"`notify.urls_file` ({show(str(file))})"
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(_LONGEST_FILE + 1)
+    except OSError as error:
+        return [], [f"{called} can't be read: {error.strerror}."]
+    if len(text) > _LONGEST_FILE:
+        return [], [f"{called} has more than {_LONGEST_FILE // 1024} KiB: it can't be a list of addresses."]
+    urls, wrong = [], []
+    for number, line in enumerate(text.decode("utf-8", "replace").splitlines(), 1):
+        entry = line.strip().lstrip("\ufeff")
+        if entry and not entry.startswith("#"):
+            try:
+                urls.append(notice_url(entry))
+            except Wrong:
+                wrong.append(number)
+    if wrong:
+        lines = ", ".join(map(str, wrong[:5])) + (" and others" if len(wrong) > 5 else "")
+        return urls, [f"{called} has no address in line {lines}."]
+    return urls, []

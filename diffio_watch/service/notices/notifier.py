@@ -1,0 +1,270 @@
+"""The thread that tells people: looks into the journal, sends what is due, and asks the heartbeat's address.
+
+Nothing waits for it, and it waits for nothing of the pipeline. What goes wrong in it is told, and it goes on.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from structlog.typing import FilteringBoundLogger
+
+from diffio_watch.config import Config
+from diffio_watch.journal import Journal, JournalError
+from diffio_watch.journal.notice_records import News, Notice, NoticesState, Result
+from diffio_watch.report import attention
+from diffio_watch.service.notices import addresses, plan, send, words
+
+_TICK: Final = 1.0
+_PERSON_EVERY: Final = 60.0  # seconds between two looks for what waits for a person
+_STATE_EVERY: Final = 60.0  # … at the file with addresses
+_HEARTBEAT_EVERY: Final = 300.0
+_AFTER_A_FAULT: Final = 60.0
+_AGAIN: Final = (60.0, 300.0, 1800.0)  # seconds before those who did not take it are tried once more
+_CUT_OFF: Final = "The daemon ended while it was sent; it is not known whether it arrived, and it is not sent again."
+
+
+class Send(Protocol):
+    """Sends a message; see `send.message`."""
+
+    def __call__(self, urls: list[str], subject: str, body: str, stop: Callable[[], bool], /) -> list[send.Outcome]:
+        """What came of it at each address."""
+
+
+class Beat(Protocol):
+    """Asks the heartbeat's address; see `send.heartbeat`."""
+
+    def __call__(self, url: str, stop: Callable[[], bool], /) -> send.Outcome:
+        """What came of it."""
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How things leave this machine, and whether they can."""
+
+    message: Send = send.message
+    heartbeat: Beat = send.heartbeat
+    available: Callable[[], bool] = send.available
+
+
+class Notifier:
+    """Tells people what failed, is held, stopped or goes on.
+
+    Args:
+        journal: where that is found.
+        config: gives the configuration that is in force.
+        log: where what goes wrong is told.
+        moving: whether all loops of the daemon move.
+        ways: how messages leave.
+        host: the name of this machine.
+    """
+
+    def __init__(self, journal: Journal, config: Callable[[], Config], log: FilteringBoundLogger,
+                 moving: Callable[[], bool], ways: Ways | None = None, host: str = "") -> None:
+        self._journal = journal
+        self._config = config
+        self._log = log
+        self._moving = moving
+        self._ways = ways or Ways()
+        self._host = host or socket.gethostname()
+        self._stop: Callable[[], bool] = lambda: False
+        self._cursor: int | None = None
+        self._seen = -1  # the journal's commits, at the last look
+        self._person_at = float("-inf")
+        self._persons: list[plan.Seen] = []
+        self._state_at = float("-inf")
+        self._state: NoticesState | None = None
+        self._told: NoticesState | None = None
+        self._found = addresses.Addresses()
+        self._beat_at = float("-inf")
+        self._began = self._resting = False
+
+    def run(self, stop: threading.Event, sick: threading.Event) -> None:
+        """A thread's body. It ends when the program does, and for no other reason.
+
+        Args:
+            stop: set when the program ends.
+            sick: set while the journal can't be written.
+        """
+        self._stop = stop.is_set
+        while not stop.is_set():
+            pause = _TICK
+            if not sick.is_set():
+                try:
+                    self.look(self._journal.clock.now(), time.monotonic())
+                except JournalError as error:  # the daemon's own threads find it out too, and say what to do
+                    self._log.warning("notices.wait", message=str(error))
+                    pause = _AFTER_A_FAULT
+                except Exception as error:  # noqa: BLE001 - whatever it is, the work goes on, and so does telling
+                    if stop.is_set():  # the journal may be closed already
+                        return
+                    self._log.error("notices.broke", error=f"{type(error).__name__}: {error}", exc_info=error)
+                    pause = _AFTER_A_FAULT
+            stop.wait(pause)
+
+    def look(self, now: float, steady: float) -> None:
+        """Look once, and send what is due.
+
+        Args:
+            now: seconds since the epoch.
+            steady: seconds of a clock that nobody sets.
+        """
+        config = self._config()
+        if not self._began:
+            self._after_a_restart(now)
+            self._began = True
+        if steady - self._state_at >= _STATE_EVERY or self._told is None:
+            self._state_at = steady
+            self._found = addresses.read(config.notify)
+        self._heartbeat(config, now, steady)
+        meant = bool(config.notify.urls or config.notify.urls_file)
+        self._say_state(config, meant=meant)
+        if not meant:
+            self._rest()
+            return
+        self._resting = False
+        self._gather(config, now, steady)
+        if self._found.urls and self._ways.available():
+            self._send(config, now)
+
+    def reconfigured(self) -> None:
+        """The configuration was changed: whom to tell is read anew at the next look."""
+        self._state_at = float("-inf")
+        self._seen = -1
+
+    def _after_a_restart(self, now: float) -> None:
+        """What the last run was just sending is not sent again: nobody knows whether it arrived."""
+        for notice in self._journal.notices.unended():
+            known = notice.results or (Result("", "all", None, _CUT_OFF),)
+            results = tuple(replace(one, ok=None, error=_CUT_OFF) if not one.ok else one for one in known)
+            self._journal.notices.end(replace(notice, results=results, ended_at=now, next_at=None))
+            self._log.warning("notice.cut_off", subject=notice.subject, message=_CUT_OFF)
+        self._cursor = self._journal.notices.cursor()
+
+    def _rest(self) -> None:
+        """Nobody is told anything. Whoever is from some day on is not told the past."""
+        if not self._resting:
+            if self._cursor is not None:
+                self._journal.notices.forget()
+            self._cursor, self._resting = None, True
+
+    def _gather(self, config: Config, now: float, steady: float) -> None:
+        """Find in the journal what is to be told."""
+        notices = self._journal.notices
+        inboxes = [inbox.name for inbox in config.inboxes]
+        commits = self._journal.commits
+        if self._cursor is None:
+            self._cursor = notices.newest_line()
+            notices.remember(cursor=self._cursor)
+        news: list[News] = []
+        if commits != self._seen:
+            news, through = notices.news(self._cursor, plan.states(config.notify.events), now)
+            self._seen = commits if through == self._cursor else -1  # there may be more
+            self._cursor = through
+        late = notices.later(now)
+        if steady - self._person_at >= _PERSON_EVERY:
+            self._person_at = steady
+            self._persons = self._for_a_person(inboxes, now)
+        seen = [*plan.stops(self._journal.halts.all(), inboxes), *self._persons]
+        before = notices.outages()
+        outages, of_outages = plan.outages(before, seen, notices.waits() if plan.ended(before, seen) else {}, inboxes,
+                                           now)
+        early = [one for one in news if one.later is not None]
+        ready = [one for one in news if one.later is None] + (late or [])
+        new = [*plan.of_jobs(ready), *plan.wanted(of_outages, config.notify.events)]
+        if new or early or late is not None or outages != before:
+            notices.remember(cursor=self._cursor, tellings=plan.merged(notices.tellings(), new) if new else None,
+                             outages=outages if outages != before else None, later=early,
+                             due=0.0 if late is None else now)
+
+    def _for_a_person(self, inboxes: list[str], now: float) -> list[plan.Seen]:
+        overview = self._journal.overview
+        settling = {name: self._journal.inboxes.settling_in(name) for name in inboxes}
+        return plan.for_a_person(attention.files(overview.groups(), settling, overview.stuck_originals(), running=True,
+                                                 inboxes=inboxes), now)
+
+    def _send(self, config: Config, now: float) -> None:
+        """Send what is due, a message at a time."""
+        notices = self._journal.notices
+        tellings, again = notices.tellings(), notices.again(now)
+        lanes = {one.lane: notices.last_at(one.lane) for one in tellings}
+        link = words.link(config.web, self._host)
+        due = plan.due(tellings, lanes, now)
+        if due or again is not None:
+            self._found = addresses.read(config.notify)  # as it is now
+        for lane in due:
+            if self._stop():
+                return
+            those = [one for one in tellings if one.lane == lane]
+            subject, body = words.message(those, self._host, link)
+            self._deliver(notices.begin(lane, now, sum(one.count for one in those), subject, body), self._found.urls)
+        if again is not None and not self._stop():
+            refused = {one.id for one in again.results if one.ok is False}
+            urls = [url for url in self._found.urls if addresses.name(url, self._journal.secret) in refused]
+            self._deliver(notices.begin_again(again), urls)
+
+    def _deliver(self, notice: Notice, urls: tuple[str, ...] | list[str]) -> None:
+        """Send a message that the journal knows of, and record what came of it."""
+        outcomes = self._ways.message(list(urls), notice.subject, notice.body, self._stop) if urls else []
+        now = self._journal.clock.now()
+        fresh = {addresses.name(url, self._journal.secret): Result(
+            addresses.name(url, self._journal.secret), addresses.redacted(url), one.ok, one.error)
+            for url, one in zip(urls, outcomes, strict=True)}
+        results = tuple(({one.id: one for one in notice.results} | fresh).values())
+        refused = [one for one in fresh.values() if one.ok is False]
+        again = now + _AGAIN[notice.tries - 1] if refused and notice.tries <= len(_AGAIN) else None
+        ended = replace(notice, results=results, ended_at=now, next_at=again)
+        self._journal.notices.end(ended)
+        for one in ended.failed:
+            if one.id in fresh:
+                self._log.warning("notice.not_sent", subject=notice.subject, address=one.address, message=one.error,
+                                  tries=notice.tries, again_in=None if again is None else round(again - now))
+        if any(one.ok for one in fresh.values()):
+            self._log.info("notice.sent", subject=notice.subject, events=notice.events,
+                           addresses=sum(bool(one.ok) for one in fresh.values()))
+
+    def _say_state(self, config: Config, *, meant: bool) -> None:
+        """Keep how telling is, where that changed, and tell what is wrong with it once."""
+        problem = self._found.problem
+        if meant and not self._ways.available():
+            problem = send.MISSING
+        elif meant and not self._found.urls:
+            problem = problem or "There is no address in `notify.urls_file` yet, so nobody is told."
+        heartbeat = addresses.redacted(config.notify.heartbeat) if config.notify.heartbeat else ""
+        before = self._state or NoticesState()
+        same = before.heartbeat == heartbeat
+        state = NoticesState(len(self._found.urls) if meant else 0, problem if meant else "", heartbeat,
+                             before.heartbeat_problem if same else "", before.heartbeat_at if same else None)
+        if state.problem and state.problem != before.problem:
+            self._log.warning("notices.limited", message=state.problem)
+        self._keep(state)
+
+    def _keep(self, state: NoticesState) -> None:
+        self._state = state
+        if state != self._told:
+            self._journal.notices.set_state(None if state == NoticesState() else state)
+            self._told = state
+
+    def _heartbeat(self, config: Config, now: float, steady: float) -> None:
+        """Ask the address, if it is time and all loops move."""
+        url = config.notify.heartbeat
+        if url is None or steady - self._beat_at < _HEARTBEAT_EVERY or not self._moving():
+            return
+        self._beat_at = steady
+        outcome = self._ways.heartbeat(url, self._stop)
+        if self._stop():
+            return
+        before = self._state or NoticesState()
+        problem = "" if outcome.ok else outcome.error
+        if problem and problem != before.heartbeat_problem:
+            self._log.warning("heartbeat.not_taken", address=addresses.redacted(url), message=problem)
+        elif before.heartbeat_problem and not problem:
+            self._log.info("heartbeat.taken", address=addresses.redacted(url))
+        if problem != before.heartbeat_problem or before.heartbeat_at is None:
+            self._state = replace(before, heartbeat=addresses.redacted(url), heartbeat_problem=problem,
+                                  heartbeat_at=now)
