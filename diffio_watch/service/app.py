@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable
 from importlib import resources
 from typing import TYPE_CHECKING, Final
@@ -13,9 +14,10 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from diffio_watch.journal import JournalError
-from diffio_watch.service import api
-from diffio_watch.service.access import COOKIE_AGE, Verdict, Visit, cookie_of, joined
+from diffio_watch.service import asking, reading
+from diffio_watch.service.access import COOKIE_AGE, Verdict, Visit, cookie_of, is_local, joined
 from diffio_watch.service.answers import HEADERS, Refused, data, refusal
+from diffio_watch.service.bodies import body_of
 from diffio_watch.service.threads import TooSlow
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 _TYPES: Final = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml",
                  "js": "text/javascript; charset=utf-8", "webmanifest": "application/manifest+json"}
+
+_LONGEST_ID: Final = 64
+_ADDRESS: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 
 _Answer = Callable[[Request, Verdict], Awaitable[ASGIApp]]
 
@@ -40,19 +45,23 @@ class Page:
 
     def __init__(self, site: Site, hub: Hub, open_routes: list[Route] | None = None) -> None:
         self._site = site
+        self._hub = hub
         self._files = _static()
         self._cookie = f"diffio-watch-{site.journal.id[-8:].lower()}"
-        reading: dict[str, _Answer] = {
-            "/api/status": lambda _, verdict: api.status(hub, verdict),
-            "/api/events": lambda _, verdict: _soon(hub.stream(may_change=verdict.may_change)),
+        looks: dict[str, _Answer] = {
+            "/api/status": self._status,
+            "/api/events": self._events,
+            "/api/jobs": lambda request, _: reading.jobs(site, request),
+            "/api/jobs/{id}": lambda request, _: reading.job(site, request.path_params["id"]),
+            "/api/explain": lambda request, _: reading.explain(site, request.query_params.get("file", "")),
         }
-        changing: dict[str, _Answer] = {
-            "/api/requests": lambda request, _: api.ask(site, request, "the page"),
+        changes: dict[str, _Answer] = {
+            "/api/requests": self._ask,
         }
         self._router = Router([
             *(open_routes or []),
-            *(Route(path, self._guarded("read", answer)) for path, answer in reading.items()),
-            *(Route(path, self._guarded("change", answer), methods=["POST"]) for path, answer in changing.items()),
+            *(Route(path, self._guarded("read", answer)) for path, answer in looks.items()),
+            *(Route(path, self._guarded("change", answer), methods=["POST"]) for path, answer in changes.items()),
             Route("/api/login", self._guarded("login", self._login), methods=["POST"]),
             Route("/api/logout", self._guarded("login", self._logout), methods=["POST"]),
             Route("/", self._guarded("nothing", self._static)),
@@ -107,8 +116,25 @@ class Page:
     def _now(self) -> float:
         return self._site.journal.clock.now()
 
+    async def _status(self, _: Request, verdict: Verdict) -> Response:
+        return data((await self._hub.now()).body(may_change=verdict.may_change))
+
+    async def _events(self, request: Request, verdict: Verdict) -> ASGIApp:
+        last = request.headers.get("last-event-id", "") or request.query_params.get("last", "")
+        return await self._hub.stream(may_change=verdict.may_change, last=last[:_LONGEST_ID])
+
+    async def _ask(self, request: Request, _: Verdict) -> Response:
+        return await asking.ask(self._site, await body_of(request), self._who(request))
+
+    def _who(self, request: Request) -> str:
+        """Who asks, for a job's history: the page or a program, and where it is, if that is another machine."""
+        visit = self._visit(request)
+        who = "a program" if "authorization" in visit.headers else "the page"
+        where = visit.headers.get("x-forwarded-for", "").partition(",")[0].strip() or visit.peer or ""
+        return who if is_local(visit) or not _ADDRESS.fullmatch(where) else f"{who}, from {where}"
+
     async def _login(self, request: Request, _: Verdict) -> Response:
-        token = (await api.body_of(request)).get("token")
+        token = (await body_of(request)).get("token")
         if not isinstance(token, str) or not token.strip():
             raise Refused(400, "Type the token.")
         verdict = self._site.access.login(self._visit(request), token.strip(), self._now())
@@ -136,10 +162,6 @@ class Page:
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
         return Response(body, 200, headers, kind)
-
-
-async def _soon(answer: ASGIApp) -> ASGIApp:
-    return answer
 
 
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:

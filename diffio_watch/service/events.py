@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import Receive, Scope, Send
 
 from diffio_watch.clock import rfc3339
 from diffio_watch.journal import JournalError
+from diffio_watch.report import rows
 from diffio_watch.service import snapshot
-from diffio_watch.service.answers import HEADERS, encoded
+from diffio_watch.service.answers import Refused, encoded
 from diffio_watch.service.site import JOURNAL
 from diffio_watch.service.threads import TooSlow
 
@@ -23,9 +25,13 @@ if TYPE_CHECKING:
     from diffio_watch.service.site import Site
     from diffio_watch.service.snapshot import Snapshot
 
+STREAMS: Final = 300  # at a time: some connections are left for other requests
 _EVERY: Final = 1.0  # seconds between two looks
 _BEAT: Final = 2.0  # … between two beats
-_QUEUE: Final = 8  # events that wait for one client
+_ANYWAY: Final = 60.0  # … after which a look is taken where nothing changed: a day may be over, a time have come
+_QUEUE: Final = 16  # events that wait for one client
+_KEPT: Final = 60  # events about jobs that who comes back is told
+_CHANGED: Final = 200  # jobs in one event
 _RETRY: Final = 1000  # milliseconds after which a browser comes back
 
 
@@ -34,8 +40,20 @@ class Client:
     """One open stream."""
 
     may_change: bool
-    queue: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(_QUEUE))
+    queue: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(_QUEUE))
     dropped: asyncio.Event = field(default_factory=asyncio.Event)
+    slow: bool = False
+    seen: Snapshot | None = None
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a look found; nothing is None where nothing has changed."""
+
+    version: int
+    snapshot: Snapshot | None = None
+    history: int | None = None
+    news: dict[str, Any] | None = None
 
 
 class Hub:
@@ -48,12 +66,17 @@ class Hub:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._clients: set[Client] = set()
+        self._ended = False
+        self._looking = asyncio.Lock()
         self._snapshot: Snapshot | None = None
         self._version: int | None = None  # of the journal's data, as the last look found it
+        self._history: int | None = None  # its last line, likewise
+        self._looked_at = 0.0
+        self._news: list[bytes] = []  # that nobody was told yet
         self._epoch = secrets.token_hex(4)
         self._number = 0
-        self.ended = False
-        self._looking = asyncio.Lock()
+        self._kept: deque[tuple[int, bytes]] = deque(maxlen=_KEPT)
+        self._lost = 0  # the number of the last event that is kept no more
 
     async def run(self, ending: asyncio.Event) -> None:
         """Look and tell until the page ends; then end every stream."""
@@ -62,87 +85,125 @@ class Hub:
         while not ending.is_set():
             if self._clients:
                 try:
-                    await self._look()
+                    await self._look_and_tell()
                 except (JournalError, TooSlow) as error:
                     self._site.log.warning("page.trouble", message=str(error))
-                if loop.time() - beat_at >= _BEAT:
+                if loop.time() - beat_at >= _BEAT - _EVERY / 2:
                     beat_at = loop.time()
                     self._tell(_event("beat", encoded({"at": rfc3339(self._site.journal.clock.now())})))
             try:
                 await asyncio.wait_for(ending.wait(), _EVERY)
             except TimeoutError:
                 continue
-        self.ended = True
+        self._ended = True
         for client in list(self._clients):
-            self._drop(client)
+            client.dropped.set()
 
     async def now(self) -> Snapshot:
-        """How everything is, no older than the journal.
+        """How everything is, no older than what the journal was told last.
 
         Raises:
             JournalError: the journal can't be read.
             TooSlow: not in time.
         """
         async with self._looking:
-            return await self._fresh()
+            return await self._look()
 
-    async def _look(self) -> None:
+    async def stream(self, *, may_change: bool, last: str) -> Stream:
+        """A new stream, as an answer. It begins with all there is.
+
+        Args:
+            may_change: whether who looks on may change things.
+            last: the number of the last event that they got; "" at first.
+
+        Raises:
+            Refused: there are too many.
+            JournalError: the journal can't be read.
+        """
+        if len(self._clients) >= STREAMS or self._ended:
+            raise Refused(503, "Too many are looking on at this moment: try again soon.", {"retry-after": "5"})
+        client = Client(may_change)
         async with self._looking:
-            before = self._snapshot
-            found = await self._fresh()
-        if found is not before:
+            found = await self._look()
+            client.queue.put_nowait(b"retry: %d\n\n" % _RETRY + self._screen(found, client))
+            for event in self._missed(last):
+                self._send(client, event)
+            self._clients.add(client)
+        return Stream(self, client)
+
+    def leave(self, client: Client) -> None:
+        """Tell a client nothing more."""
+        self._clients.discard(client)
+
+    def _missed(self, last: str) -> list[bytes]:
+        """What somebody who was here before was not told about jobs; that lists are to be read anew, if it is lost."""
+        if not last:
+            return []
+        epoch, _, number = last.partition("-")
+        if epoch == self._epoch and number.isdecimal() and self._lost <= int(number) <= self._number:
+            missed = [event for at, event in self._kept if at > int(number)]
+            if len(missed) < _QUEUE - 2:
+                return missed
+        return [_event("jobs", encoded({"changed": [], "more": True}), self._id())]
+
+    async def _look_and_tell(self) -> None:
+        async with self._looking:
+            found = await self._look()
+            news, self._news = self._news, []
+        late = [client for client in self._clients if client.seen is not found]
+        if late:
             self._number += 1
-            for client in list(self._clients):
-                self._send(client, self._screen(found, client))
+        for client in late:
+            self._send(client, self._screen(found, client))
+        for body in news:
+            self._number += 1
+            event = _event("jobs", body, self._id())
+            if len(self._kept) == _KEPT:
+                self._lost = self._kept[0][0]
+            self._kept.append((self._number, event))
+            self._tell(event)
 
-    async def _fresh(self) -> Snapshot:
-        site = self._site
+    async def _look(self) -> Snapshot:
+        site, version, history = self._site, self._version, self._history
+        now = asyncio.get_running_loop().time()
+        if self._snapshot is None or now - self._looked_at >= _ANYWAY:
+            version = None
 
-        def look() -> tuple[int, Snapshot | None]:
-            version = site.ticker.data_version()
-            if version == self._version and self._snapshot is not None:
-                return version, None
-            return version, snapshot.take(site)
+        def look() -> _Look:
+            newest = site.ticker.data_version()
+            if newest == version:
+                return _Look(newest)
+            changed = site.ticker.lists.changed_since(history, _CHANGED)
+            news = {"changed": [rows.row(job) for job in changed.jobs], "more": changed.more} if changed.jobs else None
+            return _Look(newest, snapshot.take(site), changed.last, news)
 
-        version, found = await site.threads.run(JOURNAL, look)
-        if found is not None:
-            self._version, self._snapshot = version, found
+        found = await site.threads.run(JOURNAL, look)
+        if found.snapshot is not None:
+            self._version, self._snapshot, self._history = found.version, found.snapshot, found.history
+            self._looked_at = now
+            if found.news is not None and self._clients:
+                self._news.append(encoded(found.news))
         assert self._snapshot is not None
         return self._snapshot
 
+    def _id(self) -> str:
+        return f"{self._epoch}-{self._number}"
+
     def _screen(self, found: Snapshot, client: Client) -> bytes:
-        return _event("screen", found.body(may_change=client.may_change), f"{self._epoch}-{self._number}")
+        client.seen = found
+        return _event("screen", found.body(may_change=client.may_change), self._id())
 
     def _tell(self, event: bytes) -> None:
         for client in list(self._clients):
             self._send(client, event)
 
-    def _send(self, client: Client, event: bytes | None) -> None:
+    def _send(self, client: Client, event: bytes) -> None:
         try:
             client.queue.put_nowait(event)
         except asyncio.QueueFull:
-            self._drop(client)
-
-    def _drop(self, client: Client) -> None:
-        self._clients.discard(client)
-        client.dropped.set()
-
-    def stream(self, *, may_change: bool) -> Stream:
-        """A new stream, as an answer."""
-        return Stream(self, Client(may_change))
-
-    async def enter(self, client: Client) -> None:
-        """Begin to tell a client, with all there is."""
-        found = await self.now()
-        self._send(client, b"retry: %d\n\n" % _RETRY + self._screen(found, client))
-        if self.ended:
+            client.slow = True
             client.dropped.set()
-        else:
-            self._clients.add(client)
-
-    def leave(self, client: Client) -> None:
-        """Tell a client nothing more."""
-        self._clients.discard(client)
+            self._clients.discard(client)
 
 
 class Stream:
@@ -154,30 +215,28 @@ class Stream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak ASGI."""
-        head = {**HEADERS, "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store",
-                "x-accel-buffering": "no"}
-        await self._hub.enter(self._client)
-        await send({"type": "http.response.start", "status": 200,
-                    "headers": [(key.encode(), value.encode()) for key, value in head.items()]})
-        ends = [asyncio.ensure_future(one) for one in (
-            self._pump(send), _gone(receive), self._client.dropped.wait())]
+        client = self._client
+        ends: list[asyncio.Future[object]] = []
         try:
+            await send({"type": "http.response.start", "status": 200, "headers": [
+                (b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store"),
+                (b"x-accel-buffering", b"no")]})
+            ends += [asyncio.ensure_future(one) for one in (_pump(client, send), _gone(receive), client.dropped.wait())]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._hub.leave(self._client)
-            stuck = not self._client.queue.empty() and not self._hub.ended
+            self._hub.leave(client)
             for one in ends:
                 one.cancel()
             await asyncio.gather(*ends, return_exceptions=True)
-        if stuck:
-            _abort(scope)
+        if client.slow:
+            abort(scope)
         else:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _pump(self, send: Send) -> None:
-        while True:
-            event = await self._client.queue.get()
-            await send({"type": "http.response.body", "body": event, "more_body": True})
+
+async def _pump(client: Client, send: Send) -> None:
+    while True:
+        await send({"type": "http.response.body", "body": await client.queue.get(), "more_body": True})
 
 
 async def _gone(receive: Receive) -> None:
@@ -185,11 +244,9 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-def _abort(scope: Scope) -> None:
+def abort(scope: Scope) -> None:
     """Break the connection of a client that does not read: to close it would wait until it does."""
-    abort = scope.get("state", {}).get("abort")
-    if abort is not None:
-        abort()
+    scope["state"]["abort"]()
 
 
 def _event(name: str, body: bytes, number: str = "") -> bytes:

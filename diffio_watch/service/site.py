@@ -14,6 +14,12 @@ from diffio_watch.service.access import Access
 from diffio_watch.service.threads import Threads
 
 JOURNAL: Final = "journal"  # the kind of calls that ask it
+EXPLAIN: Final = "explain"  # … that ask the disk what a path means
+
+
+def disk(inbox: str) -> str:
+    """The kind of calls that touch an inbox's folders."""
+    return f"disk {inbox}"
 
 
 @dataclass

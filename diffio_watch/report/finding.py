@@ -1,0 +1,109 @@
+"""Where is my file? What an editor who knows no more than its name is told, in an editor's words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from diffio_watch import editors
+from diffio_watch.disk import names
+from diffio_watch.intake.explain import Explanation, outside
+from diffio_watch.job import State
+from diffio_watch.report import rows, shapes
+from diffio_watch.report.explaining import explained
+from diffio_watch.report.resolve import Place, places
+from diffio_watch.report.shapes import Shape
+
+if TYPE_CHECKING:
+    from diffio_watch.config import Config
+    from diffio_watch.journal import Journal
+
+_PAGES: Final = 10  # of the newest jobs that are searched for a name
+_PAGE: Final = 50
+_DONE: Final = {State.DELIVERED: "is done", State.CANCELLED: "was left out"}
+
+
+def meant(config: Config, journal: Journal, text: str) -> Iterator[Place]:
+    """The places that a name, or a path within an inbox, may mean, likeliest first. Looks at no disk.
+
+    What waits to be picked up comes first, then the newest job of that name, then the same place in each inbox.
+    """
+    inboxes = {inbox.name: inbox for inbox in config.inboxes}
+    seen = set()
+    for reading in dict.fromkeys((text, names.parse(text))):
+        path = os.path.normpath(reading)
+        if "\0" in path or path.startswith(("..", "/")) or path == ".":
+            continue
+        for name, place in (*_waiting(config, journal, path), *_journalled(journal, path),
+                            *((inbox.name, path) for inbox in config.inboxes)):
+            if name in inboxes and (name, place) not in seen:
+                seen.add((name, place))
+                yield Place(inboxes[name], place)
+
+
+def anywhere(config: Config, text: str) -> list[Place]:
+    """The places that a whole path, or `inbox:path`, may mean; asks the disk for links."""
+    return list(places(config, text, "/"))
+
+
+def answer(config: Config, journal: Journal, place: Place) -> Shape | None:
+    """What there is to say about a place: its explanation, and beside it an editor's sentence and its job.
+
+    Looks at the disk, so that it takes as long as a share does.
+    """
+    found = explained(config, journal, [place], running=True)
+    return None if found is None else _told(found)
+
+
+def nowhere(text: str) -> Shape:
+    """The same about what lies in no inbox."""
+    return _told(outside(text))
+
+
+def _told(found: Explanation) -> Shape:
+    return shapes.explanation(found) | {
+        "words": sentence(found), "row": None if found.job is None else rows.row(found.job)}
+
+
+def _waiting(config: Config, journal: Journal, path: str) -> list[tuple[str, str]]:
+    found = [(entry.since, inbox.name, entry.path) for inbox in config.inboxes
+             for entry in journal.inboxes.settling_in(inbox.name) if _ends_so(entry.path, path)]
+    return [(name, place) for _, name, place in sorted(found, reverse=True)]
+
+
+def _journalled(journal: Journal, path: str) -> Iterator[tuple[str, str]]:
+    """The newest job whose path ends so."""
+    before = None
+    for _ in range(_PAGES):
+        page = journal.lists.page(_PAGE, words=" ".join(islice(path.split(), 5)), before=before)
+        for job in page.jobs:
+            if _ends_so(job.path, path):
+                yield job.inbox, job.path
+                return
+        before = page.before
+        if before is None:
+            return
+
+
+def _ends_so(path: str, end: str) -> bool:
+    path, end = names.fold(path), names.fold(end)
+    return path == end or path.endswith("/" + end)
+
+
+def sentence(found: Explanation) -> str:
+    """What an editor is told of a file."""
+    name = names.show(found.path.rpartition("/")[2])
+    if found.verdict == "missing":
+        return f"There is no {name} in any folder that is looked after, and there never was."
+    if found.verdict == "outside":
+        return f"{name} lies in no folder that is looked after: copy it into one."
+    told = None if found.because is None else editors.words(found.because)
+    why = "" if told is None else f" {told.message} {told.action}"
+    if found.verdict == "job" and found.job is not None:
+        state = found.job.state
+        return f"{name} {_DONE.get(state, editors.STEPS[state])}.{why}"
+    if found.verdict == "waiting":
+        return f"{name} is there, and not picked up yet.{why}"
+    return f"{name}:{why}" if why else f"{name} is not restored."

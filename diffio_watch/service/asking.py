@@ -1,0 +1,115 @@
+"""What a person asks on the page: the same commands, by the journal's `requests`, and the daemon's own answer."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.responses import Response
+
+from diffio_watch.job import Job, State
+from diffio_watch.report.missing import CannotLook, missing
+from diffio_watch.service.answers import Refused, data
+from diffio_watch.service.site import JOURNAL, disk
+
+if TYPE_CHECKING:
+    from diffio_watch.journal import Answer
+    from diffio_watch.service.site import Site
+
+_PATIENCE: Final = 10.0  # seconds; a daemon looks several times a second
+_LOOK: Final = 0.05
+_MOST: Final = 200  # jobs by name; more of them are a query
+_ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
+_LONGEST: Final = 200  # characters of a word
+_LATER: Final = ("The daemon has not answered within 10 s. The request stands, and is done as soon as it does; this "
+                 "page shows it then.")
+
+# each command, and what may be said with it
+_JOBS: Final = frozenset({"jobs", "query"})
+_ARGS: Final = {
+    "retry": _JOBS | {"fresh", "as_is", "model"}, "cancel": _JOBS | {"discard"}, "approve": _JOBS | {"inbox", "all"},
+    "bump": _JOBS, "pause": frozenset({"inbox"}), "resume": frozenset({"inbox"}),
+}
+_FLAGS: Final = frozenset({"fresh", "as_is", "discard", "all"})
+
+
+async def ask(site: Site, found: dict[str, Any], who: str) -> Response:
+    """Leave a request for the daemon, and wait a little for its answer.
+
+    Args:
+        site: the page's own things.
+        found: what was asked for: `command` and `args`.
+        who: asks.
+
+    Raises:
+        Refused: it can't be asked.
+        JournalError: the journal can't be written.
+    """
+    command, args = checked(found)
+    if command == "retry":
+        try:
+            args["missing"] = await _missing(site, args["jobs"])
+        except CannotLook as error:
+            return data({"ok": False, "exit": 1, "lines": [str(error)], "count": 0, "done": True})
+    number = await site.threads.run(JOURNAL, lambda: site.journal.requests.ask(command, args, who))
+    loop = asyncio.get_running_loop()
+    end = loop.time() + _PATIENCE
+    while (answer := await site.threads.run(JOURNAL, lambda: site.reader.requests.answer_of(number))) is None:
+        if loop.time() > end:
+            return data({"done": False, "lines": [_LATER]}, 202)
+        await asyncio.sleep(_LOOK)
+    return data(_told(answer))
+
+
+def checked(found: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The command and its arguments, if they are such.
+
+    Raises:
+        Refused: they are not.
+    """
+    command, args = found.get("command"), found.get("args", {})
+    if not isinstance(command, str) or command not in _ARGS:
+        raise Refused(400, f"There is no such command here: {', '.join(sorted(_ARGS))} are.")
+    if not isinstance(args, dict):
+        raise Refused(400, "`args` is no JSON object.")
+    if wrong := sorted(str(name) for name in args.keys() - _ARGS[command])[:5]:
+        raise Refused(400, f"`{command}` has no argument {', '.join(wrong)[:_LONGEST]}.")
+    for name, value in args.items():
+        if not _fits(name, value):
+            raise Refused(400, f"This is nothing that `{name}` can be.")
+    wanted = [name for name in ("jobs", "query", "inbox", "all") if args.get(name)]
+    if "jobs" in _ARGS[command] and len(wanted) != 1:
+        raise Refused(400, "Name jobs, or one kind of them.")
+    return command, {"jobs": [], **args}
+
+
+def _fits(name: str, value: object) -> bool:
+    if name == "jobs":
+        return isinstance(value, list) and len(value) <= _MOST and all(
+            isinstance(one, str) and _ID.fullmatch(one) for one in value)
+    if name == "query":  # the daemon reads it
+        return isinstance(value, dict) and len(value) <= len(_ARGS) and all(
+            value is None or isinstance(value, int) or (isinstance(value, str) and len(value) <= _LONGEST)
+            for value in value.values())
+    if name in _FLAGS:
+        return isinstance(value, bool)
+    return value is None or (isinstance(value, str) and 0 < len(value) <= _LONGEST)
+
+
+async def _missing(site: Site, ids: list[str]) -> dict[str, list[str]]:
+    """What of delivered jobs is in their outboxes no more, by id. A hung share must hang nobody else."""
+    def delivered() -> list[Job]:
+        found = (site.reader.jobs.get(one) for one in ids)
+        return [job for job in found if job is not None and job.state is State.DELIVERED]
+
+    gone = {}
+    for job in await site.threads.run(JOURNAL, delivered):
+        gone[job.id] = await site.threads.run(disk(job.inbox), lambda job=job: missing(job, site.config))  # type: ignore[misc]  # bound now
+    return gone
+
+
+def _told(answer: Answer) -> dict[str, Any]:
+    """An answer as the page gets it."""
+    return {"ok": answer.exit == 0, "exit": answer.exit, "lines": list(answer.lines), "done": True,
+            "count": max(answer.changed, len(answer.jobs))}
