@@ -1,16 +1,20 @@
 """What dies at every line, in a process that is small: a fork of pytest's own, with its thousands of tests, takes long.
 
 A delivery or disposal runs in a forked child that is gone, without any clean-up, at the n-th line executed in the
-modules that change the disk, for every n there is. Run as a program it takes the work's name and its arguments.
+modules that change the disk. Of a process that is gone nothing is left but the disk, so of lines that find the same
+one dies for all; which those are is seen in a run that nobody ends. Run as a program it takes the work's name and its
+arguments.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import pickle
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -30,26 +34,69 @@ _WATCHED: Final = tuple(f"{_PRODUCT}/{name}.py" for name in (
 CONTENT: Final = b"RIFF"
 
 _KILLED: Final = 42
+_CHANGES: Final = 12  # of the disk, at least, in a delivery
 
 
 def run_killed_at(line: int, work: Callable[[], None]) -> bool:
     """Run `work` in a child that is gone at the n-th line; False once it came to its end before that."""
+    def look(number: int) -> None:
+        if number >= line:
+            os._exit(_KILLED)
+
+    code = _in_a_child(work, look)
+    assert code in {0, _KILLED}
+    return code == _KILLED
+
+
+def telling_lines(folder: Path, work: Callable[[], None]) -> list[int]:
+    """The lines of `work`, by number, that find another disk than the line before them; it is done to its end.
+
+    Args:
+        folder: all that it changes, but for the list.
+        work: is done in a child.
+    """
+    told = folder.with_suffix(".lines")
+    found: list[int] = []
+    before: object = None
+
+    def look(number: int) -> None:
+        nonlocal before
+        now = _disk(folder)
+        if now != before:
+            before = now
+            found.append(number)
+
+    def noting() -> None:
+        work()
+        told.write_text(json.dumps(found))
+
+    assert _in_a_child(noting, look) == 0
+    return list(json.loads(told.read_text()))
+
+
+def _disk(folder: Path) -> list[object]:
+    """All that a process which is gone leaves behind there; what was read of it, and when, is no part of that."""
+    return [(root, name, facts.st_ino, facts.st_mode, facts.st_nlink, facts.st_size, facts.st_mtime_ns,
+             path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else b"")
+            for root, folders, files in os.walk(folder) for name in sorted([".", *folders, *files])
+            for path in [Path(root, name)] for facts in [path.lstat()]]
+
+
+def _in_a_child(work: Callable[[], None], look: Callable[[int], None]) -> int:
+    """Run `work` in a forked child, and `look` before each of its lines there, with their numbers; the exit code."""
     pid = os.fork()
     if pid:
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        assert code in {0, _KILLED}
-        return code == _KILLED
-    left = line
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    passed = 0
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
-        nonlocal left
+        nonlocal passed
         where = frame.f_code.co_filename
         if where not in _WATCHED:
             return None
         if event == "line":
-            left -= 1
-            if left <= 0:
-                os._exit(_KILLED)
+            passed += 1
+            look(passed)
         return trace
 
     code = 1
@@ -113,16 +160,28 @@ def delivery(base: Path, way: str, taken: str) -> None:
         vars(durable)["_renamer"] = lambda: None
     if way == "lock":
         vars(durable)["_by_link"] = lambda *_: False
-    for line in range(1, 100_000):
-        folder = base / f"{line}"
-        folder.mkdir()
-        if not _delivery_killed_at(line, folder, taken == "taken"):
-            assert line > 100
-            return
-        shutil.rmtree(folder)
+    scout = base / "scout"
+    scout.mkdir()
+    studio, row, _ = _on_the_way(scout, taken == "taken")
+    lines = telling_lines(scout, lambda: go_on(studio, row))
+    assert len(lines) > _CHANGES
+    for line in lines:
+        for again in range(line % 25 + 1, 100, 25):
+            with _fresh(base / f"{line} {again}") as folder:
+                assert _delivery_killed_at(line, again, folder, taken == "taken")
+    with _fresh(base / "to its end") as folder:
+        assert not _delivery_killed_at(100_000, 0, folder, taken == "taken")
 
 
-def _delivery_killed_at(line: int, base: Path, taken: bool) -> bool:
+@contextlib.contextmanager
+def _fresh(folder: Path) -> Iterator[Path]:
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+def _on_the_way(base: Path, taken: bool) -> tuple[Studio, Row, dict[str, bytes]]:
+    """A job that is to be delivered, its row, and what is somebody else's."""
     studio = Studio(base)
     row = Row(base / "row", studio.job())
     theirs: dict[str, bytes] = {}
@@ -133,10 +192,15 @@ def _delivery_killed_at(line: int, base: Path, taken: bool) -> bool:
         row.commit(job)
         theirs["show 12/interview.transcript.json"] = b"theirs"
         (studio.root / "show 12/interview.transcript.json").write_bytes(b"theirs")
+    return studio, row, theirs
+
+
+def _delivery_killed_at(line: int, again: int, base: Path, taken: bool) -> bool:
+    studio, row, theirs = _on_the_way(base, taken)
     killed = run_killed_at(line, lambda: go_on(studio, row))
     check_nothing_torn(studio, theirs)
     if killed:
-        run_killed_at(line % 97 + 1, lambda: go_on(studio, row))
+        run_killed_at(again, lambda: go_on(studio, row))
         check_nothing_torn(studio, theirs)
         go_on(studio, row)
         check_nothing_torn(studio, theirs)
