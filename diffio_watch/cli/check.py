@@ -27,7 +27,7 @@ def check(*, offline: bool, as_json: bool) -> int:
 
     Writes, renames and removes a hidden file in each folder, and asks the service only what costs nothing.
     """
-    from diffio_watch.cli import canary, findings, model_findings, unreadable
+    from diffio_watch.cli import canary, findings, model_findings, unreadable, webhook_findings
     from diffio_watch.cli.service import find as installed
     from diffio_watch.cli.service import lend_credential
     from diffio_watch.config import ConfigError, find, load
@@ -57,6 +57,7 @@ def check(*, offline: bool, as_json: bool) -> int:
     for inbox in config.inboxes:
         found += canary.folders(config, inbox, service)
         found += unreadable.unread(inbox)
+    found += webhook_findings.webhooks(config)
     found += findings.inotify(config)
     found += findings.clock(config)
     found += findings.media()

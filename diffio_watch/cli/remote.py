@@ -86,17 +86,29 @@ def usage(*, as_json: bool) -> int:
 @click.option("--type", "event_type", default="generation.completed", show_default=True,
               type=click.Choice([f"generation.{word}" for word in ("queued", "processing", "failed", "completed")]))
 @click.option("--mode", type=click.Choice(["test", "live"]), default="test", show_default=True)
+@click.option("--wait", default=30.0, show_default=True, metavar="SECONDS", type=click.FloatRange(0, 3600),
+              help="How long the daemon of this machine may take to have it.")
 @json_option
 @config_option
-def test_event(event_type: str, mode: str, *, as_json: bool) -> int:
-    """Have the service send a webhook event."""
-    with opened_api(workplace(key=True).config) as api:
+def test_event(event_type: str, mode: str, *, wait: float, as_json: bool) -> int:
+    """Have the service send a webhook event, and see it arrive at the daemon of this machine."""
+    from diffio_watch.cli import arrival
+
+    work = workplace(key=True)
+    before = arrival.known(work)
+    with opened_api(work.config) as api:
         event = api.send_test_event(event_type, "live" if mode == "live" else "test")
-    if as_json:
-        print_json({"event_id": event, "event_type": event_type, "mode": mode})
-    else:
+    if not as_json:
         say(f"The service sends the event {event}.")
-    return 0
+    seen = arrival.wait_for(work, event, before, wait)
+    if as_json:
+        print_json({"event_id": event, "event_type": event_type, "mode": mode, "arrived": seen.arrived,
+                    "message": seen.message})
+    elif seen.arrived is False:
+        raise Trouble(seen.message, FAILED)
+    else:
+        say(seen.message)
+    return FAILED if seen.arrived is False else 0
 
 
 @remote.command()

@@ -25,5 +25,5 @@ def service(config: Config, scene: Scene) -> Shape:
         "money": {"files": files, "minutes": round(minutes, 1),
                   "limits": {"daily_files": limits.daily_files, "daily_minutes": limits.daily_minutes}},
         "paused": shapes.paused(config, facts.pauses),
-        "webhooks": None, "notices": None, "threads": None, "last_check": None,
+        "webhooks": shapes.status(config, facts)["webhooks"], "notices": None, "threads": None, "last_check": None,
     }

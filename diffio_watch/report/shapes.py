@@ -17,8 +17,10 @@ from diffio_watch.journal import Halt, runs
 from diffio_watch.journal.overview import Group
 from diffio_watch.journal.records import InboxReport, SettlingEntry
 from diffio_watch.journal.runs import InForce, Run, newer
+from diffio_watch.journal.webhooks import WebhookFacts
 from diffio_watch.reasons import told
 from diffio_watch.report import attention as waits
+from diffio_watch.report import webhooks
 from diffio_watch.report.attention import Attention
 from diffio_watch.report.running import how_to_start
 
@@ -88,6 +90,7 @@ class Facts:
     in_force: InForce | None = None
     groups: Sequence[Group] = ()
     originals: Mapping[str, int] = field(default_factory=dict)
+    webhooks: WebhookFacts | None = None
 
     @property
     def running(self) -> bool:
@@ -108,6 +111,7 @@ def status(config: Config, facts: Facts) -> Shape:
         "oldest_open_seconds": None if facts.oldest_open is None else round(max(0.0, facts.now - facts.oldest_open), 3),
         "config": configuration(facts),
         "attention": [_attention(one) for one in attention(config, facts)],
+        "webhooks": webhooks.told(facts.webhooks) if facts.running else None,
     }
 
 

@@ -139,3 +139,19 @@ def test_where_nothing_receives_them_no_server_is_started(make_studio: MakeStudi
     studio.start()
     assert not studio.events("webhook.listening")
     assert studio.events("config.without_effect")[0]["keys"] == ["webhook.secret_file"]
+
+
+def test_a_test_event_proves_the_way_or_says_what_is_wrong_with_it(
+        make_studio: MakeStudio, service: Sandbox) -> None:
+    studio = hooked(make_studio, service)
+    until(lambda: known(studio) is not None, what=studio.told)
+    code, out, err = studio.command("remote", "test-event")
+    assert (code, err) == (0, "")
+    assert "It has arrived" in out
+    assert service.polls == 0, "the example's generation is nobody's"
+    service.change(webhook_secret=OTHER)
+    studio.skip(16)
+    code, out, err = studio.command("remote", "test-event")
+    assert code == 1
+    assert "secret does not match" in err
+    assert studio.json("status")["webhooks"]["refused"] == 1

@@ -1,0 +1,64 @@
+"""Whether a webhook that the service sends arrives at the daemon of this machine: the proof of the way between them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from diffio_watch.report.running import is_running
+
+if TYPE_CHECKING:
+    from diffio_watch.cli.base import Workplace
+    from diffio_watch.journal.webhooks import WebhookFacts
+
+_LOOK: Final = 0.1
+_NOBODY: Final = "No daemon of this configuration receives webhooks: "
+_LOST: Final = ("It has not arrived within {seconds:g} s. Check the URL of the endpoint in the service's settings "
+                "(…/webhooks/diffio), and that what stands before {listens} lets it through.")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What became of an event; `arrived` is None where nothing here waits for one."""
+
+    arrived: bool | None
+    message: str
+
+
+def known(work: Workplace) -> WebhookFacts | None:
+    """How webhooks come in, as the daemon that runs says."""
+    from diffio_watch.journal.webhooks import last_known
+
+    with work.read() as journal:
+        return last_known(journal) if journal is not None and is_running(work.config) else None
+
+
+def wait_for(work: Workplace, event: str, before: WebhookFacts | None, seconds: float) -> Seen:
+    """Wait until the daemon has an event.
+
+    Args:
+        work: where the command was given.
+        event: its id.
+        before: what was known before it was sent.
+        seconds: how long.
+    """
+    if not is_running(work.config):
+        return Seen(None, f"{_NOBODY}none runs.")
+    if before is None:
+        return Seen(None, f"{_NOBODY}it has no secret to check them with (`webhook.secret_file`), or no address "
+                          "(`webhook.listen`, or `web.listen`).")
+    begun = time.monotonic()
+    while True:
+        now = known(work)
+        taken = time.monotonic() - begun
+        if now is not None and event in now.events:
+            return Seen(arrived=True, message=f"It has arrived, {max(0.1, taken):.1f} s later: webhooks come in.")
+        if now is not None and now.refused and (now.refused, now.since) != (before.refused, before.since):
+            return Seen(arrived=False, message=f"Something came and was refused. {now.why}")
+        if taken > seconds:
+            if now is not None and now.why:
+                return Seen(arrived=False, message=f"It was refused. {now.why}")
+            listens = "the page" if now is None or now.listens == "web" else now.listens
+            return Seen(arrived=False, message=_LOST.format(seconds=seconds, listens=listens))
+        time.sleep(_LOOK)

@@ -1,0 +1,42 @@
+"""How webhooks come in, in words. Pure."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from diffio_watch.clock import rfc3339 as when
+from diffio_watch.journal.webhooks import TOLD
+
+if TYPE_CHECKING:
+    from diffio_watch.journal.webhooks import WebhookFacts
+
+_ASK: Final = "`diffio-watch remote test-event` has the service send one."
+
+
+def trouble(facts: WebhookFacts) -> str:
+    """What a person has to mend; "" where nothing."""
+    if facts.secret:
+        return facts.secret
+    if facts.refused >= TOLD:
+        return f"The last {facts.refused} webhooks were refused. {facts.why}"
+    return ""
+
+
+def told(facts: WebhookFacts | None) -> dict[str, Any] | None:
+    """For `status` and the page; None where none are received."""
+    if facts is None:
+        return None
+    return {"message": _message(facts), "listens": facts.listens, "last_at": when(facts.at), "refused": facts.refused,
+            "reliable": facts.reliable}
+
+
+def _message(facts: WebhookFacts) -> str:
+    if words := trouble(facts):
+        return words
+    if facts.at is None:
+        return f"None has come since the daemon began. {_ASK}"
+    last = f"The last one came on {time.strftime('%Y-%m-%d at %H:%M', time.localtime(facts.at))}."
+    if facts.refused:
+        last += f" Since then {facts.refused} came that another secret had signed."
+    return f"{last} Results are fetched as soon as they tell of them." if facts.reliable else last
