@@ -18,6 +18,7 @@ from diffio_watch.service import asking, reading
 from diffio_watch.service.access import COOKIE_AGE, Verdict, Visit, cookie_of, is_local, joined
 from diffio_watch.service.answers import HEADERS, Refused, data, refusal
 from diffio_watch.service.bodies import body_of
+from diffio_watch.service.sound import routes as sound
 from diffio_watch.service.threads import TooSlow
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Page:
             "/api/jobs": lambda request, _: reading.jobs(site, request),
             "/api/jobs/{id}": lambda request, _: reading.job(site, request.path_params["id"]),
             "/api/explain": lambda request, _: reading.explain(site, request.query_params.get("file", "")),
+            **{path: _of(site, ask) for path, ask in sound.READING.items()},
         }
         changes: dict[str, _Answer] = {
             "/api/requests": self._ask,
@@ -162,6 +164,10 @@ class Page:
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
         return Response(body, 200, headers, kind)
+
+
+def _of(site: Site, ask: Callable[[Site, Request], Awaitable[Response]]) -> _Answer:
+    return lambda request, _: ask(site, request)
 
 
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:

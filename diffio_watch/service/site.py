@@ -11,6 +11,7 @@ from diffio_watch.config import Config
 from diffio_watch.journal import Journal
 from diffio_watch.report.pace import Pace
 from diffio_watch.service.access import Access
+from diffio_watch.service.sound.listening import Listening
 from diffio_watch.service.threads import Threads
 
 JOURNAL: Final = "journal"  # the kind of calls that ask it
@@ -35,6 +36,7 @@ class Site:
         access: who may.
         threads: for what may block.
         pace: how fast things move.
+        listening: what knows how recordings sound; None without the extra `waveforms`.
     """
 
     config: Config
@@ -45,3 +47,4 @@ class Site:
     access: Access
     threads: Threads = field(default_factory=Threads)
     pace: Pace = field(default_factory=Pace)
+    listening: Listening | None = None

@@ -20,6 +20,7 @@ from diffio_watch.service.app import Page
 from diffio_watch.service.events import Hub
 from diffio_watch.service.server import Listener, Server
 from diffio_watch.service.site import Site
+from diffio_watch.service.sound.listening import Sound, available
 from diffio_watch.service.webhooks import Webhooks
 
 _LONGEST: Final = 4096
@@ -46,13 +47,15 @@ class Web:
         self.sockets: list[socket.socket] = []  # the page's
         self.webhook_sockets: list[socket.socket] = []  # those of webhooks alone
         self._readers: list[Journal] = []
+        self._sound = Sound(config, log) if config.web.listen is not None and available() else None
         listeners: list[Listener] = []
         beside: Callable[[asyncio.Event], Awaitable[None]] = _nothing_beside
         try:
             if config.web.listen is not None:
                 self.sockets = sockets.listen(config.web.listen, "web.listen")
                 reader, ticker = (self._reader(config) for _ in range(2))
-                site = Site(config, journal, reader, ticker, log, _access(config, journal, log))
+                site = Site(config, journal, reader, ticker, log, _access(config, journal, log),
+                            listening=self._sound.listening if self._sound is not None else None)
                 hub = Hub(site)
                 beside = hub.run
                 with_page = [webhooks.route] if webhooks is not None and config.webhook.listen is None else []
@@ -72,6 +75,8 @@ class Web:
     def start(self) -> None:
         """Serve."""
         self._server.start()
+        if self._sound is not None:
+            self._sound.start()
         if self.sockets:
             self._log.info("page.listening", urls=[sockets.url(one) for one in self.sockets])
         if self.webhook_sockets:
@@ -86,6 +91,8 @@ class Web:
     def stop(self) -> None:
         """End it, within two seconds."""
         sockets.unlink([*self.sockets, *self.webhook_sockets])
+        if self._sound is not None:
+            self._sound.stop()
         self._server.stop()
         self._close(readers=not self._server.alive())
 

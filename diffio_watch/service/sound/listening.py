@@ -32,6 +32,7 @@ _NEWEST, _NEXT = 50, 20  # jobs that a look takes in: delivered ones, and such a
 _AGAIN: Final = 60.0  # seconds before what could not be had is tried again
 _MOST_ASKED: Final = 32
 _REMEMBERED: Final = 20_000
+_END: Final = 1.0  # seconds that the thread gets to end
 
 
 def available() -> bool:
@@ -102,6 +103,9 @@ class Listening:
                     if str(error) != self._told:
                         self._log.warning("sound.stumbled", message=str(error))
                     self._told = str(error)
+                    stop.wait(_AGAIN)
+                except Exception:  # noqa: BLE001 - told, and neither page nor daemon is any worse for it
+                    self._log.exception("sound.broke")
                     stop.wait(_AGAIN)
         finally:
             if journal is not None:
@@ -187,6 +191,31 @@ class Listening:
         if len(self._known) > _REMEMBERED:
             self._known.clear()
         self._known.add(what)
+
+
+class Sound:
+    """Listening in a thread of its own.
+
+    Args:
+        config: in force.
+        log: where trouble is told.
+    """
+
+    def __init__(self, config: Config, log: FilteringBoundLogger) -> None:
+        self.listening = Listening(lambda: config, log)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self.listening.run, args=(self._stop,), name="sound", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it, with its child; one that hangs in a share is left behind."""
+        self._stop.set()
+        self.listening.close()
+        if self._thread.ident is not None:
+            self._thread.join(_END)
 
 
 def lags(job: Job, store: Store, known: set[str]) -> Iterator[Task]:

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -70,7 +71,7 @@ class Store:
         """The preview of a content, which counts as used now; None where there is none."""
         path = self._named(sha256, ".flac")
         try:
-            os.utime(path)
+            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))  # whoever reads on sees the same file
         except OSError:
             return None
         return path
@@ -96,7 +97,8 @@ class Store:
             for path in self.folder.iterdir():
                 with contextlib.suppress(FileNotFoundError):
                     status = path.lstat()
-                    found.setdefault(path.suffix, []).append((status.st_mtime, status.st_size, path))
+                    used = max(status.st_mtime, status.st_atime if path.suffix == ".flac" else 0.0)
+                    found.setdefault(path.suffix, []).append((used, status.st_size, path))
             for _, _, path in found.get(_TEMP, ()):
                 path.unlink(missing_ok=True)
             for suffix, most in self._caps.items():

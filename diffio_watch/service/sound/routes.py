@@ -1,0 +1,120 @@
+"""The page's questions about sound: what a job looks and measures like, and previews of what a browser can't play."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from diffio_watch.service.answers import Refused, data
+from diffio_watch.service.site import JOURNAL, disk
+from diffio_watch.service.sound import view
+from diffio_watch.service.sound.listening import MISSING, Listening, lags
+from diffio_watch.service.sound.sides import SIDES, NotThere, Side, contents, open_side
+from diffio_watch.service.sound.tasks import Later, Task
+
+if TYPE_CHECKING:
+    from diffio_watch.job import Job
+    from diffio_watch.service.site import Site
+
+_NO_PREVIEW: Final = "This browser can't play it, and no preview can be made: PyAV is not installed at the service."
+
+
+async def sound(site: Site, request: Request) -> Response:
+    """Both sides of a job; what is not known yet is asked for, with the seconds until then."""
+    job = await _job(site, request)
+    gone = await site.threads.run(disk(job.inbox), lambda: _gone(site, job))
+    return data(await site.threads.run("sound", lambda: _told(site, job, gone)))
+
+
+async def preview(site: Site, request: Request) -> Response:
+    """A preview, or 202 with the seconds until there is one."""
+    job = await _job(site, request)
+    side = request.path_params.get("type", "original")
+    if side not in SIDES or side not in contents(job):
+        raise Refused(404, "There is no such sound of this recording.")
+    listening = site.listening
+    if listening is None:
+        raise Refused(404, _NO_PREVIEW)
+    sha256 = contents(job)[side].sha256
+    gone = await site.threads.run(disk(job.inbox), lambda: _gone(site, job))
+    if side in gone:  # what was made of it stays: it may come back
+        raise Refused(*gone[side])
+    there = listening.store.preview(sha256)
+    if there is not None:
+        return FileResponse(there, media_type="audio/flac", headers={"cache-control": "no-store"})
+    tried = listening.store.tried(sha256)
+    if tried.final:
+        raise Refused(404, tried.note)
+    try:
+        seconds = listening.ask(Task("preview", job, side))
+    except Later as error:
+        raise Refused(503, str(error), {"retry-after": "60"}) from error
+    words = f"Preparing, about {seconds} s."
+    return data({"seconds": seconds, "words": words}, 202, {"retry-after": str(seconds)})
+
+
+async def _job(site: Site, request: Request) -> Job:
+    wanted = request.path_params["id"].upper()
+    job = await site.threads.run(JOURNAL, lambda: site.reader.jobs.get(wanted))
+    if job is None or job.id != wanted:
+        raise Refused(404, "There is no such job.")
+    return job
+
+
+def _gone(site: Site, job: Job) -> dict[Side, tuple[int, str]]:
+    """Sides whose files can't be had, as HTTP and a sentence say it."""
+    found: dict[Side, tuple[int, str]] = {}
+    for side in contents(job):
+        try:
+            os.close(open_side(site.config, job, side))
+        except NotThere as error:
+            found[side] = (error.status, str(error))
+        except OSError as error:
+            found[side] = (503, f"The file can't be read: {error.strerror}.")
+    return found
+
+
+def _told(site: Site, job: Job, gone: dict[Side, tuple[int, str]]) -> dict[str, Any]:
+    listening = site.listening
+    sides = {side: _side(listening, job, side, gone.get(side)) for side in contents(job)}
+    told: dict[str, Any] = {"available": listening is not None, "missing": None if listening is not None else MISSING,
+                            "sides": sides, "lag": None, "differences": [], "notes": []}
+    if listening is None:
+        return told
+    for task in lags(job, listening.store, set()):
+        listening.ask(task)
+    shas = {side: content.sha256 for side, content in contents(job).items()}
+    other = next((side for side in ("audio", "video") if side in shas), None)
+    if "original" in shas and other is not None:
+        known = listening.store.lag(shas["original"], shas[other])
+        if known is not None:
+            told["lag"] = view.lag(known["lag"])
+            told["notes"] = [note for note in [view.note(known["lag"])] if note]
+        late = (told["lag"] or {"ms": 0.0})["ms"] / 1000
+        told["differences"] = view.differences(listening.store.get(shas["original"]).short,
+                                               listening.store.get(shas[other]).short, late)
+    return told
+
+
+def _side(listening: Listening | None, job: Job, side: Side, gone: tuple[int, str] | None) -> dict[str, Any]:
+    told: dict[str, Any] = {"gone": gone[1] if gone else None, "wait": None, "note": None}
+    if listening is None:
+        return told
+    known = listening.store.get(contents(job)[side].sha256)
+    told |= view.side(known)
+    if not known.final and gone is None:
+        try:
+            told["wait"] = listening.ask(Task("measure", job, side))
+        except Later as error:
+            told["note"] = str(error)
+    return told
+
+
+READING: Final = {
+    "/api/jobs/{id}/sound": sound,
+    "/api/jobs/{id}/original/preview": preview,
+    "/api/jobs/{id}/outputs/{type}/preview": preview,
+}

@@ -1,0 +1,165 @@
+"""What the page hears of sound: measured after delivery, compared, previews on demand, or words."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tones
+from service_page import Answer, Place
+
+from diffio_watch.job import Job, Output, Settings, State
+from diffio_watch.service.sound import sides
+
+pytest.importorskip("av")
+
+
+def delivered(place: Place, original: Path, output: Path, /, **facts: Any) -> Job:
+    """A job that was delivered just now, of files that are there."""
+    def sha(path: Path) -> str:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    status = original.stat()
+    out = Output("audio", "published", str(output.relative_to(place.outbox)), output.stat().st_size, sha(output),
+                 "audio/wav")
+    return place.add(original.name, **{
+        "state": State.DELIVERED, "size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": sha(original),
+        "outputs": (out,), "delivered_at": time.time(), "settings": Settings(), "original": "kept", **facts})
+
+
+def until(ask: Callable[[], Answer], done: Callable[[Any], bool], seconds: float = 60) -> Any:
+    end = time.monotonic() + seconds
+    while not done(found := ask()):
+        assert time.monotonic() < end, (found.status, found.body[:300])
+        time.sleep(0.1)
+    return found
+
+
+def known(place: Place, job: Job) -> Any:
+    """What is told of a job's sound once all of it is known."""
+    return until(lambda: place.get(f"/api/jobs/{job.id}/sound"), lambda found: found.json["lag"] is not None).json
+
+
+def a_pair(place: Place, **facts: Any) -> Job:
+    speech = list(tones.speech(10))
+    return delivered(place, tones.write(place.inbox / "a.wav", speech),
+                     tones.write(place.outbox / "a.restored.wav", [0] * (120 * 16) + [each // 8 for each in speech]),
+                     **facts)
+
+
+def test_both_sides_are_measured_and_compared_when_they_are_asked_for(place: Place) -> None:
+    job = a_pair(place)
+    found = known(place, job)
+    one, other = found["sides"]["original"], found["sides"]["audio"]
+    assert one["seconds"] == 10
+    assert other["seconds"] == 10.12
+    assert one["integrated"] - other["integrated"] == pytest.approx(18.06, abs=0.2)
+    assert found["lag"]["ms"] == pytest.approx(120, abs=2)
+    assert found["lag"]["words"] == "The restored one is 120 ms late; the player makes up for it."
+    assert found["notes"] == ["The sound is 120 ms late against the original."]
+    assert found["missing"] is None
+
+
+def test_what_was_delivered_is_measured_without_being_asked_for(place: Place) -> None:
+    job = a_pair(place)
+    folder = place.root / "state" / "sound"
+    end = time.monotonic() + 60
+    while len(list(folder.glob("*.json")) if folder.exists() else []) < 3:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert place.get(f"/api/jobs/{job.id}/sound").json["lag"]["sure"]
+
+
+def test_an_original_is_read_from_the_archive_once_it_went_there(place: Place) -> None:
+    job = a_pair(place, original="archived")
+    there = place.root / "archive" / "a (2).wav"
+    (place.inbox / "a.wav").rename(there)
+    (place.root / "archive" / "a.wav").write_bytes(b"another")
+    assert place.get(f"/api/jobs/{job.id}/sound").json["sides"]["original"]["gone"] is None
+
+
+@pytest.mark.parametrize(("do", "status", "words"), [
+    (lambda path: path.unlink(), 410, "not there any more"),
+    (lambda path: path.write_bytes(b"x" * path.stat().st_size), 409, "changed"),
+    (lambda path: (path.unlink(), path.symlink_to("/etc/hostname")), 409, "Something else"),
+])
+def test_no_preview_outlives_its_original(place: Place, do: Callable[[Path], Any], status: int, words: str) -> None:
+    """Changed or gone, it is told in words, whatever was made of it before."""
+    job = a_pair(place)
+    until(lambda: place.get(f"/api/jobs/{job.id}/original/preview"), lambda found: found.status == 200)
+    do(place.inbox / "a.wav")
+    answer = place.get(f"/api/jobs/{job.id}/original/preview")
+    assert answer.status == status
+    assert words in answer.error
+    assert words in place.get(f"/api/jobs/{job.id}/sound").json["sides"]["original"]["gone"]
+
+
+def test_a_preview_is_prepared_when_it_is_asked_for_and_told_with_seconds(place: Place) -> None:
+    speech = tones.write(place.root / "s.wav", tones.speech(5))
+    job = delivered(place, tones.encode(speech, place.inbox / "a.m4a", "alac", "ipod"),
+                    tones.write(place.outbox / "a.restored.wav", tones.speech(5)))
+    first = place.get(f"/api/jobs/{job.id}/original/preview")
+    assert first.status == 202
+    assert first.json["seconds"] >= 1
+    assert first.json["words"].startswith("Preparing, about ")
+    whole = until(lambda: place.get(f"/api/jobs/{job.id}/original/preview"), lambda found: found.status == 200)
+    assert (whole.body[:4], whole.headers["content-type"]) == (b"fLaC", "audio/flac")
+    part = place.get(f"/api/jobs/{job.id}/original/preview", {"Range": "bytes=0-3", "If-Range": whole.headers["etag"]})
+    assert (part.status, part.body) == (206, b"fLaC")
+
+
+def test_a_file_whose_decoder_crashed_twice_is_left_alone_with_a_note(place: Place) -> None:
+    """The daemon's thread lives on, and the next file is measured."""
+    from test_sound_child import a_long_one  # noqa: PLC0415 - it is skipped where this is
+
+    assert place.web._sound is not None
+    listening = place.web._sound.listening
+    long = a_long_one(place.inbox / "a.wav", 5)
+    job = delivered(place, long, tones.write(place.outbox / "a.restored.wav", tones.speech(5)))
+    crashes = 0
+    end = time.monotonic() + 60
+    while not (note := place.get(f"/api/jobs/{job.id}/sound").json["sides"]["original"]["note"]) or crashes < 2:
+        assert time.monotonic() < end
+        doing, process = listening._doing, listening._runner._process
+        if doing is not None and process is not None and doing[0].key == ("measure", job.id, "original"):
+            os.kill(process.pid, signal.SIGSEGV)
+            crashes += 1
+            while listening._runner._process is process:
+                time.sleep(0.01)
+    assert note == "Its decoder crashed (SIGSEGV)."
+    assert crashes == 2
+    answer = place.get(f"/api/jobs/{job.id}/sound").json["sides"]
+    assert answer["original"]["wait"] is None
+    until(lambda: place.get(f"/api/jobs/{job.id}/sound"), lambda found: found.json["sides"]["audio"].get("peaks"))
+    assert place.log.read_text().count("sound.failed") == 2
+
+
+def test_a_side_that_is_no_sound_has_a_note(place: Place) -> None:
+    (place.inbox / "a.wav").write_text("nothing")
+    job = delivered(place, place.inbox / "a.wav", tones.write(place.outbox / "a.restored.wav", tones.speech(5)))
+    found = until(lambda: place.get(f"/api/jobs/{job.id}/sound"),
+                  lambda found: found.json["sides"]["original"]["note"]).json
+    assert "can't be opened as sound" in found["sides"]["original"]["note"]
+    assert place.get(f"/api/jobs/{job.id}/original/preview").status == 202
+    refused = until(lambda: place.get(f"/api/jobs/{job.id}/original/preview"), lambda found: found.status != 202)
+    assert refused.status in {404, 503}
+
+
+def test_there_is_no_sound_of_what_is_no_job(place: Place) -> None:
+    job = a_pair(place)
+    assert place.get("/api/jobs/01ARZ3NDEKTSV4RRFFQ69G5FAV/sound").status == 404
+    assert place.get(f"/api/jobs/{job.id}/outputs/video/preview").status == 404
+    assert place.get(f"/api/jobs/{job.id}/outputs/..%2f/preview").status == 404
+
+
+def test_the_sides_of_a_job_are_what_has_a_content(place: Place) -> None:
+    job = a_pair(place)
+    assert list(sides.contents(job)) == ["original", "audio"]
+    assert list(sides.contents(replace(job, sha256=None, outputs=()))) == []
