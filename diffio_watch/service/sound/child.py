@@ -66,10 +66,19 @@ def main() -> None:
         told = {"limit": "memory"}
     told["used"] = round(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), 2)
     told["nice"] = os.nice(0)
-    told["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    told["memory"] = _memory()
     sys.stdout.write(json.dumps(told))
     sys.stdout.flush()
     os._exit(0)  # a decoder's own clean-up has nothing left to do
+
+
+def _memory() -> int:
+    """KiB that were used at most. What getrusage(2) tells counts the parent that this process was a copy of."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        return 0
 
 
 if __name__ == "__main__":
