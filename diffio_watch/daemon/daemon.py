@@ -225,6 +225,8 @@ class Daemon:
                 self._tend(parts)
                 if self._once and self._finished(parts):
                     self._why = "All is at its end, or left and told."
+                    if self._telling is not None:
+                        self._telling.finish()
                     break
             except OldCopy as error:
                 self._dead = error

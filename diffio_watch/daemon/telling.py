@@ -25,6 +25,9 @@ class Telling:
         log: where what goes wrong is told.
         stop: set when the program ends.
         sick: set while the journal can't be written.
+
+    Raises:
+        JournalTrouble: it can't be written now.
     """
 
     def __init__(self, journal: Journal, config: Callable[[], Config], log: FilteringBoundLogger, stop: threading.Event,
@@ -35,6 +38,8 @@ class Telling:
         self._moved_at = time.monotonic()
         self._notifier = Notifier(journal, config, log, self._moving)
         self._thread: threading.Thread | None = None
+        self._journal = journal
+        self._notifier.begin(journal.clock.now())
 
     def start(self) -> None:
         """Begin to tell."""
@@ -52,6 +57,13 @@ class Telling:
     def reconfigured(self) -> None:
         """Another configuration is in force."""
         self._notifier.reconfigured()
+
+    def finish(self) -> None:
+        """Tell what there is to tell, for the program is at its end and may not run again for long."""
+        try:
+            self._notifier.look(self._journal.clock.now(), time.monotonic(), last=True)
+        except Exception as error:  # noqa: BLE001 - the work is done, and its end is not for this to change
+            self._log.error("notices.broke", error=f"{type(error).__name__}: {error}", exc_info=error)
 
     def join(self, seconds: float) -> None:
         """Wait until it has ended."""

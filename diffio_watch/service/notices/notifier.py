@@ -83,6 +83,7 @@ class Notifier:
         self._found = addresses.Addresses()
         self._beat_at = float("-inf")
         self._began = self._resting = False
+        self._looking = threading.Lock()
 
     def run(self, stop: threading.Event, sick: threading.Event) -> None:
         """A thread's body. It ends when the program does, and for no other reason.
@@ -107,22 +108,40 @@ class Notifier:
                     pause = _AFTER_A_FAULT
             stop.wait(pause)
 
-    def look(self, now: float, steady: float) -> None:
+    def begin(self, now: float) -> None:
+        """Before anything happens that is to be told: what comes from now on is.
+
+        Args:
+            now: seconds since the epoch.
+
+        Raises:
+            JournalTrouble: the journal can't be written.
+        """
+        self._began = True
+        self._after_a_restart(now)
+        if self._cursor is None and self._means(self._config()):
+            self._start_here()
+
+    def look(self, now: float, steady: float, *, last: bool = False) -> None:
         """Look once, and send what is due.
 
         Args:
             now: seconds since the epoch.
             steady: seconds of a clock that nobody sets.
+            last: nobody will look for long: all that is to be told is due.
         """
+        with self._looking:
+            self._look(now, steady, last=last)
+
+    def _look(self, now: float, steady: float, *, last: bool) -> None:
         config = self._config()
         if not self._began:
-            self._after_a_restart(now)
-            self._began = True
+            self.begin(now)
         if steady - self._state_at >= _STATE_EVERY or self._told is None:
             self._state_at = steady
             self._found = addresses.read(config.notify)
         self._heartbeat(config, now, steady)
-        meant = bool(config.notify.urls or config.notify.urls_file)
+        meant = self._means(config)
         self._say_state(config, meant=meant)
         if not meant:
             self._rest()
@@ -130,7 +149,7 @@ class Notifier:
         self._resting = False
         self._gather(config, now, steady)
         if self._found.urls and self._ways.available():
-            self._send(config, now)
+            self._send(config, now, last=last)
 
     def reconfigured(self) -> None:
         """The configuration was changed: whom to tell is read anew at the next look."""
@@ -146,6 +165,15 @@ class Notifier:
             self._log.warning("notice.cut_off", subject=notice.subject, message=_CUT_OFF)
         self._cursor = self._journal.notices.cursor()
 
+    def _start_here(self) -> None:
+        self._cursor = self._journal.notices.newest_line()
+        self._journal.notices.remember(cursor=self._cursor)
+
+    @staticmethod
+    def _means(config: Config) -> bool:
+        """Whether anybody is to be told."""
+        return bool(config.notify.urls or config.notify.urls_file)
+
     def _rest(self) -> None:
         """Nobody is told anything. Whoever is from some day on is not told the past."""
         if not self._resting:
@@ -159,8 +187,8 @@ class Notifier:
         inboxes = [inbox.name for inbox in config.inboxes]
         commits = self._journal.commits
         if self._cursor is None:
-            self._cursor = notices.newest_line()
-            notices.remember(cursor=self._cursor)
+            self._start_here()
+        assert self._cursor is not None
         news: list[News] = []
         if commits != self._seen:
             news, through = notices.news(self._cursor, plan.states(config.notify.events), now)
@@ -188,13 +216,13 @@ class Notifier:
         return plan.for_a_person(attention.files(overview.groups(), settling, overview.stuck_originals(), running=True,
                                                  inboxes=inboxes), now)
 
-    def _send(self, config: Config, now: float) -> None:
+    def _send(self, config: Config, now: float, *, last: bool) -> None:
         """Send what is due, a message at a time."""
         notices = self._journal.notices
         tellings, again = notices.tellings(), notices.again(now)
         lanes = {one.lane: notices.last_at(one.lane) for one in tellings}
         link = words.link(config.web, self._host)
-        due = plan.due(tellings, lanes, now)
+        due = list(lanes) if last else plan.due(tellings, lanes, now)
         if due or again is not None:
             self._found = addresses.read(config.notify)  # as it is now
         for lane in due:

@@ -129,7 +129,7 @@ def _parsed(said: bytes) -> list[dict[str, Any]]:
     for line in said.split(b"\n"):
         try:
             value = json.loads(line)
-        except ValueError:  # cut off, or no line of ours
+        except (ValueError, RecursionError):  # cut off, or no line of ours
             continue
         if isinstance(value, dict):
             found.append(value)

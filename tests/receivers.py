@@ -1,4 +1,4 @@
-"""Who is told: a web hook's receiver and a mail server on loopback, and a journal with what there is to tell."""
+"""Who is told: a web hook's receiver and a mail server, both real, on loopback."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -126,7 +126,3 @@ def mail_server() -> Iterator[Mailbox]:
         yield box
     finally:
         controller.stop()
-
-
-def always(value: object) -> Callable[[], Any]:
-    return lambda: value
