@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.responses import Response
+from starlette.types import Receive, Scope
 
 from diffio_watch.disk import names
 
@@ -40,6 +41,17 @@ def data(value: Any, status: int = 200, headers: Mapping[str, str] | None = None
     """JSON that nobody keeps; bytes are JSON already."""
     body = value if isinstance(value, bytes) else encoded(value)
     return Response(body, status, {"cache-control": "no-store", **(headers or {})}, "application/json")
+
+
+def abort(scope: Scope) -> None:
+    """Break the connection of a client that does not read: to close it would wait until it does."""
+    scope["state"]["abort"]()
+
+
+async def disconnected(receive: Receive) -> None:
+    """Wait until the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def refusal(refused: Refused) -> Response:

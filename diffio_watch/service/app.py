@@ -18,6 +18,7 @@ from diffio_watch.service import asking, reading
 from diffio_watch.service.access import COOKIE_AGE, Verdict, Visit, cookie_of, is_local, joined
 from diffio_watch.service.answers import HEADERS, Refused, data, refusal
 from diffio_watch.service.bodies import body_of
+from diffio_watch.service.files import Files
 from diffio_watch.service.sound import routes as sound
 from diffio_watch.service.threads import TooSlow
 
@@ -49,11 +50,14 @@ class Page:
         self._hub = hub
         self._files = _static()
         self._cookie = f"diffio-watch-{site.journal.id[-8:].lower()}"
+        files = Files(site)
         looks: dict[str, _Answer] = {
             "/api/status": self._status,
             "/api/events": self._events,
             "/api/jobs": lambda request, _: reading.jobs(site, request),
             "/api/jobs/{id}": lambda request, _: reading.job(site, request.path_params["id"]),
+            "/api/jobs/{id}/original": lambda request, _: files.original(request),
+            "/api/jobs/{id}/outputs/{kind}": lambda request, _: files.output(request),
             "/api/explain": lambda request, _: reading.explain(site, request.query_params.get("file", "")),
             **{path: _of(site, ask) for path, ask in sound.READING.items()},
         }
@@ -85,6 +89,8 @@ class Page:
 
         try:
             await self._router(scope, receive, out)
+        except Refused as refused:  # by an answer that had not begun
+            await refusal(refused)(scope, receive, out)
         except Exception as error:
             self._site.log.exception("page.broke", path=scope.get("path", ""), error=repr(error))
             if not begun:

@@ -104,8 +104,11 @@ async def _missing(site: Site, ids: list[str]) -> dict[str, list[str]]:
         return [job for job in found if job is not None and job.state is State.DELIVERED]
 
     gone = {}
+    outboxes = {inbox.name: inbox.outbox for inbox in site.config.inboxes}
     for job in await site.threads.run(JOURNAL, delivered):
-        gone[job.id] = await site.threads.run(disk(job.inbox), lambda job=job: missing(job, site.config))  # type: ignore[misc]  # bound now
+        if job.inbox in outboxes:
+            gone[job.id] = await site.threads.run(disk(outboxes[job.inbox]),
+                                                  lambda job=job: missing(job, site.config))  # type: ignore[misc]  # bound now
     return gone
 
 

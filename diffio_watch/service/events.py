@@ -17,7 +17,7 @@ from diffio_watch.clock import rfc3339
 from diffio_watch.journal import JournalError
 from diffio_watch.report import rows
 from diffio_watch.service import snapshot
-from diffio_watch.service.answers import Refused, encoded
+from diffio_watch.service.answers import Refused, abort, disconnected, encoded
 from diffio_watch.service.site import JOURNAL
 from diffio_watch.service.threads import TooSlow
 
@@ -221,7 +221,8 @@ class Stream:
             await send({"type": "http.response.start", "status": 200, "headers": [
                 (b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store"),
                 (b"x-accel-buffering", b"no")]})
-            ends += [asyncio.ensure_future(one) for one in (_pump(client, send), _gone(receive), client.dropped.wait())]
+            ends += [asyncio.ensure_future(one)
+                     for one in (_pump(client, send), disconnected(receive), client.dropped.wait())]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._hub.leave(client)
@@ -237,16 +238,6 @@ class Stream:
 async def _pump(client: Client, send: Send) -> None:
     while True:
         await send({"type": "http.response.body", "body": await client.queue.get(), "more_body": True})
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-def abort(scope: Scope) -> None:
-    """Break the connection of a client that does not read: to close it would wait until it does."""
-    scope["state"]["abort"]()
 
 
 def _event(name: str, body: bytes, number: str = "") -> bytes:

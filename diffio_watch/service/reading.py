@@ -101,7 +101,7 @@ async def explain(site: Site, text: str) -> Response:
             return finding.answer(site.config, site.reader, place)
 
         try:
-            found = await site.threads.run(disk(place.inbox.name), look)
+            found = await site.threads.run(disk(place.inbox.path), look)
         except TooSlow as error:
             slow = error
             continue

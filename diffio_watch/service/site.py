@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,9 +19,9 @@ JOURNAL: Final = "journal"  # the kind of calls that ask it
 EXPLAIN: Final = "explain"  # … that ask the disk what a path means
 
 
-def disk(inbox: str) -> str:
-    """The kind of calls that touch an inbox's folders."""
-    return f"disk {inbox}"
+def disk(folder: str | os.PathLike[str]) -> str:
+    """The kind of calls that touch a root folder: one that hangs does not keep others waiting."""
+    return f"disk {os.fspath(folder)}"
 
 
 @dataclass

@@ -7,8 +7,8 @@ and no more; they are daemonic, so that they hold up no end.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections import Counter
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -26,7 +26,7 @@ class Threads:
     """Calls under way, counted by kind. Used by the page's thread alone."""
 
     def __init__(self) -> None:
-        self._busy: Counter[str] = Counter()
+        self._places: dict[str, asyncio.Semaphore] = {}
 
     async def run(self, kind: str, work: Callable[[], _Result], *, patience: float = PATIENCE,
                   late: Callable[[_Result], object] | None = None) -> _Result:
@@ -42,40 +42,46 @@ class Threads:
             TooSlow: it takes longer.
             Exception: what the work raised.
         """
+        try:
+            async with asyncio.timeout(patience):
+                return await self._done(kind, work, late)
+        except TimeoutError:
+            raise TooSlow(kind) from None
+
+    async def aside(self, kind: str, work: Callable[[], object]) -> None:
+        """Do some work elsewhere that nobody waits for longer than a moment, and that does not fail for it."""
+        with contextlib.suppress(TooSlow, OSError):
+            await self.run(kind, work, patience=1.0)
+
+    async def _done(self, kind: str, work: Callable[[], _Result],
+                    late: Callable[[_Result], object] | None) -> _Result:
         loop = asyncio.get_running_loop()
-        end = loop.time() + patience
-        while self._busy[kind] >= _EACH:
-            if loop.time() >= end:
-                raise TooSlow(kind)
-            await asyncio.sleep(0.02)
-        self._busy[kind] += 1
+        place = self._places.setdefault(kind, asyncio.Semaphore(_EACH))
+        await place.acquire()
         done: asyncio.Future[_Result] = loop.create_future()
 
-        def finish(result: _Result | None, error: BaseException | None) -> None:
-            self._busy[kind] -= 1
+        def finish(result: list[_Result], error: BaseException | None) -> None:
+            place.release()
             if done.done():
-                if error is None and late is not None:
-                    late(result)  # type: ignore[arg-type]  # without an error there is one
+                if result and late is not None:
+                    late(result[0])
             elif error is not None:
                 done.set_exception(error)
             else:
-                done.set_result(result)  # type: ignore[arg-type]  # likewise
+                done.set_result(result[0])
 
         def body() -> None:
-            result: _Result | None = None
+            result: list[_Result] = []
             error: BaseException | None = None
             try:
-                result = work()
+                result.append(work())
             except BaseException as raised:  # noqa: BLE001 - raised where it is waited for
                 error = raised
             try:
                 loop.call_soon_threadsafe(finish, result, error)
             except RuntimeError:  # the page has ended meanwhile
-                if error is None and late is not None and result is not None:
-                    late(result)
+                if result and late is not None:
+                    late(result[0])
 
         threading.Thread(target=body, name=f"page-{kind}", daemon=True).start()
-        try:
-            return await asyncio.wait_for(done, max(0.0, end - loop.time()))
-        except TimeoutError:
-            raise TooSlow(kind) from None
+        return await done
