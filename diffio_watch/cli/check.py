@@ -20,14 +20,15 @@ _SIGNS: Final = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "error
 
 @click.command()
 @click.option("--offline", is_flag=True, help="Don't ask the service whether the key works.")
+@click.option("--notify", is_flag=True, help="Send a test to everybody who is told, and ask the heartbeat.")
 @json_option
 @config_option
-def check(*, offline: bool, as_json: bool) -> int:
+def check(*, offline: bool, notify: bool, as_json: bool) -> int:
     """Prove that it will work here, and say what to change.
 
     Writes, renames and removes a hidden file in each folder, and asks the service only what costs nothing.
     """
-    from diffio_watch.cli import canary, findings, model_findings, unreadable, webhook_findings
+    from diffio_watch.cli import canary, findings, model_findings, notice_findings, unreadable, webhook_findings
     from diffio_watch.cli.service import find as installed
     from diffio_watch.cli.service import lend_credential
     from diffio_watch.config import ConfigError, find, load
@@ -58,6 +59,7 @@ def check(*, offline: bool, as_json: bool) -> int:
         found += canary.folders(config, inbox, service)
         found += unreadable.unread(inbox)
     found += webhook_findings.webhooks(config)
+    found += notice_findings.notices(config, test=notify)
     found += findings.inotify(config)
     found += findings.clock(config)
     found += findings.media()

@@ -15,7 +15,7 @@ from diffio_watch.cli.draw import COLOURS, ahead, grid, line, moment, name, size
 from diffio_watch.disk import names
 from diffio_watch.job import OPEN, Because, Job, State
 from diffio_watch.reasons import told
-from diffio_watch.report import shapes, webhooks
+from diffio_watch.report import notices, shapes, webhooks
 from diffio_watch.report.pace import Pace, way_behind
 from diffio_watch.report.running import resting
 
@@ -31,7 +31,8 @@ _MOST: Final = 8  # things that wait for a person; the rest is counted
 def status(config: Config, facts: shapes.Facts, running: Sequence[Job], failures: Sequence[Job],
            pace: Pace = _NO_PACE) -> RenderableType:
     """The whole picture: what needs a person first."""
-    parts: list[RenderableType] = [*_head(config, facts), *_configuration(facts), *_webhooks(facts), *_halts(facts),
+    parts: list[RenderableType] = [*_head(config, facts), *_configuration(facts), *_webhooks(facts), *_notices(facts),
+                                   *_halts(facts),
                                    *_attention(config, facts), Text(""), _inboxes(config, facts), Text(""),
                                    _counts(facts)]
     if running:
@@ -75,6 +76,11 @@ def _configuration(facts: shapes.Facts) -> list[RenderableType]:
 def _webhooks(facts: shapes.Facts) -> list[RenderableType]:
     trouble = webhooks.trouble(facts.webhooks) if facts.running and facts.webhooks is not None else ""
     return [words(f"Webhooks: {trouble}", "yellow")] if trouble else []
+
+
+def _notices(facts: shapes.Facts) -> list[RenderableType]:
+    trouble = notices.trouble(facts.notices) if facts.running and facts.notices is not None else ""
+    return [words(f"Notices: {trouble}", "yellow")] if trouble else []
 
 
 def _halts(facts: shapes.Facts) -> list[RenderableType]:

@@ -10,6 +10,7 @@ from diffio_watch.journal import holder, runs
 from diffio_watch.journal.records import SettlingEntry
 from diffio_watch.journal.webhooks import last_known
 from diffio_watch.reasons import because
+from diffio_watch.report import notices
 from diffio_watch.report.shapes import Facts
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def facts(config: Config, journal: Journal | None) -> Facts:
             SettlingEntry(job.path, because("empty_yet"), job.detected_at, job.due_at))
     return Facts(journal.clock.now(), pid, since, journal.halts.all(), journal.halts.pauses(),
                  journal.inboxes.reports(), settling, counts, journal.totals.oldest_open(), runs.last(journal),
-                 runs.in_force(journal), groups, journal.overview.stuck_originals(), last_known(journal))
+                 runs.in_force(journal), groups, journal.overview.stuck_originals(), last_known(journal),
+                 notices.last_known(journal))
 
 
 def _started(state_dir: Path) -> float | None:

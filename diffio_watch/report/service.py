@@ -17,13 +17,14 @@ def service(config: Config, scene: Scene) -> Shape:
     """The second tab."""
     facts, limits = scene.facts, config.limits
     files, minutes = scene.spent
+    status = shapes.status(config, facts)
     return {
-        "inboxes": [one | {"free_bytes": None} for one in shapes.status(config, facts)["inboxes"]],
+        "inboxes": [one | {"free_bytes": None} for one in status["inboxes"]],
         "queues": {state.value: facts.counts.get(state, 0) for state in State},
         "stops": [{"scope": scope, **shapes.halt(halt, running=facts.running)}
                   for scope, halt in sorted(facts.halts.items())],
         "money": {"files": files, "minutes": round(minutes, 1),
                   "limits": {"daily_files": limits.daily_files, "daily_minutes": limits.daily_minutes}},
         "paused": shapes.paused(config, facts.pauses),
-        "webhooks": shapes.status(config, facts)["webhooks"], "notices": None, "threads": None, "last_check": None,
+        "webhooks": status["webhooks"], "notices": status["notices"], "threads": None, "last_check": None,
     }

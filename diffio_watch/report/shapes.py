@@ -20,8 +20,9 @@ from diffio_watch.journal.runs import InForce, Run, newer
 from diffio_watch.journal.webhooks import WebhookFacts
 from diffio_watch.reasons import told
 from diffio_watch.report import attention as waits
-from diffio_watch.report import webhooks
+from diffio_watch.report import notices, webhooks
 from diffio_watch.report.attention import Attention
+from diffio_watch.report.notices import NoticeFacts
 from diffio_watch.report.running import how_to_start
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Facts:
     groups: Sequence[Group] = ()
     originals: Mapping[str, int] = field(default_factory=dict)
     webhooks: WebhookFacts | None = None
+    notices: NoticeFacts | None = None
 
     @property
     def running(self) -> bool:
@@ -112,6 +114,7 @@ def status(config: Config, facts: Facts) -> Shape:
         "config": configuration(facts),
         "attention": [_attention(one) for one in attention(config, facts)],
         "webhooks": webhooks.told(facts.webhooks) if facts.running else None,
+        "notices": notices.told(facts.notices) if facts.running else None,
     }
 
 

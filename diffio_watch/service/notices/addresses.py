@@ -48,6 +48,14 @@ def read(notify: Notify) -> Addresses:
     return Addresses(tuple(urls), " ".join(problems))
 
 
+def everybody_reads(file: Path) -> bool:
+    """Whether everybody on this machine can read a file; not where that can't be said."""
+    try:
+        return bool(file.stat().st_mode & 0o004)
+    except OSError:
+        return False
+
+
 def redacted(url: str) -> str:
     """An address as it may be shown: how it is told, and by which server where that is known to be no secret."""
     scheme = _SCHEME.match(url)
