@@ -15,7 +15,6 @@ from bench_past import Stand, grow, one_job
 from bench_table import Row
 from bench_world import Service, Studio, World, recordings
 
-_SETTLE = 2.0
 _A_FOLDER = 500  # files
 _REST = 10  # times as long as a scan took the daemon rests after it
 _SMALL = 2000  # bytes of a file: its content is not what is measured here
@@ -25,7 +24,7 @@ def admitted(world: World) -> list[Row]:
     """A whole tree that is moved into the inbox, while nothing is sent: how fast it is journalled."""
     count = world.count(10_000, 50_000)
     with world.folder() as base, Service(base / "service") as service:
-        studio = Studio(base / "studio", service.url, world.program, {"settle": _SETTLE},
+        studio = Studio(base / "studio", service.url, world.program, {"settle": world.settle},
                         limits={"approve_over_files": None})
         with studio.run() as daemon:
             studio.command("pause")
@@ -33,7 +32,7 @@ def admitted(world: World) -> list[Row]:
             before = daemon.memory()
             _arrive(base / "files", studio.inbox, count)
             began, cpu = time.monotonic(), daemon.cpu()
-            took = studio.wait(lambda: studio.jobs() >= count, 900, 0.1) - began - _SETTLE
+            took = studio.wait(lambda: studio.jobs() >= count, 900, 0.1) - began - world.settle
             used, peak = daemon.cpu() - cpu, daemon.peak()
             daemon.process.kill()
         studio.command("resume")
@@ -52,19 +51,20 @@ def admitted(world: World) -> list[Row]:
 
 def held(world: World) -> list[Row]:
     """A drop that is held as one, and what is still done about it when it is journalled."""
-    count, watched = world.count(10_000, 30_000, few=600), world.count(15, 60, few=2)
+    count, watched = world.count(10_000, 30_000, few=600), world.count(15, 60, few=1)
+    before = world.count(5, few=1)  # seconds for what is done at once
     with world.folder() as base, Service(base / "service") as service:
-        studio = Studio(base / "studio", service.url, world.program, {"settle": _SETTLE})
+        studio = Studio(base / "studio", service.url, world.program, {"settle": world.settle})
         with studio.run() as daemon:
             daemon.calm()
             _arrive(base / "files", studio.inbox, count)
             studio.wait(lambda: studio.jobs() >= count, 900, 0.1)
-            time.sleep(5.0)
+            time.sleep(before)
             cpu, began = daemon.cpu(), time.monotonic()
             time.sleep(watched)
             share = (daemon.cpu() - cpu) / (time.monotonic() - began)
         told = sum(name.endswith(".error.json") for _, _, names in os.walk(studio.outbox) for name in names)
-    return [Row(f"a held drop of {count:,}: error files", "", [told], of=f"after {5 + watched:g} s"),
+    return [Row(f"a held drop of {count:,}: error files", "", [told], of=f"after {before + watched:g} s"),
             Row("  share of a core afterwards", "%", [share * 100], of=f"{watched:g} s")]
 
 

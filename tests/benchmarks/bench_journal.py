@@ -13,14 +13,13 @@ from bench_past import grow, one_job
 from bench_table import Row
 from bench_world import Child, Service, Studio, World, drop, recordings
 
-_SETTLE = 2.0
-
 
 def past(world: World) -> list[Row]:
     """The same files through a journal with a long past and through one without; and `status` of it."""
     count, files, calls = world.count(200_000, 1_000_000, few=1000), world.count(100), world.count(5, few=1)
     with world.folder() as base, Service(base / "service") as service:
-        old, new = (Studio(base / name, service.url, world.program, {"settle": _SETTLE}) for name in ("old", "new"))
+        old, new = (Studio(base / name, service.url, world.program, {"settle": world.settle})
+                    for name in ("old", "new"))
         for studio in (old, new):
             one_job(studio)
         grow(old, ((number, f"gone/{number}.wav".encode(), 32_000, number, number) for number in range(1, count + 1)),
@@ -29,10 +28,10 @@ def past(world: World) -> list[Row]:
         for studio in (old, new):
             with studio.run() as daemon:
                 daemon.calm(300)
-                pace, cost = _through(studio, daemon, base / "files", files)
+                pace, cost = _through(studio, daemon, base / "files", files, world.settle)
                 seen[studio, "pace"], seen[studio, "cost"] = [pace], [cost]
                 seen[studio, "status"] = [_command(studio, calls, "status")]
-        for studio in [old, new] * 3:
+        for studio in [old, new] * world.count(3, few=1):
             for name, value in _within(studio).items():
                 seen[studio, name].append(value)
 
@@ -64,14 +63,14 @@ def commands(world: World) -> list[Row]:
                     for command, arguments in asked.items()]
 
 
-def _through(studio: Studio, daemon: Child, files: Path, count: int) -> tuple[float, float]:
+def _through(studio: Studio, daemon: Child, files: Path, count: int, settle: float) -> tuple[float, float]:
     recordings(files, count)
     before, cpu = studio.delivered(), daemon.cpu()
     for number, path in enumerate(sorted(files.iterdir())):
         path.rename(studio.inbox / f"new {number}.wav")
     dropped = time.monotonic()
     end = studio.wait(lambda: studio.delivered() == before + count, 300)
-    return count / (end - dropped - _SETTLE), (daemon.cpu() - cpu) / count * 1000
+    return count / (end - dropped - settle), (daemon.cpu() - cpu) / count * 1000
 
 
 def _within(studio: Studio) -> dict[str, float]:

@@ -17,7 +17,6 @@ from bench_world import Child, Service, Studio, World, drop, recordings
 
 LOOP: Final = "(a) SDK, a plain loop"
 WATCH: Final = "(b) SDK, watchdog, 8 threads"
-_SETTLE: Final = 2.0  # seconds: what the configuration says is no part of the pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ def processing(world: World) -> list[Row]:
 
 def _ours(world: World, _: str, count: int, seconds: float) -> Pace:
     with world.folder() as base, Service(base / "service", seconds) as service:
-        studio = Studio(base / "studio", service.url, world.program, {"settle": _SETTLE})
+        studio = Studio(base / "studio", service.url, world.program, {"settle": world.settle})
         recordings(base / "files", count)
         with studio.run() as daemon:
             daemon.calm()
@@ -65,7 +64,7 @@ def _ours(world: World, _: str, count: int, seconds: float) -> Pace:
             drop(base / "files", studio.inbox)
             dropped = time.monotonic()
             end = studio.wait(lambda: studio.delivered() == count, 300)
-            return Pace(count / (end - dropped - _SETTLE), (daemon.cpu() - cpu) / count * 1000,
+            return Pace(count / (end - dropped - world.settle), (daemon.cpu() - cpu) / count * 1000,
                         (service.cpu() - served) / count * 1000)
 
 

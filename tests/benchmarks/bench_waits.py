@@ -13,15 +13,13 @@ from collections import Counter, defaultdict
 from bench_table import Row
 from bench_world import Service, Studio, World, recordings
 
-_SETTLE = 2.0
-
 
 def pickup(world: World) -> list[Row]:
     """Files that are renamed into place one by one."""
     count = world.count(200, 400)
     moved = {}
     with world.folder() as base, Service(base / "service") as service:
-        studio = Studio(base / "studio", service.url, world.program, {"settle": _SETTLE})
+        studio = Studio(base / "studio", service.url, world.program, {"settle": world.settle})
         recordings(base / "files", count)
         with studio.run() as daemon:
             daemon.calm()
@@ -33,7 +31,7 @@ def pickup(world: World) -> list[Row]:
         first: dict[str, float] = {}
         for one in service.seen("create_project"):
             first.setdefault(one["file_name"], one["at"])
-    late = sorted((first[name] - at - _SETTLE) * 1000 for name, at in moved.items())
+    late = sorted((first[name] - at - world.settle) * 1000 for name, at in moved.items())
     return [Row("renamed into place to first request, beyond settle: median", "ms", [statistics.median(late)],
                 of=f"{count} files"),
             Row("  at p99", "ms", [late[int(len(late) * 0.99)]], of=f"{count} files")]
@@ -51,7 +49,7 @@ def result(world: World) -> list[Row]:
         for length in lengths:
             service = services[length] = stack.enter_context(Service(base / f"service {length:g}", length))
             studio = studios[length] = Studio(base / f"studio {length:g}", service.url, world.program)
-            for name, files, first in (("first", 5, 0.0), ("files", count, lengths[-1] + 10)):
+            for name, files, first in (("first", 5, 0.0), ("files", count, lengths[-1] + world.count(10, few=2))):
                 recordings(base / f"{name} {length:g}", files)
                 plan += [(first + random.uniform(0, over), studio, path, f"{name} {path.name}")
                          for path in (base / f"{name} {length:g}").iterdir()]

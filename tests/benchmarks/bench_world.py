@@ -51,6 +51,11 @@ class World:
         """How many of something, at this scale; where one is not told it is the usual number, or a fiftieth of it."""
         return {"full": full or usual, "usual": usual, "few": few or max(5, usual // 50)}[self.scale]
 
+    @property
+    def settle(self) -> float:
+        """Seconds of quiet after which a file counts as finished: what the configuration says is no part of a pace."""
+        return 0.2 if self.scale == "few" else 2.0
+
     @contextlib.contextmanager
     def folder(self) -> Iterator[Path]:
         """A folder that goes afterwards, and whatever is in it."""

@@ -168,7 +168,7 @@ def outage_by_a_closed_port(service: Sandbox) -> Callable[[], None]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("files", "begin"), [(500, outage_of_the_api), (40, outage_by_a_closed_port)])
+@pytest.mark.parametrize(("files", "begin"), [(200, outage_of_the_api), (40, outage_by_a_closed_port)])
 def test_files_wait_an_hour_of_outage_without_a_herd_and_none_fails(
     make_house: MakeHouse, service: Sandbox, files: int, begin: Callable[[Sandbox], Callable[[], None]],
 ) -> None:

@@ -1,11 +1,10 @@
-"""Many files at once, in each upload way, through kills: each is delivered, and paid for once."""
+"""Many files at once, in both upload ways, through kills: each is delivered, and paid for once."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from whole_media import RECIPES, another
@@ -13,15 +12,21 @@ from whole_studio import MakeStudio, Studio, until
 
 from diffio_watch.job import State
 from diffio_watch.sandbox import Sandbox
+from diffio_watch.sandbox.state import Seen
 
 FILES = 200
 KILLS = 4
 
 
-@pytest.fixture(params=["put", "multipart"])
-def service(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    upload: Literal["put", "multipart"] = request.param
-    with Sandbox(seconds=0.3, upload=upload, part_bytes=64 * 1024) as sandbox:
+@pytest.fixture
+def service() -> Iterator[Sandbox]:
+    """It has one file put and the next sent in parts, in turns."""
+    with Sandbox(seconds=0.3, part_bytes=64 * 1024) as sandbox:
+        def turn(moment: str, seen: Seen) -> None:
+            if (moment, seen.call) == ("answered", "create_project"):
+                sandbox.change(upload="put" if sandbox.settings.upload == "multipart" else "multipart")
+
+        sandbox.watch(turn)
         yield sandbox
 
 
@@ -42,6 +47,7 @@ def drop(media: Path, inbox: Path) -> dict[str, bytes]:
 
 def check(studio: Studio, contents: dict[str, bytes], below: str) -> None:
     assert studio.service.charges == FILES
+    assert min(studio.service.calls[call] for call in ("put", "complete")) >= FILES // 3
     studio.check()
     told = studio.sidecars()
     assert set(told) == {f"{below}/{path}" for path in contents}
