@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any, Final
 
-from diffio_watch.job import OPEN, Job, State
+from diffio_watch.job import Job, State
 from diffio_watch.journal.connection import Connection
 from diffio_watch.journal.jobs import Jobs
 from diffio_watch.journal.rows import COLUMNS, to_job
+from diffio_watch.journal.schema import KINDS
 from diffio_watch.reasons import still_empty
 
 _COLUMNS: Final = ", ".join(COLUMNS)
-_OPEN: Final = ", ".join(f"'{state}'" for state in sorted(OPEN))
 # a path counts by its newest job, and what stands there now may be a better copy on its way
 _UNMENDED: Final = (
-    "NOT EXISTS (SELECT 1 FROM jobs AS later INDEXED BY jobs_place WHERE later.inbox = jobs.inbox "
-    "AND later.path = jobs.path AND later.seq > jobs.seq) "
+    "followed = 0 "
     "AND NOT EXISTS (SELECT 1 FROM settling WHERE settling.inbox = jobs.inbox AND settling.path = jobs.path) "
     # what failed before anything was bought, and was taken out again or replaced, is nobody's concern
     "AND NOT (wish = 'away' AND intent_at IS NULL) "
     # see `reasons.still_empty`
     "AND NOT (json_extract(because, '$.code') IS 'empty' AND error_file = 0 AND coalesce(due_at, 0) > ?)")
+# empty files that no error file tells of yet, as `jobs_notice` has them
+_UNTOLD: Final = (
+    "error_file = 0 AND state IN ('failed', 'held') AND json_extract(because, '$.code') IS NOT 'drop_size' "
+    "AND state = 'failed' AND code = 'empty'")
+_HERE: Final = KINDS.replace("because", "jobs.because")  # the settling list has reasons, too
 _OF_A_KIND: Final = "because IS NOT NULL AND state = ? AND inbox = ? AND json_extract(because, '$.code') = ?"
 
 
@@ -34,6 +39,7 @@ class Group:
         state: where they are.
         code: of the reason.
         count: how many.
+        unbought: of them, those that no generation is known of; about so many.
         newest: the youngest of them.
     """
 
@@ -42,6 +48,7 @@ class Group:
     code: str
     count: int
     newest: Job
+    unbought: int = 0
 
 
 class Overview:
@@ -63,16 +70,31 @@ class Overview:
 
     def groups(self) -> list[Group]:
         """What is held, has failed and was not made good, or waits with a reason, by inbox, state and reason."""
-        code = "json_extract(because, '$.code')"
-        what = f"SELECT inbox, state, {code} AS code, count(*) AS n, max(seq) AS newest FROM jobs"  # noqa: S608 - a constant
-        by = f"GROUP BY state, inbox, {code}"
         rows = self._db.rows(
-            # tens of thousands may be held: their index tells all of them; rows are read faster in their own order
-            f"{what} INDEXED BY jobs_reason WHERE state IN ('held', {_OPEN}) AND because IS NOT NULL {by} UNION ALL "
-            f"{what} INDEXED BY jobs_state WHERE state = 'failed' AND {_UNMENDED} {by} ORDER BY inbox, newest DESC",
-            self._db.clock.now())
-        return [Group(row["inbox"], State(row["state"]), row["code"], row["n"], job)
-                for row in rows for job in self._jobs.where("seq = ?", row["newest"])]
+            "SELECT inbox, state, code, count(*) AS n, sum(unbought) AS unbought, max(seq) AS newest "  # noqa: S608 - a constant
+            f"FROM jobs INDEXED BY jobs_kinds WHERE {KINDS} GROUP BY state, inbox, code")
+        yet = self._not_yet()
+        found = []
+        for row in sorted(rows, key=lambda row: (row["inbox"], -row["newest"])):
+            code, state = row["code"] or "", State(row["state"])
+            less = yet.get((row["inbox"], code), 0) if state is State.FAILED else 0
+            if row["n"] == less:
+                continue
+            newest = self._jobs.where(f"{_OF_A_KIND} AND {_UNMENDED} ORDER BY seq DESC LIMIT 1", state, row["inbox"],
+                                      code, self._db.clock.now(), index="jobs_reason") if less else []
+            newest = newest or self._jobs.where("seq = ?", row["newest"])
+            found.append(Group(row["inbox"], state, code, row["n"] - less, newest[0], row["unbought"]))
+        return found
+
+    def _not_yet(self) -> dict[tuple[str, str], int]:
+        """How many failed of those that may be another's turn by now: something settles there, or it may be filled."""
+        rows = self._db.rows(
+            "SELECT inbox, code, count(*) AS n FROM jobs WHERE seq IN ("  # noqa: S608 - constants; the value is bound
+            "SELECT jobs.seq FROM settling CROSS JOIN jobs INDEXED BY jobs_place ON jobs.inbox = settling.inbox "
+            f"AND jobs.path = settling.path WHERE {_HERE} AND state = 'failed' "
+            f"UNION SELECT seq FROM jobs INDEXED BY jobs_notice WHERE {_UNTOLD} AND {KINDS} AND due_at > ?) "
+            "GROUP BY inbox, code", self._db.clock.now())
+        return {(row["inbox"], row["code"] or ""): row["n"] for row in rows}
 
     def members(self, state: State, reason: str, inbox: str, *, seen: int | None, after: int,
                 limit: int) -> tuple[list[Job], int]:
@@ -101,6 +123,16 @@ class Overview:
             "ORDER BY seq LIMIT ?", *values, limit)
         return [to_job(row) for row in rows], rows[-1]["place"] if rows else after
 
+    def named(self, name: str, limit: int) -> list[Job]:
+        """The newest jobs of files of this name, in whatever inbox and folder.
+
+        Args:
+            name: without folders.
+            limit: no more of them.
+        """
+        return self._jobs.where("name = CAST(? AS TEXT) ORDER BY seq DESC LIMIT ?", os.fsencode(name), limit,
+                                index="jobs_name")
+
     def last_line(self) -> int:
         """How far the history goes: the number of its last line."""
         row = self._db.row("SELECT coalesce(max(rowid), 0) AS last FROM history")
@@ -126,9 +158,8 @@ class Overview:
 
         They failed, and are not told before that is due.
         """
-        return [job for job in self._jobs.where(
-                    "because IS NOT NULL AND state = 'failed' AND json_extract(because, '$.code') = 'empty' "
-                    "AND error_file = 0 AND due_at > ?", self._db.clock.now(), index="jobs_reason")
+        return [job for job in self._jobs.where(f"{_UNTOLD} AND due_at > ? ORDER BY inbox, seq", self._db.clock.now(),
+                                                index="jobs_notice")
                 if still_empty(job, self._db.clock.now())]
 
     def stuck_originals(self) -> dict[str, int]:

@@ -282,7 +282,39 @@ CREATE TABLE notice_outages (key TEXT PRIMARY KEY, facts TEXT NOT NULL) WITHOUT 
 CREATE TABLE notice_later (job TEXT PRIMARY KEY REFERENCES jobs (id), at REAL NOT NULL) WITHOUT ROWID;
 """
 
-_FOURTH: Final = _NOTICES
+# what needs somebody: held, parked with a reason, or failed, and neither made good nor taken out again before anything
+# was bought
+KINDS: Final = (
+    "state IN ('downloading', 'failed', 'generating', 'held', 'queued', 'uploading', 'waiting') "
+    "AND CASE WHEN state = 'failed' THEN followed = 0 AND (wish != 'away' OR intent_at IS NOT NULL) "
+    "ELSE because IS NOT NULL END")
+
+# of it too: what everybody who looks on asks every second, and was counted through all that ever failed
+_GROUPS: Final = f"""
+-- 1: a newer job stands at its path
+ALTER TABLE jobs ADD COLUMN followed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN code TEXT AS (json_extract(because, '$.code')) VIRTUAL;
+ALTER TABLE jobs ADD COLUMN unbought INTEGER AS (generation_id IS NULL) VIRTUAL;
+ALTER TABLE jobs ADD COLUMN name TEXT AS (substr(CAST(path AS TEXT), 1 + length(
+    rtrim(CAST(path AS TEXT), replace(CAST(path AS TEXT), '/', ''))))) VIRTUAL; -- without its folders
+UPDATE jobs SET followed = 1 WHERE EXISTS (SELECT 1 FROM jobs AS later
+    WHERE later.inbox = jobs.inbox AND later.path = jobs.path AND later.seq > jobs.seq);
+CREATE TRIGGER jobs_follow AFTER INSERT ON jobs BEGIN
+    UPDATE jobs SET followed = 1 WHERE inbox = NEW.inbox AND path = NEW.path AND seq < NEW.seq AND followed = 0;
+END;
+CREATE TRIGGER jobs_follow_renamed AFTER UPDATE OF inbox, path ON jobs
+    WHEN NEW.inbox != OLD.inbox OR NEW.path != OLD.path BEGIN
+    UPDATE jobs SET followed = EXISTS (SELECT 1 FROM jobs AS later
+        WHERE later.inbox = jobs.inbox AND later.path = jobs.path AND later.seq > jobs.seq)
+        WHERE (inbox = NEW.inbox AND path = NEW.path) OR (inbox = OLD.inbox AND path = OLD.path);
+END;
+CREATE INDEX jobs_kinds ON jobs (state, inbox, code, unbought) WHERE {KINDS};
+CREATE INDEX jobs_oldest ON jobs (detected_at)
+    WHERE state IN ('downloading', 'generating', 'queued', 'uploading', 'waiting');
+CREATE INDEX jobs_name ON jobs (name);
+"""  # noqa: S608 - a constant
+
+_FOURTH: Final = _NOTICES + _GROUPS
 
 MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _SECOND + _MADE, _THIRD, _FOURTH)
 VERSION: Final = len(MIGRATIONS)

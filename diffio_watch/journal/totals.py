@@ -114,5 +114,5 @@ class Totals:
 
     def oldest_open(self) -> float | None:
         """When the oldest open job was detected."""
-        row = self._db.row(f"SELECT min(detected_at) AS at FROM jobs WHERE state IN ({_OPEN})")  # noqa: S608 - our states
+        row = self._db.row(f"SELECT min(detected_at) AS at FROM jobs INDEXED BY jobs_oldest WHERE state IN ({_OPEN})")  # noqa: S608 - our states
         return None if row is None else row["at"]
