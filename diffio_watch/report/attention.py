@@ -138,13 +138,23 @@ def _of_one(path: str, reason: Because) -> str:
 
 
 def _of_many(group: Group, *, running: bool, known: bool) -> str:
-    """What to do about many; the sample's own words would name one job only."""
-    each = _EACH.format(inbox=group.inbox, state=group.state.value, code=group.code)
-    way = _RELEASED.get(group.code) if known else None
-    if way is not None:
-        action = way.format(inbox=group.inbox, each=each)
-    elif group.state is State.FAILED:
-        action = f"{each}, and `diffio-watch show JOB` what to do with each."
-    else:
-        action = f"{each}, and `diffio-watch show JOB` what to do."
+    action = for_many(group.inbox, group.state, group.code, known=known)
     return told(Because(group.code, "", action), running=running).action
+
+
+def for_many(inbox: str, state: State, code: str, *, known: bool = True) -> str:
+    """What to do about many; the sample's own words would name one job only.
+
+    Args:
+        inbox: its name.
+        state: where they are.
+        code: of the reason.
+        known: the inbox is configured: it can be approved as a whole.
+    """
+    each = _EACH.format(inbox=inbox, state=state.value, code=code)
+    way = _RELEASED.get(code) if known else None
+    if way is not None:
+        return way.format(inbox=inbox, each=each)
+    if state is State.FAILED:
+        return f"{each}, and `diffio-watch show JOB` what to do with each."
+    return f"{each}, and `diffio-watch show JOB` what to do."

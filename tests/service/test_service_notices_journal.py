@@ -135,6 +135,7 @@ def test_an_outage_is_one_message_and_its_end_another_over_restarts_too(world: W
     world.look(3600)
     for number in range(14):
         world.job(f"{number}.wav")
+    world.look()
     world.journal.halts.clear("account")
     world.look(2)
     world.restart()

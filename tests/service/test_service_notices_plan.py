@@ -161,3 +161,4 @@ def test_an_early_reason_is_kept_with_the_name_that_it_was_given_for() -> None:
     (one,) = plan.merged(plan.of_jobs([first]), plan.of_jobs([later]))
     assert (one.names, one.count, one.last_at) == (("a.wav", "b.wav"), 2, 5.0)
     assert "of b" not in one.message
+    assert one.action.startswith("`diffio-watch jobs --inbox in --state failed --reason truncated` names them")

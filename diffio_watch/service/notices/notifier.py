@@ -83,6 +83,7 @@ class Notifier:
         self._found = addresses.Addresses()
         self._beat_at = float("-inf")
         self._began = self._resting = False
+        self._waited: dict[str, int] = {}
         self._looking = threading.Lock()
 
     def run(self, stop: threading.Event, sick: threading.Event) -> None:
@@ -200,8 +201,8 @@ class Notifier:
             self._persons = self._for_a_person(inboxes, now)
         seen = [*plan.stops(self._journal.halts.all(), inboxes), *self._persons]
         before = notices.outages()
-        outages, of_outages = plan.outages(before, seen, notices.waits() if plan.ended(before, seen) else {}, inboxes,
-                                           now)
+        outages, of_outages = plan.outages(before, seen, self._waited, inboxes, now)
+        self._waited = notices.waits() if outages else {}  # before whatever waits goes on
         early = [one for one in news if one.later is not None]
         ready = [one for one in news if one.later is None] + (late or [])
         new = [*plan.of_jobs(ready), *plan.wanted(of_outages, config.notify.events)]

@@ -14,7 +14,7 @@ from diffio_watch.disk import names
 from diffio_watch.job import State
 from diffio_watch.journal import Halt
 from diffio_watch.journal.notice_records import News, Outage, Telling
-from diffio_watch.report.attention import Attention
+from diffio_watch.report.attention import Attention, for_many
 
 QUIET: Final = 300.0  # seconds without anything new, after which what came is told
 LONGEST: Final = 1800.0  # … and that it waits at most
@@ -54,7 +54,7 @@ def merged(known: Iterable[Telling], new: Iterable[Telling]) -> list[Telling]:
         found[key] = one if before is None else replace(
             before, count=before.count + one.count, names=(before.names + one.names)[:_NAMES],
             message=before.message if before.names else one.message,
-            action=before.action if before.names else one.action, last_at=max(before.last_at, one.last_at),
+            action=_of_many(before) if before.names else one.action, last_at=max(before.last_at, one.last_at),
             lasted=one.lasted if before.key else 0.0, waited=max(before.waited, one.waited))
     return list(found.values())
 
@@ -118,12 +118,6 @@ def for_a_person(those: Iterable[Attention], now: float) -> list[Seen]:
             for one in those if one.what in {"waiting", "originals"}]
 
 
-def ended(known: Mapping[str, Outage], seen: Iterable[Seen]) -> bool:
-    """Whether anything of what lasted is seen no more for the first time."""
-    present = {one.key for one in seen}
-    return any(one.key not in present and one.gone_at is None for one in known.values())
-
-
 def outages(known: Mapping[str, Outage], seen: Iterable[Seen], waits: Mapping[str, int], inboxes: Collection[str],
             now: float) -> tuple[dict[str, Outage], list[Telling]]:
     """What lasts from now on, and what is to be told of it.
@@ -131,7 +125,7 @@ def outages(known: Mapping[str, Outage], seen: Iterable[Seen], waits: Mapping[st
     Args:
         known: what lasted so far.
         seen: what stands in the way now.
-        waits: how many recordings are on their way, by inbox, where anything has ended.
+        waits: how many recordings were on their way at the last look, by inbox.
         inboxes: names of the configured ones: what is configured no more has no end that anybody waits for.
         now: seconds since the epoch.
     """
@@ -172,6 +166,12 @@ def _telling(outage: Outage, event: str, now: float) -> Telling:
     return Telling(lane, event, outage.inbox, outage.code, max(1, outage.count), (), outage.message, outage.action, now,
                    now, max(0.0, (outage.gone_at or now) - outage.since) if over else 0.0,
                    outage.waited if over else 0, outage.key)
+
+
+def _of_many(one: Telling) -> str:
+    """What to do about many; what the first one came with names that job alone, but for a drop."""
+    state = {event: state for state, event in EVENTS.items()}[one.event]
+    return one.action if one.code in {"", "drop_size"} else for_many(one.inbox, state, one.code)
 
 
 def _patience(key: str) -> float:
