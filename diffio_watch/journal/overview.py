@@ -29,6 +29,8 @@ _UNTOLD: Final = (
 _HERE: Final = KINDS.replace("because", "jobs.because")  # the settling list has reasons, too
 _OF_A_KIND: Final = "because IS NOT NULL AND state = ? AND inbox = ? AND json_extract(because, '$.code') = ?"
 
+Glimpse = tuple[str, int, float | None]  # a job's id, the version of its row, and its progress, which changes without
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -139,19 +141,33 @@ class Overview:
         assert row is not None
         return int(row["last"])
 
-    def delivered(self, since: float, until: float, limit: int) -> tuple[int, list[Job]]:
-        """How many jobs were delivered between two moments, and the newest of them.
+    def moving(self, limit: int) -> list[Glimpse]:
+        """The jobs on their way that are nearest to their end, and of each step the newest first.
 
         Args:
-            since: seconds since the epoch.
-            until: likewise.
             limit: no more of them.
         """
-        those = "delivered_at >= ? AND delivered_at < ?"
-        row = self._db.row(f"SELECT count(*) AS n FROM jobs INDEXED BY jobs_delivered WHERE {those}", since, until)  # noqa: S608 - a constant
+        found: list[Glimpse] = []
+        for state in (State.DOWNLOADING, State.UPLOADING, State.GENERATING, State.WAITING):
+            if len(found) < limit:
+                found += self._glimpses("jobs_state", "state = ? ORDER BY seq DESC LIMIT ?", state, limit - len(found))
+        return found
+
+    def delivered(self, since: float, until: float, limit: int) -> list[Glimpse]:
+        """What was delivered between two moments, in seconds since the epoch, newest first; no more than `limit`."""
+        return self._glimpses("jobs_delivered", "delivered_at >= ? AND delivered_at < ? AND state = 'delivered' "
+                              "ORDER BY delivered_at DESC LIMIT ?", since, until, limit)
+
+    def delivered_between(self, since: float, until: float) -> int:
+        """How many jobs were."""
+        row = self._db.row("SELECT count(*) AS n FROM jobs INDEXED BY jobs_delivered "
+                           "WHERE delivered_at >= ? AND delivered_at < ?", since, until)
         assert row is not None
-        return int(row["n"]), self._jobs.where(f"{those} ORDER BY delivered_at DESC LIMIT ?", since, until, limit,
-                                               index="jobs_delivered")
+        return int(row["n"])
+
+    def _glimpses(self, index: str, where: str, *values: Any) -> list[Glimpse]:
+        return [(row["id"], row["version"], row["progress"]) for row in self._db.rows(
+            f"SELECT id, version, progress FROM jobs INDEXED BY {index} WHERE {where}", *values)]  # noqa: S608 - our constants; values are bound
 
     def still_empty(self) -> list[Job]:
         """Jobs of empty files that may yet be filled, in each inbox the oldest first.

@@ -14,18 +14,21 @@ from diffio_watch.report import notices
 from diffio_watch.report.shapes import Facts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from diffio_watch.config import Config
     from diffio_watch.journal import Journal
+    from diffio_watch.journal.overview import Group
 
 
-def facts(config: Config, journal: Journal | None) -> Facts:
+def facts(config: Config, journal: Journal | None, groups: Sequence[Group] | None = None) -> Facts:
     """What stands there now.
 
     Args:
         config: the configuration.
         journal: opened for reading; None where there is none yet.
+        groups: what `overview.groups` told a moment ago; None: it is asked.
 
     Raises:
         JournalError: it can't be read.
@@ -34,7 +37,7 @@ def facts(config: Config, journal: Journal | None) -> Facts:
     since = None if pid is None else _started(config.state_dir)
     if journal is None:
         return Facts(time.time(), pid, since, {}, {}, {}, {}, {}, None)
-    groups = journal.overview.groups()
+    groups = journal.overview.groups() if groups is None else groups
     # a path counts by its newest job: what was made good has not failed
     counts = journal.totals.by_state() | {State.FAILED: sum(one.count for one in groups if one.state is State.FAILED)}
     settling = {inbox.name: journal.inboxes.settling_in(inbox.name) for inbox in config.inboxes}

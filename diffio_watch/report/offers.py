@@ -19,14 +19,12 @@ class Purse:
     Attributes:
         count: jobs.
         unbought: of them, those that no generation is known of.
-        minutes: of media that those have, estimated; at least one each.
-        exact: every one of them was looked at; else a part of them tells of all.
+        each: minutes of media that one of them has, on average, as far as that can be told; at least one.
     """
 
     count: int
     unbought: int = 0
-    minutes: float = 0.0
-    exact: bool = True
+    each: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +75,9 @@ _WAYS: Final[dict[str, tuple[Way, ...]]] = {
     "duplicate_gone": (_APPROVE, _CANCEL),
 }
 
+# where no generation is known of such a job, it may have been bought all the same: then the same one is asked for again
+_PERHAPS_BOUGHT: Final = frozenset({"internal", "conflict", "account_changed", "not_found", "service_error"})
+
 
 def of_jobs(what: str, code: str) -> tuple[Way, ...]:
     """What can be done about jobs: `what` is held, failed or waiting."""
@@ -88,26 +89,28 @@ def of_stop(code: str) -> tuple[Way, ...]:
     return (_RESUME,) if code == "paused" else (_LOOK,)
 
 
-def cost(way: Way, purse: Purse) -> dict[str, Any]:
-    """What a way costs, in numbers and in words."""
+def cost(way: Way, purse: Purse, code: str = "") -> dict[str, Any]:
+    """What a way costs jobs with this reason, in numbers and in words."""
     files = {"nothing": 0, "rest": purse.unbought, "all": purse.count}[way.buys]
     if not files:
         return {"free": True, "files": 0, "minutes": 0.0, "words": "free"}
-    minutes = max(purse.minutes, float(files))
+    minutes = files * max(1.0, purse.each)
+    most = "at most " if code in _PERHAPS_BOUGHT and way.buys == "rest" else ""
     return {"free": False, "files": files, "minutes": round(minutes, 1),
-            "words": f"buys about {length(minutes * 60)}"}
+            "words": f"buys {most}about {length(minutes * 60)}"}
 
 
-def offer(way: Way, purse: Purse, args: dict[str, Any], *, alone: bool = False) -> dict[str, Any]:
+def offer(way: Way, purse: Purse, args: dict[str, Any], code: str = "", *, alone: bool = False) -> dict[str, Any]:
     """A button: its words with number and cost, and the request that it is.
 
     Args:
         way: what it does.
         purse: of the jobs that it is about.
         args: which those are.
+        code: of their reason.
         alone: it is about one job, which is shown: no number.
     """
-    price = cost(way, purse)
+    price = cost(way, purse, code)
     number = f" {purse.count:,}" if way.id == "approve" else f": {purse.count:,}"
     label = f"{way.label}{number if purse.count and not alone else ''}, {price['words']}"
     return {"id": way.id, "label": label, "command": way.command, "args": {**args, **way.args}, "count": purse.count,

@@ -39,10 +39,10 @@ def row(job: Job, why: Because | None = None) -> Shape:
     }
 
 
-def moving(job: Job, why: Because | None, pace: Pace, took: Sequence[Took]) -> Shape:
-    """A job on its way; how long it takes is told only of one that nothing keeps."""
+def moving(made: Shape, job: Job, why: Because | None, pace: Pace, took: Sequence[Took]) -> Shape:
+    """The row of a job on its way, with how long it takes; that is told only of one that nothing keeps."""
     left = pace.left(job) if why is None and job.because is None else None
-    return row(job, why) | {"left_seconds": None if left is None else round(left), "usual": usual.words(job, took)}
+    return made | {"left_seconds": None if left is None else round(left), "usual": usual.words(job, took)}
 
 
 def whole(job: Job, history: Sequence[Event], sidecar: Shape | None, why: Because | None = None) -> Shape:
@@ -57,7 +57,7 @@ def _offers(job: Job) -> list[Shape]:
     if job.because is None or job.state not in {State.FAILED, State.HELD}:
         return []
     purse = Purse(1, int(job.generation_id is None), minutes(job))
-    return [offers.offer(way, purse, {"jobs": [job.id]}, alone=True)
+    return [offers.offer(way, purse, {"jobs": [job.id]}, job.because.code, alone=True)
             for way in offers.of_jobs(job.state.value, job.because.code)]
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from diffio_watch.clock import midnight
-from diffio_watch.job import Because, Job, State
+from diffio_watch.job import Because, Job
 from diffio_watch.journal.blocks import what_keeps
 from diffio_watch.journal.overview import Group
 from diffio_watch.journal.totals import Took
 from diffio_watch.journal.turns import waits_for
-from diffio_watch.media.length import minutes
 from diffio_watch.report import look
+from diffio_watch.report.memory import Memory
 from diffio_watch.report.offers import Purse
 from diffio_watch.report.shapes import Facts
 
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from diffio_watch.journal import Journal
 
 MOST: Final = 50  # rows of a list
-_SAMPLE: Final = 200  # jobs of a group that tell of the others
+_GROUPS: Final = 3.0  # seconds that groups of very many jobs are shown
 _TOOK: Final = 50  # generations that say how long the next one takes
-_NEAREST: Final = (State.DOWNLOADING, State.UPLOADING, State.GENERATING, State.WAITING)
 
 
 @dataclass(frozen=True)
@@ -54,45 +53,39 @@ class Scene:
     purses: Mapping[tuple[str, str, str], Purse] = field(default_factory=dict)
 
 
-def read(config: Config, journal: Journal | None) -> Scene:
+def read(config: Config, journal: Journal | None, memory: Memory | None = None) -> Scene:
     """What stands in the journal now.
 
     Args:
         config: the configuration.
         journal: opened for reading; None where there is none yet.
+        memory: what the look before kept.
 
     Raises:
         JournalError: it can't be read.
     """
     seen = 0 if journal is None else journal.overview.last_line()
-    now_there = look.facts(config, journal)
     if journal is None:
-        return Scene(now_there)
-    moving = _moving(journal)
-    halts = [halt for _, halt in sorted(now_there.halts.items())]
+        return Scene(look.facts(config, None))
+    memory, overview, totals = memory or Memory(), journal.overview, journal.totals
+    facts = look.facts(config, journal, memory.sum("groups", None, journal.clock.now(), lambda: _groups(journal),
+                                                   _GROUPS))
+    now = facts.now
+    today, tomorrow = midnight(now), midnight(now, 1)
+    moving, done = memory.jobs(journal, [overview.moving(MOST), overview.delivered(today, tomorrow, MOST)])
+    halts = [halt for _, halt in sorted(facts.halts.items())]
     waits = {}
     for job in moving:
-        why = what_keeps(job, halts, now_there.pauses) or waits_for(job, journal, config, now_there.now)
+        why = what_keeps(job, halts, facts.pauses) or waits_for(job, journal, config, now)
         if why is not None:
             waits[job.id] = why
-    took = {key: journal.totals.took(key, _TOOK) for key in {job.model_key for job in moving} if key is not None}
-    today, tomorrow = midnight(now_there.now), midnight(now_there.now, 1)
-    done_count, done = journal.overview.delivered(today, tomorrow, MOST)
-    return Scene(now_there, seen, moving, waits, took, done, done_count, journal.totals.spent_between(today, tomorrow),
-                 {(group.inbox, group.state.value, group.code): _purse(journal, group) for group in now_there.groups})
+    took = {key: totals.took(key, _TOOK) for key in {job.model_key for job in moving} if key is not None}
+    count = memory.sum("done", today, now, lambda: (n := overview.delivered_between(today, tomorrow), n))
+    spent = memory.sum("spent", today, now, lambda: ((found := totals.spent_between(today, tomorrow))[0], found))
+    return Scene(facts, seen, moving, waits, took, done, count, spent,
+                 {(one.inbox, one.state.value, one.code): memory.purse(journal, one) for one in facts.groups})
 
 
-def _purse(journal: Journal, group: Group) -> Purse:
-    """What a group would cost: its newest tell of all."""
-    those = journal.jobs.newest({group.state}, group.inbox, _SAMPLE, reasons=[group.code])
-    unbought = [minutes(job) for job in those if job.generation_id is None]
-    share = group.count / max(1, len(those))
-    return Purse(group.count, round(len(unbought) * share), sum(unbought) * share, exact=len(those) >= group.count)
-
-
-def _moving(journal: Journal) -> list[Job]:
-    found: list[Job] = []
-    for state in _NEAREST:
-        if len(found) < MOST:
-            found += journal.jobs.newest({state}, limit=MOST - len(found))
-    return found
+def _groups(journal: Journal) -> tuple[int, list[Group]]:
+    found = journal.overview.groups()
+    return sum(one.count for one in found), found

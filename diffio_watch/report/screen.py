@@ -13,6 +13,7 @@ from diffio_watch.job import OPEN, Because, State
 from diffio_watch.reasons import told
 from diffio_watch.report import offers, rows, shapes
 from diffio_watch.report.attention import Attention
+from diffio_watch.report.memory import Memory
 from diffio_watch.report.offers import Purse
 from diffio_watch.report.pace import Pace
 from diffio_watch.report.service import service
@@ -25,17 +26,18 @@ if TYPE_CHECKING:
 _AWAY: Final = frozenset({"unavailable", "outbox_unavailable"})
 
 
-def screen(config: Config, scene: Scene, pace: Pace) -> Shape:
+def screen(config: Config, scene: Scene, pace: Pace, memory: Memory | None = None) -> Shape:
     """The screen; the server adds who may do what."""
+    memory = memory or Memory()
     facts = scene.facts
     needs = _needs(config, scene)
     return {
         "at": when(facts.now), "version": __version__, "verdict": verdict(needs, scene), "needs": needs,
-        "now": [rows.moving(job, scene.waits.get(job.id), pace, scene.took.get(job.model_key or "", ()))
-                for job in scene.moving],
+        "now": [rows.moving(memory.row(job, why := scene.waits.get(job.id)), job, why, pace,
+                            scene.took.get(job.model_key or "", ())) for job in scene.moving],
         "now_more": max(0, sum(facts.counts.get(state, 0) for state in OPEN - {State.QUEUED}) - len(scene.moving)),
         "queued": facts.counts.get(State.QUEUED, 0),
-        "done_today": {"count": scene.done_count, "jobs": [rows.row(job) for job in scene.done]},
+        "done_today": {"count": scene.done_count, "jobs": [memory.row(job, None) for job in scene.done]},
         "service": service(config, scene),
     }
 
@@ -96,8 +98,8 @@ def _need(one: Attention, scene: Scene) -> Shape:
         buttons = []
     else:
         args = {"query": {"state": state, "reason": one.code, "inbox": one.inbox, "seen": scene.seen}}
-        purse = scene.purses.get((one.inbox, state, one.code), Purse(one.count, one.count, one.count, exact=False))
-        buttons = [offers.offer(way, purse, args) for way in offers.of_jobs(one.what, one.code)]
+        purse = scene.purses.get((one.inbox, state, one.code), Purse(one.count, one.count))
+        buttons = [offers.offer(way, purse, args, one.code) for way in offers.of_jobs(one.what, one.code)]
     return {
         "key": ":".join((one.what, one.inbox, state or "", one.code)), "what": one.what, "inbox": one.inbox,
         "state": state, "code": one.code or None, "count": one.count, "sample": None,

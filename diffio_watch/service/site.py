@@ -10,6 +10,7 @@ from structlog.typing import FilteringBoundLogger
 
 from diffio_watch.config import Config
 from diffio_watch.journal import Journal
+from diffio_watch.report.memory import Memory
 from diffio_watch.report.pace import Pace
 from diffio_watch.service.access import Access
 from diffio_watch.service.sound.listening import Listening
@@ -37,6 +38,7 @@ class Site:
         access: who may.
         threads: for what may block.
         pace: how fast things move.
+        memory: what the look a second ago kept.
         listening: what knows how recordings sound; None without the extra `waveforms`.
     """
 
@@ -48,4 +50,5 @@ class Site:
     access: Access
     threads: Threads = field(default_factory=Threads)
     pace: Pace = field(default_factory=Pace)
+    memory: Memory = field(default_factory=Memory)
     listening: Listening | None = None

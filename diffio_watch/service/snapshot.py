@@ -42,7 +42,7 @@ def take(site: Site) -> Snapshot:
     Raises:
         JournalError: the journal can't be read.
     """
-    found = scene.read(site.config, site.ticker)
+    found = scene.read(site.config, site.ticker, site.memory)
     site.pace.note(found.moving, found.facts.now)
-    return Snapshot({"screen": {"may": _MAY, **screen(site.config, found, site.pace)},
+    return Snapshot({"screen": {"may": _MAY, **screen(site.config, found, site.pace, site.memory)},
                      **shapes.status(site.config, found.facts)})

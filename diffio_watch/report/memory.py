@@ -1,0 +1,87 @@
+"""What one look into the journal keeps for the next, a second later: rows that did not change, sums over very many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from diffio_watch.media.length import minutes
+from diffio_watch.report.offers import Purse
+from diffio_watch.report.rows import row
+
+if TYPE_CHECKING:
+    from diffio_watch.job import Because, Job
+    from diffio_watch.journal import Journal
+    from diffio_watch.journal.overview import Group
+    from diffio_watch.report.shapes import Shape
+
+_SAMPLE: Final = 50  # jobs of a group that tell of the others
+_FEW: Final = 2000  # so many are counted anew each time
+_KEEP: Final = 10.0  # seconds that a sum over more of them is shown
+
+
+class Memory:
+    """For one who looks again and again, from one thread at a time."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._shapes: dict[str, tuple[Job, Because | None, Any]] = {}
+        self._lengths: dict[tuple[str, str, str], tuple[int, str, float]] = {}
+        self._sums: dict[str, tuple[float, object, Any]] = {}
+
+    def jobs(self, journal: Journal, lists: Sequence[Sequence[tuple[str, int, float | None]]]) -> list[list[Job]]:
+        """The jobs of some lists, of which only those are read that are new or changed; all others are forgotten.
+
+        Args:
+            journal: where they are.
+            lists: of each job its id, the version of its row and its progress.
+        """
+        kept: dict[str, Job] = {}
+        found = []
+        for rows in lists:
+            jobs = []
+            for job_id, version, progress in rows:
+                known = self._jobs.get(job_id)
+                if known is None or (known.version, known.progress) != (version, progress):
+                    known = journal.jobs.get(job_id)
+                if known is not None:
+                    kept[job_id] = known
+                    jobs.append(known)
+            found.append(jobs)
+        self._jobs = kept
+        self._shapes = {job_id: one for job_id, one in self._shapes.items() if job_id in kept}
+        return found
+
+    def row(self, job: Job, why: Because | None) -> Shape:
+        """`rows.row`, made once as long as nothing of it changes."""
+        known = self._shapes.get(job.id)
+        if known is None or known[0] is not job or known[1] != why:
+            known = self._shapes[job.id] = job, why, row(job, why)
+        return known[2]
+
+    def purse(self, journal: Journal, group: Group) -> Purse:
+        """What a group would cost that goes on: some of its newest tell how long all are."""
+        key = group.inbox, group.state.value, group.code
+        count, newest, each = self._lengths.get(key, (0, "", 0.0))
+        near = abs(count - group.count) <= group.count // 10
+        if not each or not near or (group.count <= _SAMPLE and newest != group.newest.id):
+            those = journal.jobs.newest({group.state}, group.inbox, _SAMPLE, reasons=[group.code])
+            each = sum(map(minutes, those)) / max(1, len(those))
+            self._lengths[key] = group.count, group.newest.id, each
+        return Purse(group.count, min(group.unbought, group.count), each)
+
+    def sum(self, name: str, of: object, now: float, ask: Callable[[], tuple[int, Any]], keep: float = _KEEP) -> Any:
+        """A number over jobs that may be very many.
+
+        Args:
+            name: its name.
+            of: what it is asked of, such as a day.
+            now: seconds since the epoch.
+            ask: asks the journal: how many jobs it is over, and the sum.
+            keep: seconds that it is shown, where they are very many.
+        """
+        until, what, known = self._sums.get(name, (0.0, None, None))
+        if what != of or not 0.0 < until - now <= keep:
+            count, known = ask()
+            self._sums[name] = now + (keep if count > _FEW else 0.0), of, known
+        return known
