@@ -41,6 +41,8 @@ class Observation:
         ok: the origin answered as one that works; a clear refusal (4xx) is such an answer, a 429 or 5xx is not.
         error: why not, or what it refused.
         call: its name, such as "progress".
+        sent: bytes of the request's body that were handed to the connection.
+        received: bytes of the answer's body that came.
     """
 
     origin: str
@@ -48,6 +50,8 @@ class Observation:
     ok: bool
     error: ApiError | None
     call: str = ""
+    sent: int = 0
+    received: int = 0
 
 
 Observe = Callable[[Observation], None]
@@ -106,12 +110,13 @@ class Wire:
             ApiError: it could not be sent, its answer is a bad one, or the block raised it.
         """
         response: httpx.Response | None = None
+        came = [0]
         feed = None if isinstance(request.body, bytes) else _Feed(request.body, self.retrier.check)
         try:
             transport = self._way(request.target)
             try:
                 response = self._send(request, transport, feed)
-                answer = Answer(response.status_code, _headers(response), self._chunks(response),
+                answer = Answer(response.status_code, _headers(response), self._chunks(response, came),
                                 patience=self._silence)
                 error = request.judge(answer)
                 if error is None and feed is not None and not feed.whole:
@@ -133,13 +138,14 @@ class Wire:
             error.message = sanitize.clean(error.message, request.secrets)
             error.args = (error.message,)
             if not isinstance(error, Stopped):
-                self._observe(Observation(error.origin, request.role, not error.transient, error, request.call))
+                self._observe(Observation(error.origin, request.role, not error.transient, error, request.call,
+                                          _sent(request, feed), came[0]))
             raise
         except _FromCaller as wrapped:
             callers = wrapped.error
         else:
             self._observe(Observation(request.target.origin, request.role, ok=True, error=None,
-                                      call=request.call))
+                                      call=request.call, sent=_sent(request, feed), received=came[0]))
             return
         raise callers
 
@@ -169,7 +175,7 @@ class Wire:
             patience.head_came(response)
             return response
 
-    def _chunks(self, response: httpx.Response) -> Iterator[Piece]:
+    def _chunks(self, response: httpx.Response, came: list[int]) -> Iterator[Piece]:
         stream = response.stream
         if not isinstance(stream, httpx.SyncByteStream):
             raise TypeError(stream)
@@ -177,11 +183,13 @@ class Wire:
             left = long_body.length(response)
             for chunk in stream:
                 self.retrier.check()
+                came[0] += len(chunk)
                 yield chunk
                 left -= len(chunk)  # and nothing of it waits anywhere but in the connection
                 if left >= long_body.LONG and (sock := long_body.connection(response)) is not None:
                     for piece in long_body.rest(sock, left, self._silence):
                         self.retrier.check()
+                        came[0] += len(piece)
                         yield piece
                     return
 
@@ -205,6 +213,7 @@ class _Feed:
 
     def __init__(self, body: Body, check: Callable[[], None]) -> None:
         self.whole = False  # all of it was handed over
+        self.sent = 0  # bytes of it that were
         self._chunks = self._run(body, check)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -214,19 +223,22 @@ class _Feed:
         self._chunks.close()
 
     def _run(self, body: Body, check: Callable[[], None]) -> Generator[bytes]:
-        sent = 0
         try:
             for chunk in body.chunks():
                 check()
-                sent += len(chunk)
-                if sent > body.size:
+                self.sent += len(chunk)
+                if self.sent > body.size:
                     break
                 yield chunk
-            if sent != body.size:
-                raise ValueError(f"the body gave {sent} bytes or more where it had promised {body.size}")
+            if self.sent != body.size:
+                raise ValueError(f"the body gave {self.sent} bytes or more where it had promised {body.size}")
         except Exception as error:  # noqa: BLE001  whatever the caller's own reading raises is the caller's
             raise _FromCaller(error) from None
         self.whole = True
+
+
+def _sent(request: Request, feed: _Feed | None) -> int:
+    return feed.sent if feed is not None else len(request.body) if isinstance(request.body, bytes) else 0
 
 
 class _Exact(httpx.URL):

@@ -163,8 +163,9 @@ class Daemon:
                       upkeep.count)
         parts = maker.make(self._config)
         if not self._once:
-            self._page = Beside(journal, self._log, Hooks(journal, self._log, self._key.webhook_secrets,
-                                                          parts.announce, parts.tools.announced.reliable))
+            hooks = Hooks(journal, self._log, self._key.webhook_secrets, parts.announce,
+                          parts.tools.announced.reliable)
+            self._page = Beside(journal, self._log, hooks, maker.traffic)
             self._page.open(self._config)
         take_folders(self._config, journal, owner)  # last: a start that fails leaves no marker
         journal.set_meta("started_at", self._started)

@@ -17,6 +17,7 @@ from diffio_watch.config import Config, Inbox
 from diffio_watch.daemon.changes import Changes
 from diffio_watch.daemon.rooms import Room
 from diffio_watch.daemon.startup import available, root
+from diffio_watch.daemon.traffic import Traffic
 from diffio_watch.disk import marker
 from diffio_watch.intake.room import Intake
 from diffio_watch.intake.status import Now
@@ -102,6 +103,7 @@ class Maker:
         sick: set while the journal can't be written: nothing may be sent.
         trouble: told of everything that a thread could not deal with.
         count: raises the count that markers get, and tells it.
+        traffic: counts requests and bytes.
     """
 
     journal: Journal
@@ -113,6 +115,7 @@ class Maker:
     sick: threading.Event
     trouble: Callable[[BaseException], None]
     count: Callable[[], int]
+    traffic: Traffic = field(default_factory=Traffic)
 
     def make(self, config: Config) -> Parts:
         """Make everything but the threads that supervise it."""
@@ -162,12 +165,13 @@ class Maker:
 
     def _api(self, config: Config, halts: Halts) -> Api:
         return Api(config.api.base_url, self.key(config), connect_timeout=config.api.connect_timeout,
-                   read_timeout=config.api.read_timeout, stop=self.stop, observe=halts.observe,
+                   read_timeout=config.api.read_timeout, stop=self.stop, observe=self.traffic.beside(halts.observe),
                    requests_per_second=config.limits.requests_per_second)
 
     def _storage(self, config: Config, halts: Halts) -> Storage:
         return Storage(config.api.base_url, connect_timeout=config.api.connect_timeout,
-                       read_timeout=config.api.read_timeout, stop=self.stop, observe=halts.observe)
+                       read_timeout=config.api.read_timeout, stop=self.stop,
+                       observe=self.traffic.beside(halts.observe))
 
     def _left_over(self, config: Config) -> dict[str, Outbox]:
         """The outboxes of inboxes that are configured no more, for what was paid for there: the journal knows them."""

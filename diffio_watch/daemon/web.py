@@ -9,6 +9,7 @@ from structlog.typing import FilteringBoundLogger
 
 from diffio_watch.config import Config
 from diffio_watch.daemon.startup import CannotRun
+from diffio_watch.daemon.traffic import Traffic
 from diffio_watch.daemon.webhooks import Hooks
 from diffio_watch.journal import Journal, JournalError
 
@@ -25,12 +26,14 @@ class Beside:
         journal: the daemon's.
         log: where events go.
         hooks: the webhooks' side of it.
+        traffic: what the daemon counts.
     """
 
-    def __init__(self, journal: Journal, log: FilteringBoundLogger, hooks: Hooks) -> None:
+    def __init__(self, journal: Journal, log: FilteringBoundLogger, hooks: Hooks, traffic: Traffic) -> None:
         self._journal = journal
         self._log = log
         self._hooks = hooks
+        self._traffic = traffic
         self._config: Config | None = None
         self._web: Web | None = None
         self._broke = 0
@@ -50,7 +53,7 @@ class Beside:
         from diffio_watch.service.web import Web  # noqa: PLC0415 - likewise
 
         try:
-            self._web = Web(config, self._journal, self._log, hooks)
+            self._web = Web(config, self._journal, self._log, hooks, self._traffic)
         except CannotListen as error:
             raise CannotRun(str(error)) from error
 

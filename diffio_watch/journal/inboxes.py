@@ -48,6 +48,11 @@ class Inboxes:
                            [(inbox, os.fsencode(path), *row) for path, row in now.items() if before.get(path) != row])
         self._settling[inbox] = now
 
+    def settling_counts(self) -> dict[str, int]:
+        """How many files of each inbox are not finished yet, where there are any."""
+        return {row["inbox"]: row["n"]
+                for row in self._db.rows("SELECT inbox, count(*) AS n FROM settling GROUP BY inbox")}
+
     def settling_in(self, inbox: str) -> list[SettlingEntry]:
         """An inbox's files that are not finished yet."""
         return [SettlingEntry(os.fsdecode(row["path"]), load_because(row["because"]) or because("settling"),

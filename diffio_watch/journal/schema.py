@@ -314,7 +314,27 @@ CREATE INDEX jobs_oldest ON jobs (detected_at)
 CREATE INDEX jobs_name ON jobs (name);
 """  # noqa: S608 - a constant
 
-_FOURTH: Final = _NOTICES + _GROUPS
+_INBOX_COUNTS: Final = """
+-- what ended, as `counts` has it, by inbox: whoever scrapes metrics asks for it again and again
+CREATE TABLE inbox_counts (inbox TEXT NOT NULL, state TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (inbox, state))
+    WITHOUT ROWID;
+INSERT INTO inbox_counts SELECT inbox, state, count(*) FROM jobs
+    WHERE state IN ('delivered', 'failed', 'skipped', 'cancelled') GROUP BY inbox, state;
+CREATE TRIGGER jobs_inbox_counted_at_once AFTER INSERT ON jobs
+    WHEN NEW.state IN ('delivered', 'failed', 'skipped', 'cancelled') BEGIN
+    INSERT INTO inbox_counts VALUES (NEW.inbox, NEW.state, 1) ON CONFLICT DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER jobs_inbox_ended AFTER UPDATE OF state, inbox ON jobs
+    WHEN (NEW.state != OLD.state OR NEW.inbox != OLD.inbox)
+        AND (NEW.state IN ('delivered', 'failed', 'skipped', 'cancelled')
+             OR OLD.state IN ('delivered', 'failed', 'skipped', 'cancelled')) BEGIN
+    UPDATE inbox_counts SET n = n - 1 WHERE inbox = OLD.inbox AND state = OLD.state;
+    INSERT INTO inbox_counts SELECT NEW.inbox, NEW.state, 1
+        WHERE NEW.state IN ('delivered', 'failed', 'skipped', 'cancelled') ON CONFLICT DO UPDATE SET n = n + 1;
+END;
+"""
+
+_FOURTH: Final = _NOTICES + _GROUPS + _INBOX_COUNTS
 
 MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _SECOND + _MADE, _THIRD, _FOURTH)
 VERSION: Final = len(MIGRATIONS)

@@ -24,6 +24,31 @@ class Took:
     length: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """When a delivered job came through its stages, in seconds since the epoch; None where it skipped one."""
+
+    id: str
+    inbox: str
+    detected_at: float
+    settled_at: float | None
+    uploaded_at: float | None
+    generated_at: float | None
+    completed_at: float | None
+    delivered_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """One generation that was bought, and when, in seconds since the epoch; its minutes of media, at least one."""
+
+    id: str
+    at: float
+    inbox: str
+    model: str
+    minutes: float
+
+
 class Totals:
     """Sums, for the guards of money and room and for those who look on."""
 
@@ -36,6 +61,32 @@ class Totals:
                              f"SELECT state, count(*) FROM jobs INDEXED BY jobs_state WHERE state IN ({_NOT_ENDED}) "
                              "GROUP BY state")
         return dict.fromkeys(State, 0) | {State(row["what"]): row["n"] for row in rows}
+
+    def by_inbox(self) -> dict[tuple[str, State], int]:
+        """How many jobs of each inbox are in each state, where there are any; as `by_state` has them."""
+        rows = self._db.rows("SELECT inbox, state, n FROM inbox_counts WHERE n > 0 UNION ALL "  # noqa: S608 - our states
+                             "SELECT inbox, state, count(*) FROM jobs INDEXED BY jobs_due "
+                             f"WHERE state IN ({_NOT_ENDED}) GROUP BY state, inbox")
+        return {(row["inbox"], State(row["state"])): row["n"] for row in rows}
+
+    def oldest_open_by_inbox(self) -> dict[str, float]:
+        """When the oldest open job of each inbox that has any was detected."""
+        rows = self._db.rows("SELECT inbox, min(detected_at) AS at FROM jobs INDEXED BY jobs_state "  # noqa: S608 - our states
+                             f"WHERE state IN ({_OPEN}) GROUP BY inbox")
+        return {row["inbox"]: row["at"] for row in rows}
+
+    def stages(self, since: float) -> list[Stages]:
+        """When jobs that were delivered since then, in seconds since the epoch, came through their stages."""
+        rows = self._db.rows("SELECT id, inbox, detected_at, settled_at, uploaded_at, generated_at, completed_at, "
+                             "delivered_at FROM jobs INDEXED BY jobs_delivered WHERE delivered_at >= ?", since)
+        return [Stages(*row) for row in rows]
+
+    def purchases(self, since: float) -> list[Purchase]:
+        """What was bought since then, in seconds since the epoch."""
+        rows = self._db.rows("SELECT id, intent_at, inbox, json_extract(settings, '$.model') AS model, "
+                             "coalesce(minutes, 1.0) AS minutes FROM jobs INDEXED BY jobs_intent WHERE intent_at >= ?",
+                             since)
+        return [Purchase(*row) for row in rows]
 
     def in_flight(self) -> int:
         """Generations that are bought, or about to be, and not finished."""

@@ -19,12 +19,14 @@ from diffio_watch.service.access import COOKIE_AGE, Verdict, Visit, cookie_of, i
 from diffio_watch.service.answers import HEADERS, Refused, data, refusal
 from diffio_watch.service.bodies import body_of
 from diffio_watch.service.files import Files
+from diffio_watch.service.metrics import CONTENT_TYPE
 from diffio_watch.service.sound import routes as sound
 from diffio_watch.service.threads import TooSlow
 
 if TYPE_CHECKING:
     from diffio_watch.service.access import Need
     from diffio_watch.service.events import Hub
+    from diffio_watch.service.metrics import Metrics
     from diffio_watch.service.site import Site
 
 _TYPES: Final = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml",
@@ -42,16 +44,18 @@ class Page:
     Args:
         site: the page's own things.
         hub: tells who looks on.
+        metrics: what Prometheus scrapes.
         open_routes: routes that need no token and know no host, such as the one for webhooks: they look after that.
     """
 
-    def __init__(self, site: Site, hub: Hub, open_routes: list[Route] | None = None) -> None:
+    def __init__(self, site: Site, hub: Hub, metrics: Metrics, open_routes: list[Route] | None = None) -> None:
         self._site = site
         self._hub = hub
         self._files = _static()
         self._cookie = f"diffio-watch-{site.journal.id[-8:].lower()}"
         files = Files(site)
         looks: dict[str, _Answer] = {
+            "/metrics": lambda _, __: self._scrape(metrics),
             "/api/status": self._status,
             "/api/events": self._events,
             "/api/jobs": lambda request, _: reading.jobs(site, request),
@@ -140,6 +144,10 @@ class Page:
         who = "a program" if "authorization" in visit.headers else "the page"
         where = visit.headers.get("x-forwarded-for", "").partition(",")[0].strip() or visit.peer or ""
         return who if is_local(visit) or not _ADDRESS.fullmatch(where) else f"{who}, from {where}"
+
+    async def _scrape(self, metrics: Metrics) -> Response:
+        body = await self._site.threads.run("metrics", metrics.scrape)
+        return Response(body, 200, {"cache-control": "no-store", "content-type": CONTENT_TYPE})
 
     async def _login(self, request: Request, _: Verdict) -> Response:
         token = (await body_of(request)).get("token")

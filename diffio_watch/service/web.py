@@ -18,7 +18,9 @@ from diffio_watch.service import sockets
 from diffio_watch.service.access import Access
 from diffio_watch.service.app import Page
 from diffio_watch.service.events import Hub
+from diffio_watch.service.metrics import Metrics, Traffic
 from diffio_watch.service.server import Listener, Server
+from diffio_watch.service.signed import Result
 from diffio_watch.service.site import Site
 from diffio_watch.service.sound.listening import Sound, available
 from diffio_watch.service.webhooks import Webhooks
@@ -35,6 +37,7 @@ class Web:
         journal: the daemon's.
         log: where events go.
         webhooks: what receives them, if anything does: with the page, or at an address of their own.
+        traffic: what the daemon counts, for metrics.
 
     Raises:
         CannotListen: an address can't be listened at.
@@ -42,7 +45,7 @@ class Web:
     """
 
     def __init__(self, config: Config, journal: Journal, log: FilteringBoundLogger,
-                 webhooks: Webhooks | None = None) -> None:
+                 webhooks: Webhooks | None = None, traffic: Traffic | None = None) -> None:
         self._log = log
         self.sockets: list[socket.socket] = []  # the page's
         self.webhook_sockets: list[socket.socket] = []  # those of webhooks alone
@@ -59,7 +62,10 @@ class Web:
                 hub = Hub(site)
                 beside = hub.run
                 with_page = [webhooks.route] if webhooks is not None and config.webhook.listen is None else []
-                listeners.append(Listener(self.sockets, Page(site, hub, with_page)))
+                metrics = Metrics(lambda: site.config, self._reader(config), traffic,
+                                  lambda: {one.value: webhooks.counts[one] if webhooks is not None else 0
+                                           for one in Result})
+                listeners.append(Listener(self.sockets, Page(site, hub, metrics, with_page)))
             if webhooks is not None and config.webhook.listen is not None:
                 self.webhook_sockets = sockets.listen(config.webhook.listen, "webhook.listen")
                 listeners.append(Listener(self.webhook_sockets, webhooks.app()))

@@ -38,7 +38,8 @@ _BELOW = {
 }
 _ONLY = {"httpx": {"api"}, "tenacity": {"api"}, "sqlite3": {"journal"}, "watchdog": {"intake"},
          "pymediainfo": {"media"}, "click": {"cli"}, "rich": {"cli"}, "starlette": {"sandbox", "service"},
-         "uvicorn": {"sandbox", "service"}, "standardwebhooks": {"sandbox", "service"}, "av": {"sandbox", "service"},
+         "uvicorn": {"sandbox", "service"}, "standardwebhooks": {"sandbox", "service"},
+         "prometheus_client": {"service"}, "av": {"sandbox", "service"},
          "apprise": {"service"}}
 
 

@@ -35,6 +35,7 @@ def hooked(make_studio: MakeStudio, service: Sandbox, **settings: Any) -> Studio
 
 def address(studio: Studio) -> str:
     listening = "webhook.listening" if studio.config["webhook"]["listen"] else "page.listening"
+    until(lambda: studio.events(listening), what=studio.told)
     return str(studio.events(listening)[-1]["urls"][0])
 
 
