@@ -20,7 +20,7 @@ from diffio_watch.reasons import still_empty
 _KEPT: Final = 500  # messages
 _CURSOR: Final = "notices_cursor"
 _STATE: Final = "notices_state"
-_WINDOW: Final = 5000  # lines of history at a look
+_WINDOW: Final = 1000  # lines of history at a look: others who read wait for it
 _OPEN: Final = ", ".join(f"'{state}'" for state in sorted(OPEN))
 _COLUMNS: Final = ", ".join(f"jobs.{name}" for name in COLUMNS)
 

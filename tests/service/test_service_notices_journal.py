@@ -286,7 +286,7 @@ def test_no_secret_of_an_address_stands_in_the_journal_or_the_log(world: World) 
     world.beat_outcome = Outcome(None, "It hung.")
     world.fail("a.wav")
     world.notifier.reconfigured()
-    world.look(60)
+    world.look(61)
     world.journal.close()
     assert len(world.beats) == len(world.sent) == 1
     kept = b"".join(path.read_bytes() for path in world.folder.iterdir())
@@ -298,7 +298,10 @@ def test_no_secret_of_an_address_stands_in_the_journal_or_the_log(world: World) 
 
 def test_the_heartbeat_is_asked_every_five_minutes_while_all_loops_move(world: World) -> None:
     world.notify = {"heartbeat": "https://hc-ping.example/x"}
-    world.look(599)
+    world.restart()
+    world.look(59)
+    assert world.beats == [], "a daemon that ends again and again is not well"
+    world.look(540)
     assert len(world.beats) == 2
     world.moving = False
     world.look(3600)

@@ -59,6 +59,13 @@ def test_subject_and_body_are_bounded_and_no_terminals_or_signatures_are_in_them
     assert "\n" not in subject
 
 
+def test_no_name_of_a_file_calls_everybody_in_a_chat() -> None:
+    calling = replace(FAILED, names=("@everyone <!channel> mail@host.wav",))
+    told = "".join(words.message([calling], "nas1", None))
+    assert "@ everyone < !channel> mail@host.wav" in told
+    assert "@everyone" not in told
+
+
 @pytest.mark.parametrize(("seconds", "told"), [(0, "0 s"), (9.6, "10 s"), (61, "1 min 1 s"), (3600, "1 h"),
                                                (7500, "2 h 5 min"), (90_061, "1 d 1 h")])
 def test_how_long_is_told_in_two_units(seconds: float, told: str) -> None:

@@ -17,7 +17,7 @@ from diffio_watch.daemon.daemon import Daemon
 from diffio_watch.job import State
 from diffio_watch.pipeline.dispatch import Dispatcher
 from diffio_watch.sandbox import Sandbox
-from diffio_watch.service.notices import notifier
+from diffio_watch.service.notices import heartbeat, notifier
 
 
 @pytest.fixture
@@ -113,12 +113,13 @@ def test_an_outage_and_its_end_are_told(studio: Studio, web: Receiver, monkeypat
 
 def test_once_tells_all_before_it_ends(studio: Studio, web: Receiver) -> None:
     """Cron's next run may be tomorrow's."""
-    studio.config["notify"] = {"urls": [web.url()]}
+    studio.config["notify"] = {"urls": [web.url()], "heartbeat": web.url("beat", "http")}
     for number in range(3):
         drop(studio, f"{number}.wav", b"no sound at all" * (100 + number))
     process = studio.launch("once")
     assert process.wait(30) == 1
     assert sum(body["title"].count("restored") for body in web.bodies) in {1, 2}
+    assert web.asked.count(("GET", "/beat")) == 1
     with studio.journal() as journal:
         assert sum(one.events for one in journal.notices.latest()) == 3
 
@@ -181,7 +182,8 @@ def test_the_heartbeat_stops_when_a_loop_freezes(studio: Studio, web: Receiver, 
         looks.append(steady)
 
     monkeypatch.setattr(notifier.Notifier, "look", counted)
-    monkeypatch.setattr(notifier, "_HEARTBEAT_EVERY", 0.2)
+    monkeypatch.setattr(heartbeat, "_EVERY", 0.2)
+    monkeypatch.setattr(heartbeat, "_FIRST", 0.2)
     monkeypatch.setattr(notifier, "_TICK", 0.05)
     for module in (telling, daemon):
         monkeypatch.setattr(module, "_STALLED", 2.0)

@@ -103,7 +103,12 @@ def _bounded() -> None:
 
 def _send(asked: dict[str, Any], tell: Any) -> None:
     """Tell every address at once: one that hangs is no reason for the others to wait."""
-    import apprise  # noqa: PLC0415 - a heartbeat needs none
+    try:
+        import apprise  # noqa: PLC0415 - a heartbeat needs none
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it: nothing was sent
+        for number in range(len(asked["urls"])):
+            tell(number, f"Apprise can't be loaded: {type(error).__name__}: {error}"[:_LONGEST])
+        return
 
     heard = _Heard()
     logging.getLogger("apprise").addHandler(heard)

@@ -19,11 +19,12 @@ from diffio_watch.journal import Journal, JournalError
 from diffio_watch.journal.notice_records import News, Notice, NoticesState, Result
 from diffio_watch.report import attention
 from diffio_watch.service.notices import addresses, plan, send, words
+from diffio_watch.service.notices.heartbeat import Beat, Heartbeat
 
 _TICK: Final = 1.0
 _PERSON_EVERY: Final = 60.0  # seconds between two looks for what waits for a person
 _STATE_EVERY: Final = 60.0  # … at the file with addresses
-_HEARTBEAT_EVERY: Final = 300.0
+_WINDOWS: Final = 5  # parts of the history in one look
 _AFTER_A_FAULT: Final = 60.0
 _AGAIN: Final = (60.0, 300.0, 1800.0)  # seconds before those who did not take it are tried once more
 _CUT_OFF: Final = "The daemon ended while it was sent; it is not known whether it arrived, and it is not sent again."
@@ -34,13 +35,6 @@ class Send(Protocol):
 
     def __call__(self, urls: list[str], subject: str, body: str, stop: Callable[[], bool], /) -> list[send.Outcome]:
         """What came of it at each address."""
-
-
-class Beat(Protocol):
-    """Asks the heartbeat's address; see `send.heartbeat`."""
-
-    def __call__(self, url: str, stop: Callable[[], bool], /) -> send.Outcome:
-        """What came of it."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +63,6 @@ class Notifier:
         self._journal = journal
         self._config = config
         self._log = log
-        self._moving = moving
         self._ways = ways or Ways()
         self._host = host or socket.gethostname()
         self._stop: Callable[[], bool] = lambda: False
@@ -78,10 +71,9 @@ class Notifier:
         self._person_at = float("-inf")
         self._persons: list[plan.Seen] = []
         self._state_at = float("-inf")
-        self._state: NoticesState | None = None
         self._told: NoticesState | None = None
         self._found = addresses.Addresses()
-        self._beat_at = float("-inf")
+        self._beats = Heartbeat(self._ways.heartbeat, moving, log)
         self._began = self._resting = False
         self._waited: dict[str, int] = {}
         self._looking = threading.Lock()
@@ -141,9 +133,9 @@ class Notifier:
         if steady - self._state_at >= _STATE_EVERY or self._told is None:
             self._state_at = steady
             self._found = addresses.read(config.notify)
-        self._heartbeat(config, now, steady)
+        self._beats.look(config.notify.heartbeat, now, steady, self._stop, last=last)
         meant = self._means(config)
-        self._say_state(config, meant=meant)
+        self._say_state(meant=meant)
         if not meant:
             self._rest()
             return
@@ -191,10 +183,12 @@ class Notifier:
             self._start_here()
         assert self._cursor is not None
         news: list[News] = []
-        if commits != self._seen:
-            news, through = notices.news(self._cursor, plan.states(config.notify.events), now)
+        for _ in range(_WINDOWS if commits != self._seen else 0):
+            more, through = notices.news(self._cursor, plan.states(config.notify.events), now)
             self._seen = commits if through == self._cursor else -1  # there may be more
-            self._cursor = through
+            if through == self._cursor:
+                break
+            news, self._cursor = news + more, through
         late = notices.later(now)
         if steady - self._person_at >= _PERSON_EVERY:
             self._person_at = steady
@@ -257,43 +251,17 @@ class Notifier:
             self._log.info("notice.sent", subject=notice.subject, events=notice.events,
                            addresses=sum(bool(one.ok) for one in fresh.values()))
 
-    def _say_state(self, config: Config, *, meant: bool) -> None:
+    def _say_state(self, *, meant: bool) -> None:
         """Keep how telling is, where that changed, and tell what is wrong with it once."""
         problem = self._found.problem
         if meant and not self._ways.available():
             problem = send.MISSING
         elif meant and not self._found.urls:
             problem = problem or "There is no address in `notify.urls_file` yet, so nobody is told."
-        heartbeat = addresses.redacted(config.notify.heartbeat) if config.notify.heartbeat else ""
-        before = self._state or NoticesState()
-        same = before.heartbeat == heartbeat
-        state = NoticesState(len(self._found.urls) if meant else 0, problem if meant else "", heartbeat,
-                             before.heartbeat_problem if same else "", before.heartbeat_at if same else None)
-        if state.problem and state.problem != before.problem:
+        state = NoticesState(len(self._found.urls) if meant else 0, problem if meant else "", self._beats.address,
+                             self._beats.problem, self._beats.at)
+        if state.problem and (self._told is None or state.problem != self._told.problem):
             self._log.warning("notices.limited", message=state.problem)
-        self._keep(state)
-
-    def _keep(self, state: NoticesState) -> None:
-        self._state = state
         if state != self._told:
             self._journal.notices.set_state(None if state == NoticesState() else state)
             self._told = state
-
-    def _heartbeat(self, config: Config, now: float, steady: float) -> None:
-        """Ask the address, if it is time and all loops move."""
-        url = config.notify.heartbeat
-        if url is None or steady - self._beat_at < _HEARTBEAT_EVERY or not self._moving():
-            return
-        self._beat_at = steady
-        outcome = self._ways.heartbeat(url, self._stop)
-        if self._stop():
-            return
-        before = self._state or NoticesState()
-        problem = "" if outcome.ok else outcome.error
-        if problem and problem != before.heartbeat_problem:
-            self._log.warning("heartbeat.not_taken", address=addresses.redacted(url), message=problem)
-        elif before.heartbeat_problem and not problem:
-            self._log.info("heartbeat.taken", address=addresses.redacted(url))
-        if problem != before.heartbeat_problem or before.heartbeat_at is None:
-            self._state = replace(before, heartbeat=addresses.redacted(url), heartbeat_problem=problem,
-                                  heartbeat_at=now)

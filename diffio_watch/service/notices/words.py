@@ -17,6 +17,8 @@ _NAME: Final = 80
 _SIGNED: Final = "\n\n-- \n"  # what stands between what is told and who tells it
 # what stands behind the path of an address may be a signature
 _QUERY: Final = re.compile(r"(https?://[^\s?#]*)[?#]\S*", re.IGNORECASE)
+# what chats take for a call of everybody in a room, and a file may be named so
+_CALLS: Final = re.compile(r"@(?=everyone|here|channel|all\b)|<(?=[!@#&])", re.IGNORECASE)
 _ORDER: Final = ("halted", "failed", "held", "waiting", "resumed", "delivered")
 
 
@@ -124,7 +126,7 @@ def _block(head: str, one: Telling) -> str:
 
 
 def _clean(text: str) -> str:
-    return terminal(_QUERY.sub(r"\1", text))
+    return _CALLS.sub(r"\g<0> ", terminal(_QUERY.sub(r"\1", text)))
 
 
 def _cut(text: str, most: int) -> str:
