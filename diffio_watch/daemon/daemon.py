@@ -221,7 +221,7 @@ class Daemon:
                     self._heal(parts)
                 continue
             try:
-                if self._reload.if_asked(parts):
+                if self._reload.if_asked(parts, self._page):
                     self._tell_manager(parts)
                 self._tend(parts)
                 if self._once and self._finished(parts):
@@ -247,12 +247,13 @@ class Daemon:
         if not self._stop.is_set() and not parts.alive():
             self._trouble(RuntimeError("a thread ended"))
         # threads of a hung share are left out: a restart would not mend the share
-        if time.monotonic() - parts.dispatcher.beat < _STALLED:
+        moving = time.monotonic() - parts.dispatcher.beat < _STALLED
+        if moving:
             notify("WATCHDOG=1")
             if self._telling is not None:
                 self._telling.moved()
         if self._page is not None:
-            self._page.tend()
+            self._page.tend(moving=moving)
         if time.monotonic() - self._line_at >= _LINE_EVERY:
             self._tell_manager(parts)
 

@@ -13,6 +13,7 @@ from diffio_watch.daemon.changes import Changes, compare, renamed
 from diffio_watch.daemon.parts import Parts
 from diffio_watch.daemon.startup import CannotRun, refuse_strangers, without_effect
 from diffio_watch.daemon.systemd import notify, reloading
+from diffio_watch.daemon.web import Beside
 from diffio_watch.disk import marker
 from diffio_watch.journal import Journal, runs
 from diffio_watch.journal.folders import OLD_COPY
@@ -70,8 +71,12 @@ class Reload:
         """Read it again soon; may be called from any thread and any signal handler."""
         self._asked.set()
 
-    def if_asked(self, parts: Parts) -> bool:
+    def if_asked(self, parts: Parts, page: Beside | None) -> bool:
         """Read it again if that was asked for, and tell the service manager; whether it was.
+
+        Args:
+            parts: what runs.
+            page: what stands beside them.
 
         Raises:
             OldCopy: the journal must not be relied on any more.
@@ -84,6 +89,8 @@ class Reload:
         try:
             config, source = self.reread()
             changes = _vetted(parts.tools.config, config, parts.journal, parts.maker.owner)
+            if page is not None:
+                page.prepare(changes.config)
         except OldCopy:
             raise
         except (ConfigError, KeyMissing, CannotRun) as error:
@@ -96,6 +103,8 @@ class Reload:
             runs.put_in_force(parts.journal, source, parts.tools.clock.now(), changes.at_start)
             self.apply(changes.config)
             parts.maker.change(parts, changes)
+            if page is not None:
+                page.change()
             self.log.info("config.reloaded", file=source.file, changes=list(changes.told))
             if idle := without_effect(changes.config):
                 self.log.warning("config.without_effect", keys=idle)

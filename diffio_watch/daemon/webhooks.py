@@ -22,6 +22,9 @@ _REMEMBER_EVERY: Final = 15.0  # seconds: what comes from outside must not set t
 class Hooks:
     """Makes what receives webhooks.
 
+    Attributes:
+        made: what was made last.
+
     Args:
         journal: the daemon's.
         log: where events go.
@@ -37,21 +40,21 @@ class Hooks:
         self._secrets = secrets
         self._announce = announce
         self._reliable = reliable
-        self._made: Webhooks | None = None
+        self.made: Webhooks | None = None
         self._known: WebhookFacts | None = None
         self._at = float("-inf")
 
     def make(self, config: Config) -> Webhooks | None:
         """What receives them by this configuration; None where it has neither an address nor a secret for them."""
-        self._made = None
+        self.made = None
         if wanted(config):
             from diffio_watch.service.webhooks import Webhooks  # noqa: PLC0415 - a daemon without any loads no server
 
-            self._made = Webhooks(config.webhook.listen or "web", lambda: self._secrets(config), self._announce,
+            self.made = Webhooks(config.webhook.listen or "web", lambda: self._secrets(config), self._announce,
                                   self._log, self._journal.clock)
         self._at = float("-inf")
         self._known = last_known(self._journal)
-        return self._made
+        return self.made
 
     def tend(self) -> None:
         """Let the journal know how they come in, if that is news, and not often.
@@ -62,7 +65,7 @@ class Hooks:
         now = self._journal.clock.monotonic()
         if now - self._at < _REMEMBER_EVERY:
             return
-        facts = None if self._made is None else self._made.facts(reliable=self._reliable())
+        facts = None if self.made is None else self.made.facts(reliable=self._reliable())
         if _news(facts) != _news(self._known):
             remember(self._journal, facts)
             self._known, self._at = facts, now

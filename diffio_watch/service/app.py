@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Awaitable, Callable
 from importlib import resources
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from diffio_watch.journal import JournalError
-from diffio_watch.service import asking, reading
+from diffio_watch.service import asking, health, reading
 from diffio_watch.service.access import COOKIE_AGE, Verdict, Visit, cookie_of, is_local, joined
 from diffio_watch.service.answers import HEADERS, Refused, data, refusal
 from diffio_watch.service.bodies import body_of
@@ -72,6 +73,8 @@ class Page:
             *(open_routes or []),
             *(Route(path, self._guarded("read", answer)) for path, answer in looks.items()),
             *(Route(path, self._guarded("change", answer), methods=["POST"]) for path, answer in changes.items()),
+            Route("/healthz", self._healthz),
+            Route("/readyz", self._readyz),
             Route("/api/login", self._guarded("login", self._login), methods=["POST"]),
             Route("/api/logout", self._guarded("login", self._logout), methods=["POST"]),
             Route("/", self._guarded("nothing", self._static)),
@@ -168,6 +171,16 @@ class Page:
         secure = request.headers.get("x-forwarded-proto", "").lower() == "https"
         answer.set_cookie(self._cookie, value, max_age=age, path=None, httponly=True, samesite="strict", secure=secure)
         return answer
+
+    async def _healthz(self, _: Request) -> Response:
+        well, words = health.healthy(self._site.pulse, time.monotonic())
+        return data({"ok": well, "words": words}, 200 if well else 503)
+
+    async def _readyz(self, request: Request) -> Response:
+        status, told = await health.ready(self._site)
+        if self._judge(request, "read").status != 200:  # a monitor may ask; names are for those who may read
+            told = {name: value for name, value in told.items() if name != "words"}
+        return data(told, status)
 
     async def _static(self, request: Request, _: Verdict) -> Response:
         found = self._files.get(request.path_params.get("name", "index.html"))

@@ -29,7 +29,7 @@ STREAMS: Final = 300  # at a time: some connections are left for other requests
 _EVERY: Final = 1.0  # seconds between two looks
 _BEAT: Final = 2.0  # … between two beats
 _ANYWAY: Final = 60.0  # … after which a look is taken where nothing changed: a day may be over, a time have come
-_QUEUE: Final = 16  # events that wait for one client
+_QUEUE: Final = 8  # events that wait for one client
 _KEPT: Final = 60  # events about jobs that who comes back is told
 _CHANGED: Final = 200  # jobs in one event
 _RETRY: Final = 1000  # milliseconds after which a browser comes back
@@ -73,6 +73,7 @@ class Hub:
         self._history: int | None = None  # its last line, likewise
         self._looked_at = 0.0
         self._news: list[bytes] = []  # that nobody was told yet
+        self._shown: dict[bool, tuple[Snapshot, str, bytes]] = {}  # by whether its reader may change things
         self._epoch = secrets.token_hex(4)
         self._number = 0
         self._kept: deque[tuple[int, bytes]] = deque(maxlen=_KEPT)
@@ -191,7 +192,11 @@ class Hub:
 
     def _screen(self, found: Snapshot, client: Client) -> bytes:
         client.seen = found
-        return _event("screen", found.body(may_change=client.may_change), self._id())
+        number, may = self._id(), client.may_change
+        shown = self._shown.get(may)
+        if shown is None or shown[0] is not found or shown[1] != number:  # one for all: many slow ones hold no more
+            shown = self._shown[may] = (found, number, _event("screen", found.body(may_change=may), number))
+        return shown[2]
 
     def _tell(self, event: bytes) -> None:
         for client in list(self._clients):

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import struct
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ _KEEP_ALIVE: Final = 5  # seconds
 _REQUEST: Final = 15.0  # seconds that a connection gets for the head of its first request
 _GRACE: Final = 1  # seconds that answers under way get at the end
 _PATIENCE: Final = 5.0  # seconds for the thread to begin, and to end
+
+_AT_ONCE: Final = struct.pack("ii", 1, 0)  # struct linger: no time for what is still to be sent
 
 _Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -43,13 +46,13 @@ class Server:
     Attributes:
         listeners: what it serves.
         log: where trouble is told.
-        beside: work of the same thread, ended with it: gets the loop's stop event.
+        beside: work of the same thread, ended with it: each gets the loop's stop event.
         error: what ended the thread before it was told to; None while all is well.
     """
 
     listeners: Sequence[Listener]
     log: FilteringBoundLogger
-    beside: Callable[[asyncio.Event], Awaitable[None]]
+    beside: Sequence[Callable[[asyncio.Event], Awaitable[None]]]
     error: BaseException | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _ending: asyncio.Event | None = None
@@ -92,24 +95,25 @@ class Server:
             listener.app, http=_Protocol, ws="none", lifespan="off", log_config=None, access_log=False,
             proxy_headers=False, server_header=False, limit_concurrency=CONNECTIONS, timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=_GRACE, h11_max_incomplete_event_size=16_384)) for listener in self.listeners]
-        serving = [asyncio.create_task(server.serve(list(listener.sockets)))
+        # copies, for uvicorn closes what it gets
+        serving = [asyncio.ensure_future(server.serve([one.dup() for one in listener.sockets]))
                    for server, listener in zip(servers, self.listeners, strict=True)]
-        beside = asyncio.ensure_future(self.beside(self._ending))
+        serving += [asyncio.ensure_future(work(self._ending)) for work in self.beside]
         told = asyncio.create_task(self._ending.wait())
         self._ready.set()
-        done, _ = await asyncio.wait({*serving, beside, told}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({*serving, told}, return_when=asyncio.FIRST_COMPLETED)
         self._ending.set()
         for server in servers:
             server.should_exit = True
-        await asyncio.wait({*serving, beside}, timeout=_GRACE + 1.0)
+        await asyncio.wait(serving, timeout=_GRACE + 1.0)
         for server in servers:
             for connection in list(server.server_state.connections):
-                if connection.transport is not None:
-                    connection.transport.abort()
-        for task in (*serving, beside):
+                if isinstance(connection, _Protocol):
+                    connection.abort()
+        for task in serving:
             task.cancel()
-        await asyncio.gather(*serving, beside, return_exceptions=True)
-        for ended in (*serving, beside):
+        await asyncio.gather(*serving, return_exceptions=True)
+        for ended in serving:
             if ended in done and not ended.cancelled() and (error := ended.exception()) is not None:
                 raise error
         if told not in done:
@@ -127,9 +131,9 @@ class _Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
-        self.app_state = {"abort": transport.abort}  # each request's `state`
+        self.app_state = {"abort": self.abort}  # each request's `state`
         if len(self.connections) > CONNECTIONS:
-            transport.abort()
+            self.abort()
         else:
             self._wait_for_head()
 
@@ -153,4 +157,11 @@ class _Protocol(H11Protocol):
     def _heard_nothing(self) -> None:
         self._patience = None
         if self.conn.their_state is h11.IDLE:
-            self.transport.abort()
+            self.abort()
+
+    def abort(self) -> None:
+        """Break the connection: what is still to be sent is thrown away here and in the kernel."""
+        one = self.transport.get_extra_info("socket")
+        if one is not None and one.fileno() >= 0:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.transport.abort()

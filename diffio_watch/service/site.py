@@ -13,6 +13,7 @@ from diffio_watch.journal import Journal
 from diffio_watch.report.memory import Memory
 from diffio_watch.report.pace import Pace
 from diffio_watch.service.access import Access
+from diffio_watch.service.pulse import Pulse
 from diffio_watch.service.sound.listening import Listening
 from diffio_watch.service.threads import Threads
 
@@ -36,6 +37,7 @@ class Site:
         ticker: another, for the look that is taken every second.
         log: where trouble is told.
         access: who may.
+        pulse: how the daemon's loops do.
         threads: for what may block.
         pace: how fast things move.
         memory: what the look a second ago kept.
@@ -48,6 +50,7 @@ class Site:
     ticker: Journal
     log: FilteringBoundLogger
     access: Access
+    pulse: Pulse
     threads: Threads = field(default_factory=Threads)
     pace: Pace = field(default_factory=Pace)
     memory: Memory = field(default_factory=Memory)

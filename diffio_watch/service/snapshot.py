@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MAY: Final = "@may@"  # stands for what differs from visitor to visitor, so that all is encoded once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """How everything was at one moment, as JSON.
 

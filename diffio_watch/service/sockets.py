@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 _FIRST: Final = 3  # SD_LISTEN_FDS_START
@@ -37,10 +37,61 @@ def listen(address: str, name: str) -> list[socket.socket]:
     return _inet(address, name)
 
 
-def unlink(sockets: Iterable[socket.socket]) -> None:
+class Held:
+    """Addresses that are listened at. They stay while one server is replaced by another."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._sockets: dict[str, list[socket.socket]] = {}
+
+    @classmethod
+    def of(cls, names: Mapping[str, str], before: Held | None = None) -> Held:
+        """Listen at addresses, by the key that has them; those that are listened at already are shared.
+
+        Raises:
+            CannotListen: naming what is in the way; nothing has changed then.
+        """
+        held = cls()
+        there = before._sockets if before is not None else {}  # noqa: SLF001 - of this class
+        try:
+            for name, address in names.items():
+                held._names[name] = address
+                held._sockets[address] = there[address] if address in there else _new(address, name, there)
+        except CannotListen:
+            held.close(but=before)
+            raise
+        return held
+
+    def sockets(self, name: str) -> list[socket.socket]:
+        """Those of a key."""
+        return self._sockets.get(self._names.get(name, ""), [])
+
+    def close(self, but: Held | None = None) -> None:
+        """Listen no more, but where another still does."""
+        for address, sockets in self._sockets.items():
+            if but is not None and address in but._sockets:  # noqa: SLF001 - of this class
+                continue
+            _unlink(sockets)
+            for one in sockets:
+                one.close()
+
+
+def _new(address: str, name: str, there: Iterable[str]) -> list[socket.socket]:
+    try:
+        return listen(address, name)
+    except CannotListen as error:
+        port = address.rpartition(":")[2]
+        ours = next((other for other in there if not other.startswith("unix:") and other.endswith(f":{port}")), None)
+        if ours is None or address.startswith("unix:"):
+            raise
+        raise CannotListen(f"`{name}`: this daemon itself listens at {ours}, on the same port: to change the address "
+                           "alone takes a restart.") from error
+
+
+def _unlink(sockets: Iterable[socket.socket]) -> None:
     """Remove the files of Unix sockets that were made here, before they are closed."""
     for one in sockets:
-        path = one.getsockname() if one.family == socket.AF_UNIX else None
+        path = one.getsockname() if one.family == socket.AF_UNIX and one.fileno() >= 0 else None
         if isinstance(path, str) and path and not _is_given(one):
             with contextlib.suppress(OSError):
                 os.unlink(path)

@@ -1,0 +1,79 @@
+"""The page's token: one word in a file that only the service's user can read, read again when the file changes."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_LONGEST: Final = 4096
+_SHORTEST: Final = 16  # characters
+
+
+class BadToken(Exception):
+    """There is no usable token; a sentence with what to do."""
+
+
+def read_token(file: Path) -> str:
+    """The token in a file.
+
+    Raises:
+        BadToken: it can't be read, others can read it, or what it holds is none.
+    """
+    make = f"`openssl rand -hex 24 > {file}` makes one."
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode):
+                raise BadToken(f"{file} is no file. {make}")
+            if facts.st_mode & 0o077:
+                raise BadToken(f"Others can read the token in {file}: `chmod 600 {file}`.")
+            text = os.read(descriptor, _LONGEST + 1).decode("utf-8", "replace")
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise BadToken(f"The token can't be read from {file}: {error.strerror}. {make}") from None
+    token = text.strip()
+    if len(text) > _LONGEST or not token.isascii() or not token.isprintable() or " " in token:
+        raise BadToken(f"What {file} holds is no token: one word of ASCII, in one line. {make}")
+    if len(token) < _SHORTEST:
+        raise BadToken(f"The token in {file} is shorter than {_SHORTEST} characters, and can be guessed. {make}")
+    return token
+
+
+@dataclass
+class TokenFile:
+    """A file that is looked at again and again.
+
+    Attributes:
+        path: of it; None where there is to be no token.
+        token: that it held last; None where it holds none.
+        trouble: why not; "" where all is well.
+    """
+
+    path: Path | None
+    token: str | None = None
+    trouble: str = ""
+    _seen: tuple[int, ...] | None = None
+
+    def look(self) -> bool:
+        """Read it, if it is another file than last time, or was changed; whether anything is new."""
+        if self.path is None:
+            return False
+        seen: tuple[int, ...]
+        try:
+            facts = os.stat(self.path)
+            seen = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+        except OSError as error:
+            seen = (error.errno or 0,)
+        if seen == self._seen:
+            return False
+        self._seen = seen
+        try:
+            self.token, self.trouble = read_token(self.path), ""
+        except BadToken as error:
+            self.token, self.trouble = None, str(error)
+        return True
