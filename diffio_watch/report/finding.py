@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from diffio_watch.config import Config
     from diffio_watch.journal import Journal
 
-_PAGES: Final = 10  # of the newest jobs that are searched for a name
+_PAGES: Final = 2  # of the newest jobs that are searched for a name
 _PAGE: Final = 50
 _DONE: Final = {State.DELIVERED: "is done", State.CANCELLED: "was left out"}
 
@@ -54,17 +55,17 @@ def answer(config: Config, journal: Journal, place: Place) -> Shape | None:
     Looks at the disk, so that it takes as long as a share does.
     """
     found = explained(config, journal, [place], running=True)
-    return None if found is None else _told(found)
+    return None if found is None else _told(found, place.inbox.name)
 
 
 def nowhere(text: str) -> Shape:
     """The same about what lies in no inbox."""
-    return _told(outside(text))
+    return _told(outside(text), "")
 
 
-def _told(found: Explanation) -> Shape:
+def _told(found: Explanation, inbox: str) -> Shape:
     return shapes.explanation(found) | {
-        "words": sentence(found), "row": None if found.job is None else rows.row(found.job)}
+        "words": sentence(found, inbox), "row": None if found.job is None else rows.row(found.job)}
 
 
 def _waiting(config: Config, journal: Journal, path: str) -> list[tuple[str, str]]:
@@ -74,7 +75,13 @@ def _waiting(config: Config, journal: Journal, path: str) -> list[tuple[str, str
 
 
 def _journalled(journal: Journal, path: str) -> Iterator[tuple[str, str]]:
-    """The newest job whose path ends so."""
+    """The newest job whose path ends so: by its very name, else whatever its case."""
+    name = path.rpartition("/")[2]
+    for form in dict.fromkeys([name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))]):
+        for job in journal.overview.named(form, _PAGE):
+            if _ends_so(job.path, path):
+                yield job.inbox, job.path
+                return
     before = None
     for _ in range(_PAGES):
         page = journal.lists.page(_PAGE, words=" ".join(islice(path.split(), 5)), before=before)
@@ -92,14 +99,14 @@ def _ends_so(path: str, end: str) -> bool:
     return path == end or path.endswith("/" + end)
 
 
-def sentence(found: Explanation) -> str:
-    """What an editor is told of a file."""
+def sentence(found: Explanation, inbox: str) -> str:
+    """What an editor is told of a file in an inbox."""
     name = names.show(found.path.rpartition("/")[2])
     if found.verdict == "missing":
         return f"There is no {name} in any folder that is looked after, and there never was."
     if found.verdict == "outside":
         return f"{name} lies in no folder that is looked after: copy it into one."
-    told = None if found.because is None else editors.words(found.because)
+    told = None if found.because is None else editors.words(found.because, 1, inbox)
     why = "" if told is None else f" {told.message} {told.action}"
     if found.verdict == "job" and found.job is not None:
         state = found.job.state

@@ -1,0 +1,135 @@
+"""What a button says that it costs is what it costs: each offer of each reason is made, and the service's bill read."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pipeline_house import House
+
+from diffio_watch.job import Job, Media, State
+from diffio_watch.journal import Answer
+from diffio_watch.pipeline import command_queue
+from diffio_watch.pipeline.commands import request_body
+from diffio_watch.reasons import REASONS, Kind, because
+from diffio_watch.report import offers, scene, screen
+from diffio_watch.report.pace import Pace
+from diffio_watch.report.shapes import Shape
+
+_MINUTES = 1.0
+# how far a job is for which a reason can be given: nothing sent; uploaded; asked for, and no answer known; bought
+_NOTHING, _UPLOADED, _ASKED, _BOUGHT = "nothing", "uploaded", "asked", "bought"
+_STAGES = {
+    "empty": [_NOTHING], "too_large": [_NOTHING], "not_media": [_NOTHING], "no_sound": [_NOTHING],
+    "truncated": [_NOTHING], "rejected": [_NOTHING, _UPLOADED], "generation_failed": [_BOUGHT], "gave_up": [_BOUGHT],
+    "not_found": [_BOUGHT, _NOTHING], "output_unavailable": [_BOUGHT],
+    "internal": [_NOTHING, _UPLOADED, _ASKED, _BOUGHT],
+    "daily_limit": [_NOTHING, _UPLOADED], "drop_size": [_NOTHING], "unproven": [_NOTHING],
+    "account_changed": [_BOUGHT, _ASKED], "conflict": [_ASKED], "duplicate_gone": [_NOTHING],
+}
+
+
+def _at(house: House, stage: str, path: str) -> Job:
+    """A job of a recording that is there, as far as the stage says, by the pipeline's own steps."""
+    job = house.job(house.drop(path, os.urandom(4000), media=Media("Wave", 60 * _MINUTES, has_video=False)))
+    if stage != _NOTHING:
+        house.worker.drive(job, (State.QUEUED, State.UPLOADING, State.GENERATING))
+        job = house.job(job.id)
+    if stage in {_UPLOADED, _ASKED}:  # as if nothing had been bought
+        assert job.project_id is not None
+        asked = {"idempotency_key": job.id, "intent_at": 1.0,
+                 "body": request_body(job.project_id, job.id, job.settings)}
+        none = {"idempotency_key": None, "body": None, "intent_at": None, "minutes": None}
+        job = house.journal.restore.learn(
+            replace(job, state=State.GENERATING, generation_id=None, generated_at=None, model_key=None,
+                    **asked if stage == _ASKED else none), "")
+    assert (job.uploaded, job.paid, job.generation_id is not None) == {
+        _NOTHING: (False, False, False), _UPLOADED: (True, False, False), _ASKED: (True, True, False),
+        _BOUGHT: (True, True, True)}[stage]
+    return job
+
+
+def _stopped(house: House, job: Job, code: str) -> Job:
+    kind = REASONS[code].kind
+    state = State.HELD if kind is Kind.HELD else State.FAILED
+    return house.journal.jobs.commit(job, state=state, due_at=None,
+                                     because=because(code, job=job.id, inbox=job.inbox, project=job.project_id))
+
+
+def _groups(house: House) -> list[Shape]:
+    found = scene.read(house.tools.config, house.journal)
+    found = replace(found, facts=replace(found.facts, pid=1))
+    needs: list[Shape] = screen.screen(house.tools.config, found, Pace())["needs"]
+    return needs
+
+
+def _bought(house: House) -> int:
+    return len(house.service.generations())
+
+
+@pytest.mark.parametrize(("code", "stage", "offer"), [
+    (code, stage, way.id) for code, stages in _STAGES.items() for stage in stages
+    for way in offers.of_jobs("held" if REASONS[code].kind is Kind.HELD else "failed", code)])
+def test_a_button_buys_what_it_says_and_never_more(house: House, code: str, stage: str, offer: str) -> None:
+    for path in ("a.wav", "b.wav"):
+        _stopped(house, _at(house, stage, path), code)
+    [group] = _groups(house)
+    assert (group["code"], group["count"]) == (code, 2)
+    button = next(one for one in group["offers"] if one["id"] == offer)
+    cost = button["cost"]
+    before = _bought(house)
+    answer = house.ask(button["command"], **button["args"])
+    house.run(3600)
+    bought = _bought(house) - before
+    assert bought <= cost["files"]
+    assert cost["free"] is (cost["files"] == 0)
+    if cost["free"]:
+        assert (bought, cost["words"]) == (0, "free")
+    else:
+        assert cost["minutes"] == pytest.approx(cost["files"] * _MINUTES, abs=0.1)
+        most = "at most " if "at most" in cost["words"] else ""
+        assert cost["words"] == f"buys {most}about 2 min"
+        if not most and answer.exit == 0:
+            assert bought == cost["files"], answer
+    assert button["label"].endswith(cost["words"])
+    # a second click does nothing
+    assert house.ask(button["command"], **button["args"]).changed == 0
+    house.run(60)
+    assert _bought(house) - before == bought
+
+
+def test_each_reason_that_a_person_can_decide_about_is_in_this_table() -> None:
+    assert set(_STAGES) == {code for code, row in REASONS.items() if row.kind in {Kind.HELD, Kind.FAILED}}
+
+
+class _Undone(Exception):
+    pass
+
+
+def _tried(house: House, number: int) -> Answer:
+    """The answer to a request, of which nothing is left to be seen."""
+    answer = None
+    with suppress(_Undone), house.journal.transaction() as db:
+        command_queue.serve(house.journal, house.tools.config, house.clock.now())
+        answer = house.journal.requests.answer_of(number)
+        raise _Undone
+    with house.journal.transaction() as db:
+        db.execute("DELETE FROM requests")
+    assert answer is not None
+    return answer
+
+
+def test_an_offer_is_never_one_that_is_refused(house: House) -> None:
+    """A button that only answers why it can't be is none."""
+    told: dict[str, Any] = {}
+    for code, stages in _STAGES.items():
+        for stage in stages:
+            _stopped(house, _at(house, stage, f"{code}-{stage}.wav"), code)
+    for group in _groups(house):
+        for button in group["offers"]:
+            number = house.journal.requests.ask(button["command"], button["args"])
+            told[f"{group['code']}: {button['id']}"] = _tried(house, number)
+    assert {name: answer.lines for name, answer in told.items() if answer.exit} == {}
