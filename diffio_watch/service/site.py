@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -14,8 +14,10 @@ from diffio_watch.report.memory import Memory
 from diffio_watch.report.pace import Pace
 from diffio_watch.service.access import Access
 from diffio_watch.service.pulse import Pulse
-from diffio_watch.service.sound.listening import Listening
 from diffio_watch.service.threads import Threads
+
+if TYPE_CHECKING:
+    from diffio_watch.service.sound.listening import Listening
 
 JOURNAL: Final = "journal"  # the kind of calls that ask it
 EXPLAIN: Final = "explain"  # … that ask the disk what a path means

@@ -15,6 +15,7 @@ import pytest
 import tones
 from service_page import Answer, Place
 
+from diffio_watch.disk import marker
 from diffio_watch.job import Job, Output, Settings, State
 from diffio_watch.service.sound import sides
 
@@ -26,6 +27,8 @@ def delivered(place: Place, original: Path, output: Path, /, **facts: Any) -> Jo
     def sha(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
+    for root in (place.inbox, place.outbox, place.root / "archive"):
+        (root / marker.NAME).touch()
     status = original.stat()
     out = Output("audio", "published", str(output.relative_to(place.outbox)), output.stat().st_size, sha(output),
                  "audio/wav")
@@ -86,9 +89,9 @@ def test_an_original_is_read_from_the_archive_once_it_went_there(place: Place) -
 
 
 @pytest.mark.parametrize(("do", "status", "words"), [
-    (lambda path: path.unlink(), 410, "not there any more"),
-    (lambda path: path.write_bytes(b"x" * path.stat().st_size), 409, "changed"),
-    (lambda path: (path.unlink(), path.symlink_to("/etc/hostname")), 409, "Something else"),
+    (lambda path: path.unlink(), 410, "not where it was"),
+    (lambda path: os.utime(tones.write(path, tones.speech(10, seed=2)), (1e9, 1e9)), 409, "changed"),
+    (lambda path: (path.unlink(), path.symlink_to("/etc/hostname")), 404, "no ordinary file"),
 ])
 def test_no_preview_outlives_its_original(place: Place, do: Callable[[Path], Any], status: int, words: str) -> None:
     """Changed or gone, it is told in words, whatever was made of it before."""

@@ -44,6 +44,18 @@ def speech(seconds: int, seed: int = 1) -> array.array[int]:
     return found[:seconds * RATE]
 
 
+@functools.cache
+def voice(seconds: int, seed: int = 1) -> array.array[int]:
+    """A soft tone whose loudness goes up and down by chance: it has a rhythm and no steps."""
+    chance = random.Random(seed)
+    points = [chance.uniform(0.3, 1.0) for _ in range(seconds * 20 + 2)]
+    each = RATE // 20
+    return array.array("h", (
+        int(12_000 * math.sin(math.tau * 220 * at / RATE)
+            * (points[at // each] + (points[at // each + 1] - points[at // each]) * (at % each) / each))
+        for at in range(seconds * RATE)))
+
+
 def encode(source: Path, target: Path, codec: str, form: str, **options: str) -> Path:
     """Another format of a recording, by PyAV."""
     import av  # noqa: PLC0415 - an extra

@@ -28,7 +28,8 @@ export async function open(wanted, play = false) {
   build();
   text($("job-title"), "…");
   if (!box().open) box().showModal();
-  history.replaceState(null, "", `#job=${encodeURIComponent(wanted)}`);
+  // a link to a moment stays as it is
+  if (new URLSearchParams(location.hash.slice(1)).get("job") !== wanted) history.replaceState(null, "", `#job=${encodeURIComponent(wanted)}`);
   await load(play);
 }
 

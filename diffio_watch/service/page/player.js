@@ -1,32 +1,309 @@
-// Listening to one recording. The one place that makes sound: `mount` fills a place, `unmount` ends it.
+// Listening to one recording: before and after on one time axis. `mount` fills a place, `unmount` ends it.
 
-import { jobPath } from "./api.js";
-import { h } from "./dom.js";
+import { get, jobPath } from "./api.js";
+import { h, length, show, text } from "./dom.js";
 import { published } from "./rows.js";
+import { same, Sides } from "./sides.js";
+
+const NAMES = { original: "Original", restored: "Restored", removed: "Removed" };
+const PICKS = 5; // of a blind test
+let now = null; // the one player there is
 
 /** Put what can be heard of a job into `place`; `play`: begin at once with the restored side. */
 export function mount(place, job, play) {
   unmount(place);
   const best = ["video", "audio"].map((type) => published(job).find((one) => one.type === type)).find(Boolean);
-  if (!best) return;
-  const side = (label, tag, src) => {
-    const words = h("p", { class: "muted", hidden: true }, "This browser can't play it: load it down instead.");
-    const node = h(tag, { controls: true, preload: "none", src, "aria-label": label, onerror: () => { words.hidden = false; } });
-    return h("figure", {}, h("figcaption", {}, label), node, words);
-  };
-  const tag = best.type === "video" ? "video" : "audio";
-  const restored = side("Restored", tag, jobPath(job.id, "outputs", best.type));
-  place.append(restored, side("Original", "audio", jobPath(job.id, "original")));
-  const nodes = [...place.querySelectorAll("audio, video")];
-  for (const node of nodes) node.addEventListener("play", () => nodes.forEach((other) => other === node || other.pause()));
-  if (play) nodes[0].play().catch(() => {}); // a browser may want a click on the player itself
+  if (best) now = new Player(place, job, best, play);
 }
 
 export function unmount(place) {
-  for (const node of place.querySelectorAll("audio, video")) {
-    node.pause();
-    node.removeAttribute("src"); // ends its request
-    node.load();
-  }
+  if (now?.place === place) now = now.close();
   place.replaceChildren();
+}
+
+class Player {
+  #ending = new AbortController();
+  #sides = new Sides();
+  #told = { sides: {}, differences: [] };
+  #loop = [];
+  #blind = null; // {order, picks}
+  #from = new URLSearchParams(location.hash.slice(1));
+
+  constructor(place, job, best, play) {
+    this.place = place;
+    this.job = job;
+    this.best = best.type;
+    this.paths = { original: jobPath(job.id, "original"), restored: jobPath(job.id, "outputs", best.type) };
+    this.#build();
+    for (const key of ["original", "restored"]) this.#side(key);
+    this.#sides.ended = () => this.#paint();
+    this.#hear("restored");
+    const { signal } = this.#ending;
+    document.addEventListener("keydown", (event) => this.#key(event), { signal });
+    document.addEventListener("visibilitychange", () => document.hidden || this.#sides.wake(), { signal });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw(), { signal });
+    this.sizes = new ResizeObserver(() => this.#draw());
+    this.sizes.observe(place);
+    this.frame = setInterval(() => this.#paint(), 100);
+    this.#load();
+    const at = Number(this.#from.get("t"));
+    if (this.#from.get("job") === job.id && at > 0) {
+      this.#hear({ a: "original", b: "restored" }[this.#from.get("side")] ?? "restored");
+      this.#sides.seek(at);
+    }
+    if (play) this.#toggle();
+  }
+
+  close() {
+    this.#ending.abort();
+    clearInterval(this.frame);
+    clearTimeout(this.again);
+    this.sizes.disconnect();
+    this.#sides.close();
+    return null;
+  }
+
+  #build() {
+    const button = (words, act, more) => h("button", { type: "button", onclick: act, ...more }, words);
+    this.choose = Object.fromEntries(Object.keys(NAMES).map((key) => [key, button(NAMES[key], () => this.#hear(this.#named(key)), { "aria-pressed": "false" })]));
+    show(this.choose.removed, false);
+    this.play = button("Play", () => this.#toggle(), { class: "main" });
+    this.clock = h("span", { class: "clock" });
+    this.state = h("p", { class: "muted", role: "status" });
+    this.facts = h("p", { class: "muted" });
+    this.equal = h("input", { type: "checkbox", checked: true, onchange: () => this.#levels() });
+    this.places = [button("Previous difference", () => this.#jump(-1)), button("Next difference", () => this.#jump(1))];
+    this.looping = button("Loop", () => this.#cut(), { "aria-pressed": "false" });
+    this.blind = button("Don't tell me", () => this.#test());
+    this.prefer = button("This one is better", () => this.#pick());
+    this.lines = Object.fromEntries(["original", "restored"].map((key) => [key, this.#slider(key)]));
+    this.media = h("div", { class: "media" });
+    this.places.forEach((one) => show(one, false));
+    show(this.prefer, false);
+    this.place.append(this.media, h("div", { class: "buttons", role: "group", "aria-label": "What is heard" }, Object.values(this.choose)),
+      ...Object.values(this.lines).map((line) => line.node),
+      h("div", { class: "buttons" }, this.play, this.clock, h("label", { class: "same" }, this.equal, " Same loudness"), ...this.places, this.looping, this.blind, this.prefer,
+        button("Link to here", () => this.#link())),
+      this.state, this.facts,
+      h("details", {}, h("summary", {}, "Keys"), h("p", { class: "muted" }, "Space plays and pauses, A and B choose, X swaps, ← and → go 5 s, N and P to the next and previous difference, L sets the start and end of a loop.")));
+  }
+
+  #slider(key) {
+    const canvas = h("canvas", { "aria-hidden": "true" });
+    const mark = h("i", {});
+    const node = h("div", { class: "wave", role: "slider", tabindex: 0, "aria-label": `${NAMES[key]}: position`, "aria-valuemin": 0 }, canvas, mark);
+    const seek = (event) => {
+      const { left, width } = node.getBoundingClientRect();
+      this.#seek(((event.clientX - left) / width) * this.#length());
+    };
+    node.addEventListener("pointerdown", (event) => { node.setPointerCapture(event.pointerId); seek(event); });
+    node.addEventListener("pointermove", (event) => { if (event.buttons && node.hasPointerCapture(event.pointerId)) seek(event); });
+    node.addEventListener("keydown", (event) => {
+      const step = { Home: -Infinity, End: Infinity, PageUp: 30, PageDown: -30, ArrowUp: 5, ArrowDown: -5 }[event.key];
+      if (step === undefined) return;
+      event.preventDefault();
+      this.#seek(Math.max(0, Math.min(this.#length(), this.#sides.time + step)));
+    });
+    return { node, canvas, mark };
+  }
+
+  #side(key) {
+    const video = key === "restored" && this.best === "video";
+    const node = h(video ? "video" : "audio", { preload: "metadata", src: this.paths[key], playsinline: true, crossorigin: "use-credentials" });
+    node.addEventListener("error", () => this.#preview(key, node));
+    node.addEventListener("loadedmetadata", () => { this.#draw(); this.#paint(); });
+    this.media.append(node);
+    return this.#sides.add(key, node);
+  }
+
+  /** What the browser can't play is asked for as a preview, which may have to be made first. */
+  async #preview(key, node) {
+    if (this.#ending.signal.aborted || node.dataset.preview) return this.#say(`${NAMES[key]}: ${this.#told.sides[this.#type(key)]?.gone ?? "this browser can't play it."}`);
+    const path = `${this.paths[key]}/preview`;
+    const answer = await fetch(path, { headers: { Range: "bytes=0-0" }, cache: "no-store" }).catch(() => null);
+    if (this.#ending.signal.aborted || !answer) return;
+    if (answer.status === 202) {
+      const { seconds, words } = await answer.json();
+      this.#say(`${NAMES[key]}: ${words}`);
+      setTimeout(() => this.#preview(key, node), Math.min(2000, seconds * 1000));
+    } else if (answer.ok) {
+      this.#say("");
+      node.dataset.preview = "yes";
+      node.src = path;
+      this.#sides.seek(this.#sides.time);
+    } else this.#say(`${NAMES[key]}: ${(await answer.json().catch(() => ({}))).error ?? "this browser can't play it."}`);
+  }
+
+  async #load() {
+    const answer = await get(jobPath(this.job.id, "sound"));
+    if (this.#ending.signal.aborted || !answer.ok) return;
+    this.#told = answer.body;
+    const waits = Object.values(this.#told.sides).map((side) => side.wait ?? 0);
+    const late = (this.#told.lag?.ms ?? 0) / 1000;
+    this.#sides.get("restored").late = late;
+    this.#levels();
+    this.#draw();
+    this.places.forEach((one) => show(one, this.#told.differences.length));
+    show(this.choose.removed, this.#told.removed);
+    const unfit = ["original", "restored"].map((key) => [key, this.#told.sides[this.#type(key)]]).map(([key, side]) => (side?.gone ?? side?.note) && `${NAMES[key]}: ${side.gone ?? side.note}`);
+    text(this.facts, [this.#told.lag?.words, this.#told.sandbox, ...unfit].filter(Boolean).join(" "));
+    if (waits.some(Boolean) || (this.#told.available && !this.#told.lag && !unfit.some(Boolean))) this.again = setTimeout(() => this.#load(), 2000);
+  }
+
+  #type(key) { return key === "restored" ? this.best : key; }
+  #length() { return this.#sides.duration || this.#told.sides.original?.seconds || this.job.length_s || 0; }
+  #say(words) { text(this.state, words); }
+
+  /** While it is blind, the first button is whichever side chance gave it. */
+  #named(key) { return this.#blind ? this.#blind.order[key === "original" ? 0 : 1] : key; }
+
+  #levels() {
+    const sides = { original: this.#told.sides.original ?? {}, restored: this.#told.sides[this.best] ?? {} };
+    const gains = this.equal.checked || this.#blind ? same(sides) : {};
+    for (const key of ["original", "restored"]) this.#sides.get(key).level = 10 ** ((gains[key] ?? 0) / 20);
+    const removed = this.#sides.get("removed");
+    if (removed) removed.level = this.#sides.get("original").level;
+    this.#sides.changed();
+    const told = Object.entries(gains).filter(([, gain]) => Math.abs(gain) >= 0.05).map(([key, gain]) => `${NAMES[key].toLowerCase()} ${gain < 0 ? "−" : "+"}${Math.abs(gain).toFixed(1)} dB`);
+    this.equal.parentNode.title = told.join(", ");
+    text(this.equal.nextSibling, ` Same loudness${told.length && !this.#blind ? ` (${told.join(", ")})` : ""}`);
+  }
+
+  #hear(key) {
+    if (key === "removed" && !this.#sides.get(key)) {
+      this.paths.removed = jobPath(this.job.id, "removed");
+      this.#side(key);
+      this.#levels();
+      this.#sides.seek(this.#sides.time);
+    }
+    this.#sides.hear(key);
+    this.#paint();
+  }
+
+  async #toggle() {
+    if (this.#sides.playing) this.#sides.pause();
+    else this.#sides.play();
+    this.#paint();
+  }
+
+  #seek(at) {
+    this.#sides.seek(at);
+    this.#paint(at);
+  }
+
+  #jump(way) {
+    const [all, at] = [this.#told.differences, this.#sides.time];
+    const next = way > 0 ? all.find((one) => one > at + 0.5) ?? all[0] : all.findLast((one) => one < at - 1.5) ?? all.at(-1);
+    if (next !== undefined) this.#seek(next);
+  }
+
+  #cut() {
+    const at = this.#sides.time;
+    if (this.#loop.length === 1 && at > this.#loop[0] + 0.2) this.#loop = [this.#loop[0], at];
+    else this.#loop = this.#loop.length ? [] : [at];
+    this.looping.setAttribute("aria-pressed", this.#loop.length > 0);
+    this.#say(["", `The loop begins at ${length(at)}; press again where it is to end.`, `Loops from ${length(this.#loop[0] ?? 0)} to ${length(at)}.`][this.#loop.length]);
+    if (this.#loop.length === 2) this.#seek(this.#loop[0]);
+    this.#draw();
+  }
+
+  #test() {
+    this.#blind = this.#blind ? null : { picks: [], order: [] };
+    this.#shuffle();
+    this.#say(this.#blind ? `Listen to 1 and 2, then say which is better: ${PICKS} times.` : "");
+  }
+
+  #shuffle() {
+    if (this.#blind) this.#blind.order = Math.random() < 0.5 ? ["original", "restored"] : ["restored", "original"];
+    const on = Boolean(this.#blind);
+    text(this.choose.original, on ? "1" : NAMES.original);
+    text(this.choose.restored, on ? "2" : NAMES.restored);
+    text(this.blind, on ? "Stop the test" : "Don't tell me");
+    show(this.prefer, on);
+    show(this.choose.removed, !on && this.#told.removed);
+    this.place.classList.toggle("blind", on);
+    show(this.lines.restored.node, !on);
+    this.lines.original.node.setAttribute("aria-label", on ? "Position" : "Original: position");
+    this.#levels();
+    this.#draw();
+    if (on) this.#hear(this.#named("original"));
+    this.#paint();
+  }
+
+  #pick() {
+    this.#blind.picks.push(this.#sides.heard.key);
+    const { picks } = this.#blind;
+    if (picks.length < PICKS) {
+      this.#say(`${picks.length} of ${PICKS}. They were shuffled again.`);
+      return this.#shuffle();
+    }
+    this.#blind = null;
+    this.#shuffle();
+    this.#say(`${picks.filter((key) => key === "restored").length} of ${PICKS} restored.`);
+  }
+
+  #link() {
+    const side = this.#sides.heard.key === "original" ? "a" : "b";
+    history.replaceState(null, "", `#job=${encodeURIComponent(this.job.id)}&t=${this.#sides.time.toFixed(1)}&side=${side}`);
+    const copied = navigator.clipboard?.writeText(location.href).then(() => " and was copied", () => "") ?? Promise.resolve("");
+    copied.then((words) => this.#say(`The link to ${length(this.#sides.time)} stands in the address bar${words}.`));
+  }
+
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || event.target.closest?.("input:not([type=checkbox]), textarea, select")) return;
+    const act = {
+      " ": () => this.#toggle(), a: () => this.#hear(this.#named("original")), b: () => this.#hear(this.#named("restored")),
+      x: () => this.#hear(this.#sides.heard.key === "original" ? "restored" : "original"), l: () => this.#cut(),
+      n: () => this.#jump(1), p: () => this.#jump(-1),
+      ArrowLeft: () => this.#seek(Math.max(0, this.#sides.time - 5)), ArrowRight: () => this.#seek(Math.min(this.#length(), this.#sides.time + 5)),
+    }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!act || (event.key === " " && event.target.closest?.("button, summary, a, input"))) return;
+    event.preventDefault();
+    act();
+  }
+
+  #paint(at = this.#sides.time) {
+    const all = this.#length();
+    const [from, to] = this.#loop;
+    if (to && at >= to && this.#sides.playing) this.#seek(at = from);
+    text(this.play, this.#sides.playing ? "Pause" : "Play");
+    text(this.clock, `${length(at)} / ${length(all)}`);
+    for (const [key, node] of Object.entries(this.choose)) {
+      node.setAttribute("aria-pressed", this.#sides.heard?.key === (key === "removed" ? key : this.#named(key)));
+    }
+    for (const { node, mark } of Object.values(this.lines)) {
+      mark.style.left = `${all ? (100 * at) / all : 0}%`;
+      node.setAttribute("aria-valuemax", Math.round(all));
+      node.setAttribute("aria-valuenow", Math.round(at));
+      node.setAttribute("aria-valuetext", `${length(at)} of ${length(all)}`);
+    }
+  }
+
+  #draw() {
+    const all = this.#length();
+    for (const [key, { node, canvas }] of Object.entries(this.lines)) {
+      const [wide, high] = [canvas.clientWidth * devicePixelRatio, canvas.clientHeight * devicePixelRatio].map(Math.round);
+      if (!wide || !high || !all) continue;
+      [canvas.width, canvas.height] = [wide, high];
+      const pen = canvas.getContext("2d");
+      pen.fillStyle = getComputedStyle(node).color;
+      const side = this.#told.sides[this.#type(key)] ?? {};
+      const peaks = Uint8Array.from(atob((!this.#blind && side.peaks) || ""), (char) => char.charCodeAt(0));
+      const late = key === "restored" ? this.#sides.get(key).late : 0;
+      const values = new Int8Array(peaks.buffer);
+      for (let x = 0; x < wide; x++) {
+        const [from, to] = [x, x + 1].map((one) => Math.floor(((one / wide) * all + late) / (side.column || 1)));
+        let [least, most] = [0, 0];
+        for (let at = Math.max(0, from); at < Math.max(to, from + 1) && 2 * at < values.length; at++) {
+          least = Math.min(least, values[2 * at]);
+          most = Math.max(most, values[2 * at + 1]);
+        }
+        pen.fillRect(x, (high / 256) * (128 - most), 1, Math.max(devicePixelRatio, (high / 256) * (most - least)));
+      }
+      if (this.#loop.length === 2) {
+        pen.globalAlpha = 0.2;
+        pen.fillRect((wide * this.#loop[0]) / all, 0, (wide * (this.#loop[1] - this.#loop[0])) / all, high);
+      }
+    }
+  }
 }

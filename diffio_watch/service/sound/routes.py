@@ -72,8 +72,6 @@ def _gone(site: Site, job: Job) -> dict[Side, tuple[int, str]]:
             os.close(open_side(site.config, job, side))
         except NotThere as error:
             found[side] = (error.status, str(error))
-        except OSError as error:
-            found[side] = (503, f"The file can't be read: {error.strerror}.")
     return found
 
 

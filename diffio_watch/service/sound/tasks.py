@@ -78,8 +78,6 @@ class Doer:
             descriptor = open_side(config, task.job, task.side)
         except NotThere as error:
             raise Later(str(error)) from error
-        except OSError as error:
-            raise Later(f"The file can't be read: {error.strerror}.") from error
         try:
             before = os.fstat(descriptor)
             found = (self._measure if task.kind == "measure" else self._preview)(descriptor, content.sha256)
