@@ -15,11 +15,13 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import journals
 import pytest
 import structlog
 
 from diffio_watch.daemon import upkeep
 from diffio_watch.intake import presence, room, settle
+from diffio_watch.journal import connection
 from diffio_watch.media import mediainfo
 from diffio_watch.pipeline import chores
 
@@ -138,6 +140,12 @@ def _own_process() -> Iterator[None]:
     _log_plainly()
     yield
     mediainfo._crumbs = None
+
+
+@pytest.fixture(autouse=True)
+def _copied_journals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Journals that this process makes are copies; the tests of the journal itself make theirs in full."""
+    monkeypatch.setattr(connection, "migrate", journals.migrate)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, Final, NoReturn
 
+import journals
 from crash_scenarios import INBOX, SCENARIOS, Scenario
 from structlog.typing import FilteringBoundLogger
 
@@ -36,7 +37,7 @@ from diffio_watch.daemon.startup import make_state_dir
 from diffio_watch.disk import durable
 from diffio_watch.intake import fingerprint
 from diffio_watch.job import OPEN, State
-from diffio_watch.journal import Journal, Lock
+from diffio_watch.journal import Journal, Lock, connection, schema
 from diffio_watch.journal.records import Found
 from diffio_watch.logs import open_log
 from diffio_watch.media.mediainfo import probe
@@ -246,6 +247,7 @@ def obey(order: dict[str, Any]) -> int:
     fuse = Fuse(order.get("fuse"), lit=scenario.since is State.QUEUED or not order.get("explore"))
     swift = Tries(first=0.01)  # lost answers cost no time
     _put(daemon_parts, Api=functools.partial(Api, tries=swift), Storage=functools.partial(Storage, tries=swift))
+    _put(connection, migrate=(journals if order.get("copied") else schema).migrate)
     random.seed(order.get("seed", 0))
     if not order.get("rehearsal"):
         fuse.lay()

@@ -156,6 +156,7 @@ class World:
         self._pid = self._nursery.begin({
             "scenario": self.name, "base": str(self.base), "url": self.sandbox.base_url, "fuse": fuse,
             "explore": explore, "whole": whole, "rehearsal": rehearsal, "log": str(self.log),
+            "copied": self._own,  # on a disk that forgets what was not flushed it is made in full
             "acknowledged": str(self.acknowledged)})
         self._born.set()
         born(self._pid)

@@ -11,6 +11,11 @@ import pytest
 from diffio_watch.journal import Journal, JournalMissing
 
 
+@pytest.fixture(autouse=True)
+def _copied_journals() -> None:
+    """None: here they are made in full."""
+
+
 def test_a_journal_that_was_being_made_when_the_power_went_is_not_there_yet_and_is_made_again(tmp_path: Path) -> None:
     """SQLite has a rollback journal until it is told to keep a write-ahead log."""
     making, state = tmp_path / "making", tmp_path / "state"

@@ -11,6 +11,11 @@ from journal_jobs import HandClock
 from diffio_watch.journal import Journal
 
 
+@pytest.fixture(autouse=True)
+def _copied_journals() -> None:
+    """None: here journals are made in full."""
+
+
 @pytest.fixture
 def clock() -> HandClock:
     return HandClock()
