@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from diffio_watch.config import Config
 
 _SUBJECT: Final = "notices"
-_INSTALL: Final = "Install diffio-watch with the extra `notify`: `pip install 'diffio-watch[notify]'`."
 
 
 def notices(config: Config, *, test: bool) -> list[Finding]:
@@ -35,7 +34,7 @@ def notices(config: Config, *, test: bool) -> list[Finding]:
     if known.problem:
         found.append(warning(_SUBJECT, known.problem, "Put it right; it is read again by itself."))
     if known.urls and not send.available():
-        found.append(error(_SUBJECT, "Apprise is not installed, so nobody is told.", _INSTALL))
+        found.append(error(_SUBJECT, "Apprise is not installed, so nobody is told.", send.INSTALL))
     elif known.urls and not test:
         shown = ", ".join(addresses.redacted(url) for url in known.urls)
         found.append(ok(_SUBJECT, f"Told are {shown}; `check --notify` sends them a test."))

@@ -87,7 +87,7 @@ def test_check_and_status_say_that_the_extra_is_missing(place: Place, monkeypatc
     assert (level, "not installed" in message) == ("error", True)
     with place.journal() as journal, Lock(place.state):
         journal.notices.set_state(NoticesState(1, send.MISSING))
-        assert "diffio-watch[notify]" in place.run("status").out
+        assert "extra `notify`" in " ".join(place.run("status").out.split())
 
 
 def test_status_tells_what_came_of_the_last_message(place: Place) -> None:

@@ -119,7 +119,9 @@ def test_five_hundred_failures_make_two_messages_and_a_restart_between_repeats_n
         if number == 250:
             world.look()
             world.restart()
-        world.look(0.6)
+        world.clock.at += 0.6
+        if number % 5 == 0:
+            world.look()
     world.look(plan.QUIET + 1)
     world.restart()
     world.look(plan.LONGEST)
@@ -273,11 +275,21 @@ def test_without_apprise_it_is_told_once_and_kept_for_the_page(world: World) -> 
     assert world.events.count("notices.limited") == 1
     state = world.journal.notices.state()
     assert state is not None
-    assert "diffio-watch[notify]" in state.problem
+    assert "pip install" in state.problem
     world.there = True
     world.look(5)
     assert len(world.sent) == 1
     assert world.journal.notices.state() == replace(state, problem="")
+
+
+def test_where_nobody_is_told_nothing_is_written(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.notify = {}
+    commits = world.journal.commits
+    world.fail("a.wav")
+    world.look(120)
+    assert world.journal.commits == commits + 2  # the job's own
+    world.journal.close()
 
 
 def test_no_secret_of_an_address_stands_in_the_journal_or_the_log(world: World) -> None:

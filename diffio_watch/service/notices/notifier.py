@@ -71,7 +71,8 @@ class Notifier:
         self._person_at = float("-inf")
         self._persons: list[plan.Seen] = []
         self._state_at = float("-inf")
-        self._told: NoticesState | None = None
+        self._told = NoticesState()  # as it stands in the journal
+        self._problem = ""
         self._found = addresses.Addresses()
         self._beats = Heartbeat(self._ways.heartbeat, moving, log)
         self._began = self._resting = False
@@ -111,6 +112,7 @@ class Notifier:
             JournalTrouble: the journal can't be written.
         """
         self._began = True
+        self._told = self._journal.notices.state() or NoticesState()
         self._after_a_restart(now)
         if self._cursor is None and self._means(self._config()):
             self._start_here()
@@ -130,7 +132,7 @@ class Notifier:
         config = self._config()
         if not self._began:
             self.begin(now)
-        if steady - self._state_at >= _STATE_EVERY or self._told is None:
+        if steady - self._state_at >= _STATE_EVERY:
             self._state_at = steady
             self._found = addresses.read(config.notify)
         self._beats.look(config.notify.heartbeat, now, steady, self._stop, last=last)
@@ -260,8 +262,9 @@ class Notifier:
             problem = problem or "There is no address in `notify.urls_file` yet, so nobody is told."
         state = NoticesState(len(self._found.urls) if meant else 0, problem if meant else "", self._beats.address,
                              self._beats.problem, self._beats.at)
-        if state.problem and (self._told is None or state.problem != self._told.problem):
+        if state.problem and state.problem != self._problem:
             self._log.warning("notices.limited", message=state.problem)
+        self._problem = state.problem
         if state != self._told:
             self._journal.notices.set_state(None if state == NoticesState() else state)
             self._told = state

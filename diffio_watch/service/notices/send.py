@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import selectors
+import shlex
 import signal
 import subprocess
 import sys
@@ -33,8 +34,9 @@ _CHILD: Final = Path(__file__).with_name("child.py")
 _PASSED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR",
                   "REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY",
                   "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
-MISSING: Final = ("Apprise is not installed, so nobody is told: install diffio-watch with the extra `notify` "
-                  "(`pip install 'diffio-watch[notify]'`), and restart.")
+INSTALL: Final = (f"Install diffio-watch with the extra `notify`, or run `{shlex.quote(sys.executable)} -m pip install "
+                  "apprise`.")
+MISSING: Final = f"Apprise is not installed, so nobody is told. {INSTALL}"
 
 
 @dataclass(frozen=True, slots=True)
