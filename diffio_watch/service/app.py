@@ -15,12 +15,11 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from diffio_watch.journal import JournalError
-from diffio_watch.service import asking, health, reading
+from diffio_watch.service import asking, health, reading, scraping
 from diffio_watch.service.access import COOKIE_AGE, Verdict, Visit, cookie_of, is_local, joined
 from diffio_watch.service.answers import HEADERS, Refused, data, refusal
 from diffio_watch.service.bodies import body_of
 from diffio_watch.service.files import Files
-from diffio_watch.service.metrics import CONTENT_TYPE
 from diffio_watch.service.sound import routes as sound
 from diffio_watch.service.threads import TooSlow
 
@@ -56,7 +55,7 @@ class Page:
         self._cookie = f"diffio-watch-{site.journal.id[-8:].lower()}"
         files = Files(site)
         looks: dict[str, _Answer] = {
-            "/metrics": lambda _, __: self._scrape(metrics),
+            **scraping.answers(site.threads, metrics),
             "/api/status": self._status,
             "/api/events": self._events,
             "/api/jobs": lambda request, _: reading.jobs(site, request),
@@ -147,10 +146,6 @@ class Page:
         who = "a program" if "authorization" in visit.headers else "the page"
         where = visit.headers.get("x-forwarded-for", "").partition(",")[0].strip() or visit.peer or ""
         return who if is_local(visit) or not _ADDRESS.fullmatch(where) else f"{who}, from {where}"
-
-    async def _scrape(self, metrics: Metrics) -> Response:
-        body = await self._site.threads.run("metrics", metrics.scrape)
-        return Response(body, 200, {"cache-control": "no-store", "content-type": CONTENT_TYPE})
 
     async def _login(self, request: Request, _: Verdict) -> Response:
         token = (await body_of(request)).get("token")

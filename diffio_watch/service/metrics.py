@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from diffio_watch.journal import Journal
     from diffio_watch.journal.totals import Stages
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _STAGES: Final = ("settling", "uploading", "generating", "waiting", "downloading")
 _BUCKETS: Final = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)  # seconds
 _HALTS: Final = tuple(code for code, reason in REASONS.items() if reason.kind in {Kind.HALT, Kind.INBOX})

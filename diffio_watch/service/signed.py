@@ -26,7 +26,8 @@ class Result(StrEnum):
 
     ACCEPTED = "accepted"
     REPEATED = "repeated"  # the service's, and had before
-    REFUSED = "refused"
+    REFUSED = "refused"  # signed by somebody, and not with our secret, or not just now
+    UNSIGNED = "unsigned"  # whoever looks for open doors sends such
     TOO_LARGE = "too_large"
     TOO_SLOW = "too_slow"
 
@@ -38,7 +39,7 @@ class Judged:
     Attributes:
         result: it.
         event: what the service says; nothing where it is not the service's.
-        why: a sentence on why something that looks like the service's was refused; "" for what does not even look so.
+        why: a sentence on why it was refused.
     """
 
     result: Result
@@ -67,7 +68,7 @@ class Judge:
         mapped = {f"webhook-{name}": headers.get(f"svix-{name}", "") for name in _HEADERS}
         message = mapped["webhook-id"]
         if not all(mapped.values()) or len(message) > _LONGEST_ID:
-            return Judged(Result.REFUSED)
+            return Judged(Result.UNSIGNED)
         for secret in secrets:
             event = _verified(secret, mapped, body)
             if event is not None:

@@ -32,9 +32,10 @@ _AGAIN: Final = 3600.0  # seconds until they are told again
 _KEPT: Final = 50  # ids of events
 _LONGEST_ID: Final = 255
 _UNDER_WAY: Final = frozenset({"generation.queued", "generation.processing"})
-_STATUS: Final = {Result.ACCEPTED: 200, Result.REPEATED: 200, Result.REFUSED: 401, Result.TOO_LARGE: 413,
-                  Result.TOO_SLOW: 408}
+_STATUS: Final = {Result.ACCEPTED: 200, Result.REPEATED: 200, Result.REFUSED: 401, Result.UNSIGNED: 401,
+                  Result.TOO_LARGE: 413, Result.TOO_SLOW: 408}
 _SAID: Final = {Result.REFUSED: "This is not signed with the secret of this endpoint.",
+                Result.UNSIGNED: "This is not signed as a webhook is.",
                 Result.TOO_LARGE: "A webhook has at most 64 KiB.", Result.TOO_SLOW: "It took longer than 5 seconds."}
 
 
@@ -132,7 +133,7 @@ class Webhooks:
             if judged.result is Result.ACCEPTED:
                 self._believe(judged.event)
             return Response(status_code=200)
-        if judged.why:
+        if judged.result is Result.REFUSED:
             self._refuse(judged.why)
         status = _STATUS[judged.result]
         # what is left of a body that was not read to its end is nobody's
