@@ -35,8 +35,11 @@ _CUT: Final = 3.0  # seconds that the word of a file cut short may be from befor
 _STOP: Final = 10.0  # seconds for it to end
 _FOREIGN: Final = frozenset({"CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC",
                              "WATCHDOG_PID", "SSL_CERT_FILE", "SSL_CERT_DIR"})
-_RESTORES_NOTHING: Final = ("The sandbox restores nothing: each result holds just what was given. What you saw is the "
-                            "way; the real service does the restoring.")
+_RESTORES_NOTHING: Final = ("The sandbox restores nothing: {}. What you saw is the way; the real service does the "
+                            "restoring.")
+_AS_GIVEN: Final = "each result holds just what was given"
+_FILTERED: Final = ("the sound went through a plain filter, which takes rumble, hiss and what is fine in a voice, so "
+                    "that it differs")
 
 
 @click.command()
@@ -50,12 +53,12 @@ def demo(files: Sequence[Path], *, keep: Path | None) -> int:
     """
     from diffio_watch.cli.status import View
     from diffio_watch.config import load
-    from diffio_watch.sandbox import Sandbox
+    from diffio_watch.sandbox import Sandbox, filtered
 
     folder = _folder(keep)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    service = Sandbox(seconds=3.0)
+    service = Sandbox(seconds=3.0, filters=True)
     seen = _Seen()
     try:
         service.start()
@@ -73,7 +76,8 @@ def demo(files: Sequence[Path], *, keep: Path | None) -> int:
     finally:
         service.close()
     _tell(folder, seen)
-    say([_RESTORES_NOTHING, "For real recordings:", f"  {as_typed()} init --inbox DIR --outbox DIR"])
+    restores = _RESTORES_NOTHING.format(_FILTERED if filtered.possible() else _AS_GIVEN)
+    say([restores, "For real recordings:", f"  {as_typed()} init --inbox DIR --outbox DIR"])
     done = {State.DELIVERED, State.SKIPPED}
     return 0 if all(path in seen.jobs and seen.jobs[path].state in done for path in seen.paths) else FAILED
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from diffio_watch.sandbox import links, progress
+from diffio_watch.sandbox import filtered, links, progress
 from diffio_watch.sandbox.answers import SANDBOX, Refusal, json_answer
 from diffio_watch.sandbox.call import Call
 from diffio_watch.sandbox.models import model_of
@@ -166,7 +166,8 @@ def link(call: Call) -> Response:
         kind = call.choice("downloadType", ("audio", "mp3", "video", "transcript")).replace("mp3", "audio")
     _ready(call, generation, kind)
     name = PurePosixPath(project.file_name)
-    file_name = f"{name.stem}.transcript.json" if kind == "transcript" else f"{name.stem}.restored{name.suffix}"
+    suffix = ".wav" if _filtered(call.state, generation, kind) is not None else name.suffix
+    file_name = f"{name.stem}.transcript.json" if kind == "transcript" else f"{name.stem}.restored{suffix}"
     path = f"restored/{generation.id}/{kind}/{safe(file_name)}"
     lifetime = -1 if "expired" in call.flags else call.settings.link_lifetime
     url = links.sign(call.state, "GET", f"/{BUCKET}/{path}", expires_at=call.state.now() + lifetime)
@@ -185,8 +186,10 @@ def link(call: Call) -> Response:
 
 
 def mime_type(state: State, generation: Generation, kind: str) -> str:
-    """What an output truly is: the medium as it was given, whichever output was asked for."""
+    """What an output truly is: the medium as it was given, whichever output was asked for, or its filtered sound."""
     true = "application/json" if kind == "transcript" else generation.project.content_type
+    if _filtered(state, generation, kind) is not None:
+        true = filtered.MIME_TYPE
     return state.settings.mime_types.get(kind, true)
 
 
@@ -195,12 +198,27 @@ def output(state: State, generation: Generation, kind: str) -> Blob:
     if kind != "transcript":
         blob = generation.project.blob
         assert blob is not None  # a generation starts only after its upload
+        heard = _filtered(state, generation, kind)
+        if heard is not None:
+            return heard
         return _restored(state, generation, blob) if state.settings.restores else blob
     path = state.folder / f"{generation.id}.transcript.json"
     words = [{"word": word, "start": at / 2, "end": at / 2 + 0.4} for at, word in enumerate(WORDS)]
     content = json.dumps({"text": SANDBOX, "words": words}).encode()
     path.write_bytes(content)
     return Blob(((path, len(content)),), etag=f"transcript-{generation.id}")
+
+
+def _filtered(state: State, generation: Generation, kind: str) -> Blob | None:
+    """The sound through a filter, where that is wanted and can be had; made once."""
+    blob = generation.project.blob
+    if kind != "audio" or blob is None or not state.settings.filters or not filtered.possible():
+        return None
+    if generation.silent:
+        return None
+    found = filtered.filtered(blob, state.folder / f"filtered-{generation.id}.wav")
+    generation.silent = found is None
+    return found
 
 
 def _restored(state: State, generation: Generation, blob: Blob) -> Blob:

@@ -41,6 +41,7 @@ class Settings:
     lag_status: Literal[404, 409] = 409
     transcript: Literal["available", "pending", "unavailable"] = "available"
     restores: bool = False  # outputs are the upload and some bytes more, as restored ones differ from what was sent
+    filters: bool = False  # the sound comes back through a plain filter, as WAV, where PyAV is there
     mime_types: Mapping[str, str] = field(default_factory=dict)  # by download type, instead of the true ones
 
     webhook_url: str | None = None  # where deliveries go; loopback only

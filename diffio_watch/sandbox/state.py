@@ -104,6 +104,7 @@ class Generation:
     link_calls: Counter[str] = field(default_factory=Counter)
     variants: Counter[str] = field(default_factory=Counter)  # how often an output was swapped for another
     told: set[str] = field(default_factory=set)  # webhook events already delivered
+    silent: bool = False  # nothing of its medium can be decoded, so that nothing can be filtered
 
     def fraction(self, now: float) -> float:
         """How far it is, 0 to 1."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from diffio_watch.job import Job
     from diffio_watch.service.site import Site
 
+# plain http goes to this machine alone
+_SANDBOX: Final = "This came from the sandbox: a plain filter, or what was given. It is no restoration."
 _NO_PREVIEW: Final = "This browser can't play it, and no preview can be made: PyAV is not installed at the service."
 
 
@@ -79,6 +81,7 @@ def _told(site: Site, job: Job, gone: dict[Side, tuple[int, str]]) -> dict[str, 
     listening = site.listening
     sides = {side: _side(listening, job, side, gone.get(side)) for side in contents(job)}
     told: dict[str, Any] = {"available": listening is not None, "missing": None if listening is not None else MISSING,
+                            "sandbox": _SANDBOX if (job.base_url or "").startswith("http://") else None,
                             "sides": sides, "lag": None, "differences": [], "notes": []}
     if listening is None:
         return told
