@@ -172,6 +172,15 @@ def is_local(visit: Visit) -> bool:
     return _is_loopback(visit.peer) and host is not None and _is_loopback_name(host) and not proxied
 
 
+def is_trustworthy(headers: Mapping[str, str]) -> bool:
+    """Whether a browser takes this for safe from others on the way: a loopback name, or https before a proxy.
+
+    Elsewhere it ignores `Cross-Origin-Opener-Policy`, and complains of it in its console (Secure Contexts 3.1).
+    """
+    host = _host(headers.get("host", ""))
+    return headers.get("x-forwarded-proto", "").lower() == "https" or (host is not None and _is_loopback_name(host))
+
+
 def cookie_of(header: str, name: str) -> str:
     """The value of a cookie; "" where it did not come."""
     for part in header.split(";"):

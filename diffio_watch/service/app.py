@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from diffio_watch.journal import JournalError
 from diffio_watch.service import asking, health, reading, scraping
-from diffio_watch.service.access import COOKIE_AGE, Verdict, Visit, cookie_of, is_local, joined
+from diffio_watch.service.access import COOKIE_AGE, Verdict, Visit, cookie_of, is_local, is_trustworthy, joined
 from diffio_watch.service.answers import HEADERS, Refused, data, refusal
 from diffio_watch.service.bodies import body_of
 from diffio_watch.service.files import Files
@@ -83,6 +83,8 @@ class Page:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak ASGI. Whatever breaks in here is told, and becomes an answer."""
         begun = False
+        safe = is_trustworthy(joined(scope["headers"]))
+        usual = {name: value for name, value in HEADERS.items() if safe or name != "cross-origin-opener-policy"}
 
         async def out(message: Message) -> None:
             nonlocal begun
@@ -90,7 +92,7 @@ class Page:
                 begun = True
                 there = {name.lower() for name, _ in message["headers"]}
                 message["headers"] = [*message["headers"], *(
-                    (name.encode(), value.encode()) for name, value in HEADERS.items() if name.encode() not in there)]
+                    (name.encode(), value.encode()) for name, value in usual.items() if name.encode() not in there)]
             await send(message)
 
         try:
