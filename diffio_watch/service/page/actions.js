@@ -1,9 +1,9 @@
 // What a person asks of the daemon: one click, one request, and the daemon's own words beside the button.
 
 import { post } from "./api.js";
-import { h, show, sync, text } from "./dom.js";
+import { button, h, show, sync, text } from "./dom.js";
 
-const asked = new Map(); // by button: {busy, fine, lines, until}
+const asked = new Map(); // by button: {busy, fine, lines, at}
 const REST = 2500; // ms after an answer in which the button stays off: until what it did shows
 const STAYS = 120000; // ms that an answer stands although its group is gone
 
@@ -43,28 +43,29 @@ async function ask(name, offer) {
 }
 
 /** A place for buttons and the answers beside them. */
-export const place = () => h("div", { class: "offers" }, h("div", { class: "buttons" }), h("div", { class: "answers", role: "status" }));
+export const place = () => h("div.offers", h("div.buttons"), h("div.answers", { role: "status" }));
 
 /** Show the offers in their place. `prefix` names what they are about; `old`: what is shown is old, nothing is asked. */
 export function offers(node, prefix, list, old) {
   const [buttons, answers] = node.children;
   sync(buttons, list, (offer) => offer.id, (offer) => {
-    const button = h("button", { type: "button", onclick: () => ask(`${prefix} ${offer.id}`, button.offer) });
-    return button;
-  }, (button, offer) => {
-    button.offer = offer;
+    const node = button("", () => ask(`${prefix} ${offer.id}`, node.offer));
+    return node;
+  }, (node, offer) => {
+    node.offer = offer;
     const state = asked.get(`${prefix} ${offer.id}`);
     const off = old || Boolean(state && (state.busy || Date.now() - state.at < REST));
-    if (button.disabled !== off) button.disabled = off;
-    button.className = offer === list[0] && !["cancel", "pause"].includes(offer.command) ? "main" : "";
-    button.classList.toggle("buys", offer.cost?.free === false);
-    text(button, offer.label); // tells what it costs, too
+    if (node.disabled !== off) node.disabled = off;
+    node.className = offer === list[0] && !["cancel", "pause"].includes(offer.command) ? "main" : "";
+    node.classList.toggle("buys", offer.cost?.free === false);
+    text(node, offer.label); // tells what it costs, too
   });
   const told = [...asked].filter(([name]) => name.startsWith(`${prefix} `));
   sync(answers, told, ([name]) => name, () => h("div"), (block, [, state]) => {
     block.className = state.fine ? "answer" : "answer bad";
-    const lines = state.lines.map((line, at) => [at, line]);
-    sync(block, lines, ([at, line]) => `${at} ${line}`, ([, line]) => h("p", { dir: "auto" }, line));
+    const key = state.lines.join("\n");
+    if (block.dataset.of !== key) block.replaceChildren(...state.lines.map((line) => h("p", { dir: "auto" }, line)));
+    block.dataset.of = key;
   });
   show(node, list.length || told.length);
 }

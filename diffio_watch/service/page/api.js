@@ -25,4 +25,4 @@ export function query(path, values) {
   return `${path}?${new URLSearchParams(pairs)}`;
 }
 
-export const jobPath = (id, ...rest) => ["api/jobs", encodeURIComponent(id), ...rest].join("/");
+export const jobPath = (id, ...rest) => ["api/jobs", ...[id, ...rest].map(encodeURIComponent)].join("/");

@@ -2,20 +2,19 @@
 
 import { offers, place } from "./actions.js";
 import { get, jobPath } from "./api.js";
-import { $, bytes, h, length, moment, plain, show, split, text, words } from "./dom.js";
-import * as player from "./player.js";
-import { LABELS, loudness, published, waits } from "./rows.js";
+import { $, bytes, h, length, moment, plain, split, text, words } from "./dom.js";
+import { download, label, loudness, published, waits } from "./rows.js";
 import { pairs } from "./service.js";
 
-const box = () => $("job");
+let player = null; // loaded when there is something to hear
 let [id, job, turn, view, parts] = [null, null, 0, { now: Date.now(), old: false }, null];
 
 export function start() {
-  const dialog = box();
+  const dialog = $("job");
   dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   dialog.addEventListener("close", () => {
-    if (parts) player.unmount(parts.sound);
+    if (parts) player?.unmount(parts.sound);
     [id, job] = [null, null];
     history.replaceState(null, "", location.pathname + location.search);
   });
@@ -27,7 +26,7 @@ export async function open(wanted, play = false) {
   job = null;
   build();
   text($("job-title"), "…");
-  if (!box().open) box().showModal();
+  if (!$("job").open) $("job").showModal();
   // a link to a moment stays as it is
   if (new URLSearchParams(location.hash.slice(1)).get("job") !== wanted) history.replaceState(null, "", `#job=${encodeURIComponent(wanted)}`);
   await load(play);
@@ -44,22 +43,29 @@ export async function load(play = false) {
   if (answer.ok) {
     const first = !job || String(published(job).map((one) => one.path)) !== String(published(answer.body).map((one) => one.path));
     job = answer.body;
-    if (first) player.mount(parts.sound, job, play);
-    text(parts.trouble, "");
-  } else text(parts.trouble, answer.error);
+    if (first) mount(play);
+  }
+  text(parts.trouble, answer.error);
   paint(view);
 }
 
+async function mount(play) {
+  if (!published(job).length) return;
+  const mine = parts;
+  player ??= await import("./player.js");
+  if (mine === parts && job) player.mount(mine.sound, job, play);
+}
+
 function build() {
-  if (parts) player.unmount(parts.sound);
+  if (parts) player?.unmount(parts.sound);
   parts = {
-    trouble: h("p", { class: "bad", role: "status" }), state: h("p", { class: "lead" }), message: h("p", { dir: "auto" }), action: h("p", { class: "action", dir: "auto" }),
-    offers: place(), sound: h("div", { class: "sound" }), links: h("div", { class: "links" }), facts: h("dl", { class: "pairs" }),
-    history: h("ol", { class: "history" }), inner: h("dl", { class: "pairs" }),
+    trouble: h("p.bad", { role: "status" }), state: h("p.lead"), message: h("p", { dir: "auto" }), action: h("p.action", { dir: "auto" }),
+    offers: place(), sound: h("div.sound"), links: h("div.links"), facts: h("dl.pairs"),
+    steps: h("ol.history"), inner: h("dl.pairs"), past: h("ol.history"),
   };
-  const { inner, history: past, ...before } = parts;
-  $("job-body").replaceChildren(...Object.values(before),
-    h("h3", {}, "What happened"), past, h("details", {}, h("summary", {}, "Details"), inner));
+  const { inner, past, steps, ...before } = parts;
+  $("job-body").replaceChildren(...Object.values(before), h("h3", "What happened"), steps,
+    h("details", h("summary", "Details"), inner, past));
 }
 
 export function paint(given) {
@@ -71,28 +77,28 @@ export function paint(given) {
   text(parts.state, [job.step ?? job.state, waits(job, view.now)].filter(Boolean).join(". "));
   words(parts.message, job.words ?? job.because?.message);
   words(parts.action, job.words_action ?? "");
-  for (const one of [parts.message, parts.action]) show(one, one.textContent);
   offers(parts.offers, `job ${job.id}`, job.offers ?? [], view.old);
   const links = published(job);
   const key = links.map((one) => one.type).join();
   if (parts.links.dataset.of !== key) {
     parts.links.dataset.of = key;
-    parts.links.replaceChildren(...links.map((one) => h("a", { href: `${jobPath(job.id, "outputs", encodeURIComponent(one.type))}?download=1`, download: true }, `${LABELS[one.type] ?? one.type}${one.size ? `, ${bytes(one.size)}` : ""}`)));
+    parts.links.replaceChildren(...links.map((one) => download(job, one, one.size ? `, ${bytes(one.size)}` : "")));
   }
   pairs(parts.facts, [
     ["Folder", plain(folder) || "the inbox itself"], ["Inbox", job.inbox], ["Length", job.length_s ? length(job.length_s) : null],
     ["Loudness", loudness(job.loudness)], ["Taken up", moment(job.created_at, view.now)], ["Last change", moment(job.updated_at, view.now)],
-    ...(job.outputs ?? []).filter((one) => one.note).map((one) => [LABELS[one.type] ?? one.type, one.note]),
+    ...(job.outputs ?? []).filter((one) => one.note).map((one) => [label(one), one.note]),
     ["Original", job.original],
   ]);
   pairs(parts.inner, [
     ["Job", job.id], ["Run", job.run], ["Model", job.model], ["Project", job.project_id], ["Generation", job.generation_id], ["Attempts", job.attempts],
     ["Reason", job.because?.code], ["In full", job.because?.message], ["What to do", job.because?.action],
-    ...(job.outputs ?? []).map((one) => [LABELS[one.type] ?? one.type, [one.state, one.path && plain(one.path), one.size && bytes(one.size), one.sha256].filter(Boolean).join(" · ")]),
+    ...(job.outputs ?? []).map((one) => [label(one), [one.state, one.path && plain(one.path), one.size && bytes(one.size), one.sha256].filter(Boolean).join(" · ")]),
   ]);
   const past = job.history ?? [];
-  if (parts.history.dataset.of !== String(past.length)) {
-    parts.history.dataset.of = String(past.length);
-    parts.history.replaceChildren(...past.map((event) => h("li", {}, h("time", { datetime: event.at }, moment(event.at, view.now)), h("span", { dir: "auto" }, [event.step ?? event.state, event.detail].filter(Boolean).join(": ")))));
-  }
+  if (parts.past.dataset.of === String(past.length)) return;
+  parts.past.dataset.of = String(past.length);
+  const line = (event, told) => h("li", h("time", { datetime: event.at }, moment(event.at, view.now)), h("span", { dir: "auto" }, told));
+  parts.steps.replaceChildren(...past.filter((event, at) => event.step !== past[at - 1]?.step).map((event) => line(event, event.step)));
+  parts.past.replaceChildren(...past.map((event) => line(event, [event.state, event.detail].filter(Boolean).join(": "))));
 }

@@ -1,16 +1,21 @@
 // Elements and figures. What comes from outside goes in as text; nothing here reads HTML.
 
-/** An element with its attributes, listeners (`onclick`) and children; null children are left out. */
-export function h(tag, props = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(props)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value === true ? "" : value);
+/** An element: `h("p.muted", {dir: "auto", onclick: f}, child, …)`; the attributes may be left out, null children are. */
+export function h(tag, props, ...children) {
+  const [name, ...classes] = tag.split(".");
+  const node = document.createElement(name);
+  if (classes.length) node.className = classes.join(" ");
+  if (props?.constructor !== Object) children.unshift(props);
+  else for (const [key, value] of Object.entries(props)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else node.setAttribute(key, value === true ? "" : value);
   }
   node.append(...children.flat().filter((child) => child !== null && child !== undefined));
   return node;
 }
+
+export const button = (label, onclick, more = {}) => h("button", { type: "button", onclick, ...more }, label);
 
 export const $ = (id) => document.getElementById(id);
 
@@ -27,6 +32,12 @@ export function attr(node, name, value) {
 
 export function show(node, on) {
   if (node.hidden === Boolean(on)) node.hidden = !on;
+}
+
+/** Text that shows only where there is some. */
+export function say(node, value) {
+  text(node, value);
+  show(node, value);
 }
 
 const kept = new WeakMap();
@@ -52,11 +63,12 @@ export function sync(parent, items, key, make, update) {
   kept.set(parent, after);
 }
 
-/** Words in which commands stand in backticks, with those as code. */
+/** Words that show only where there are some; commands in backticks stand as code. */
 export function words(node, value) {
-  if (node.dataset.words === value) return;
-  node.dataset.words = value ?? "";
-  node.replaceChildren(...(value ?? "").split("`").map((part, at) => (at % 2 ? h("code", {}, part) : part)));
+  show(node, value);
+  if (node.dataset.words === (value ??= "")) return;
+  node.dataset.words = value;
+  node.replaceChildren(...value.split("`").map((part, at) => (at % 2 ? h("code", part) : part)));
 }
 
 /** A file's name as it is, whatever direction or length; its folder apart. */
@@ -71,21 +83,13 @@ export const plain = (name) =>
 
 const cycle = new Intl.DateTimeFormat(undefined, { hour: "numeric" }).resolvedOptions().hourCycle ?? "h23";
 const TIME = new Intl.DateTimeFormat("en", { hour: cycle.startsWith("h2") ? "2-digit" : "numeric", minute: "2-digit", hourCycle: cycle });
-const DAY = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long" });
 const SHORT = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
-const YEAR = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric" });
 
 export const count = (number) => Number(number).toLocaleString("en");
 export const time = (at) => TIME.format(new Date(at));
-export const sameDay = (one, other) => new Date(one).toDateString() === new Date(other).toDateString();
+const sameDay = (one, other) => new Date(one).toDateString() === new Date(other).toDateString();
 /** The time of today, else the day with it. */
 export const moment = (at, now) => (sameDay(at, now) ? time(at) : `${SHORT.format(new Date(at))}, ${time(at)}`);
-export function day(at, now) {
-  const that = new Date(at);
-  if (sameDay(at, now)) return "Today";
-  if (sameDay(at, now - 86400000)) return "Yesterday";
-  return (that.getFullYear() === new Date(now).getFullYear() ? DAY : YEAR).format(that);
-}
 
 /** A recording's length: 4:03, 1:04:03. */
 export function length(seconds) {

@@ -2,12 +2,13 @@
 
 import { fresh, offers, place } from "./actions.js";
 import { get, query } from "./api.js";
-import { $, about, attr, count, h, plain, show, split, sync, text, words } from "./dom.js";
+import { $, about, attr, button, count, h, plain, say, show, split, sync, text, words } from "./dom.js";
 import { paged } from "./paged.js";
-import { byDays, ended, many, moving, setEnded, setMoving } from "./rows.js";
+import { ended, many, moving, setEnded, setMoving } from "./rows.js";
 
 let view = { now: Date.now(), old: false, inboxes: 1 };
 const lists = new Set(); // those that were asked for and are open
+let today = new Set(); // what stands under "Done today" already
 const endedRows = (parent, jobs, days) =>
   sync(parent, jobs, (job) => job.id, ended, (row, job) => setEnded(row, job, view, days));
 
@@ -20,16 +21,15 @@ export function paint(screen, given) {
   const [now, more, queued] = [screen.now ?? [], screen.now_more ?? 0, screen.queued ?? 0];
   sync($("now"), now, (job) => job.id, moving, (row, job) => setMoving(row, job, view));
   text($("now-count"), now.length + more ? count(now.length + more) : "");
-  text($("now-more"), [more ? `And ${count(more)} more.` : "", queued ? `${many(queued, "recording waits", "recordings wait")} for ${queued === 1 ? "its" : "their"} turn.` : "",
+  say($("now-more"), [more ? `And ${count(more)} more.` : "", queued ? `${many(queued, "recording waits", "recordings wait")} for ${queued === 1 ? "its" : "their"} turn.` : "",
     now.length || queued ? "" : nothing(screen)].join(" ").trim());
-  show($("now-more"), $("now-more").textContent);
 
   const done = screen.done_today ?? { count: 0, jobs: [] };
   endedRows($("done"), done.jobs);
+  today = new Set(done.jobs.map((job) => job.id));
   text($("done-count"), done.count ? count(done.count) : "");
   const rest = done.count - done.jobs.length;
-  text($("done-none"), !done.count ? "Nothing was finished today so far." : rest > 0 ? `And ${count(rest)} more: among the earlier ones below, or by their name above.` : "");
-  show($("done-none"), $("done-none").textContent);
+  say($("done-none"), !done.count ? "Nothing was finished today so far." : rest > 0 ? `And ${count(rest)} more: among the earlier ones below, or by their name above.` : "");
   for (const list of lists) list.repaint();
 }
 
@@ -40,7 +40,7 @@ function nothing(screen) {
 
 // ---- what needs somebody
 
-const WHAT = { held: "Needs a yes", failed: "Did not work", waiting: "Waits", stopped: "Stands still", originals: "Original stays" };
+const WHAT = { held: "Needs a yes", failed: "Did not work", waiting: "Waits", stopped: "Stands still", paused: "Paused", originals: "Original stays", gone: "Asked" };
 let shown = []; // the groups as they stand, with those that went while their answer is still to be read
 
 function paintNeeds(groups) {
@@ -55,29 +55,29 @@ function paintNeeds(groups) {
 }
 
 function card(group) {
-  const [rows, note, more] = [h("ul", { class: "rows" }), h("p", { class: "muted" }), h("button", { type: "button" }, "Show more")];
+  const [rows, note, more] = [h("ul.rows"), h("p.muted"), button("Show more")];
   const list = paged({ paint: (jobs) => endedRows(rows, jobs, true), note, more });
   const toggle = (event) => {
     if (event.target.open) list.load({ state: group.state, reason: group.code, inbox: group.inbox });
     else list.clear();
     lists[event.target.open ? "add" : "delete"](list);
   };
-  return h("li", { class: "card" },
-    h("p", { class: "what" }, h("span", { class: "badge" }), h("span", { class: "muted" })),
-    h("p", { class: "message", dir: "auto" }), h("p", { class: "action", dir: "auto" }), h("p", { class: "muted", dir: "auto" }), place(),
+  return h("li.card",
+    h("p.what", h("span.badge"), h("span.muted")),
+    h("p.message", { dir: "auto" }), h("p.action", { dir: "auto" }), h("p.muted", { dir: "auto" }), place(),
     h("details", { ontoggle: toggle }, h("summary"), rows, note, more),
-    h("details", {}, h("summary", {}, "For your administrator"), h("p"), h("p")));
+    h("details", h("summary", "For your administrator"), h("p"), h("p")));
 }
 
 function setCard(node, group) {
   const [what, message, action, sample, place, those, admin] = node.children;
-  attr(node, "data-what", group.gone ? "gone" : group.what);
-  text(what.firstChild, group.gone ? "Asked" : (WHAT[group.what] ?? group.what));
+  const kind = group.gone ? "gone" : group.code === "paused" ? "paused" : group.what;
+  attr(node, "data-what", kind);
+  text(what.firstChild, WHAT[kind] ?? kind);
   text(what.lastChild, [group.count ? many(group.count, "recording") : "", view.inboxes > 1 ? group.inbox : ""].filter(Boolean).join(" · "));
-  words(message, group.message);
+  if (!fresh(`${group.key} `) || !message.textContent) words(message, group.message); // what was asked about stays
   words(action, group.gone ? "" : group.action);
-  text(sample, group.sample && group.count === 1 ? plain(group.sample) : "");
-  for (const one of [message, action, sample]) show(one, one.textContent);
+  say(sample, group.sample && group.count === 1 ? plain(group.sample) : "");
   offers(place, group.key, group.offers ?? [], view.old);
   show(those, group.state && group.count);
   text(those.firstChild, group.count === 1 ? "Show it" : `Show the ${count(group.count)}`);
@@ -100,10 +100,10 @@ export function start(open) {
     $("answer").replaceChildren();
     lists[name.length > 1 ? "add" : "delete"](found);
     if (name.length < 2) return found.clear();
-    found.load({ q: split(name)[0] || name });
-    if (!whole) return;
-    const answer = await get(query("api/explain", { file: name }));
-    if (mine === turn) $("answer").replaceChildren(verdict(answer.ok ? answer.body : { words: answer.error }, open));
+    const [answer] = await Promise.all([whole ? get(query("api/explain", { file: name })) : null, found.load({ q: split(name)[0] || name })]);
+    if (!answer || mine !== turn) return;
+    const there = answer.body.verdict !== "missing" || !$("found").children.length; // else it is a part of names
+    if (there) $("answer").append(verdict(answer.ok ? answer.body : { words: answer.error }, open));
   }
   form.addEventListener("submit", (event) => { event.preventDefault(); ask(true); });
   field.addEventListener("input", () => { clearTimeout(pause); pause = setTimeout(ask, 250); });
@@ -123,23 +123,23 @@ export function start(open) {
     ask(true);
   });
 
-  const older = paged({ paint: (jobs) => byDays($("older"), jobs, view), note: $("older-none"), more: $("older-more"), none: "There are no earlier ones." });
+  const older = paged({ paint: (jobs) => endedRows($("older"), jobs.filter((job) => !today.has(job.id)), true), note: $("older-none"), more: $("older-more"), none: "There are no earlier ones." });
   $("older-first").addEventListener("click", () => { lists.add(older); older.load({ state: "delivered" }); show($("older-first"), false); });
 }
 
 function verdict(one, open) {
   const next = one.next_look_at ? (Date.parse(one.next_look_at) - view.now) / 1000 : 0;
-  return h("div", { class: "answer" },
-    one.path ? h("p", { class: "name" }, h("bdi", {}, plain(split(one.path)[0]))) : null,
+  return h("div.answer",
+    one.path ? h("p.name", h("bdi", plain(split(one.path)[0]))) : null,
     h("p", { dir: "auto" }, one.words ?? one.because?.message ?? ""),
-    next > 1 ? h("p", { class: "muted" }, `It is looked at again in ${about(next)}.`) : null,
-    one.job ? h("button", { type: "button", onclick: () => open(one.job) }, "Show it") : null,
-    one.rules?.length ? h("details", {}, h("summary", {}, "What was looked at"),
-      h("ul", {}, one.rules.map((rule) => h("li", {}, `${rule.holds ? "✓" : "✗"} ${rule.rule.replaceAll("_", " ")} `, h("span", { class: "muted" }, rule.detail ?? ""))))) : null);
+    next > 1 ? h("p.muted", `It is looked at again in ${about(next)}.`) : null,
+    one.job ? button("Show it", () => open(one.job)) : null,
+    one.rules?.length ? h("details", h("summary", "Details"), one.rules.map((rule) => h("p.muted", `${rule.holds ? "✓" : "✗"} ${rule.rule}: ${rule.detail}`))) : null);
 }
 
-/** What changed meanwhile, in the lists that were asked for. */
-export function patch(changed) {
+/** What changed meanwhile, in the lists that were asked for; `more`: and more than is told. */
+export function patch(changed, more) {
+  if (more) for (const list of lists) list.again();
   const by = new Map(changed.map((job) => [job.id, job]));
   for (const list of lists) list.patch(by);
 }

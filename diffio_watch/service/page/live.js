@@ -1,8 +1,6 @@
-// One stream of events a browser, however many tabs: one tab leads, listens, and passes on what it hears.
-//
-// Web Locks would do this, but browsers have them on https and localhost only, and a studio opens http://nas:PORT. So
-// tabs claim the lead over a BroadcastChannel: who hears nobody claims it, and of two the newer claim stands. A tab in
-// the background may be frozen, so one that is looked at takes over from it.
+// One stream of events a browser, however many tabs: one leads, listens, and passes on what it hears.
+// Web Locks would do it, on https and localhost only, and a studio opens http://nas:PORT. So tabs claim the lead over a
+// BroadcastChannel: who hears nobody claims it, of two the newer claim stands. What is in the background may be frozen.
 
 import { get } from "./api.js";
 
@@ -16,7 +14,6 @@ let tell = () => {};
 let claim = 0; // mine while I lead
 let heard = 0; // when another leader was heard last
 let alive = 0; // when my own stream brought something last
-let last = null; // the last whole screen, for tabs that come later
 let source = null;
 let retry = 0;
 let attempt = 0;
@@ -24,7 +21,7 @@ const channel = "BroadcastChannel" in window ? new BroadcastChannel(`diffio-watc
 
 const say = (words) => channel?.postMessage(words);
 
-/** Begin to listen; `onNews(kind, data)` gets `screen`, `jobs`, `beat`, and `trouble` with `{status, error}`. */
+/** `onNews(kind, data)` gets what the server tells, and `trouble` with `{status, error}`. */
 export function listen(onNews) {
   tell = onNews;
   if (channel) channel.onmessage = (event) => hear(event.data);
@@ -37,7 +34,7 @@ export function listen(onNews) {
   hello();
 }
 
-/** Read the whole screen now: at the beginning, after a login, after a change. */
+/** Read the whole screen now. */
 export async function refresh() {
   const mine = ++attempt;
   const answer = await get("api/status");
@@ -61,7 +58,7 @@ function hello() {
 
 function hear(words) {
   if (words.kind === "hello") {
-    if (claim) say({ kind: "lead", claim, screen: last });
+    if (claim) say({ kind: "lead", claim });
   } else if (words.kind === "bye") {
     heard = 0;
     setTimeout(() => { if (!claim && !heard) lead(); }, Math.random() * 400);
@@ -73,7 +70,6 @@ function hear(words) {
   } else {
     if (claim) stop();
     heard = Date.now();
-    if (words.screen) tell("screen", words.screen);
     if (words.news) tell(words.news, words.data);
   }
 }
@@ -99,7 +95,6 @@ function stop() {
 }
 
 function news(kind, data) {
-  if (kind === "screen") last = data;
   if (claim) say({ kind: "lead", claim, news: kind, data });
   tell(kind, data);
 }
@@ -116,7 +111,7 @@ function open() {
       news(kind, JSON.parse(event.data));
     });
   }
-  // An EventSource that got a proxy's 502 gives up for good, and never tells why: it is opened anew, always.
+  // after a proxy's 502 an EventSource gives up for good, and never tells why: it is always opened anew
   mine.onerror = () => {
     if (mine !== source) return;
     mine.close();

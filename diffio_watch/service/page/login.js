@@ -6,8 +6,8 @@ import { $, text } from "./dom.js";
 let done = () => {};
 let must = false;
 
-/** `onDone()` after a login. A token in the address leaves it, and the browser's history, at once. */
-export async function start(onDone) {
+/** `onDone()` after a login. */
+export function start(onDone) {
   done = onDone;
   const [dialog, form] = [$("login"), $("login-form")];
   form.addEventListener("submit", async (event) => {
@@ -19,6 +19,10 @@ export async function start(onDone) {
   dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
   dialog.addEventListener("cancel", (event) => { if (must) event.preventDefault(); });
   dialog.addEventListener("close", () => { $("token").value = ""; text($("login-error"), ""); });
+}
+
+/** A token in the address leaves it, and the browser's history, at once. */
+export async function address() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
   if (given === null) return;
   history.replaceState(null, "", location.pathname + location.search);

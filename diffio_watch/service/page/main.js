@@ -2,7 +2,7 @@
 
 import * as actions from "./actions.js";
 import * as details from "./details.js";
-import { $, about, show, text, time } from "./dom.js";
+import { $, about, say, show, text, time } from "./dom.js";
 import * as editor from "./editor.js";
 import * as live from "./live.js";
 import * as login from "./login.js";
@@ -16,18 +16,20 @@ let screen = null;
 let [beat, skew, may] = [0, 0, {}];
 let trouble = null; // why nothing comes
 let changes = false; // whether the open details are to be read again
-let [painted, due] = [0, 0];
+let [painted, due, aging] = [0, 0, 0];
 
 const old = () => Date.now() - beat > OLD;
 const now = () => Date.now() + skew; // by the server's clock, which the times shown are from
 
-function repaint() {
-  if (due) return;
-  due = setTimeout(() => { due = 0; painted = Date.now(); paint(); }, Math.max(0, painted + PACE - Date.now()));
+/** Show what is known: at once what a person did, in its turn what came by itself. */
+function repaint(atOnce = false) {
+  if (due && !atOnce) return;
+  clearTimeout(due);
+  due = setTimeout(() => { due = 0; painted = Date.now(); paint(); }, atOnce ? 0 : Math.max(0, painted + PACE - Date.now()));
 }
 
 function paint() {
-  const view = { now: now(), old: old(), inboxes: screen?.inboxes?.length ?? 1, may: Boolean(may.change) };
+  const view = { now: now(), told: Date.parse(screen?.at), old: old(), inboxes: screen?.inboxes?.length ?? 1, may: Boolean(may.change) };
   paintAge(view);
   if (!screen) return;
   if (!$("work").hidden) editor.paint(screen, view);
@@ -40,11 +42,10 @@ function paint() {
 }
 
 function paintAge(view) {
-  const is = view.old && (screen || trouble);
+  const is = view.old && (screen || (trouble && trouble.status !== 401));
   document.body.classList.toggle("old", Boolean(view.old && screen));
   const why = trouble?.error ?? "The connection is lost.";
-  text($("age"), !is ? "" : screen ? `${why} What you see is ${about((Date.now() - beat) / 1000)} old, from ${time(beat)}. It goes on by itself.` : why);
-  show($("age"), is);
+  say($("age"), !is ? "" : screen ? `${why} What you see is ${about((Date.now() - beat) / 1000)} old, from ${time(beat)}. It goes on by itself.` : why);
   if (!screen && trouble) text($("verdict-words"), trouble.status === 401 ? "Please log in." : "Not connected.");
 }
 
@@ -59,6 +60,8 @@ function news(kind, data) {
     return;
   }
   beat = Date.now();
+  clearTimeout(aging);
+  aging = setTimeout(() => repaint(), OLD + 20);
   trouble = null;
   if (kind === "screen") {
     screen = data.screen ? { ...data, ...data.screen } : data;
@@ -67,8 +70,8 @@ function news(kind, data) {
   } else if (kind === "beat") {
     if (data.at) skew = Date.parse(data.at) - beat;
   } else if (kind === "jobs") {
-    editor.patch(data.changed ?? []);
-    if (data.more || (data.changed ?? []).some((job) => job.id === details.shown())) changes = true;
+    editor.patch(data.changed, data.more);
+    if (data.more || data.changed.some((job) => job.id === details.shown())) changes = true;
   }
   repaint();
 }
@@ -82,13 +85,14 @@ function tab(name, focus) {
     show($(one), on);
     if (on && focus) button.focus();
   }
-  repaint();
+  repaint(true);
 }
 
-function address() {
+async function address() {
+  await login.address();
   const wanted = new URLSearchParams(location.hash.slice(1));
   if (wanted.has("service")) tab("service");
-  if (wanted.get("job")) details.open(wanted.get("job"));
+  if (wanted.get("job") && wanted.get("job") !== details.shown()) details.open(wanted.get("job"));
 }
 
 for (const name of ["work", "service"]) {
@@ -97,15 +101,15 @@ for (const name of ["work", "service"]) {
     if (["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) tab($("work").hidden ? "work" : "service", true);
   });
 }
-actions.connect({ may: () => may.change, login: (why) => login.ask(why), repaint });
+actions.connect({ may: () => may.change, login: (why) => login.ask(why), repaint: () => repaint(true) });
 onOpen(details.open);
 editor.start(details.open);
 details.start();
-login.start(() => { may = { read: true, change: true }; live.everybody(); live.refresh(); });
+login.start(() => { may = { read: true, change: true }; live.everybody(); if (beat || trouble) live.refresh(); });
+await address();
 live.listen(news);
-address();
 addEventListener("hashchange", address);
-// Ages and times to come go on between the news; and what is open is read again where it changed.
+// times go on between the news, and what is open is read again where it changed
 setInterval(() => {
   if (changes && details.shown()) details.load();
   changes = false;

@@ -2,7 +2,7 @@
 
 import { offers, place } from "./actions.js";
 import { post } from "./api.js";
-import { about, attr, bytes, count, h, moment, plain, show, sync, text, words } from "./dom.js";
+import { about, attr, button, bytes, count, h, moment, plain, show, sync, text, words } from "./dom.js";
 
 let parts = null;
 let view = { now: Date.now(), old: false, may: false };
@@ -13,21 +13,22 @@ const known = (value) => value !== null && value !== undefined && value !== "";
 /** Names and values, without those that are not known. */
 export function pairs(list, rows) {
   sync(list, rows.filter(([, value]) => known(value)), ([name]) => name,
-    ([name]) => h("div", {}, h("dt", {}, name), h("dd", { dir: "auto" })),
+    ([name]) => h("div", h("dt", name), h("dd", { dir: "auto" })),
     (row, [, value]) => text(row.lastChild, typeof value === "number" ? count(value) : String(value)));
 }
 
 function build(root, onLogout) {
-  const list = (kind) => h("dl", { class: kind });
+  const list = (kind) => h(`dl.${kind}`);
   parts = {
-    head: list("pairs"), pause: place(), out: h("button", { type: "button", onclick: async () => { await post("api/logout", {}); onLogout(); } }, "Log out here"),
-    stops: h("ul", { class: "cards" }), inboxes: h("ul", { class: "cards two" }), queues: list("tiles"), money: list("pairs"), rest: list("pairs"),
+    head: list("pairs"), pause: place(), out: button("Log out here", async () => { await post("api/logout", {}); onLogout(); }),
+    stops: h("ul.cards"), inboxes: h("ul.cards.two"), queues: list("tiles"), money: list("pairs"), rest: list("pairs"),
   };
-  const part = (title, ...inner) => h("section", {}, h("h2", {}, title), ...inner);
+  const part = (title, ...inner) => h("section", h("h2", title), ...inner);
   parts.stopped = part("What stands still", parts.stops);
-  parts.others = part("Told by and to others", parts.rest);
-  root.replaceChildren(part("The program", parts.head, parts.pause, parts.out), parts.stopped,
-    part("Inboxes", parts.inboxes), part("Queues", parts.queues), part("Bought today", parts.money), parts.others);
+  parts.paid = part("Bought today", h("div.card", parts.money));
+  parts.others = part("Messages", h("div.card", parts.rest));
+  root.replaceChildren(part("The program", h("div.card", parts.head, parts.pause, parts.out)), parts.stopped,
+    part("Inboxes", parts.inboxes), part("Queues", parts.queues), parts.paid, parts.others);
 }
 
 const way = (id, label, args) => ({ id, label, command: id, args });
@@ -42,22 +43,24 @@ export function paint(root, screen, given, onLogout) {
   offers(parts.pause, "everything", [all ? way("resume", "Resume everything", {}) : way("pause", "Pause everything", {})], view.old);
   show(parts.out, view.may);
 
-  sync(parts.stops, stops, (stop) => stop.scope, () => h("li", { class: "card", "data-what": "stopped" }, h("p", { class: "message" }), h("p", { class: "action" }), h("p", { class: "muted" })),
+  const wide = stops.filter((stop) => !stop.scope.startsWith("inbox:")); // the others stand with their inbox
+  sync(parts.stops, wide, (stop) => stop.scope, () => h("li.card", { "data-what": "stopped" }, h("p.message"), h("p.action"), h("p.muted")),
     ({ children: [message, action, more] }, stop) => {
       words(message, stop.message);
       words(action, stop.action);
       text(more, [stop.scope, stop.since && `since ${moment(stop.since, view.now)}`, stop.next_check_at && `next look ${ahead(stop.next_check_at)}`].filter(Boolean).join(" · "));
     });
-  show(parts.stopped, stops.length);
+  show(parts.stopped, wide.length);
 
   sync(parts.inboxes, inboxes, (inbox) => inbox.name,
-    () => h("li", { class: "card" }, h("h3"), h("p", { class: "message" }), h("p", { class: "action" }), h("dl", { class: "pairs" }), place()),
+    () => h("li.card", h("h3"), h("p.message"), h("p.action"), h("dl.pairs"), place()),
     (node, inbox) => setInbox(node, inbox, paused));
   pairs(parts.queues, Object.entries(queues));
   const limits = money?.limits ?? {};
   const of = (limit, unit) => (known(limit) ? ` of ${count(limit)} ${unit} a day` : ` ${unit}, without a limit`);
   pairs(parts.money, [["Files", money && `${count(money.files)}${of(limits.daily_files, "files")}`],
     ["Length", money && `${count(Math.round(money.minutes))}${of(limits.daily_minutes, "minutes")}`]]);
+  show(parts.paid, money);
   pairs(parts.rest, [["Webhooks", told(webhooks)], ["Notices", told(notices)]]);
   show(parts.others, known(webhooks) || known(notices));
 }
@@ -71,10 +74,9 @@ function told(value) {
 function setInbox({ children: [name, message, action, facts, pause] }, inbox, paused) {
   const stop = inbox.stopped;
   text(name, inbox.name);
-  attr(name.parentNode, "data-what", stop || !inbox.available ? "stopped" : "fine");
+  attr(name.parentNode, "data-what", stop || !inbox.available ? "stopped" : null);
   words(message, stop?.message ?? (inbox.available ? "" : "It is not there."));
   words(action, stop?.action ?? inbox.note);
-  for (const one of [message, action]) show(one, one.textContent);
   pairs(facts, [
     ["Inbox", plain(inbox.path)], ["Outbox", plain(inbox.outbox)], ["Filesystem", inbox.filesystem], ["Notices files by", inbox.watch],
     ["Last scan", ago(inbox.last_scan_at)], ["Settles after", `${inbox.settle_seconds} s`], ["Free", known(inbox.free_bytes) ? bytes(inbox.free_bytes) : null],

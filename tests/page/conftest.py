@@ -1,0 +1,53 @@
+"""A real browser before a real daemon, with the service next door."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# the whole-way tests' studio is the page's, too
+sys.path.append(str(Path(__file__).parents[1] / "whole"))
+
+from page_browser import Window, chromium
+from page_desk import Desk
+from playwright.sync_api import Browser
+
+from diffio_watch.sandbox import Sandbox
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One for a module: while it is there, its event loop runs in this thread, where others may want their own."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def service() -> Iterator[Sandbox]:
+    with Sandbox(seconds=0) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def desk(tmp_path: Path, service: Sandbox) -> Iterator[Desk]:
+    desk = Desk(tmp_path, service)
+    yield desk
+    desk.studio.close()
+
+
+@pytest.fixture
+def window(browser: Browser) -> Iterator[Callable[..., Window]]:
+    """Makes a browser's window for an origin."""
+    made: list[Window] = []
+
+    def make(origin: str, **settings: Any) -> Window:
+        made.append(Window(browser, origin, **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

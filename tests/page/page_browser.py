@@ -1,0 +1,137 @@
+"""A browser that notices what must never happen: words in its console, a request to elsewhere, a policy violated."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+CHROMIUM: Final = "/usr/bin/chromium"
+ARGUMENTS: Final = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP *.test 127.0.0.1")
+PATIENCE: Final = 15.0  # seconds
+SHOTS: Final = os.environ.get("DIFFIO_PAGE_SHOTS")  # a folder: every state that a test looks at is painted there
+_AXE: Final = (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+# loads that failed are told by the browser itself, and no page can keep it from that
+_LOAD: Final = "Failed to load resource"
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium. The test is skipped where there is none."""
+    if not os.access(CHROMIUM, os.X_OK):
+        pytest.skip(f"{CHROMIUM} is missing")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Window:
+    """One person's browser, with nothing in it yet.
+
+    Attributes:
+        wrong: what must not have happened.
+        requests: every request of it, by method and address.
+        troubled: loads may fail: the test takes the service away, or has no token.
+    """
+
+    def __init__(self, browser: Browser, origin: str, **settings: Any) -> None:
+        self.origin = origin.rstrip("/")
+        self.wrong: list[str] = []
+        self.requests: list[tuple[str, str]] = []
+        self.troubled = False
+        self.context: BrowserContext = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings})
+        self.context.set_default_timeout(PATIENCE * 1000)
+        self.context.on("request", self._request)
+        self.context.on("console", self._console)
+        self.context.on("weberror", lambda error: self.wrong.append(f"error: {error.error}"))
+        self.context.add_init_script(
+            "addEventListener('securitypolicyviolation', e => console.error('violated: ' + e.violatedDirective))")
+
+    def _request(self, request: Request) -> None:
+        self.requests.append((request.method, request.url))
+        if not request.url.startswith((f"{self.origin}/", "blob:")):
+            self.wrong.append(f"asked elsewhere: {request.url}")
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if not (self.troubled and message.text.startswith(_LOAD)):
+            self.wrong.append(f"console: {message.text} {message.location}")
+
+    def open(self, path: str = "/") -> Page:
+        """A new tab, when it shows how things are."""
+        page = self.context.new_page()
+        page.goto(self.origin + path)
+        page.wait_for_selector("body[data-ready]")
+        return page
+
+    def asked(self, ending: str, method: str = "GET") -> int:
+        """How many requests went to an address that ends so."""
+        return sum(how == method and url.endswith(ending) for how, url in self.requests)
+
+    def close(self) -> None:
+        """Close it, and tell what went wrong in it."""
+        self.context.close()
+        assert not self.wrong, self.wrong[:5]
+
+
+def until(page: Page, holds: Callable[[], object], seconds: float = PATIENCE, what: str = "") -> float:
+    """Wait for something to hold; the seconds it took."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < seconds, what or page.inner_text("body")
+        page.wait_for_timeout(20)
+    return time.monotonic() - began
+
+
+def fits(page: Page, width: int) -> None:
+    """Nothing has to be scrolled sideways."""
+    page.set_viewport_size({"width": width, "height": 900})
+    wide: list[str] = page.evaluate("""(width) => document.documentElement.scrollWidth <= width ? [] :
+        [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > width + .5)
+            .map(e => e.outerHTML.slice(0, 120))""", width)
+    assert not wide, wide
+
+
+def accessible(page: Page) -> None:
+    """axe-core finds nothing. It is evaluated by the debugger, which the page's policy does not keep from that."""
+    page.evaluate(_AXE)
+    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    told = [(one["id"], [node["html"][:160] + " " + node["failureSummary"] for node in one["nodes"]])
+            for one in found["violations"]]
+    assert not told, json.dumps(told, indent=1)
+
+
+def looked_at(page: Page, name: str) -> None:
+    """Judge a state as it is, light and dark, wide, narrow, and at twice the size."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for width in (1280, 390):
+            fits(page, width)
+            if SHOTS:
+                page.wait_for_timeout(50)
+                page.screenshot(path=Path(SHOTS) / f"{name}-{width}-{scheme}.png", full_page="dialog" not in name)
+            if scheme == "light" or width == 1280:
+                accessible(page)
+    fits(page, 320)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def number(text: str) -> int:
+    """The first number in a text; 0 without one."""
+    found = re.search(r"[\d,]+", text)
+    return int(found[0].replace(",", "")) if found else 0

@@ -1,0 +1,153 @@
+"""Many tabs, a proxy, a daemon that comes and goes, and who may."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from page_browser import Window, until
+from page_desk import TOKEN, Desk, free_port
+
+OpenWindow = Callable[..., Window]
+
+
+def test_seven_tabs_have_one_stream_and_another_takes_it_over(desk: Desk, window: OpenWindow) -> None:
+    desk.studio.start()
+    here = window(desk.origin)
+    first = here.open()
+    first.wait_for_timeout(600)  # it leads
+    others = [here.open() for _ in range(5)]
+    began = time.monotonic()
+    last = here.open()
+    assert time.monotonic() - began < 1.0
+    assert here.asked("/api/events") == 1
+    first.close()
+    until(last, lambda: here.asked("/api/events") == 2, 3.0)
+    desk.drop("a.wav")
+    for page in (*others, last):
+        until(page, lambda page=page: page.locator("#done .row").count() == 1, 6.0)  # type: ignore[misc]  # bound here
+    assert here.asked("/api/events") == 2
+
+
+@pytest.mark.slow
+def test_behind_a_proxy_under_a_path_it_looks_old_without_the_daemon_and_comes_back_by_itself(
+        desk: Desk, window: OpenWindow, tmp_path: Path) -> None:
+    desk.service.change(seconds=3600.0)
+    desk.studio.launch()
+    with _nginx(tmp_path, desk) as port:
+        _answers(desk.origin)
+        here = window(f"http://studio.test:{port}/a/b/")
+        here.troubled = True  # 401 before the login, 502 without the daemon
+        page = here.context.new_page()
+        page.goto(here.origin + "/")
+        page.get_by_label("Token").fill("a wrong one, to begin with")
+        page.get_by_role("button", name="Log in").click()
+        until(page, lambda: "not the token" in page.inner_text("#login-error"))
+        page.get_by_label("Token").fill(TOKEN)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("body[data-ready]")
+        until(page, lambda: not page.locator("#login").is_visible())
+
+        desk.drop("a.wav")
+        until(page, lambda: "is being restored" in page.inner_text("#now"), 5.0)  # nginx holds nothing back
+        page.click("#tab-service")
+        card = page.locator("#service .card", has=page.get_by_role("heading", name="podcasts"))
+        card.get_by_role("button", name="Pause").click()
+        until(page, lambda: "Paused: podcasts" in card.inner_text(), 2.0)
+        card.get_by_role("button", name="Resume").click()
+        until(page, lambda: "Goes on: podcasts" in card.inner_text(), 6.0)
+
+        desk.studio.kill()
+        until(page, lambda: page.locator("body.old").count(), 6.5)
+        until(page, lambda: page.locator("#service button:enabled").filter(has_not_text="Log out").count() == 0, 1.0)
+        assert "It goes on by itself" in page.inner_text("#age")
+        page.wait_for_timeout(6000)  # some 502s
+        page.evaluate("window.same = true")
+        desk.studio.launch()
+        _answers(desk.origin)
+        until(page, lambda: not page.locator("body.old").count(), 12.0)
+        assert page.evaluate("window.same"), "it was not loaded again"
+        page.click("#tab-work")
+        desk.drop("b.wav")
+        until(page, lambda: "b.wav" in page.inner_text("#now"), 5.0)
+        assert not [url for _, url in here.requests if TOKEN in url]
+
+
+def test_a_token_in_the_address_logs_in_and_leaves_address_and_history_at_once(
+        desk: Desk, window: OpenWindow) -> None:
+    desk.studio.start()
+    here = window(desk.origin)
+    page = here.open(f"/#token={TOKEN}")
+    assert page.url == f"{desk.origin}/"
+    until(page, lambda: here.asked("/api/login", "POST") == 1)
+    page.click("#tab-service")
+    until(page, lambda: page.get_by_role("button", name="Log out here").is_visible())
+    page.goto("about:blank")
+    page.go_back()
+    assert TOKEN not in page.url
+    assert not [url for _, url in here.requests if TOKEN in url]
+    assert TOKEN not in desk.studio.log_file.read_text()
+    assert page.evaluate("Object.keys(localStorage).length + document.cookie.length") == 0
+
+
+def test_without_a_token_a_button_asks_for_it_and_nothing_is_sent(desk: Desk, window: OpenWindow) -> None:
+    desk.studio.start()
+    here = window(desk.origin)
+    page = here.open()
+    page.click("#tab-service")
+    page.get_by_role("button", name="Pause everything").click()
+    assert page.locator("#login").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.locator("#login").is_visible()
+    assert here.asked("/api/requests", "POST") == 0
+
+
+def _answers(origin: str) -> None:
+    """Wait for the page to be served."""
+    end = time.monotonic() + 15
+    while True:
+        try:
+            with urllib.request.urlopen(origin + "/api/status", timeout=5):
+                return
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+@contextmanager
+def _nginx(folder: Path, desk: Desk) -> Iterator[int]:
+    """A proxy with nginx' own defaults that has the page under /a/b/; its port."""
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    if not os.access(program, os.X_OK):
+        pytest.skip("nginx is missing")
+    port, base = free_port(), folder / "nginx"
+    base.mkdir()
+    base.chmod(0o755)
+    paths = "".join(f"{kind}_temp_path {base}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    user = "user root;" if os.geteuid() == 0 else ""
+    (base / "nginx.conf").write_text(f"""
+        {user} daemon off; worker_processes 1; pid {base}/pid; error_log {base}/error.log;
+        events {{}}
+        http {{ access_log {base}/access.log; {paths}
+            server {{ listen 127.0.0.1:{port};
+                location /a/b/ {{ proxy_pass http://127.0.0.1:{desk.port}/;
+                    proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr; }} }} }}""")
+    with (base / "told").open("w") as told:
+        process = subprocess.Popen([program, "-p", str(base), "-c", str(base / "nginx.conf")], stderr=told, stdout=told)
+    try:
+        end = time.monotonic() + 10
+        while not (base / "pid").exists():
+            assert process.poll() is None, (base / "told").read_text()
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
