@@ -45,6 +45,7 @@ class World:
         self.notify: dict[str, Any] = {"urls": [URL]}
         self.sent: list[tuple[list[str], str, str]] = []
         self.outcome: Callable[[str], Outcome] = lambda _: Outcome(ok=True)
+        self.configs: dict[str, Config] = {}
         self.there = True
         self.moving = True
         self.beats: list[str] = []
@@ -55,8 +56,10 @@ class World:
 
     @property
     def config(self) -> Config:
-        text = {"inboxes": [{"name": "in", "path": "/x/in", "outbox": "/x/out"}], "notify": self.notify}
-        return parse(json.dumps(text).encode(), {"HOME": "/x"})
+        text = json.dumps({"inboxes": [{"name": "in", "path": "/x/in", "outbox": "/x/out"}], "notify": self.notify})
+        if text not in self.configs:
+            self.configs[text] = parse(text.encode(), {"HOME": "/x"})
+        return self.configs[text]
 
     def made(self) -> Notifier:
         return Notifier(self.journal, lambda: self.config, self.log, lambda: self.moving,
@@ -264,7 +267,7 @@ def test_a_file_that_waits_for_a_right_is_told(world: World) -> None:
     job = world.job("a.wav", state=State.DOWNLOADING)
     world.journal.jobs.commit(job, because=because("no_right", detail="Permission denied"), parks=1)
     world.look(plan._WAITS + 61)
-    assert world.subjects == ["in: 1 file needs a person"]
+    assert world.subjects == ["in: a.wav needs a person"]
     assert "Give that user the right to write there" in world.sent[0][2]
 
 
@@ -277,7 +280,7 @@ def test_without_apprise_it_is_told_once_and_kept_for_the_page(world: World) -> 
     assert state is not None
     assert "pip install" in state.problem
     world.there = True
-    world.look(5)
+    world.look(60)
     assert len(world.sent) == 1
     assert world.journal.notices.state() == replace(state, problem="")
 

@@ -77,6 +77,7 @@ def main() -> None:
     """Do what standard input says."""
     _bounded()
     asked = json.load(sys.stdin)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a service manager ends all at once; who started it gives it seconds
     signal.alarm(int(asked["seconds"]))  # also where who started it was killed
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # libraries print

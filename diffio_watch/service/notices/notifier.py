@@ -74,6 +74,7 @@ class Notifier:
         self._told = NoticesState()  # as it stands in the journal
         self._problem = ""
         self._found = addresses.Addresses()
+        self._there = False  # Apprise
         self._beats = Heartbeat(self._ways.heartbeat, moving, log)
         self._began = self._resting = False
         self._waited: dict[str, int] = {}
@@ -135,6 +136,7 @@ class Notifier:
         if steady - self._state_at >= _STATE_EVERY:
             self._state_at = steady
             self._found = addresses.read(config.notify)
+            self._there = self._ways.available()
         self._beats.look(config.notify.heartbeat, now, steady, self._stop, last=last)
         meant = self._means(config)
         self._say_state(meant=meant)
@@ -143,7 +145,7 @@ class Notifier:
             return
         self._resting = False
         self._gather(config, now, steady)
-        if self._found.urls and self._ways.available():
+        if self._found.urls and self._there:
             self._send(config, now, last=last)
 
     def reconfigured(self) -> None:
@@ -256,7 +258,7 @@ class Notifier:
     def _say_state(self, *, meant: bool) -> None:
         """Keep how telling is, where that changed, and tell what is wrong with it once."""
         problem = self._found.problem
-        if meant and not self._ways.available():
+        if meant and not self._there:
             problem = send.MISSING
         elif meant and not self._found.urls:
             problem = problem or "There is no address in `notify.urls_file` yet, so nobody is told."

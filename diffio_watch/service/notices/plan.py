@@ -92,6 +92,7 @@ class Seen:
     action: str
     since: float
     count: int = 0
+    names: tuple[str, ...] = ()
 
 
 def stops(halts: Mapping[str, Halt], inboxes: Collection[str]) -> list[Seen]:
@@ -114,7 +115,7 @@ def stops(halts: Mapping[str, Halt], inboxes: Collection[str]) -> list[Seen]:
 def for_a_person(those: Iterable[Attention], now: float) -> list[Seen]:
     """What waits for a person without being a stop, a failure or a hold."""
     return [Seen(f"{one.what}:{one.inbox}:{one.code}", one.inbox, one.code, _short(one.message), _short(one.action),
-                 now, max(1, one.count))
+                 now, max(1, one.count), (_short(names.show(one.path)),) if one.path is not None else ())
             for one in those if one.what in {"waiting", "originals"}]
 
 
@@ -140,7 +141,7 @@ def outages(known: Mapping[str, Outage], seen: Iterable[Seen], waits: Mapping[st
         another = before is not None and before.told and before.code != one.code
         if another or (not outage.told and now - since >= _patience(key)):
             outage = replace(outage, told=True)
-            told.append(_telling(outage, "halted" if one.count == 0 else "waiting", now))
+            told.append(replace(_telling(outage, "halted" if one.count == 0 else "waiting", now), names=one.names))
         found[key] = outage
     for key, before in known.items():
         if key in present or not before.told or (before.inbox and before.inbox not in inboxes):
