@@ -91,6 +91,7 @@ class Defaults(Group):
     follow_symlinks: bool = key(BOOL, False, "Whether links that stay inside the inbox are followed.")
     file_mode: int = key(FILE_MODE, "0664", "Of files written to the outbox, whatever the umask; octal.")
     dir_mode: int = key(DIR_MODE, "2775", "Of folders made in the outbox, whatever the umask; octal.")
+    status_file: bool = key(BOOL, False, "Whether outbox/_status.html tells those who see the folder only.")
     priority: int = key(integer(-1000, 1000), 0, "Higher goes first; inboxes of one priority take turns.")
 
     @classmethod

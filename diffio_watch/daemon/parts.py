@@ -15,6 +15,7 @@ from diffio_watch.api import Api, Storage
 from diffio_watch.clock import Clock
 from diffio_watch.config import Config, Inbox
 from diffio_watch.daemon.changes import Changes
+from diffio_watch.daemon.folder_page import teller
 from diffio_watch.daemon.rooms import Room
 from diffio_watch.daemon.startup import available, root
 from diffio_watch.daemon.traffic import Traffic
@@ -202,7 +203,8 @@ class Maker:
         return (
             lambda beat: Intake(inbox, self.journal, self.owner, self.clock, heartbeat=lambda _: beat(),
                                 approve_over=approve_over, journalled=wake),
-            lambda beat: Chores(inbox, tools, parts.halts, inbox_root, archive, beat))
+            lambda beat: Chores(inbox, tools, parts.halts, inbox_root, archive, beat,
+                                tell=teller(tools, self.journal, inbox.name)))
 
 
 def _places(inbox: Inbox) -> list[str]:

@@ -33,7 +33,8 @@ _LISTED: Final = frozenset().union(*SETS.values(), OTHERS)
 # names of folders below which nothing is meant; they start with no dot, so the dot rule does not see them
 _JUNK_FOLDERS: Final = ("@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "lost+found", "@Recycle")
 _JUNK_FILES: Final = ("Thumbs.db", "desktop.ini", "~$*", "*.part", "*.partial", "*.tmp", "*.crdownload", "*.filepart",
-                      "*.part-Frag*", "*.ytdl", "*.download", "*.opdownload", "*.aria2", "*.!ut", "*.!qB", "*.bc!")
+                      "*.part-Frag*", "*.ytdl", "*.download", "*.opdownload", "*.aria2", "*.!ut", "*.!qB", "*.bc!",
+                      "_status.html")
 # what yt-dlp leaves beside its result, or has while it makes it: the picture alone, the sound alone, the joined file
 _DOWNLOADED: Final = "aac|flv|m4a|mkv|mov|mp3|mp4|ogg|opus|ts|weba|webm|3gp"
 _FORMAT: Final = r"(\d{1,5}|hls|http|dash|rtmp)([-_][\w.+-]*)?"

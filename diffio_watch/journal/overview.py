@@ -27,6 +27,7 @@ _UNTOLD: Final = (
     "error_file = 0 AND state IN ('failed', 'held') AND json_extract(because, '$.code') IS NOT 'drop_size' "
     "AND state = 'failed' AND code = 'empty'")
 _HERE: Final = KINDS.replace("because", "jobs.because")  # the settling list has reasons, too
+_IN: Final = "(? IS NULL OR inbox = ?)"
 _OF_A_KIND: Final = "because IS NOT NULL AND state = ? AND inbox = ? AND json_extract(because, '$.code') = ?"
 
 Glimpse = tuple[str, int, float | None]  # a job's id, the version of its row, and its progress, which changes without
@@ -141,27 +142,37 @@ class Overview:
         assert row is not None
         return int(row["last"])
 
-    def moving(self, limit: int) -> list[Glimpse]:
+    def moving(self, limit: int, inbox: str | None = None) -> list[Glimpse]:
         """The jobs on their way that are nearest to their end, and of each step the newest first.
 
         Args:
             limit: no more of them.
+            inbox: only in this one.
         """
         found: list[Glimpse] = []
         for state in (State.DOWNLOADING, State.UPLOADING, State.GENERATING, State.WAITING):
             if len(found) < limit:
-                found += self._glimpses("jobs_state", "state = ? ORDER BY seq DESC LIMIT ?", state, limit - len(found))
+                found += self._glimpses("jobs_state", f"state = ? AND {_IN} ORDER BY seq DESC LIMIT ?", state, inbox,
+                                        inbox, limit - len(found))
         return found
 
-    def delivered(self, since: float, until: float, limit: int) -> list[Glimpse]:
-        """What was delivered between two moments, in seconds since the epoch, newest first; no more than `limit`."""
-        return self._glimpses("jobs_delivered", "delivered_at >= ? AND delivered_at < ? AND state = 'delivered' "
-                              "ORDER BY delivered_at DESC LIMIT ?", since, until, limit)
+    def delivered(self, since: float, until: float, limit: int, inbox: str | None = None) -> list[Glimpse]:
+        """What was delivered between two moments, newest first.
 
-    def delivered_between(self, since: float, until: float) -> int:
-        """How many jobs were."""
-        row = self._db.row("SELECT count(*) AS n FROM jobs INDEXED BY jobs_delivered "
-                           "WHERE delivered_at >= ? AND delivered_at < ?", since, until)
+        Args:
+            since: seconds since the epoch.
+            until: likewise.
+            limit: no more of them.
+            inbox: only in this one.
+        """
+        return self._glimpses("jobs_delivered", "delivered_at >= ? AND delivered_at < ? AND state = 'delivered' "
+                              f"AND {_IN} ORDER BY delivered_at DESC LIMIT ?", since, until, inbox, inbox, limit)
+
+    def delivered_between(self, since: float, until: float, inbox: str | None = None) -> int:
+        """How many jobs were, in one inbox or in all."""
+        those = "FROM jobs INDEXED BY jobs_delivered WHERE delivered_at >= ? AND delivered_at < ?"
+        row = (self._db.row(f"SELECT count(*) AS n {those}", since, until) if inbox is None else
+               self._db.row(f"SELECT count(*) AS n {those} AND inbox = ?", since, until, inbox))
         assert row is not None
         return int(row["n"])
 

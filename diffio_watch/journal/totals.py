@@ -88,6 +88,12 @@ class Totals:
                              since)
         return [Purchase(*row) for row in rows]
 
+    def open_in(self, inbox: str) -> dict[State, int]:
+        """How many jobs of an inbox are in each state that is no end."""
+        rows = self._db.rows(f"SELECT state, count(*) AS n FROM jobs INDEXED BY jobs_due WHERE state IN ({_NOT_ENDED}) "  # noqa: S608 - our states
+                             "AND inbox = ? GROUP BY state", inbox)
+        return {State(row["state"]): row["n"] for row in rows}
+
     def in_flight(self) -> int:
         """Generations that are bought, or about to be, and not finished."""
         row = self._db.row("SELECT count(*) AS n FROM jobs WHERE state IN ('generating', 'waiting') "

@@ -20,6 +20,7 @@ from diffio_watch.outbox.sidecar_model import Sidecar
 from diffio_watch.outbox.sidecar_reader import Evidence
 
 NO_JOB: Final = "0" * 26  # in place of the id of a job, where there is none
+STATUS_MARK: Final = b"<!DOCTYPE html>\n<!-- diffio-watch: how everything is; written anew as it changes -->\n"
 
 
 class ErrorFiles:
@@ -121,17 +122,38 @@ class ErrorFiles:
         return (found.inbox == self.inbox and found.state is State.HELD
                 and found.because is not None and found.because.code == "drop_size")
 
+    def write_status(self, page: bytes, settings: Settings) -> bool:
+        """Write or renew the page that tells in the folder how everything is; False if something else has its name.
+
+        Args:
+            page: HTML that begins with `STATUS_MARK`.
+            settings: of the inbox.
+        """
+        return self._replace(names.STATUS_FILE, page, names.temp_name(NO_JOB, "status"), settings, _is_status)
+
+    def clear_status(self) -> bool:
+        """Remove that page; False if there was none of ours."""
+        with self.root.existing("") as fd:
+            if fd is None or (before := peek(names.STATUS_FILE, fd)) is None or not _is_status(before):
+                return False
+            unlink(names.STATUS_FILE, fd)
+            self._sync_folder(fd)
+            return True
+
     def _put(self, path: str, data: bytes, job: Job, kind: names.TempKind, ours: Callable[[Sidecar], bool]) -> bool:
         """Write a whole small file; only an older one of ours is replaced. False if the name is another's."""
+        return self._replace(path, data, names.temp_name(job.id, kind), job.settings,
+                             lambda before: (found := parsed(before)) is not None and ours(found))
+
+    def _replace(self, path: str, data: bytes, temp: str, settings: Settings, ours: Callable[[bytes], bool]) -> bool:
         folder, name = os.path.split(path)
-        temp = names.temp_name(job.id, kind)
-        with self.root.made(folder, job.settings.dir_mode) as fd:
+        with self.root.made(folder, settings.dir_mode) as fd:
             before = peek(name, fd)
-            if before is not None and ((found := parsed(before)) is None or not ours(found)):
+            if before is not None and not ours(before):
                 return False
             unlink(temp, fd)
             if before != data:
-                file = durable.create(temp, job.settings.file_mode, dir_fd=fd)
+                file = durable.create(temp, settings.file_mode, dir_fd=fd)
                 try:
                     durable.write_all(file, data)
                     durable.sync(file)
@@ -162,6 +184,10 @@ class ErrorFiles:
         if sentence not in self._told:
             self._told.add(sentence)
             self._tell(f"outbox {show(self.root.path)}: {sentence}")
+
+
+def _is_status(found: bytes) -> bool:
+    return found.startswith(STATUS_MARK)
 
 
 def _told(because: Because | None, count: int = 1) -> tuple[str, str]:

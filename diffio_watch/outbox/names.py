@@ -23,6 +23,7 @@ from diffio_watch.job import DownloadType, Form, Job
 from diffio_watch.media.types import extension
 
 DROP_FILE: Final = "too many files at once.error.json"  # at the outbox's root, for all that is held as one drop
+STATUS_FILE: Final = "_status.html"  # at the outbox's root, for those who see the folder only
 LONGEST: Final = 255  # bytes of one name, on every filesystem of note
 FORMS: Final[tuple[Form, ...]] = ("plain", "escaped", "short")
 _SHORT: Final = 100  # bytes; filesystems that encrypt names have 143, or less
@@ -30,11 +31,11 @@ _SHORT: Final = 100  # bytes; filesystems that encrypt names have 143, or less
 _REFUSED: Final = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\ud800-\udfff]|[. ]+$')
 _DEVICE: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)")
 _ORDINARY: Final = re.compile(r"[A-Za-z0-9_(][A-Za-z0-9_()+,=@~ .-]{0,98}(?<![ .])")
-TempKind = Literal["audio", "video", "transcript", "sidecar", "error", "original", "names"]
+TempKind = Literal["audio", "video", "transcript", "sidecar", "error", "original", "names", "status"]
 
 _FIELD: Final = re.compile(r"\{(stem|ext|model|inbox|date)\}")
 _TEMP: Final = re.compile(
-    r"\.diffio-watch-([0-9A-Za-z]{1,64})-(?:audio|video|transcript|sidecar|error|original|names)\.part")
+    r"\.diffio-watch-([0-9A-Za-z]{1,64})-(?:audio|video|transcript|sidecar|error|original|names|status)\.part")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from diffio_watch.pipeline.halts import Halts
 from diffio_watch.pipeline.job_log import about
 from diffio_watch.pipeline.outcome import Stop, pause
 from diffio_watch.pipeline.redelivery import Wishes
+from diffio_watch.pipeline.status_file import StatusFile, Tell
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
 
@@ -47,10 +48,11 @@ class Chores:
         root: of the inbox, checked.
         archive: of the archive, checked; None without one.
         beat: called whenever the thread made progress.
+        tell: looks how everything is, for `_status.html`; None: that is left alone.
     """
 
     def __init__(self, inbox: Inbox, tools: Tools, halts: Halts, root: Root, archive: Root | None,
-                 beat: Callable[[], None]) -> None:
+                 beat: Callable[[], None], tell: Tell | None = None) -> None:
         self._inbox = inbox
         self._tools = tools
         self._halts = halts
@@ -60,6 +62,7 @@ class Chores:
         self._outbox = tools.outboxes[inbox.name]
         self._notices = Notices(inbox, tools.journal, self._outbox, tools.log, self._tick)
         self._wishes = Wishes(inbox.name, tools.journal, self._outbox, tools.log, self._tick)
+        self._status = [] if tell is None else [StatusFile(inbox, self._outbox, tools.log, tell).once]
         self._aside = Aside()
         self._looked_at = float("-inf")
         self._quiet_until = 0.0
@@ -100,7 +103,7 @@ class Chores:
         met = self._troubles()
         done = [self._try(self._release, now), self._try(lambda _: self._strand(), now)]
         done += [now >= self._quiet_until and self._try(chore, now)
-                 for chore in (self._notices.once, self._wishes.once, self._originals)]
+                 for chore in (self._notices.once, self._wishes.once, self._originals, *self._status)]
         self._asked = (commits, now) if all(done) and met == self._troubles() else None
 
     def _troubles(self) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from diffio_watch.clock import midnight
-from diffio_watch.job import Because, Job
+from diffio_watch.job import Because, Job, State
 from diffio_watch.journal.blocks import what_keeps
 from diffio_watch.journal.overview import Group
 from diffio_watch.journal.totals import Took
@@ -73,17 +73,45 @@ def read(config: Config, journal: Journal | None, memory: Memory | None = None) 
     now = facts.now
     today, tomorrow = midnight(now), midnight(now, 1)
     moving, done = memory.jobs(journal, [overview.moving(MOST), overview.delivered(today, tomorrow, MOST)])
-    halts = [halt for _, halt in sorted(facts.halts.items())]
-    waits = {}
-    for job in moving:
-        why = what_keeps(job, halts, facts.pauses) or waits_for(job, journal, config, now)
-        if why is not None:
-            waits[job.id] = why
-    took = {key: totals.took(key, _TOOK) for key in {job.model_key for job in moving} if key is not None}
+    waits, took = _waits(config, journal, facts, moving), _took(journal, moving)
     count = memory.sum("done", today, now, lambda: (n := overview.delivered_between(today, tomorrow), n))
     spent = memory.sum("spent", today, now, lambda: ((found := totals.spent_between(today, tomorrow))[0], found))
     return Scene(facts, seen, moving, waits, took, done, count, spent,
                  {(one.inbox, one.state.value, one.code): memory.purse(journal, one) for one in facts.groups})
+
+
+def of_inbox(config: Config, journal: Journal, name: str) -> tuple[Config, Scene]:
+    """The same of one inbox alone, with the configuration as if there were no other.
+
+    Raises:
+        JournalError: it can't be read.
+    """
+    facts, overview = look.facts(config, journal), journal.overview
+    own = {scope: halt for scope, halt in facts.halts.items()
+           if not scope.startswith("inbox:") or scope.split(":")[1] == name}
+    facts = replace(
+        facts, halts=own, groups=[one for one in facts.groups if one.inbox == name],
+        reports={key: one for key, one in facts.reports.items() if key == name},
+        settling={key: one for key, one in facts.settling.items() if key == name},
+        originals={key: one for key, one in facts.originals.items() if key == name},
+        counts={**journal.totals.open_in(name), State.DELIVERED: int(journal.jobs.any_in(name))})
+    today, tomorrow = midnight(facts.now), midnight(facts.now, 1)
+    moving, done = Memory().jobs(journal, [overview.moving(MOST, name),
+                                           overview.delivered(today, tomorrow, MOST, name)])
+    return (replace(config, inboxes=tuple(inbox for inbox in config.inboxes if inbox.name == name)),
+            Scene(facts, moving=moving, waits=_waits(config, journal, facts, moving), took=_took(journal, moving),
+                  done=done, done_count=overview.delivered_between(today, tomorrow, name)))
+
+
+def _waits(config: Config, journal: Journal, facts: Facts, moving: Sequence[Job]) -> dict[str, Because]:
+    halts = [halt for _, halt in sorted(facts.halts.items())]
+    found = ((job.id, what_keeps(job, halts, facts.pauses) or waits_for(job, journal, config, facts.now))
+             for job in moving)
+    return {job_id: why for job_id, why in found if why is not None}
+
+
+def _took(journal: Journal, moving: Sequence[Job]) -> dict[str, Sequence[Took]]:
+    return {key: journal.totals.took(key, _TOOK) for key in {job.model_key for job in moving} if key is not None}
 
 
 def _groups(journal: Journal) -> tuple[int, list[Group]]:

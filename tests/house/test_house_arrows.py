@@ -33,7 +33,8 @@ _BELOW = {
     "service": _WORDS | {"config", "disk", "journal", "report"},  # it asks the daemon by the journal, as commands do
     "install": {"config", "disk"},
     "pipeline": _WORDS | {"api", "config", "disk", "journal", "media", "outbox"},
-    "daemon": _WORDS | {"api", "config", "disk", "intake", "journal", "media", "outbox", "pipeline", "service"},
+    "daemon": _WORDS | {"api", "config", "disk", "intake", "journal", "media", "outbox", "pipeline", "report",
+                        "service"},
     "recovery": _WORDS | {"config", "daemon", "disk", "intake", "journal", "media", "outbox", "pipeline"},
 }
 _ONLY = {"httpx": {"api"}, "tenacity": {"api"}, "sqlite3": {"journal"}, "watchdog": {"intake"},
