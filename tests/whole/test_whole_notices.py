@@ -16,6 +16,7 @@ from diffio_watch.daemon import daemon, telling
 from diffio_watch.daemon.daemon import Daemon
 from diffio_watch.job import State
 from diffio_watch.pipeline.dispatch import Dispatcher
+from diffio_watch.pipeline.file_calls import PATIENCE
 from diffio_watch.sandbox import Sandbox
 from diffio_watch.service.notices import heartbeat, notifier
 
@@ -50,6 +51,28 @@ def test_mail_and_web_hook_get_what_failed_and_jobs_go_on(studio: Studio, web: R
     assert [mail["Subject"] for mail in box.mails] == web.subjects
     assert "No audio or video was found" in web.bodies[0]["message"]
     assert [event["addresses"] for event in studio.events("notice.sent")] == [2]
+
+
+@pytest.mark.slow
+def test_five_hundred_failures_are_two_messages_whatever_restarts_meanwhile(studio: Studio, web: Receiver) -> None:
+    studio.config["notify"] = {"urls": [web.url()]}
+    studio.config["limits"] = {"approve_over_files": None}
+    studio.start()
+    for number in range(500):
+        drop(studio, f"{number}.wav", b"no sound at all, by no means %d" % number)
+        if number == 250:
+            until(lambda: web.bodies, what=studio.told)
+            studio.restart()
+    until(lambda: studio.counts()[State.FAILED] == 500, seconds=60, what=studio.told)
+    studio.restart()
+    for _ in range(16):
+        studio.skip(PATIENCE * 2 / 3)
+    until(lambda: len(web.bodies) == 2, what=studio.told)
+    studio.restart()
+    assert studio.stop() == 0
+    assert len(web.bodies) == 2
+    with studio.journal() as journal:
+        assert sum(one.events for one in journal.notices.latest()) == 500
 
 
 @pytest.mark.slow
