@@ -37,6 +37,7 @@ def taken() -> Iterator[int]:
 
 
 def _port(studio: Studio) -> int:
+    until(lambda: studio.events("page.listening"))
     return int(studio.events("page.listening")[-1]["urls"][0].rpartition(":")[2].strip("/"))
 
 
