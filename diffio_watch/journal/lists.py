@@ -16,7 +16,7 @@ from diffio_watch.journal.rows import COLUMNS, to_job
 
 _COLUMNS: Final = ", ".join(COLUMNS)
 _CODE: Final = "json_extract(because, '$.code')"
-_LOOKED_AT: Final = 20_000  # rows that a page looks through at most for those that it wants
+_LOOKED_AT: Final = 10_000  # rows that a page looks through at most for those that it wants
 _WORDS: Final = 5  # of a search
 _INBOXES: Final = 500
 

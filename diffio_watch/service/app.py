@@ -133,7 +133,7 @@ class Page:
         return self._site.journal.clock.now()
 
     async def _status(self, _: Request, verdict: Verdict) -> Response:
-        return data((await self._hub.now()).body(may_change=verdict.may_change))
+        return data((await self._hub.now()).body(self._now(), may_change=verdict.may_change))
 
     async def _events(self, request: Request, verdict: Verdict) -> ASGIApp:
         last = request.headers.get("last-event-id", "") or request.query_params.get("last", "")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 STREAMS: Final = 300  # at a time: some connections are left for other requests
 _EVERY: Final = 1.0  # seconds between two looks
+_SLOWEST: Final = 5.0  # … where each of them costs much
+_SHARE: Final = 0.005  # of a processor that looks may take
 _BEAT: Final = 2.0  # … between two beats
 _ANYWAY: Final = 60.0  # … after which a look is taken where nothing changed: a day may be over, a time have come
 _QUEUE: Final = 8  # events that wait for one client
@@ -51,6 +54,7 @@ class _Look:
     """What a look found; nothing is None where nothing has changed."""
 
     version: int
+    cost: float = 0.0  # seconds of processor time
     snapshot: Snapshot | None = None
     history: int | None = None
     news: dict[str, Any] | None = None
@@ -72,6 +76,7 @@ class Hub:
         self._version: int | None = None  # of the journal's data, as the last look found it
         self._history: int | None = None  # its last line, likewise
         self._looked_at = 0.0
+        self._next_at = 0.0
         self._news: list[bytes] = []  # that nobody was told yet
         self._shown: dict[bool, tuple[Snapshot, str, bytes]] = {}  # by whether its reader may change things
         self._epoch = secrets.token_hex(4)
@@ -86,12 +91,13 @@ class Hub:
         while not ending.is_set():
             if self._clients:
                 try:
-                    await self._look_and_tell()
+                    if loop.time() >= self._next_at:
+                        await self._look_and_tell()
                 except (JournalError, TooSlow) as error:
                     self._site.log.warning("page.trouble", message=str(error))
                 if loop.time() - beat_at >= _BEAT - _EVERY / 2:
                     beat_at = loop.time()
-                    self._tell(_event("beat", encoded({"at": rfc3339(self._site.journal.clock.now())})))
+                    self._tell(_event("beat", encoded({"at": rfc3339(self._now())})))
             try:
                 await asyncio.wait_for(ending.wait(), _EVERY)
             except TimeoutError:
@@ -171,21 +177,29 @@ class Hub:
             version = None
 
         def look() -> _Look:
+            began = time.thread_time()
             newest = site.ticker.data_version()
             if newest == version:
                 return _Look(newest)
             changed = site.ticker.lists.changed_since(history, _CHANGED)
             news = {"changed": [rows.row(job) for job in changed.jobs], "more": changed.more} if changed.jobs else None
-            return _Look(newest, snapshot.take(site), changed.last, news)
+            taken = snapshot.take(site)
+            return _Look(newest, time.thread_time() - began, taken, changed.last, news)
 
         found = await site.threads.run(JOURNAL, look)
         if found.snapshot is not None:
-            self._version, self._snapshot, self._history = found.version, found.snapshot, found.history
+            self._version, self._history = found.version, found.history
+            if not found.snapshot.shows(self._snapshot):
+                self._snapshot = found.snapshot
             self._looked_at = now
+            self._next_at = now + min(_SLOWEST, found.cost / _SHARE) - _EVERY / 2
             if found.news is not None and self._clients:
                 self._news.append(encoded(found.news))
         assert self._snapshot is not None
         return self._snapshot
+
+    def _now(self) -> float:
+        return self._site.journal.clock.now()
 
     def _id(self) -> str:
         return f"{self._epoch}-{self._number}"
@@ -195,7 +209,8 @@ class Hub:
         number, may = self._id(), client.may_change
         shown = self._shown.get(may)
         if shown is None or shown[0] is not found or shown[1] != number:  # one for all: many slow ones hold no more
-            shown = self._shown[may] = (found, number, _event("screen", found.body(may_change=may), number))
+            body = found.body(self._now(), may_change=may)
+            shown = self._shown[may] = (found, number, _event("screen", body, number))
         return shown[2]
 
     def _tell(self, event: bytes) -> None:

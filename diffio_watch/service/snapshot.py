@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from diffio_watch.clock import rfc3339
 from diffio_watch.report import scene, shapes
 from diffio_watch.report.screen import screen
 from diffio_watch.service.answers import encoded
@@ -13,7 +14,9 @@ from diffio_watch.service.answers import encoded
 if TYPE_CHECKING:
     from diffio_watch.service.site import Site
 
-_MAY: Final = "@may@"  # stands for what differs from visitor to visitor, so that all is encoded once
+# stand for what differs from visitor to visitor and from moment to moment, so that all is encoded once
+_MAY: Final = "@may@"
+_AT: Final = "@at@"
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +24,7 @@ class Snapshot:
     """How everything was at one moment, as JSON.
 
     Attributes:
-        value: `status`, with `screen` before it, where `may` is still open.
+        value: `status`, with `screen` before it, where `at` and `may` are still open.
     """
 
     value: dict[str, Any]
@@ -30,10 +33,15 @@ class Snapshot:
     def _body(self) -> bytes:
         return encoded(self.value)
 
-    def body(self, *, may_change: bool) -> bytes:
-        """It for somebody who may change things, or may not."""
+    def shows(self, other: Snapshot | None) -> bool:
+        """Whether it shows what another does."""
+        return other is not None and self.value == other.value
+
+    def body(self, at: float, *, may_change: bool) -> bytes:
+        """It as of a moment, in seconds since the epoch, for somebody who may change things, or may not."""
         may = encoded({"read": True, "change": may_change})
-        return self._body.replace(encoded(_MAY), may, 1)  # the first: no name of a file comes before it
+        # the first ones: no name of a file comes before them
+        return self._body.replace(encoded(_AT), encoded(rfc3339(at)), 1).replace(encoded(_MAY), may, 1)
 
 
 def take(site: Site) -> Snapshot:
@@ -44,5 +52,6 @@ def take(site: Site) -> Snapshot:
     """
     found = scene.read(site.config, site.ticker, site.memory)
     site.pace.note(found.moving, found.facts.now)
-    return Snapshot({"screen": {"may": _MAY, **screen(site.config, found, site.pace, site.memory)},
+    shown = screen(site.config, found, site.pace, site.memory)
+    return Snapshot({"screen": {"at": _AT, "may": _MAY, **{name: shown[name] for name in shown if name != "at"}},
                      **shapes.status(site.config, found.facts)})
