@@ -26,6 +26,7 @@ from diffio_watch.outbox import names, sidecar
 from diffio_watch.outbox.error_files import ErrorFiles
 from diffio_watch.outbox.errors import ContentLost, DiskTrouble, NameTaken, translated
 from diffio_watch.outbox.files import content, holds, size_of, status_of, unlink
+from diffio_watch.outbox.heard import NOTHING, Heard
 from diffio_watch.outbox.name_trial import takes
 from diffio_watch.outbox.names import Plan
 from diffio_watch.outbox.sidecar_model import Sidecar
@@ -206,13 +207,15 @@ class Outbox(ErrorFiles):
                 self._read[path] = looks, sha256
             return True
 
-    def write_sidecar(self, job: Job, earlier: Job | None = None, *, taken: Collection[DownloadType] = ()) -> str:
+    def write_sidecar(self, job: Job, earlier: Job | None = None, *, taken: Collection[DownloadType] = (),
+                      heard: Heard = NOTHING) -> str:
         """Write the sidecar of a delivered or skipped job, and tell its path.
 
         Args:
             job: as it is about to be committed: its state, its times, its outputs all published.
             earlier: the job that has the outputs, for a skipped file.
             taken: outputs that stood there whole and were taken away since.
+            heard: what is known of how it sounds.
 
         Raises:
             NameTaken: something else has the name: `unpublish`, then number anew.
@@ -224,7 +227,7 @@ class Outbox(ErrorFiles):
             if output.state == "published" and output.type not in taken and not self.present(output):
                 raise ContentLost(_facts(output)[0])
         path = names.sidecar_of(job)
-        if not self._put(path, sidecar.render(job, earlier), job, "sidecar",
+        if not self._put(path, sidecar.render(job, earlier, heard=heard), job, "sidecar",
                          lambda found: (found.job, found.run) == (job.id, job.run)):
             raise NameTaken(path)
         return path

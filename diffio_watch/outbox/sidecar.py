@@ -13,6 +13,7 @@ from diffio_watch import __version__, job
 from diffio_watch.clock import rfc3339, rfc3339_ns
 from diffio_watch.disk import names
 from diffio_watch.job import Job
+from diffio_watch.outbox.heard import NOTHING, Heard
 from diffio_watch.outbox.sidecar_model import Sidecar, Times
 
 SCHEMA: Final = "diffio-watch/sidecar/1"
@@ -24,13 +25,15 @@ class NotASidecar(ValueError):
     """These bytes are no sidecar or error file of this program."""
 
 
-def build(of: Job, earlier: Job | None = None, words: tuple[str, str] | None = None) -> dict[str, Any]:
+def build(of: Job, earlier: Job | None = None, words: tuple[str, str] | None = None,
+          heard: Heard = NOTHING) -> dict[str, Any]:
     """A job as the sidecar tells it, ready for `disk.names.dumps`.
 
     Args:
         of: the job, in the state that is to be told.
         earlier: the job that has the outputs, for a skipped file.
         words: for an error file: what happened, and what an editor can do.
+        heard: what is known of how it sounds.
     """
     done = [output for output in of.outputs if output.state == "published"]
     return Sidecar.model_validate(_clean({
@@ -43,23 +46,25 @@ def build(of: Job, earlier: Job | None = None, words: tuple[str, str] | None = N
             "outputs": [{"type": output.type, **_place(output.path or "")} for output in earlier.outputs
                         if output.state == "published"]},
         "source": {**_place(of.path), "size": of.size, "sha256": of.sha256, "modified_at": rfc3339_ns(of.mtime_ns),
-                   "media": of.media and {**_media(of.media), "has_video": of.media.has_video}},
+                   "media": of.media and {**_media(of.media, heard, of.sha256), "has_video": of.media.has_video}},
         "request": {"model": of.settings.model, "sampling": of.settings.sampling, "params": of.settings.params,
                     "outputs": list(of.settings.outputs), "idempotency_key": of.idempotency_key},
         "service": {"base_url": of.base_url, "project_id": of.project_id, "generation_id": of.generation_id,
                     "model_key": of.model_key, "idempotent_replay": of.replayed},
         "outputs": [{"type": output.type, **_place(output.path or ""), "size": output.size, "sha256": output.sha256,
-                     "mime_type": output.mime_type, "media": output.media and _media(output.media)}
+                     "mime_type": output.mime_type,
+                     "media": output.media and _media(output.media, heard, output.sha256)}
                     for output in done],
-        "notes": list(of.notes),
+        "notes": [*of.notes, *heard.notes],
         "attempts": of.attempts,
         "times": {name: rfc3339(getattr(of, name)) for name in Times.model_fields},
     })).model_dump(mode="json", by_alias=True)
 
 
-def render(of: Job, earlier: Job | None = None, words: tuple[str, str] | None = None) -> bytes:
+def render(of: Job, earlier: Job | None = None, words: tuple[str, str] | None = None,
+           heard: Heard = NOTHING) -> bytes:
     """The sidecar's bytes; arguments as for `build`."""
-    return (names.dumps(build(of, earlier, words), indent=2) + "\n").encode()
+    return (names.dumps(build(of, earlier, words, heard), indent=2) + "\n").encode()
 
 
 def parse(data: bytes) -> Sidecar:
@@ -88,8 +93,8 @@ def _place(path: str) -> dict[str, str | None]:
     return {"path": names.show(path), "path_hex": names.path_hex(path)}
 
 
-def _media(media: job.Media) -> dict[str, Any]:
-    return {"format": media.format, "duration_s": media.duration_s}
+def _media(media: job.Media, heard: Heard, sha256: str | None) -> dict[str, Any]:
+    return {"format": media.format, "duration_s": media.duration_s, "loudness": heard.loudness.get(sha256 or "")}
 
 
 def _clean(value: Any) -> Any:

@@ -87,12 +87,12 @@ class Because(_Model):
     action: str
 
 
-class SourceMedia(_Model):
-    """What MediaInfo says of the original."""
+class Loudness(_Model):
+    """How loud it is by EBU R 128; there where it was measured before the sidecar was written."""
 
-    format: str
-    duration_s: float | None
-    has_video: bool
+    integrated_lufs: float
+    range_lu: float | None = None
+    true_peak_dbtp: float | None = None
 
 
 class OutputMedia(_Model):
@@ -100,6 +100,17 @@ class OutputMedia(_Model):
 
     format: str
     duration_s: float | None
+    loudness: Loudness | None = None
+
+    @model_serializer(mode="wrap")
+    def _lean(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if key != "loudness" or value is not None}
+
+
+class SourceMedia(OutputMedia):
+    """What MediaInfo says of the original."""
+
+    has_video: bool
 
 
 class Source(_Place):

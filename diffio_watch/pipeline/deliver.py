@@ -10,6 +10,7 @@ from diffio_watch.disk.names import show
 from diffio_watch.disk.trouble import Trouble
 from diffio_watch.job import DownloadType, Job, Original, Output, State
 from diffio_watch.outbox.errors import ContentLost, DiskTrouble, NameTaken
+from diffio_watch.outbox.heard import heard
 from diffio_watch.pipeline.fetch import fetch, missing, swap
 from diffio_watch.pipeline.file_calls import SYNC_PATIENCE
 from diffio_watch.pipeline.outcome import Outcome, fail, go, hold, park, pause
@@ -209,7 +210,8 @@ def _deliver(job: Job, tools: Tools) -> Outcome:
         "original": _original_next(job)}
     try:
         with tools.files.call(job.inbox, SYNC_PATIENCE):
-            tools.outbox(job).write_sidecar(replace(job, **changes), taken=[output.type for output in gone])
+            tools.outbox(job).write_sidecar(replace(job, **changes), taken=[output.type for output in gone],
+                                            heard=heard(tools.config.state_dir, job))
             # what came of an output that could not be had
             tools.outbox(job).clean(job, {output.type for output in job.outputs if output.state != "published"})
     except NameTaken:

@@ -69,10 +69,10 @@ class Record:
         return replace(Record(), tries=TRIES if for_good else self.tries + 1, note=note)
 
     def dump(self) -> bytes:
-        """As it is kept."""
+        """As it is kept: a line of facts, which the sidecar has too, and one of the rest."""
         told = {name: getattr(self, name) for name in self.__slots__ if name not in {"peaks", "short", "windows"}}
-        return json.dumps({"version": VERSION, **told, "peaks": text(self.peaks), "short": text(self.short),
-                           "windows": [text(window) for window in self.windows]}).encode()
+        rest = {"peaks": text(self.peaks), "short": text(self.short), "windows": [text(each) for each in self.windows]}
+        return "\n".join(json.dumps(line) for line in ({"version": VERSION, **told}, rest)).encode()
 
 
 def load(data: bytes) -> Record:
@@ -81,7 +81,8 @@ def load(data: bytes) -> Record:
     Raises:
         Unfit: it is none, of another version, or damaged.
     """
-    found = _object(data)
+    facts, _, rest = data.partition(b"\n")
+    found = _object(facts) | _object(rest)
     if found.get("version") != VERSION or type(found.get("tries")) is not int or type(found.get("note")) is not str:
         raise Unfit("another version")
     if not found.get("peaks"):

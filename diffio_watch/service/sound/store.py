@@ -63,9 +63,9 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
-    def put_lag(self, one: str, other: str, lag: dict[str, Any] | None) -> None:
-        """Keep the lag of two contents."""
-        self._write(self._pair(one, other), json.dumps({"lag": lag}).encode())
+    def put_lag(self, one: str, other: str, lag: dict[str, Any] | None, note: str | None = None) -> None:
+        """Keep the lag of two contents, and what sidecars say of it."""
+        self._write(self._pair(one, other), json.dumps({"lag": lag, "note": note}).encode())
 
     def preview(self, sha256: str) -> Path | None:
         """The preview of a content, which counts as used now; None where there is none."""

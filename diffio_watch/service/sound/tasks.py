@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from diffio_watch.config import Config
 from diffio_watch.job import Job
-from diffio_watch.service.sound import record
+from diffio_watch.service.sound import record, view
 from diffio_watch.service.sound.record import Unfit
 from diffio_watch.service.sound.runner import ChildFailed, Runner
 from diffio_watch.service.sound.sides import NotThere, Side, contents, open_side
@@ -134,7 +134,7 @@ class Doer:
             self.log.warning("sound.no_lag", job=task.job.id, inbox=task.job.inbox, path=task.job.path,
                              message=_sentence(error))
             found = None
-        self.store.put_lag(one, other, found)
+        self.store.put_lag(one, other, found, view.note(found))
 
 
 def _fit(answer: dict[str, Any]) -> dict[str, Any]:
