@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diffio_watch.cli.base import FAILED, Trouble, say
+from diffio_watch.cli.base import FAILED, REFUSED, Trouble, say
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -71,17 +71,22 @@ class _Command(click.Command):
               help="Which of the service's two ways of uploading it speaks.")
 @click.option("--seconds", metavar="S", type=click.FloatRange(min=0), default=3.0, show_default=True,
               help="How long a generation takes.")
+@click.option("--webhook", metavar="URL", help="Where it tells how generations go; on loopback.")
 @click.option("--fault", "faults", metavar="F[:FOR]", type=_FaultType(), multiple=True,
               help="What is wrong with it, to rehearse a bad day: one of those below, for so long (such as "
                    "`outage:2m`) or for good. May stand several times.")
-def sandbox(port: int, upload: str, seconds: float, faults: tuple[_Bad, ...]) -> int:
+def sandbox(port: int, upload: str, seconds: float, webhook: str | None, faults: tuple[_Bad, ...]) -> int:
     """Run a stand-in for the service on loopback, to try things without a key or money.
 
     It speaks the service's protocol and hands back the media it was given: it restores nothing.
     """
     from diffio_watch.sandbox import Sandbox
 
-    service = Sandbox(port=port, upload=upload, seconds=seconds, controlled=True)
+    try:
+        service = Sandbox(port=port, upload=upload, seconds=seconds, controlled=True, webhook_url=webhook)
+    except ValueError as error:
+        raise Trouble(f"{str(error)[:1].upper()}{str(error)[1:]}: such as http://127.0.0.1:8481/webhooks/diffio.",
+                      REFUSED) from error
     day = _Day(service, faults, {"upload": upload, "seconds": seconds})
     try:
         try:
@@ -93,6 +98,8 @@ def sandbox(port: int, upload: str, seconds: float, faults: tuple[_Bad, ...]) ->
         say([f"The sandbox listens at {service.base_url} until Ctrl-C. It restores nothing.",
              "It hands back what it is given, and any key will do. For instance:",
              f"  DIFFIO_API_BASE_URL={service.base_url} DIFFIO_API_KEY=sandbox diffio-watch run"])
+        if webhook is not None:
+            say([f"Its webhooks go to {webhook}, signed with the secret", f"  {service.settings.webhook_secret}"])
         day.begin()
         service.wait()
     except KeyboardInterrupt:

@@ -16,7 +16,7 @@ from diffio_watch.journal.webhooks import TOLD, WebhookFacts, last_known, rememb
 if TYPE_CHECKING:
     from diffio_watch.service.webhooks import Webhooks
 
-_REMEMBER_EVERY: Final = 15.0  # seconds: what comes from outside must not set the pace at which anything is written
+_REMEMBER_EVERY: Final = 5.0  # seconds: what comes from outside must not set the pace at which anything is written
 
 
 class Hooks:
@@ -46,12 +46,12 @@ class Hooks:
 
     def make(self, config: Config) -> Webhooks | None:
         """What receives them by this configuration; None where it has neither an address nor a secret for them."""
-        self.made = None
+        before, self.made = self.made, None
         if wanted(config):
             from diffio_watch.service.webhooks import Webhooks  # noqa: PLC0415 - a daemon without any loads no server
 
             self.made = Webhooks(config.webhook.listen or "web", lambda: self._secrets(config), self._announce,
-                                  self._log, self._journal.clock)
+                                  self._log, self._journal.clock, before)
         self._at = float("-inf")
         self._known = last_known(self._journal)
         return self.made

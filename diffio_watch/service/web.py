@@ -70,7 +70,7 @@ class Web:
                 beside += [hub.run, lambda ending: self._keep_token(site, ending)]
                 with_page = [webhooks.route] if webhooks is not None and hooks is None else []
                 metrics = Metrics(lambda: site.config, self._reader(config), traffic,
-                                  lambda: {one.value: webhooks.counts[one] if webhooks is not None else 0
+                                  lambda: {one.value: webhooks.had.counts[one] if webhooks is not None else 0
                                            for one in Result})
                 listeners.append(Listener(self.sockets, Page(site, hub, metrics, with_page)))
             if webhooks is not None and hooks is not None:

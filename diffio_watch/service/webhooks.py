@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -39,6 +40,23 @@ _SAID: Final = {Result.REFUSED: "This is not signed with the secret of this endp
                 Result.TOO_LARGE: "A webhook has at most 64 KiB.", Result.TOO_SLOW: "It took longer than 5 seconds."}
 
 
+@dataclass
+class Had:
+    """What came, and outlives another configuration.
+
+    Attributes:
+        judge: remembers what was had.
+        counts: by what became of it.
+        at: when the service's last one came, in seconds since the epoch.
+        events: ids of its newest.
+    """
+
+    judge: Judge = field(default_factory=Judge)
+    counts: Counter[Result] = field(default_factory=lambda: Counter(dict.fromkeys(Result, 0)))
+    at: float | None = None
+    events: deque[str] = field(default_factory=lambda: deque(maxlen=_KEPT))
+
+
 class Webhooks:
     """Receives deliveries, in the server's loop; what it knows may be asked from any thread.
 
@@ -48,26 +66,24 @@ class Webhooks:
         announce: told the id of each generation that ended, of whomever; has to be quick.
         log: where it is told what a person has to mend.
         clock: the program's clocks.
+        before: what received them until now, of which it knows what came.
     """
 
     def __init__(self, listens: str, secrets: Callable[[], tuple[str, ...]], announce: Callable[[str], None],
-                 log: FilteringBoundLogger, clock: Clock) -> None:
+                 log: FilteringBoundLogger, clock: Clock, before: Webhooks | None = None) -> None:
         self.route = Route(PATH, self._receive, methods=["POST"])
-        self.counts: Counter[Result] = Counter(dict.fromkeys(Result, 0))
+        self.had: Had = before.had if before is not None else Had()
         self._listens = listens
         self._read = secrets
         self._announce = announce
         self._log = log
         self._clock = clock
-        self._judge = Judge()
         self._secrets: tuple[str, ...] = ()
         self._no_secret = ""
         self._looked_at = float("-inf")
         self._look = asyncio.Lock()
         self._reading: asyncio.Task[tuple[str, ...]] | None = None
         self._lock = threading.Lock()
-        self._at: float | None = None
-        self._events: deque[str] = deque(maxlen=_KEPT)
         self._refused = 0
         self._since: float | None = None
         self._why = ""
@@ -80,7 +96,7 @@ class Webhooks:
     def facts(self, *, reliable: bool) -> WebhookFacts:
         """How it goes; `reliable`: whether polls rely on it."""
         with self._lock:
-            return WebhookFacts(self._listens, self._no_secret, self._at, tuple(self._events), self._refused,
+            return WebhookFacts(self._listens, self._no_secret, self.had.at, tuple(self.had.events), self._refused,
                                 self._since, self._why, reliable)
 
     async def _receive(self, request: Request) -> Response:
@@ -96,7 +112,8 @@ class Webhooks:
         secrets = await self._current()
         if not secrets:  # the service keeps it, and tries again
             return JSONResponse({"error": "There is no secret here to check it with."}, 503)
-        judged = self._judge.judge(request.headers, body, secrets, now=self._clock.monotonic(), wall=self._clock.now())
+        judged = self.had.judge.judge(request.headers, body, secrets, now=self._clock.monotonic(),
+                                      wall=self._clock.now())
         return self._answer(judged)
 
     async def _current(self) -> tuple[str, ...]:
@@ -128,7 +145,7 @@ class Webhooks:
             self._no_secret = trouble
 
     def _answer(self, judged: Judged) -> Response:
-        self.counts[judged.result] += 1
+        self.had.counts[judged.result] += 1
         if judged.event is not None:
             if judged.result is Result.ACCEPTED:
                 self._believe(judged.event)
@@ -144,9 +161,9 @@ class Webhooks:
         """It is the service's, and new."""
         with self._lock:
             refused, told, self._told_at = self._refused, self._told_at is not None, None
-            self._refused, self._since, self._why, self._at = 0, None, "", self._clock.now()
+            self._refused, self._since, self._why, self.had.at = 0, None, "", self._clock.now()
             if _is_id(event.get("eventId")):
-                self._events.append(event["eventId"])
+                self.had.events.append(event["eventId"])
         if told:
             self._log.info("webhook.accepted_again", after=refused)
         if event.get("eventType") not in _UNDER_WAY and _is_id(event.get("generationId")):

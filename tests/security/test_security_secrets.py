@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from diffio_watch.sandbox.links import SIGNATURE
 from diffio_watch.sandbox.projects import TOKEN_PREFIX
 
 _KEY = "canary-key-5f0c1d7e9b"
-_WEBHOOK = "whsec_canary7b1e"
+_WEBHOOK = "whsec_canary7b1ecanary7b1ecanary7b1e"
 _CANARIES = (_KEY.encode(), _WEBHOOK.encode(), TOKEN_PREFIX.encode(), SIGNATURE.encode())
 _DEADLINE = 60.0
 
@@ -88,11 +89,14 @@ def test_no_secret_is_told_anywhere(sandbox: Sandbox, tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     (tmp_path / "key").write_text(_KEY)
     (tmp_path / "webhook").write_text(_WEBHOOK)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    sandbox.change(webhook_url=f"http://127.0.0.1:{port}/webhooks/diffio")
     config = tmp_path / "config.yaml"
     config.write_text(
         f"api: {{base_url: '{sandbox.base_url}', key_file: '{tmp_path}/key'}}\nstate_dir: '{tmp_path}/state'\n"
         f"inboxes: [{{name: a, path: '{tmp_path}/in', outbox: '{tmp_path}/out', settle: 200ms}}]\n"
-        f"webhook: {{secret_file: '{tmp_path}/webhook'}}\nlimits: {{min_free: 0}}\n"
+        f"webhook: {{listen: '127.0.0.1:{port}', secret_file: '{tmp_path}/webhook'}}\nlimits: {{min_free: 0}}\n"
         "log: {level: debug, format: json}\n")
     for number in range(6):
         _wav(tmp_path / "in" / f"take {number}.wav", 20_000 + number)
@@ -118,6 +122,7 @@ def test_no_secret_is_told_anywhere(sandbox: Sandbox, tmp_path: Path) -> None:
     assert found == []
     assert sandbox.leaks == []
     assert (tmp_path / "log").read_bytes().count(b"job.") > 6  # it did speak
+    assert {200} <= {one["answer"] for one in sandbox.report()["deliveries"]}  # and knew the secret
 
 
 def _settled(state: Path) -> bool:

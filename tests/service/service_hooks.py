@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import secrets
 import socket
-import threading
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
 import structlog
-import uvicorn
 from standardwebhooks.webhooks import Webhook
 from structlog.testing import LogCapture
 
 from diffio_watch.clock import Clock
+from diffio_watch.service import sockets
+from diffio_watch.service.server import Listener, Server
 from diffio_watch.service.webhooks import PATH, Webhooks
 
 SECRET: Final = "whsec_dGhlLXNlY3JldC1vZi10aGVzZS10ZXN0cw=="
@@ -71,26 +71,20 @@ class Hooks:
                                     wrapper_class=structlog.make_filtering_bound_logger(0))
         self.clock = Handclock()
         self.webhooks = Webhooks("127.0.0.1:0", self._read, self.announced.append, log, self.clock)
-        # the protocol is named because asyncio turns Nagle's delays off only where it is
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.listen(512)
-        self.port = self._socket.getsockname()[1]
-        self._server = uvicorn.Server(uvicorn.Config(self.webhooks.app(), ws="none", lifespan="off", log_config=None,
-                                                     http="h11", access_log=False))
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+        self._sockets = sockets.listen("127.0.0.1:0", "webhook.listen")
+        self.port = self._sockets[0].getsockname()[1]
+        self._server = Server([Listener(self._sockets, self.webhooks.app())], log, [_nothing])
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.005)
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.should_exit = self._server.force_exit = True
-        self._thread.join(10)
-        self._socket.close()
-        assert not self._thread.is_alive()
+        self._server.stop()
+        for one in self._sockets:
+            one.close()
+        assert not self._server.alive()
+        assert self._server.error is None
 
     def _read(self) -> tuple[str, ...]:
         return self.secrets
@@ -111,6 +105,10 @@ class Hooks:
         """The status of a delivery of this event."""
         body = json.dumps(what)
         return self.send(request(body.encode(), signed(body, *by, **how)))
+
+
+async def _nothing(ending: asyncio.Event) -> None:
+    await ending.wait()
 
 
 def status(connection: socket.socket) -> int:

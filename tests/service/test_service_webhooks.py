@@ -32,7 +32,7 @@ def test_what_is_not_at_its_end_announces_nothing_and_is_had_all_the_same(hooks:
     for kind in ("generation.queued", "generation.processing"):
         assert hooks.deliver(event("gen_1", kind)) == 200
     assert hooks.announced == []
-    assert hooks.webhooks.counts[Result.ACCEPTED] == 2
+    assert hooks.webhooks.had.counts[Result.ACCEPTED] == 2
 
 
 def test_a_kind_of_event_that_is_newer_than_this_program_is_worth_a_look(hooks: Hooks) -> None:
@@ -53,7 +53,7 @@ def test_the_same_delivery_again_is_answered_with_200_and_does_nothing(hooks: Ho
     raw = request(body.encode(), signed(body))
     assert [hooks.send(raw) for _ in range(5)] == [200] * 5
     assert hooks.announced == ["gen_1"]
-    assert hooks.webhooks.counts[Result.REPEATED] == 4
+    assert hooks.webhooks.had.counts[Result.REPEATED] == 4
     at = hooks.webhooks.facts(reliable=False).at
     assert hooks.deliver(event(), OTHER) == 401
     assert hooks.send(raw) == 200
@@ -174,7 +174,7 @@ def test_what_is_not_the_service_s_is_answered_with_401(hooks: Hooks, what: str)
     """One seam for whatever the library lets out."""
     assert hooks.send(WRONG[what]) == 401
     assert hooks.announced == []
-    assert hooks.webhooks.counts[Result.REFUSED] + hooks.webhooks.counts[Result.UNSIGNED] == 1
+    assert hooks.webhooks.had.counts[Result.REFUSED] + hooks.webhooks.had.counts[Result.UNSIGNED] == 1
 
 
 def test_a_body_of_more_than_64_kib_is_answered_with_413_whatever_it_tells_of_its_length(hooks: Hooks) -> None:
@@ -208,7 +208,7 @@ def test_who_sends_a_byte_a_second_is_answered_with_408_within_some_seconds(hook
         assert status(connection) == 408
         connection.close()
     assert 4 < time.monotonic() - begun < 15
-    assert hooks.webhooks.counts[Result.TOO_SLOW] == 50
+    assert hooks.webhooks.had.counts[Result.TOO_SLOW] == 50
 
 
 def test_who_goes_away_in_the_middle_leaves_nothing(hooks: Hooks) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from typing import Any
 
@@ -146,6 +148,7 @@ def test_a_test_event_proves_the_way_or_says_what_is_wrong_with_it(
         make_studio: MakeStudio, service: Sandbox) -> None:
     studio = hooked(make_studio, service)
     until(lambda: known(studio) is not None, what=studio.told)
+    studio.skip(6)  # the journal learns of news every five seconds
     code, out, err = studio.command("remote", "test-event")
     assert (code, err) == (0, "")
     assert "It has arrived" in out
@@ -156,3 +159,48 @@ def test_a_test_event_proves_the_way_or_says_what_is_wrong_with_it(
     assert code == 1
     assert "secret does not match" in err
     assert studio.json("status")["webhooks"]["refused"] == 1
+
+
+@pytest.mark.slow
+def test_ten_thousand_that_are_not_the_service_s_bring_no_poll_forward_and_are_written_nowhere(
+        make_studio: MakeStudio, service: Sandbox) -> None:
+    studio = hooked(make_studio, service)
+    for number in range(3):
+        drop(studio, f"{number}.wav")
+        delivered(studio, f"{number}.wav")
+    service.change(seconds=LONG)
+    drop(studio, "long.wav")
+    until(lambda: (found := job(studio, "long.wav")) is not None and found.polls >= 1, what=studio.told)
+    waiting = job(studio, "long.wav")
+    assert waiting is not None
+    body = json.dumps({"eventType": "generation.completed", "generationId": waiting.generation_id, "eventId": "evt_1"})
+    ours = signed(service.settings.webhook_secret, "msg_1", body)
+    split = urllib.parse.urlsplit(address(studio))
+    connection = http.client.HTTPConnection(split.hostname or "", split.port, timeout=20)
+
+    def send(headers: dict[str, str], content: str = body) -> int:
+        connection.request("POST", "/webhooks/diffio", content.encode(), headers)
+        with connection.getresponse() as answer:
+            answer.read()
+            return answer.status
+
+    polls = service.polls
+    assert send(ours) == 200
+    until(lambda: service.polls == polls + 1, what=studio.told)
+    until(lambda: (found := job(studio, "long.wav")) is not None and found.polls > waiting.polls, what=studio.told)
+    assert studio._daemon is not None
+    assert studio._daemon._page is not None
+    writer = studio._daemon._page._journal
+    rows, commits, begun = writer.rows("SELECT * FROM jobs"), writer.commits, time.monotonic()
+    for number in range(2500):
+        assert send(ours) == 200
+        assert send(signed(OTHER, f"msg_{number}", body)) == 401
+        assert send({**ours, "svix-id": f"other_{number}"}) == 401
+        assert send(ours, body + " ") == 401
+    connection.close()
+    took = time.monotonic() - begun
+    assert took < 50, "it would ask of itself by then"
+    assert service.polls == polls + 1
+    assert [tuple(row) for row in writer.rows("SELECT * FROM jobs")] == [tuple(row) for row in rows]
+    # what looks on is told now and then; inboxes tell how they are
+    assert writer.commits - commits <= 5 + took / 5
