@@ -18,6 +18,7 @@ from diffio_watch.journal.rows import COLUMNS, dump, to_job
 from diffio_watch.reasons import still_empty
 
 _KEPT: Final = 500  # messages
+_STALE: Final = 86_400.0  # seconds after which no message is tried again
 _CURSOR: Final = "notices_cursor"
 _STATE: Final = "notices_state"
 _WINDOW: Final = 1000  # lines of history at a look: others who read wait for it
@@ -155,9 +156,9 @@ class Notices:
         return [_notice(row) for row in self._db.rows("SELECT * FROM notices WHERE ended_at IS NULL ORDER BY id")]
 
     def again(self, now: float) -> Notice | None:
-        """A message that is to be tried once more now."""
-        row = self._db.row("SELECT * FROM notices WHERE next_at IS NOT NULL AND next_at <= ? ORDER BY next_at LIMIT 1",
-                           now)
+        """A message that is to be tried once more now; none of long ago, which a copy of the journal brought back."""
+        row = self._db.row("SELECT * FROM notices WHERE next_at IS NOT NULL AND next_at <= ? AND at > ? "
+                           "ORDER BY next_at LIMIT 1", now, now - _STALE)
         return None if row is None else _notice(row)
 
     def last_at(self, lane: str) -> float | None:

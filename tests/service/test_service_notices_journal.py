@@ -189,6 +189,17 @@ def test_who_did_not_take_it_is_tried_again_and_nobody_else(world: World) -> Non
     assert len(world.sent) == 5
 
 
+def test_a_message_of_long_ago_is_not_tried_again(world: World) -> None:
+    """The machine was off, or an old copy of the journal was put back."""
+    world.outcome = lambda _: Outcome(ok=False, error="The server refuses connections.")
+    world.fail("a.wav")
+    world.look()
+    world.clock.at += 7 * 86_400
+    world.restart()
+    world.look(600)
+    assert len(world.sent) == 1
+
+
 def test_nothing_that_hung_is_sent_again_for_nobody_knows_whether_it_arrived(world: World) -> None:
     world.outcome = lambda _: Outcome(None, "There was no answer within 30 s.")
     world.fail("a.wav")

@@ -121,6 +121,13 @@ def test_an_end_that_was_none_is_not_told() -> None:
     assert [event for _, event, _, _ in watch.told] == ["halted"]
 
 
+def test_a_stop_that_a_clock_dates_in_the_future_is_told() -> None:
+    watch = Watch()
+    watch.at(9 * HOUR, halt("inbox:in:outbox", "outbox_full", 9 * HOUR))
+    watch.at(HOUR, halt("inbox:in:outbox", "outbox_full", 9 * HOUR))
+    assert [(at, event) for at, event, _, _ in watch.told] == [(HOUR, "halted")]
+
+
 def test_another_reason_of_the_same_stop_is_told() -> None:
     watch = Watch()
     watch.at(0.0, halt())

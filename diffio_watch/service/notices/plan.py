@@ -139,7 +139,7 @@ def outages(known: Mapping[str, Outage], seen: Iterable[Seen], waits: Mapping[st
         outage = Outage(key, one.inbox, one.code, one.message, one.action, since, before is not None and before.told,
                         None, one.count)
         another = before is not None and before.told and before.code != one.code
-        if another or (not outage.told and now - since >= _patience(key)):
+        if another or (not outage.told and not 0 <= now - since < _patience(key)):
             outage = replace(outage, told=True)
             told.append(replace(_telling(outage, "halted" if one.count == 0 else "waiting", now), names=one.names))
         found[key] = outage
