@@ -65,7 +65,7 @@ def test_behind_a_proxy_under_a_path_it_looks_old_without_the_daemon_and_comes_b
         until(page, lambda: "Goes on: podcasts" in card.inner_text(), 6.0)
 
         desk.studio.kill()
-        until(page, lambda: page.locator("body.old").count(), 6.5)
+        until(page, lambda: page.locator("body.old").count(), 6.0)
         until(page, lambda: page.locator("#service button:enabled").filter(has_not_text="Log out").count() == 0, 1.0)
         assert "It goes on by itself" in page.inner_text("#age")
         page.wait_for_timeout(6000)  # some 502s

@@ -2,8 +2,8 @@
 
 import { offers, place } from "./actions.js";
 import { get, jobPath } from "./api.js";
-import { $, bytes, h, length, moment, plain, split, text, words } from "./dom.js";
-import { download, label, loudness, published, waits } from "./rows.js";
+import { $, bytes, h, moment, plain, split, text, words } from "./dom.js";
+import { download, label, lasts, loudness, published, waits } from "./rows.js";
 import { pairs } from "./service.js";
 
 let player = null; // loaded when there is something to hear
@@ -85,7 +85,7 @@ export function paint(given) {
     parts.links.replaceChildren(...links.map((one) => download(job, one, one.size ? `, ${bytes(one.size)}` : "")));
   }
   pairs(parts.facts, [
-    ["Folder", plain(folder) || "the inbox itself"], ["Inbox", job.inbox], ["Length", job.length_s ? length(job.length_s) : null],
+    ["Folder", plain(folder) || "the inbox itself"], ["Inbox", job.inbox], ["Length", lasts(job)],
     ["Loudness", loudness(job.loudness)], ["Taken up", moment(job.created_at, view.now)], ["Last change", moment(job.updated_at, view.now)],
     ...(job.outputs ?? []).filter((one) => one.note).map((one) => [label(one), one.note]),
     ["Original", job.original],

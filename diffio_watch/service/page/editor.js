@@ -123,7 +123,7 @@ export function start(open) {
     ask(true);
   });
 
-  const older = paged({ paint: (jobs) => endedRows($("older"), jobs.filter((job) => !today.has(job.id)), true), note: $("older-none"), more: $("older-more"), none: "There are no earlier ones." });
+  const older = paged({ keep: (job) => !today.has(job.id), paint: (jobs) => endedRows($("older"), jobs, true), note: $("older-none"), more: $("older-more"), none: "There are no earlier ones." });
   $("older-first").addEventListener("click", () => { lists.add(older); older.load({ state: "delivered" }); show($("older-first"), false); });
 }
 

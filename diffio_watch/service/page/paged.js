@@ -5,12 +5,14 @@ import { say, show } from "./dom.js";
 
 const MOST = 1000; // rows; what is further back is found by its name
 
-/** `paint(jobs)` shows them; `note` and `more` (a button) stand below; `values`: of the query. */
-export function paged({ paint, note, more, limit = 50, none = "" }) {
+/** `paint(jobs)` shows those to `keep`; `note` and `more` (a button) stand below. */
+export function paged({ paint, note, more, limit = 50, none = "", keep = () => true }) {
   let [jobs, before, values, turn, told, busy] = [[], null, null, 0, "", false];
   const repaint = () => {
-    paint(jobs);
-    say(note, told || (values && !busy && !jobs.length ? none : ""));
+    const those = jobs.filter(keep);
+    paint(those);
+    if (values && !busy && !told && !those.length && before !== null) return load(values);
+    say(note, told || (values && !busy && !those.length ? none : ""));
     show(more, before !== null && jobs.length < MOST);
   };
   async function load(asked, again = false) {

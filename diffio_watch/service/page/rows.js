@@ -68,7 +68,7 @@ export function setEnded(row, job, { now, inboxes }, days = false) {
   say(state, job.state === "delivered" && !days ? "" : job.step ?? job.state);
   say(at, days ? moment(when(job), now) : time(when(job)));
   attr(at, "datetime", when(job));
-  say(long, job.length_s ? length(Math.max(1, job.length_s)) : "");
+  say(long, lasts(job));
   say(loud, loudness(job.loudness));
   const there = published(job);
   sync(links, [...(there.some((one) => one.type !== "transcript") ? [{ type: "play" }] : []), ...there], (one) => one.type,
@@ -81,6 +81,7 @@ export function setEnded(row, job, { now, inboxes }, days = false) {
 
 const when = (job) => job.delivered_at ?? job.updated_at;
 const LABELS = { audio: "Sound", video: "Video", transcript: "Transcript" };
+export const lasts = (job) => (job.length_s ? length(Math.max(1, job.length_s)) : "");
 export const label = (one) => LABELS[one.type] ?? one.type;
 export const download = (job, one, ...more) =>
   h("a", { download: true, href: `${jobPath(job.id, "outputs", one.type)}?download=1` }, label(one), ...more);

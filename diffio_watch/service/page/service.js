@@ -10,11 +10,11 @@ const ago = (at) => (at ? `${about((view.now - Date.parse(at)) / 1000)} ago` : "
 const ahead = (at) => (at ? `in ${about((Date.parse(at) - view.now) / 1000)}` : "");
 const known = (value) => value !== null && value !== undefined && value !== "";
 
-/** Names and values, without those that are not known. */
+/** Names and values, without those that are not known; `{message}` is what a part of the program says of itself. */
 export function pairs(list, rows) {
   sync(list, rows.filter(([, value]) => known(value)), ([name]) => name,
     ([name]) => h("div", h("dt", name), h("dd", { dir: "auto" })),
-    (row, [, value]) => text(row.lastChild, typeof value === "number" ? count(value) : String(value)));
+    ({ lastChild: place }, [, value]) => (value.message ? words(place, value.message) : text(place, typeof value === "number" ? count(value) : String(value))));
 }
 
 function build(root, onLogout) {
@@ -38,7 +38,7 @@ export function paint(root, screen, given, onLogout) {
   if (!parts) build(root, onLogout);
   const { inboxes = screen.inboxes, queues = screen.jobs, stops = [], money, paused = [], webhooks, notices, threads, last_check: check } = screen.service ?? {};
   pairs(parts.head, [["Version", screen.version], ["Running for", screen.daemon.since ? about((view.now - Date.parse(screen.daemon.since)) / 1000) : "it does not run"],
-    ["Configuration", screen.config?.file], ["", screen.config?.newer], ["Last check", told(check)], ["Threads", told(threads)]]);
+    ["Configuration", screen.config?.file], ["Newer", screen.config?.newer], ["Last check", check], ["Threads", threads]]);
   const all = paused.length && paused.length === inboxes.length;
   offers(parts.pause, "everything", [all ? way("resume", "Resume everything", {}) : way("pause", "Pause everything", {})], view.old);
   show(parts.out, view.may);
@@ -61,14 +61,9 @@ export function paint(root, screen, given, onLogout) {
   pairs(parts.money, [["Files", money && `${count(money.files)}${of(limits.daily_files, "files")}`],
     ["Length", money && `${count(Math.round(money.minutes))}${of(limits.daily_minutes, "minutes")}`]]);
   show(parts.paid, money);
-  pairs(parts.rest, [["Webhooks", told(webhooks)], ["Notices", told(notices)]]);
+  const sent = (one) => [one.subject, ...one.failed.map((each) => `${each.address}: ${each.message}`)].join(" · ");
+  pairs(parts.rest, [["Webhooks", webhooks], ["Notices", notices], ...(notices?.latest ?? []).map((one) => [moment(one.at, view.now), sent(one)])]);
   show(parts.others, known(webhooks) || known(notices));
-}
-
-/** What a part of the program says of itself: a sentence, or facts by name. */
-function told(value) {
-  if (!known(value) || typeof value !== "object") return value;
-  return value.message ?? Object.entries(value).filter(([, one]) => known(one)).map(([name, one]) => `${name.replaceAll("_", " ")}: ${typeof one === "object" ? JSON.stringify(one) : one}`).join(" · ");
 }
 
 function setInbox({ children: [name, message, action, facts, pause] }, inbox, paused) {
