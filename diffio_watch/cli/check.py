@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +34,7 @@ def check(*, offline: bool, notify: bool, as_json: bool) -> int:
     from diffio_watch.cli.service import lend_credential
     from diffio_watch.config import ConfigError, find, load
     from diffio_watch.disk import lease
+    from diffio_watch.report import last_check
 
     try:
         config = load(given_config(), os.environ)
@@ -63,6 +65,8 @@ def check(*, offline: bool, notify: bool, as_json: bool) -> int:
     found += findings.inotify(config)
     found += findings.clock(config)
     found += findings.media()
+    if not others:
+        last_check.keep(config.state_dir, time.time(), [(one.level, one.subject, one.message) for one in found])
     _print(found, as_json=as_json)
     return FAILED if any(one.level == "error" for one in found) else 0
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from diffio_watch.cli import demo_page
 from diffio_watch.cli.base import FAILED, REFUSED, Trouble, say
 from diffio_watch.job import ENDED, Because, Job, State
 from diffio_watch.report.running import as_typed
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from diffio_watch.journal import Journal
 
 _INBOX: Final = "demo"
+_QUICK: Final = 3.0  # seconds that the service works on each
+_SLOWER: Final = 15.0  # … while somebody looks at the page
 _AT_REST: Final = ENDED | {State.HELD}
 _EVERY: Final = 0.25  # seconds between two looks
 _START: Final = 30.0  # seconds for the daemon to make its journal
@@ -46,7 +49,8 @@ _FILTERED: Final = ("the sound went through a plain filter, which takes rumble, 
 @click.argument("files", metavar="[FILE...]", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--keep", metavar="DIR", type=click.Path(path_type=Path),
               help="A new or empty folder for everything; by default a temporary one. It stays either way.")
-def demo(files: Sequence[Path], *, keep: Path | None) -> int:
+@click.option("--page", is_flag=True, help="Show the page for editors beside it, until Ctrl-C.")
+def demo(files: Sequence[Path], *, keep: Path | None, page: bool) -> int:
     """See it work: files (or a short sample) go their whole way, with no key, no network and no money.
 
     A stand-in for the service runs on loopback with the real daemon beside it. It restores nothing.
@@ -58,17 +62,24 @@ def demo(files: Sequence[Path], *, keep: Path | None) -> int:
     folder = _folder(keep)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    service = Sandbox(seconds=3.0, filters=True)
+    service = Sandbox(seconds=_SLOWER if page else _QUICK, filters=True)
     seen = _Seen()
     try:
         service.start()
-        config = _configure(folder, service.base_url)
+        web = demo_page.make(folder) if page else None
+        config = _configure(folder, service.base_url, web)
         with _daemon(config, folder / "daemon.log") as process:
             view = View(load(config, _clean(os.environ)))
             _wait_for_journal(view, process, folder)
+            if web is not None:
+                demo_page.wait(web, lambda: _must_run(process, folder))
+                say(["Open the page in a browser:", f"  {web.url}"])
             seen.paths = _drop(files, folder / "inbox")
             say([f"Dropped {_count(len(seen.paths))} into", f"  {folder / 'inbox'}"])
             _follow(view, process, folder, seen)
+            if web is not None:
+                _stay(folder, seen, lambda: _must_run(process, folder))
+                return _code(seen)
     except KeyboardInterrupt:
         say("\nBroken off: nothing of it runs any more.")
         _tell(folder, seen)
@@ -78,8 +89,24 @@ def demo(files: Sequence[Path], *, keep: Path | None) -> int:
     _tell(folder, seen)
     restores = _RESTORES_NOTHING.format(_FILTERED if filtered.possible() else _AS_GIVEN)
     say([restores, "For real recordings:", f"  {as_typed()} init --inbox DIR --outbox DIR"])
+    return _code(seen)
+
+
+def _code(seen: _Seen) -> int:
     done = {State.DELIVERED, State.SKIPPED}
     return 0 if all(path in seen.jobs and seen.jobs[path].state in done for path in seen.paths) else FAILED
+
+
+def _stay(folder: Path, seen: _Seen, must_run: Callable[[], None]) -> None:
+    """Let the page go on until Ctrl-C, which is how this ends."""
+    _tell(folder, seen)
+    try:
+        say("\nThe page stays until Ctrl-C; drop more recordings into the inbox, and watch.")
+        while True:
+            must_run()
+            time.sleep(_EVERY)
+    except KeyboardInterrupt:
+        say("\nNothing of it runs any more.")
 
 
 @dataclass
@@ -128,7 +155,7 @@ def _folder(keep: Path | None) -> Path:
     return folder
 
 
-def _configure(folder: Path, base_url: str) -> Path:
+def _configure(folder: Path, base_url: str, web: demo_page.Page | None) -> Path:
     """A configuration of its own, which owes nothing to the person's; JSON is YAML too."""
     for name in ("inbox", "outbox", "state"):
         (folder / name).mkdir(mode=0o700 if name == "state" else 0o777)
@@ -139,6 +166,7 @@ def _configure(folder: Path, base_url: str) -> Path:
         "inboxes": [{"name": _INBOX, "path": str(folder / "inbox"), "outbox": str(folder / "outbox")}],
         "limits": {"approve_over_files": None, "min_free": 0},
         "log": {"format": "console"},
+        **({} if web is None else {"web": web.config}),
     }, indent=2) + "\n")
     return path
 

@@ -6,12 +6,15 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Final
 
 from diffio_watch.job import Because
 from diffio_watch.journal.connection import Connection
 from diffio_watch.journal.records import InboxReport, SettlingEntry, Still
 from diffio_watch.journal.rows import dump, dump_because, load_because
 from diffio_watch.reasons import because
+
+_FREE: Final = "free: "  # name of a single value, with the inbox's
 
 
 class Inboxes:
@@ -30,6 +33,15 @@ class Inboxes:
     def reports(self) -> dict[str, InboxReport]:
         """What intake last said of each inbox, by name."""
         return {row["name"]: _report(row["report"]) for row in self._db.rows("SELECT name, report FROM inboxes")}
+
+    def note_free(self, inbox: str, free: int) -> None:
+        """Remember how many bytes are free where an inbox's results go; for those who look on."""
+        self._db.set_meta(f"{_FREE}{inbox}", free)
+
+    def free(self, inbox: str) -> int | None:
+        """How many there were when somebody last looked."""
+        found = self._db.meta(f"{_FREE}{inbox}")
+        return None if found is None else int(found)
 
     def settling(self, inbox: str, entries: Sequence[SettlingEntry]) -> None:
         """Let the list of an inbox's files that are not finished yet be this; only what is new of it is written."""

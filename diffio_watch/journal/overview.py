@@ -143,7 +143,7 @@ class Overview:
         return int(row["last"])
 
     def moving(self, limit: int, inbox: str | None = None) -> list[Glimpse]:
-        """The jobs on their way that are nearest to their end, and of each step the newest first.
+        """The jobs on their way that are nearest to their end, of each step the newest first; then the oldest queued.
 
         Args:
             limit: no more of them.
@@ -154,6 +154,9 @@ class Overview:
             if len(found) < limit:
                 found += self._glimpses("jobs_state", f"state = ? AND {_IN} ORDER BY seq DESC LIMIT ?", state, inbox,
                                         inbox, limit - len(found))
+        if len(found) < limit:  # and those that are next
+            found += self._glimpses("jobs_state", f"state = ? AND {_IN} ORDER BY seq LIMIT ?", State.QUEUED, inbox,
+                                    inbox, limit - len(found))
         return found
 
     def delivered(self, since: float, until: float, limit: int, inbox: str | None = None) -> list[Glimpse]:

@@ -34,6 +34,7 @@ from diffio_watch.reasons import because
 _SWEEP_EVERY: Final = 86_400.0  # what cancelled downloads leave behind
 _PAUSE: Final = 1.0
 _ROOM_EVERY: Final = 5.0
+_FREE_EVERY: Final = 60.0
 _ASK_EVERY: Final = 10.0  # … of a journal in which nothing changed, for what becomes due by time
 _CANT_GO: Final = "The original could not be moved away or deleted yet: "
 
@@ -67,6 +68,7 @@ class Chores:
         self._looked_at = float("-inf")
         self._quiet_until = 0.0
         self._sweep_at = 0.0
+        self._free: tuple[int | None, float] = (tools.journal.inboxes.free(inbox.name), 0.0)
         self._asked: tuple[int, float] | None = None  # at which count of commits nothing was left to do, and when
         self.abandoned = threading.Event()
 
@@ -151,6 +153,7 @@ class Chores:
         free, refused = self._outbox.free(), _refused(str(self._inbox.outbox))
         if self.abandoned.is_set():
             return
+        self._tell_free(free)
         if refused:
             self._stop("outbox", "outbox_refused", path=show(str(self._inbox.outbox)))
         elif free < self._tools.config.limits.min_free:
@@ -164,6 +167,14 @@ class Chores:
                 self._tools.log.info("outbox.swept", inbox=self._inbox.name, path=path)
             if self._archive is not None:
                 sweep(self._archive, self._working, self._tick, self._not_swept)
+
+    def _tell_free(self, free: int) -> None:
+        """Let those who look on know what is free, where that has changed by much."""
+        now = self._tools.clock.now()
+        told, at = self._free
+        if told is None or (abs(free - told) > told / 50 and not 0 <= now - at < _FREE_EVERY):
+            self._tools.journal.inboxes.note_free(self._inbox.name, free)
+            self._free = free, now
 
     def _not_swept(self, path: str, why: str) -> None:
         self._tools.log.warning("outbox.not_swept", inbox=self._inbox.name, path=path, detail=why)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from diffio_watch.clock import midnight
 from diffio_watch.job import Because, Job, State
@@ -12,7 +14,7 @@ from diffio_watch.journal.blocks import what_keeps
 from diffio_watch.journal.overview import Group
 from diffio_watch.journal.totals import Took
 from diffio_watch.journal.turns import waits_for
-from diffio_watch.report import look
+from diffio_watch.report import last_check, look
 from diffio_watch.report.memory import Memory
 from diffio_watch.report.offers import Purse
 from diffio_watch.report.shapes import Facts
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST: Final = 50  # rows of a list
 _GROUPS: Final = 3.0  # seconds that groups of very many jobs are shown
+_OFTEN: Final = 1 << 30  # as if it were a sum over so many: it is not asked each second
 _TOOK: Final = 50  # generations that say how long the next one takes
 
 
@@ -39,6 +42,9 @@ class Scene:
         done: what was delivered today, newest first; no more than `MOST`.
         done_count: how many were.
         spent: generations bought today, and their minutes.
+        free: bytes that are free where the results of each inbox go, by its name; None: nobody looked yet.
+        threads: of the daemon, by name, where it is this process.
+        check: what the last `check` found.
         purses: what groups of jobs would cost that go on, by inbox, state and reason.
     """
 
@@ -51,6 +57,9 @@ class Scene:
     done_count: int = 0
     spent: tuple[int, float] = (0, 0.0)
     purses: Mapping[tuple[str, str, str], Purse] = field(default_factory=dict)
+    free: Mapping[str, int | None] = field(default_factory=dict)
+    threads: Sequence[str] = ()
+    check: Mapping[str, Any] | None = None
 
 
 def read(config: Config, journal: Journal | None, memory: Memory | None = None) -> Scene:
@@ -77,7 +86,10 @@ def read(config: Config, journal: Journal | None, memory: Memory | None = None) 
     count = memory.sum("done", today, now, lambda: (n := overview.delivered_between(today, tomorrow), n))
     spent = memory.sum("spent", today, now, lambda: ((found := totals.spent_between(today, tomorrow))[0], found))
     return Scene(facts, seen, moving, waits, took, done, count, spent,
-                 {(one.inbox, one.state.value, one.code): memory.purse(journal, one) for one in facts.groups})
+                 {(one.inbox, one.state.value, one.code): memory.purse(journal, one) for one in facts.groups},
+                 {inbox.name: journal.inboxes.free(inbox.name) for inbox in config.inboxes},
+                 sorted(thread.name for thread in threading.enumerate()) if facts.pid == os.getpid() else (),
+                 memory.sum("check", None, now, lambda: (_OFTEN, last_check.read(config.state_dir))))
 
 
 def of_inbox(config: Config, journal: Journal, name: str) -> tuple[Config, Scene]:
@@ -105,8 +117,9 @@ def of_inbox(config: Config, journal: Journal, name: str) -> tuple[Config, Scene
 
 def _waits(config: Config, journal: Journal, facts: Facts, moving: Sequence[Job]) -> dict[str, Because]:
     halts = [halt for _, halt in sorted(facts.halts.items())]
-    found = ((job.id, what_keeps(job, halts, facts.pauses) or waits_for(job, journal, config, facts.now))
-             for job in moving)
+    # what is queued waits its turn, as its step says already
+    found = ((job.id, what_keeps(job, halts, facts.pauses) or (
+        None if job.state is State.QUEUED else waits_for(job, journal, config, facts.now))) for job in moving)
     return {job_id: why for job_id, why in found if why is not None}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from diffio_watch.job import State
@@ -19,12 +20,22 @@ def service(config: Config, scene: Scene) -> Shape:
     files, minutes = scene.spent
     status = shapes.status(config, facts)
     return {
-        "inboxes": [one | {"free_bytes": None} for one in status["inboxes"]],
+        "inboxes": [one | {"free_bytes": scene.free.get(one["name"])} for one in status["inboxes"]],
         "queues": {state.value: facts.counts.get(state, 0) for state in State},
         "stops": [{"scope": scope, **shapes.halt(halt, running=facts.running)}
                   for scope, halt in sorted(facts.halts.items())],
         "money": {"files": files, "minutes": round(minutes, 1),
                   "limits": {"daily_files": limits.daily_files, "daily_minutes": limits.daily_minutes}},
         "paused": shapes.paused(config, facts.pauses),
-        "webhooks": status["webhooks"], "notices": status["notices"], "threads": None, "last_check": None,
+        "webhooks": status["webhooks"], "notices": status["notices"], "threads": _threads(scene),
+        "last_check": scene.check,
     }
+
+
+def _threads(scene: Scene) -> Shape | None:
+    """The threads of the daemon, those of a kind together."""
+    if not scene.threads:
+        return None
+    kinds = Counter(name.rstrip("0123456789-_ ()") or name for name in scene.threads)
+    told = ", ".join(name if count == 1 else f"{count} {name}" for name, count in sorted(kinds.items()))
+    return {"count": len(scene.threads), "message": f"{len(scene.threads)} run: {told}"}
