@@ -29,7 +29,15 @@ def check(*, offline: bool, notify: bool, as_json: bool) -> int:
 
     Writes, renames and removes a hidden file in each folder, and asks the service only what costs nothing.
     """
-    from diffio_watch.cli import canary, findings, model_findings, notice_findings, unreadable, webhook_findings
+    from diffio_watch.cli import (
+        canary,
+        findings,
+        model_findings,
+        notice_findings,
+        page_findings,
+        unreadable,
+        webhook_findings,
+    )
     from diffio_watch.cli.service import find as installed
     from diffio_watch.cli.service import lend_credential
     from diffio_watch.config import ConfigError, find, load
@@ -60,6 +68,7 @@ def check(*, offline: bool, notify: bool, as_json: bool) -> int:
     for inbox in config.inboxes:
         found += canary.folders(config, inbox, service)
         found += unreadable.unread(inbox)
+    found += page_findings.page(config)
     found += webhook_findings.webhooks(config)
     found += notice_findings.notices(config, test=notify)
     found += findings.inotify(config)

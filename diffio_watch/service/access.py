@@ -15,9 +15,12 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-READING: Final = frozenset({"GET", "HEAD"})
+if TYPE_CHECKING:
+    from diffio_watch.config.model import Web
+
+ANY: Final = ("0.0.0.0", "::")  # noqa: S104 - what is listened at, and no name of anything
 COOKIE_AGE: Final = 30 * 86_400  # seconds
 _WRONG: Final = 5  # wrong tokens within …
 _MINUTE: Final = 60.0
@@ -81,7 +84,7 @@ class Access:
             now: seconds since the epoch.
         """
         host = _host(visit.headers.get("host", ""))
-        if host is None or not (_is_loopback_name(host) or host in self.hosts):
+        if host is None or not (is_loopback_name(host) or host in self.hosts):
             return Verdict(421, unknown_host(host))
         if need == "nothing":
             return Verdict()
@@ -155,6 +158,12 @@ _ELSEWHERE: Final = ("This came from another page: only the page itself changes 
                      "`Authorization: Bearer`.")
 
 
+def known_hosts(web: Web) -> frozenset[str]:
+    """The names that the page answers to, beside those of loopback: its own address's, and the configured ones."""
+    own = "" if web.listen is None or web.listen.startswith("unix:") else web.listen.rpartition(":")[0].strip("[]")
+    return frozenset({*(host.strip("[]").rstrip(".").lower() for host in (own, *web.hosts))} - {"", *ANY})
+
+
 def unknown_host(host: str | None) -> str:
     """What to say to who asks for a name that this is not known to be."""
     if host is None:
@@ -169,7 +178,7 @@ def is_local(visit: Visit) -> bool:
         return True
     host = _host(visit.headers.get("host", ""))
     proxied = any(name in _PROXIES or name.startswith("x-forwarded-") for name in visit.headers)
-    return _is_loopback(visit.peer) and host is not None and _is_loopback_name(host) and not proxied
+    return _is_loopback(visit.peer) and host is not None and is_loopback_name(host) and not proxied
 
 
 def is_trustworthy(headers: Mapping[str, str]) -> bool:
@@ -178,7 +187,7 @@ def is_trustworthy(headers: Mapping[str, str]) -> bool:
     Elsewhere it ignores `Cross-Origin-Opener-Policy`, and complains of it in its console (Secure Contexts 3.1).
     """
     host = _host(headers.get("host", ""))
-    return headers.get("x-forwarded-proto", "").lower() == "https" or (host is not None and _is_loopback_name(host))
+    return headers.get("x-forwarded-proto", "").lower() == "https" or (host is not None and is_loopback_name(host))
 
 
 def cookie_of(header: str, name: str) -> str:
@@ -204,7 +213,8 @@ def _host(header: str) -> str | None:
     return None if found is None else found["name"].strip("[]").rstrip(".").lower()
 
 
-def _is_loopback_name(host: str) -> bool:
+def is_loopback_name(host: str) -> bool:
+    """Whether a name or number means this machine, and is none that others have for it."""
     return host == "localhost" or _is_loopback(host)
 
 

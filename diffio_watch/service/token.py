@@ -13,7 +13,12 @@ _SHORTEST: Final = 16  # characters
 
 
 class BadToken(Exception):
-    """There is no usable token; a sentence with what to do."""
+    """There is no usable token: `message` says what is wrong, `action` what to do."""
+
+    def __init__(self, message: str, action: str) -> None:
+        super().__init__(f"{message} {action}")
+        self.message = message
+        self.action = action
 
 
 def read_token(file: Path) -> str:
@@ -22,25 +27,25 @@ def read_token(file: Path) -> str:
     Raises:
         BadToken: it can't be read, others can read it, or what it holds is none.
     """
-    make = f"`openssl rand -hex 24 > {file}` makes one."
+    make = f"`openssl rand -hex 24 | install -m 600 /dev/stdin {file}` makes one, as the service's user."
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
-                raise BadToken(f"{file} is no file. {make}")
+                raise BadToken(f"{file} is no file.", make)
             if facts.st_mode & 0o077:
-                raise BadToken(f"Others can read the token in {file}: `chmod 600 {file}`.")
+                raise BadToken(f"Others can read the page's token in {file}.", f"`chmod 600 {file}` ends that.")
             text = os.read(descriptor, _LONGEST + 1).decode("utf-8", "replace")
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise BadToken(f"The token can't be read from {file}: {error.strerror}. {make}") from None
+        raise BadToken(f"The page's token can't be read from {file}: {error.strerror}.", make) from None
     token = text.strip()
     if len(text) > _LONGEST or not token.isascii() or not token.isprintable() or " " in token:
-        raise BadToken(f"What {file} holds is no token: one word of ASCII, in one line. {make}")
+        raise BadToken(f"What {file} holds is no token: that is one word of ASCII, in one line.", make)
     if len(token) < _SHORTEST:
-        raise BadToken(f"The token in {file} is shorter than {_SHORTEST} characters, and can be guessed. {make}")
+        raise BadToken(f"The token in {file} is shorter than {_SHORTEST} characters, and can be guessed.", make)
     return token
 
 

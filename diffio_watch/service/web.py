@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from diffio_watch.config import Config
 from diffio_watch.journal import Journal
 from diffio_watch.service import sockets
-from diffio_watch.service.access import Access
+from diffio_watch.service.access import Access, known_hosts
 from diffio_watch.service.app import Page
 from diffio_watch.service.events import Hub
 from diffio_watch.service.metrics import Metrics, Traffic
@@ -63,7 +63,7 @@ class Web:
                 reader, ticker = (self._reader(config) for _ in range(2))
                 self._token = TokenFile(config.web.token_file)
                 self._token.look()
-                access = Access(journal.secret, frozenset(config.web.hosts), self._token.token)
+                access = Access(journal.secret, known_hosts(config.web), self._token.token)
                 site = Site(config, journal, reader, ticker, log, access, pulse or Pulse(),
                             listening=self._sound.listening if self._sound is not None else None)
                 hub = Hub(site)

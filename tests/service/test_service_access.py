@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from service_page import BEARER, TOKEN, Place
 
-from diffio_watch.service.access import Access, Visit
+from diffio_watch.config.model import Web
+from diffio_watch.service.access import COOKIE_AGE, Access, Visit, is_local, known_hosts
+from diffio_watch.service.answers import Refused
+from diffio_watch.service.asking import checked
 
 PAUSE = {"command": "pause", "args": {}}
 
@@ -64,3 +69,72 @@ def test_the_sixth_wrong_token_within_a_minute_is_not_even_looked_at() -> None:
     assert access.login(visit, TOKEN, 10).status == 429
     assert access.login(Visit("10.0.0.2", {"host": "localhost"}), TOKEN, 10).status == 200
     assert access.login(visit, TOKEN, 65).status == 200
+
+
+def test_it_answers_to_its_own_address_and_to_the_names_that_are_configured() -> None:
+    assert known_hosts(Web(listen="192.168.1.5:8480", hosts=("NAS.studio.example",))) == {
+        "192.168.1.5", "nas.studio.example"}
+    assert known_hosts(Web(listen="0.0.0.0:8480")) == frozenset()
+    assert known_hosts(Web(listen="[::]:8480")) == frozenset()
+    assert known_hosts(Web(listen="unix:/run/x")) == frozenset()
+
+
+@pytest.mark.parametrize(("peer", "host", "more", "local"), [
+    (None, "nas.example", {"x-forwarded-for": "10.0.0.1"}, True), ("127.0.0.1", "localhost", {}, True),
+    ("127.0.0.1", "127.0.0.1:8480", {}, True), ("::1", "[::1]:8480", {}, True),
+    ("::ffff:127.0.0.1", "localhost", {}, True),
+    ("127.0.0.1", "nas.example", {}, False), ("10.0.0.1", "localhost", {}, False), ("127.0.0.1", "", {}, False),
+    ("127.0.0.1", "localhost, evil", {}, False), ("127.0.0.1", "localhost.evil.example", {}, False),
+    ("127.0.0.1", "localhost", {"via": "1.1 x"}, False), ("127.0.0.1", "localhost", {"forwarded": "for=1"}, False),
+    ("127.0.0.1", "localhost", {"x-forwarded-host": "x"}, False), ("testclient", "localhost", {}, False),
+])
+def test_only_loopback_by_a_loopback_name_without_a_proxy_is_local(peer: str | None, host: str, more: dict[str, str],
+                                                                   local: bool) -> None:
+    assert is_local(Visit(peer, {"host": host, **more})) is local
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "a.b.c", ".1.", "a.99999999999.x", "a.1." + "0" * 64])
+def test_a_made_up_cookie_is_no_session(cookie: str) -> None:
+    access = Access(b"secret", token=TOKEN)
+    assert not access.is_session(cookie, 1e9)
+    mine = access.session(1e9)
+    assert access.is_session(mine, 1e9 + COOKIE_AGE - 1)
+    assert not access.is_session(mine, 1e9 + COOKIE_AGE + 1), "it ends"
+    assert not Access(b"secret", token="another-token-of-this-kind").is_session(mine, 1e9), "with its token, too"
+    assert not Access(b"another", token=TOKEN).is_session(mine, 1e9)
+    assert Access(b"secret", token=TOKEN).is_session(mine, 1e9), "and outlives a restart"
+    access.end(mine)
+    assert not access.is_session(mine, 1e9)
+
+
+def test_without_a_token_file_no_change_is_possible_and_that_is_said() -> None:
+    access = Access(b"secret")
+    verdict = access.judge(Visit(None, {"host": "localhost", "authorization": "Bearer "}), "change", 1.0)
+    assert (verdict.status, "web.token_file" in verdict.error) == (401, True)
+    assert access.judge(Visit(None, {"host": "localhost"}), "read", 1.0).status == 200
+
+
+def test_what_is_remembered_of_wrong_tokens_is_bounded() -> None:
+    access = Access(b"secret", token=TOKEN)
+    for number in range(5000):
+        access.login(Visit(f"2001:db8:{number:x}::1", {"host": "localhost"}), "wrong", 1.0)
+    assert len(access._wrong) <= 1000
+    for host in range(1, 6):
+        access.login(Visit(f"2001:db8::{host}", {"host": "localhost"}), "wrong", 1.0)
+    assert access.login(Visit("2001:db8::77", {"host": "localhost"}), TOKEN, 1.0).status == 429, "one network is one"
+
+
+@pytest.mark.parametrize(("args", "command"), [
+    ({"jobs": ["x"]}, "retry"), ({"jobs": ["0" * 26] * 201}, "retry"), ({"jobs": "0" * 26}, "retry"), ({}, "retry"),
+    ({"jobs": ["0" * 26], "query": {"state": "failed"}}, "retry"), ({"so_far": {}}, "retry"),
+    ({"missing": {}}, "retry"),
+    ({"jobs": ["0" * 26], "fresh": 1}, "retry"), ({"query": {"a": {}}}, "cancel"), ({"folders": []}, "adopt"),
+    ({"inbox": 5}, "pause"), ({"inbox": "x" * 300}, "pause"), ([], "pause"), ({"jobs": [None]}, "bump"),
+    ({}, "approve"),
+    ({"all": True, "inbox": "a"}, "approve"), ({}, ["pause"]), ({}, None),
+])
+def test_what_is_no_request_of_the_page_never_reaches_the_journal(args: Any, command: Any) -> None:
+    with pytest.raises(Refused) as refused:
+        checked({"command": command, "args": args})
+    assert refused.value.status == 400
+    assert refused.value.sentence.endswith(".")

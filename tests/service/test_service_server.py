@@ -291,7 +291,7 @@ def _report(place: Place, *, available: bool) -> None:
 @pytest.mark.parametrize(("content", "mode", "words"), [
     (b"short", 0o600, "shorter than 16"), (b"two words that are long enough", 0o600, "no token"),
     ("ä-token-that-is-long-enough".encode(), 0o600, "no token"), (b"x" * 5000, 0o600, "no token"),
-    (b"", 0o600, "shorter"), (TOKEN.encode(), 0o640, "chmod 600"), (TOKEN.encode(), 0o604, "chmod 600"),
+    (b"", 0o600, "shorter"), (TOKEN.encode(), 0o640, "Others can read"), (TOKEN.encode(), 0o604, "Others can read"),
 ])
 def test_a_token_is_long_and_nobody_elses_to_read(tmp_path: Path, content: bytes, mode: int, words: str) -> None:
     file = tmp_path / "token"
