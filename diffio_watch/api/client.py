@@ -180,9 +180,13 @@ class Api:
 
         return self._ask("get_generation_download", body, read, call="download_link")
 
-    def list_projects(self) -> list[ProjectSummary]:
-        """All projects that the key sees."""
-        return self._ask("list_projects", {}, lambda fields: fields.rows("projects", ProjectSummary.read),
+    def list_projects(self, *, every: bool = False) -> list[ProjectSummary]:
+        """All projects that the key sees.
+
+        Args:
+            every: money depends on it: a list of which a row can't be read is an unreadable answer.
+        """
+        return self._ask("list_projects", {}, lambda fields: fields.rows("projects", ProjectSummary.read, every=every),
                          limit=LIST_LIMIT)
 
     def list_generations(

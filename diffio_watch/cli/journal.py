@@ -66,13 +66,15 @@ def rebuild() -> int:
     """Refill a lost or old journal from the sidecars in the outboxes.
 
     What a sidecar tells of is known again. Every other recording that is now in an inbox is read: a copy of what was
-    restored is skipped, the rest is held until you `approve` it, which pays, or `cancel` it. Runs while no daemon
-    does, and may be run again at any time.
+    restored is skipped. Of what remains the service is asked, where the journal is an older copy: what it has nothing
+    of goes on, a generation that can only be one recording's is fetched. The rest is held until you `approve` it,
+    which pays, or `cancel` it. Runs while no daemon does, and may be run again at any time.
     """
     from diffio_watch.cli.remote import opened_api
     from diffio_watch.daemon.startup import CannotRun, make_state_dir
     from diffio_watch.journal import Journal, Lock
     from diffio_watch.recovery import rebuild as work_of
+    from diffio_watch.recovery.asking import Service
 
     config = workplace(makes=True).config
 
@@ -80,11 +82,18 @@ def rebuild() -> int:
         with opened_api(config) as api:
             return api.list_projects()
 
+    def pause(seconds: float) -> None:
+        click.echo(f"What was on its way to the service when that machine died may still arrive there: looks again in "
+                   f"{seconds:g} s.", err=True)
+        time.sleep(seconds)
+
     try:
         make_state_dir(config.state_dir)
         with (Lock(config.state_dir), Journal.open(config.state_dir, create=True) as opened,
-              _bar() as progress):
-            done = work_of.rebuild(config, opened, projects, progress)
+              _bar() as progress, opened_api(config) as api):
+            done = work_of.rebuild(config, opened, projects, progress, Service(
+                lambda: api.list_projects(every=True), lambda project: api.list_generations(project, every=True),
+                pause))
     except CannotRun as error:
         raise Trouble(str(error), REFUSED) from error
     except work_of.CannotRebuild as error:
@@ -95,9 +104,16 @@ def rebuild() -> int:
         path, why = done.aside[0]
         say(f"{len(done.aside)} files or folders in the outboxes could not be read or written and were set aside, "
             f"such as {path}: {why}. Recordings that only they tell of are held.")
+    settled = done.settled
+    if settled.free or settled.adopted:
+        say(f"Of what was in doubt, {settled.free} were not bought, as the service says, and go on by themselves; for "
+            f"{settled.adopted} it has a generation, which is fetched.")
     if done.held:
         say(f"{done.held} jobs are held as unproven: `diffio-watch jobs --state held` lists them, `approve` pays, "
             "`cancel` leaves them.")
+    if settled.refusal:
+        say(f"The service could not be asked about them: {settled.refusal}. Once it can, `diffio-watch journal "
+            "rebuild` asks it, and most go on by themselves.")
     return 0
 
 

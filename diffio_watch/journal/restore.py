@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
@@ -14,6 +15,7 @@ from diffio_watch.journal.rows import COLUMNS, job_row
 
 REBUILDING: Final = "rebuilding"  # in the meta of a journal whose rebuild is not through
 
+_AT_ONCE: Final = 500  # values in one statement
 _SET: Final = ", ".join(f"{name} = :{name}" for name in COLUMNS)
 
 
@@ -58,6 +60,17 @@ class Restore:
         with self._db.transaction() as db:
             db.execute("UPDATE jobs SET unproven = 1, version = version + 1 "
                        "WHERE inbox = ? AND intent_at IS NULL AND unproven = 0", (inbox,))
+
+    def bought(self, contents: Collection[str]) -> set[str]:
+        """Those of these contents (SHA-256) of which a generation may have been bought, by a job of any inbox."""
+        found: set[str] = set()
+        wanted = sorted(contents)
+        for some in (wanted[start:start + _AT_ONCE] for start in range(0, len(wanted), _AT_ONCE)):
+            marks = ", ".join("?" * len(some))
+            found.update(row["sha256"] for row in self._db.rows(
+                f"SELECT sha256 FROM jobs WHERE sha256 IN ({marks}) "  # noqa: S608 - question marks
+                "AND (intent_at IS NOT NULL OR generation_id IS NOT NULL)", *some))
+        return found
 
     def stand(self, job: Job, *, size: int, mtime_ns: int, inode: int | None) -> None:
         """This is the job of the file that stands at its path now."""

@@ -19,7 +19,7 @@ from diffio_watch.pipeline.outcome import NO_PROJECT, Outcome, fail, go, hold, p
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
 
-_MODEL_ALIASES: Final = {"diffio-3.4": "diffio-3.5"}  # the older name answers with the newer (public documentation)
+MODEL_ALIASES: Final = {"diffio-3.4": "diffio-3.5"}  # the older name answers with the newer (public documentation)
 LOOK_TWICE: Final = 60.0  # seconds between two looks at a list that has to be empty at both
 _OVERDUE_PAUSE: Final = 300.0
 _UNKNOWN_TRIES: Final = 8
@@ -96,7 +96,7 @@ def _look_before_sending(job: Job, tools: Tools, key: str, key_print: str) -> Ou
         return hold(job, "account_changed")
     now = tools.clock.now()
     unknown = strangers(tools, listed)
-    found = [one for one in unknown if one.model_key == _MODEL_ALIASES.get(job.settings.model, job.settings.model)]
+    found = [one for one in unknown if one.model_key == MODEL_ALIASES.get(job.settings.model, job.settings.model)]
     if found:
         return _adopt(found[0], tools, key_print)
     if unknown:

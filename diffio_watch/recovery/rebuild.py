@@ -10,7 +10,7 @@ simply run again.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -32,6 +32,7 @@ from diffio_watch.outbox.errors import OutboxError
 from diffio_watch.outbox.sidecar_reader import recall
 from diffio_watch.pipeline.project_list import Listed, Projects
 from diffio_watch.reasons import because
+from diffio_watch.recovery.asking import Asking, Service, Settled
 from diffio_watch.recovery.inventory import Inventory, Progress
 
 _GAPS: Final = (COPIED_AT, REBUILDING, OLD_COPY)  # in the meta of a journal that can't know of everything
@@ -53,10 +54,12 @@ class Tally:
     known: int = 0  # files whose job is known
     skipped: int = 0  # files that are copies of a restored one
     held: int = 0  # jobs that wait for a person's word
+    settled: Settled = field(default_factory=Settled)  # what the service said of jobs in doubt
     aside: list[tuple[str, str]] = field(default_factory=list)  # what in the outboxes could not be read, and why
 
 
-def rebuild(config: Config, journal: Journal, projects: Projects, progress: Progress) -> Tally:
+def rebuild(config: Config, journal: Journal, projects: Projects, progress: Progress,
+            service: Service | None = None) -> Tally:
     """Rebuild, under the journal's lock.
 
     Args:
@@ -64,6 +67,7 @@ def rebuild(config: Config, journal: Journal, projects: Projects, progress: Prog
         journal: opened for writing; new, or an older copy.
         projects: asks the service for its list of projects; called once, if at all.
         progress: is told how far the reading of files is.
+        service: what an older copy leaves in doubt is asked of it; None: a person is asked.
 
     Raises:
         CannotRebuild: a folder is not there or can't be read.
@@ -71,11 +75,13 @@ def rebuild(config: Config, journal: Journal, projects: Projects, progress: Prog
     """
     journal.must_be_whole()
     mediainfo.remember_in(journal.state_dir / "probing")
-    return _Rebuild(config, journal, projects, progress).run()
+    return _Rebuild(config, journal, projects, progress, service).run()
 
 
 class _Rebuild:
-    def __init__(self, config: Config, journal: Journal, projects: Projects, progress: Progress) -> None:
+    def __init__(self, config: Config, journal: Journal, projects: Projects, progress: Progress,
+                 service: Service | None) -> None:
+        self._asks = service
         self._config = config
         self._journal = journal
         self._service = Listed(journal, projects)
@@ -110,6 +116,11 @@ class _Rebuild:
             self._tally.known += found.known
             self._tally.skipped += found.skipped
             self._tally.held += found.held
+        if self._asks is not None and self._starts:  # of a new journal the list says too little
+            settled = Asking(self._config, self._journal, self._asks).settle(doubtful)
+            self._tally.settled = settled
+            self._tally.held = max(0, self._tally.held - settled.free - settled.adopted)
+            self._nobody_else({key: one for key, one in markers.items() if one is not None})
         if self._starts >= _TOO_HIGH:  # an edited marker was believed once
             self._starts = 0
             self._journal.folders.forget_counts()
@@ -190,6 +201,14 @@ class _Rebuild:
                                                     error_file=False),
                                     "the journal was an old copy")
                 self._tally.held += 1
+
+    def _nobody_else(self, before: Mapping[tuple[str, str], marker.Marker]) -> None:
+        """The machine that this journal was copied from has to be dead: it counts in its markers before it pays."""
+        for inbox, role, path in folders(self._config):
+            one, was = _marker(inbox, role, str(path)), before.get((inbox.name, role))
+            if one is not None and was is not None and (one.counter, one.keeper) != (was.counter, was.keeper):
+                raise CannotRebuild(f"The daemon that this journal is a copy of works on in the {role} of {inbox.name}"
+                                    f" ({marker.whose(one)}): stop that one first, or two would pay for everything.")
 
     def _take_over(self, counter: int) -> None:
         """Make the folders this journal's; from here on the daemon may run."""
