@@ -161,6 +161,21 @@ class Installation:
                 f"{program.BASE}/VERSION/bin/pip install diffio-watch", f"ln -s VERSION {program.BASE}/current",
                 *([] if self._has_key() else [f"install -m 0600 /dev/stdin {KEY}"])]
 
+    def stand_by(self) -> int:
+        """Switch to this program, and start nothing; the exit code.
+
+        Raises:
+            Trouble: the system refuses.
+        """
+        assert self._program is not None
+        try:
+            system.run("systemctl", "daemon-reload")
+        except system.Broke as error:
+            raise Trouble(str(error)) from error
+        system.link(program.BASE / "current", self._program.name)
+        say(f"In place, and not started: `sudo systemctl enable --now {UNIT}` does that.")
+        return 0
+
     def start(self) -> int:
         """Check, switch to this program, and start; the exit code.
 

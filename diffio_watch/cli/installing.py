@@ -40,13 +40,14 @@ def service() -> None:
 @click.option("--group", metavar="G", help="The group that shares the folders.")
 @click.option("--key-file", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True),
               help="A file with the API key, which is copied; - is standard input. Without it, it is asked for.")
+@click.option("--no-start", is_flag=True, help="Put it in place, for a machine that stands by.")
 @_from
 @_python
 @_root
 @_dry_run
 @_yes
 def install(*, inbox: Path | None, outbox: Path | None, group: str | None, key_file: Path | None, source: str | None,  # noqa: PLR0913 - options
-            python: str | None, root: Path, dry_run: bool, yes: bool) -> int:
+            python: str | None, root: Path, no_start: bool, dry_run: bool, yes: bool) -> int:
     """Make this program a service of this machine, and start it.
 
     Shows the files and commands, asks, and does it. Run again, it does what is still to be done: after a run that
@@ -74,7 +75,7 @@ def install(*, inbox: Path | None, outbox: Path | None, group: str | None, key_f
     if tree.staged:
         say(["", f"Written below {tree.root}. There, once, as root:", *(f"  {line}" for line in plan.later())])
         return 0
-    return plan.start()
+    return plan.stand_by() if no_start else plan.start()
 
 
 @service.command()
