@@ -35,7 +35,7 @@ _BELOW = {
     "pipeline": _WORDS | {"api", "config", "disk", "journal", "media", "outbox"},
     "daemon": _WORDS | {"api", "config", "disk", "intake", "journal", "media", "outbox", "pipeline", "report",
                         "service"},
-    "recovery": _WORDS | {"config", "daemon", "disk", "intake", "journal", "media", "outbox", "pipeline"},
+    "recovery": _WORDS | {"api", "config", "daemon", "disk", "intake", "journal", "media", "outbox", "pipeline"},
 }
 _ONLY = {"httpx": {"api"}, "tenacity": {"api"}, "sqlite3": {"journal"}, "watchdog": {"intake"},
          "pymediainfo": {"media"}, "click": {"cli"}, "rich": {"cli"}, "starlette": {"sandbox", "service"},
