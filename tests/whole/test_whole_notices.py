@@ -143,6 +143,9 @@ def test_once_tells_all_before_it_ends(studio: Studio, web: Receiver) -> None:
     assert process.wait(30) == 1
     assert sum(body["title"].count("restored") for body in web.bodies) in {1, 2}
     assert web.asked.count(("GET", "/beat")) == 1
+    kept = [studio.log_file, *(path for path in studio.state.rglob("*") if path.is_file())]
+    assert b"secret-token" in studio.config_file.read_bytes()
+    assert not [path for path in kept if b"secret-token" in path.read_bytes()]
     with studio.journal() as journal:
         assert sum(one.events for one in journal.notices.latest()) == 3
 

@@ -97,6 +97,8 @@ def main() -> None:
 
 
 def _bounded() -> None:
+    with contextlib.suppress(OSError):  # the unit may not allow it
+        os.nice(10)  # jobs go first
     for what, most in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CPU, _PROCESSOR), (resource.RLIMIT_CORE, 0)):
         with contextlib.suppress(ValueError, OSError):  # a lower one is in force, or the system knows none
             resource.setrlimit(what, (most, most))
