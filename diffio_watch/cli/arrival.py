@@ -53,7 +53,9 @@ def wait_for(work: Workplace, event: str, before: WebhookFacts | None, seconds: 
         now = known(work)
         taken = time.monotonic() - begun
         if now is not None and event in now.events:
-            return Seen(arrived=True, message=f"It has arrived, {max(0.1, taken):.1f} s later: webhooks come in.")
+            return Seen(arrived=True, message="It has arrived: webhooks come in.")
+        if now is not None and now.secret:
+            return Seen(arrived=False, message=f"It can't be checked and is turned away. {now.secret}")
         if now is not None and now.refused and (now.refused, now.since) != (before.refused, before.since):
             return Seen(arrived=False, message=f"Something came and was refused. {now.why}")
         if taken > seconds:

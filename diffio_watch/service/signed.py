@@ -28,6 +28,7 @@ class Result(StrEnum):
     REPEATED = "repeated"  # the service's, and had before
     REFUSED = "refused"  # signed by somebody, and not with our secret, or not just now
     UNSIGNED = "unsigned"  # whoever looks for open doors sends such
+    UNCHECKED = "unchecked"  # there is no secret to check it with
     TOO_LARGE = "too_large"
     TOO_SLOW = "too_slow"
 

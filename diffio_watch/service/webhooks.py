@@ -34,9 +34,11 @@ _KEPT: Final = 50  # ids of events
 _LONGEST_ID: Final = 255
 _UNDER_WAY: Final = frozenset({"generation.queued", "generation.processing"})
 _STATUS: Final = {Result.ACCEPTED: 200, Result.REPEATED: 200, Result.REFUSED: 401, Result.UNSIGNED: 401,
+                  Result.UNCHECKED: 503,  # the service keeps it, and tries again
                   Result.TOO_LARGE: 413, Result.TOO_SLOW: 408}
 _SAID: Final = {Result.REFUSED: "This is not signed with the secret of this endpoint.",
                 Result.UNSIGNED: "This is not signed as a webhook is.",
+                Result.UNCHECKED: "There is no secret here to check it with.",
                 Result.TOO_LARGE: "A webhook has at most 64 KiB.", Result.TOO_SLOW: "It took longer than 5 seconds."}
 
 
@@ -110,8 +112,8 @@ class Webhooks:
         if body is None:
             return self._answer(Judged(Result.TOO_LARGE))
         secrets = await self._current()
-        if not secrets:  # the service keeps it, and tries again
-            return JSONResponse({"error": "There is no secret here to check it with."}, 503)
+        if not secrets:
+            return self._answer(Judged(Result.UNCHECKED))
         judged = self.had.judge.judge(request.headers, body, secrets, now=self._clock.monotonic(),
                                       wall=self._clock.now())
         return self._answer(judged)

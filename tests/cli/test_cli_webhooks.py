@@ -127,6 +127,10 @@ class TestEvent:
         assert done.code == 1
         assert "has not arrived within 0.2 s" in done.err
         assert "127.0.0.1:8481" in done.err
+        know(place, WebhookFacts("127.0.0.1:8481", secret="The file is empty."))
+        done = place.run("remote", "test-event", "--wait", "0.2")
+        assert done.code == 1
+        assert "The file is empty." in done.err
         know(place, WebhookFacts("127.0.0.1:8481", refused=5, since=1e9, why=MISMATCH))
         done = place.run("remote", "test-event", "--wait", "0.2")
         assert done.code == 1
