@@ -32,6 +32,7 @@ def check(*, offline: bool, notify: bool, as_json: bool) -> int:
     from diffio_watch.cli import (
         canary,
         findings,
+        listening_findings,
         model_findings,
         notice_findings,
         page_findings,
@@ -71,6 +72,7 @@ def check(*, offline: bool, notify: bool, as_json: bool) -> int:
     found += page_findings.page(config)
     found += webhook_findings.webhooks(config)
     found += notice_findings.notices(config, test=notify)
+    found += listening_findings.listening(config)
     found += findings.inotify(config)
     found += findings.clock(config)
     found += findings.media()

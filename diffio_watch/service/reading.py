@@ -52,7 +52,8 @@ async def jobs(site: Site, request: Request) -> Response:
         page = journal.lists.page(max(1, min(_LARGEST, limit)), states={State(word) for word in states}, inbox=inbox,
                                   reason=reason, words=words, before=end)
         halts, pauses = [halt for _, halt in sorted(journal.halts.all().items())], journal.halts.pauses()
-        told = [rows.row(job, what_keeps(job, halts, pauses) if job.state in OPEN else None) for job in page.jobs]
+        told = [rows.row(job, what_keeps(job, halts, pauses) if job.state in OPEN else None)
+                | {"loudness": site.loudness(job)} for job in page.jobs]
         return encoded({"jobs": told, "next_before": page.before})
 
     return data(await site.threads.run(JOURNAL, look))
@@ -68,7 +69,8 @@ async def job(site: Site, job_id: str) -> Response:
         found = must_be(site, job_id)
         why = kept(site.config, site.reader, found) if found.because is None and found.state in OPEN else None
         history = site.reader.jobs.history(found.id)
-        return encoded(rows.whole(found, history, document(site.reader, found), why))
+        told = rows.whole(found, history, document(site.reader, found), why)
+        return encoded(told | {"loudness": site.loudness(found)})
 
     return data(await site.threads.run(JOURNAL, look))
 

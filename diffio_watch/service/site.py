@@ -14,9 +14,11 @@ from diffio_watch.report.memory import Memory
 from diffio_watch.report.pace import Pace
 from diffio_watch.service.access import Access
 from diffio_watch.service.pulse import Pulse
+from diffio_watch.service.sound import view
 from diffio_watch.service.threads import Threads
 
 if TYPE_CHECKING:
+    from diffio_watch.job import Job
     from diffio_watch.service.sound.listening import Listening
 
 JOURNAL: Final = "journal"  # the kind of calls that ask it
@@ -57,3 +59,7 @@ class Site:
     pace: Pace = field(default_factory=Pace)
     memory: Memory = field(default_factory=Memory)
     listening: Listening | None = None
+
+    def loudness(self, job: Job) -> dict[str, float | None] | None:
+        """LUFS of a job's original and result, where they are known."""
+        return None if self.listening is None else view.loudness(self.listening.store, job)

@@ -10,6 +10,7 @@ from diffio_watch.clock import rfc3339
 from diffio_watch.report import scene, shapes
 from diffio_watch.report.screen import screen
 from diffio_watch.service.answers import encoded
+from diffio_watch.service.sound.words import MISSING, ON
 
 if TYPE_CHECKING:
     from diffio_watch.service.site import Site
@@ -53,5 +54,9 @@ def take(site: Site) -> Snapshot:
     found = scene.read(site.config, site.ticker, site.memory)
     site.pace.note(found.moving, found.facts.now)
     shown = screen(site.config, found, site.pace, site.memory)
+    done = [made | {"loudness": site.loudness(job)}
+            for made, job in zip(shown["done_today"]["jobs"], found.done, strict=True)]
+    shown |= {"done_today": shown["done_today"] | {"jobs": done},
+              "service": shown["service"] | {"listening": {"message": ON if site.listening is not None else MISSING}}}
     return Snapshot({"screen": {"at": _AT, "may": _MAY, **{name: shown[name] for name in shown if name != "at"}},
                      **shapes.status(site.config, found.facts)})

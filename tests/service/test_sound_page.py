@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import os
 import signal
 import time
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 import tones
-from service_page import Answer, Place
+from service_page import Answer, Place, page
 
 from diffio_watch.disk import marker
 from diffio_watch.job import Job, Output, Settings, State
@@ -166,3 +167,34 @@ def test_the_sides_of_a_job_are_what_has_a_content(place: Place) -> None:
     job = a_pair(place)
     assert list(sides.contents(job)) == ["original", "audio"]
     assert list(sides.contents(replace(job, sha256=None, outputs=()))) == []
+
+
+def test_loudness_before_and_after_stands_in_lists_and_details(place: Place) -> None:
+    job = a_pair(place)
+    known(place, job)
+    found = place.get(f"/api/jobs/{job.id}").json["loudness"]
+    assert found["before"] - found["after"] == pytest.approx(18.06, abs=0.2)
+    assert place.get("/api/jobs").json["jobs"][0]["loudness"] == found
+    assert place.get("/api/status").json["screen"]["done_today"]["jobs"][0]["loudness"] == found
+
+
+def test_without_the_extra_all_else_is_whole_and_the_administrator_is_told(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyAV hides, as if it were not installed: its metadata is not found."""
+    def hidden(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", hidden)
+    with page(tmp_path) as place:
+        job = a_pair(place)
+        found = place.get(f"/api/jobs/{job.id}/sound").json
+        assert (found["available"], found["lag"], found["differences"]) == (False, None, [])
+        assert found["sides"]["original"] == {"gone": None, "wait": None, "note": None}
+        assert place.get(f"/api/jobs/{job.id}/original").status == 200
+        refused = place.get(f"/api/jobs/{job.id}/original/preview")
+        assert (refused.status, refused.error) == (
+            404, "This browser can't play it, and no preview can be made: PyAV is not installed at the service.")
+        told = place.get("/api/status").json["screen"]["service"]["listening"]["message"]
+        assert "`pip install 'av>=18.1'`" in told
+        assert place.get(f"/api/jobs/{job.id}").json["loudness"] is None
+        assert not (place.root / "state" / "sound").exists()

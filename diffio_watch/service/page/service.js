@@ -36,7 +36,7 @@ const way = (id, label, args) => ({ id, label, command: id, args });
 export function paint(root, screen, given, onLogout) {
   view = given;
   if (!parts) build(root, onLogout);
-  const { inboxes = screen.inboxes, queues = screen.jobs, stops = [], money, paused = [], webhooks, notices, threads, last_check: check } = screen.service ?? {};
+  const { inboxes = screen.inboxes, queues = screen.jobs, stops = [], money, paused = [], webhooks, notices, listening, threads, last_check: check } = screen.service ?? {};
   pairs(parts.head, [["Version", screen.version], ["Running for", screen.daemon.since ? about((view.now - Date.parse(screen.daemon.since)) / 1000) : "it does not run"],
     ["Configuration", screen.config?.file], ["Newer", screen.config?.newer], ["Last check", check], ["Threads", threads]]);
   const all = paused.length && paused.length === inboxes.length;
@@ -62,8 +62,8 @@ export function paint(root, screen, given, onLogout) {
     ["Length", money && `${count(Math.round(money.minutes))}${of(limits.daily_minutes, "minutes")}`]]);
   show(parts.paid, money);
   const sent = (one) => [one.subject, ...one.failed.map((each) => `${each.address}: ${each.message}`)].join(" · ");
-  pairs(parts.rest, [["Webhooks", webhooks], ["Notices", notices], ...(notices?.latest ?? []).map((one) => [moment(one.at, view.now), sent(one)])]);
-  show(parts.others, known(webhooks) || known(notices));
+  pairs(parts.rest, [["Webhooks", webhooks], ["Notices", notices], ["Listening", listening], ...(notices?.latest ?? []).map((one) => [moment(one.at, view.now), sent(one)])]);
+  show(parts.others, known(webhooks) || known(notices) || known(listening));
 }
 
 function setInbox({ children: [name, message, action, facts, pause] }, inbox, paused) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -41,6 +42,7 @@ class Sound:
     """
 
     def __init__(self, descriptor: int) -> None:
+        os.lseek(descriptor, 0, os.SEEK_SET)
         try:
             self._container = av.open("fd:", options={"fd": str(descriptor), "protocol_whitelist": "fd"},
                                       metadata_errors="ignore")

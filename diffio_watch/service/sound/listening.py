@@ -24,8 +24,6 @@ from diffio_watch.service.sound.store import Store
 from diffio_watch.service.sound.tasks import Doer, Later, Task
 
 NEEDED: Final = (18, 1)  # of PyAV
-MISSING: Final = ("Waveforms, loudness and previews are left out: PyAV is not installed. "
-                  "`pip install 'diffio-watch[waveforms]'` into this program's environment brings it.")
 _LOOK_EVERY: Final = 3.0  # seconds
 _DAY: Final = 86_400.0
 _NEWEST, _NEXT = 50, 20  # jobs that a look takes in: delivered ones, and such as are still at the service

@@ -11,9 +11,10 @@ from starlette.responses import FileResponse, Response
 from diffio_watch.service.answers import Refused, data
 from diffio_watch.service.site import JOURNAL, disk
 from diffio_watch.service.sound import view
-from diffio_watch.service.sound.listening import MISSING, Listening, lags
+from diffio_watch.service.sound.listening import Listening, lags
 from diffio_watch.service.sound.sides import SIDES, NotThere, Side, contents, open_side
 from diffio_watch.service.sound.tasks import Later, Task
+from diffio_watch.service.sound.words import MISSING
 
 if TYPE_CHECKING:
     from diffio_watch.job import Job

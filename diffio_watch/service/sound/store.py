@@ -21,6 +21,7 @@ from diffio_watch.service.sound.record import Record, Unfit
 FOLDER: Final = "sound"
 RECORDS: Final = 256 << 20  # bytes of all records
 PREVIEWS: Final = 2 << 30  # bytes of all previews
+_REMEMBERED: Final = 20_000
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 _TEMP: Final = ".making"
 
@@ -38,6 +39,7 @@ class Store:
         self.folder = state_dir / FOLDER
         self._caps = {".json": records, ".flac": previews}
         self.previews = previews
+        self._loud: dict[str, float | None] = {}
 
     def get(self, sha256: str) -> Record:
         """What is known of a content; an empty record where nothing is."""
@@ -46,6 +48,18 @@ class Store:
     def put(self, sha256: str, known: Record) -> None:
         """Keep what is known of a content."""
         self._write(self._named(sha256, ".json"), known.dump())
+        self._note(sha256, known)
+
+    def integrated(self, sha256: str) -> float | None:
+        """How loud a content is, in LUFS; read once, for lists ask it again and again."""
+        if sha256 not in self._loud:
+            self._note(sha256, self.get(sha256))
+        return self._loud.get(sha256)
+
+    def _note(self, sha256: str, known: Record) -> None:
+        if len(self._loud) >= _REMEMBERED:
+            self._loud.clear()
+        self._loud[sha256] = known.integrated
 
     def tried(self, sha256: str) -> Record:
         """What came of earlier tries to make a content's preview."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from statistics import median
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from diffio_watch.service.sound import record
 from diffio_watch.service.sound.lag import LATE
 from diffio_watch.service.sound.record import Record
+
+if TYPE_CHECKING:
+    from diffio_watch.job import Job
+    from diffio_watch.service.sound.store import Store
 
 COLUMNS: Final = 1800  # of a waveform: more than any screen shows
 _PLACES: Final = 12  # where the sides differ
@@ -65,6 +69,14 @@ def note(found: dict[str, Any] | None) -> str | None:
     if abs(found["ms"]) > LATE:
         return f"The sound is {abs(found['ms']):.0f} ms {'late' if found['ms'] > 0 else 'early'} against the original."
     return None
+
+
+def loudness(store: Store, job: Job) -> dict[str, float | None] | None:
+    """LUFS before and after, as far as they are known; None where nothing is."""
+    results = [output.sha256 for output in job.outputs if output.state == "published" and output.type != "transcript"]
+    before = store.integrated(job.sha256) if job.sha256 is not None else None
+    after = store.integrated(results[-1]) if results and results[-1] is not None else None
+    return None if before is None and after is None else {"before": before, "after": after}
 
 
 def differences(one: bytes, other: bytes, late: float = 0.0) -> list[float]:
