@@ -110,9 +110,11 @@ class Page:
             try:
                 verdict = self._judge(request, need)
                 if verdict.status != 200:
-                    raise Refused(verdict.status, verdict.error)
+                    raise _refused(verdict)
                 return await answer(request, verdict)  # type: ignore[return-value]  # starlette calls what it gets
             except Refused as refused:
+                if need == "nothing":  # a person's browser shows it as it is
+                    return Response(refused.sentence, refused.status, refused.headers, "text/plain; charset=utf-8")
                 return refusal(refused)
             except TooSlow:
                 return refusal(Refused(503, "The disk or share that this is on does not answer. It is tried again "
@@ -136,6 +138,8 @@ class Page:
         return data((await self._hub.now()).body(self._now(), may_change=verdict.may_change))
 
     async def _events(self, request: Request, verdict: Verdict) -> ASGIApp:
+        if request.method == "HEAD":  # it would have no end
+            return Response(headers={"cache-control": "no-store"}, media_type="text/event-stream")
         last = request.headers.get("last-event-id", "") or request.query_params.get("last", "")
         return await self._hub.stream(may_change=verdict.may_change, last=last[:_LONGEST_ID])
 
@@ -155,7 +159,7 @@ class Page:
             raise Refused(400, "Type the token.")
         verdict = self._site.access.login(self._visit(request), token.strip(), self._now())
         if verdict.status != 200:
-            raise Refused(verdict.status, verdict.error)
+            raise _refused(verdict)
         return self._with_cookie(request, self._site.access.session(self._now()), COOKIE_AGE)
 
     async def _logout(self, request: Request, _: Verdict) -> Response:
@@ -196,6 +200,10 @@ def _of(site: Site, ask: Callable[[Site, Request], Awaitable[Response]]) -> _Ans
 
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
     await data({"error": "There is no such page here."}, 404)(scope, receive, send)
+
+
+def _refused(verdict: Verdict) -> Refused:
+    return Refused(verdict.status, verdict.error, {"retry-after": "60"} if verdict.status == 429 else None)
 
 
 def _static() -> dict[str, tuple[bytes, str, str]]:

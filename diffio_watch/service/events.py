@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 STREAMS: Final = 300  # at a time: some connections are left for other requests
 _EVERY: Final = 1.0  # seconds between two looks
 _SLOWEST: Final = 5.0  # … where each of them costs much
+_AFTER_A_FAULT: Final = 30.0  # … where one failed for a fault of this program
 _SHARE: Final = 0.005  # of a processor that looks may take
 _BEAT: Final = 2.0  # … between two beats
 _ANYWAY: Final = 60.0  # … after which a look is taken where nothing changed: a day may be over, a time have come
@@ -95,6 +96,10 @@ class Hub:
                         await self._look_and_tell()
                 except (JournalError, TooSlow) as error:
                     self._site.log.warning("page.trouble", message=str(error))
+                    self._next_at = loop.time() + _SLOWEST
+                except Exception as error:  # the streams go on, and say by their beats that the program does
+                    self._site.log.exception("page.broke", error=repr(error))
+                    self._next_at = loop.time() + _AFTER_A_FAULT
                 if loop.time() - beat_at >= _BEAT - _EVERY / 2:
                     beat_at = loop.time()
                     self._tell(_event("beat", encoded({"at": rfc3339(self._now())})))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 import socket
 import struct
 import threading
@@ -20,7 +21,8 @@ import uvicorn
 from structlog.typing import FilteringBoundLogger
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-CONNECTIONS: Final = 400  # at a time and address; a process may have 1,024 files open, and the pipeline needs some
+# at a time and address; the pipeline needs files open, too, and has to find room
+CONNECTIONS: Final = min(400, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
 _KEEP_ALIVE: Final = 5  # seconds
 _REQUEST: Final = 15.0  # seconds that a connection gets for the head of its first request
 _GRACE: Final = 1  # seconds that answers under way get at the end

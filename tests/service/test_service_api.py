@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from service_page import BEARER, Place, request
 
 from diffio_watch.job import State
 from diffio_watch.reasons import because
+from diffio_watch.service import snapshot
 
 
 def test_status_is_what_the_command_shows_and_the_screen(place: Place) -> None:
@@ -39,3 +41,62 @@ def test_events_tell_all_at_once_then_what_changes_and_end_with_the_page(place: 
             got += piece
         assert got.endswith(b"0\r\n\r\n")
     assert "error" not in place.log.read_text()
+
+
+def test_a_browser_under_an_unknown_name_is_told_in_plain_words(place: Place) -> None:
+    answer = place.get("/", {"Host": "nas.example"})
+    assert (answer.status, answer.headers["content-type"]) == (421, "text/plain; charset=utf-8")
+    assert answer.body.startswith(b"This page does not know that it is called nas.example.")
+
+
+def test_every_answer_has_the_strict_headers_and_data_is_kept_by_nobody(place: Place) -> None:
+    for path, status in (("/", 200), ("/page/main.js", 200), ("/api/status", 200), ("/api/jobs/x", 404), ("/x", 404),
+                         ("/api/jobs?state=x", 400), ("/healthz", 200), ("/api/requests", 405)):
+        answer = place.get(path)
+        assert answer.status == status, path
+        assert "require-trusted-types-for 'script'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "server" not in answer.headers
+        if path.startswith("/api/") and status != 405:
+            assert answer.headers["cache-control"] == "no-store"
+    tag = place.get("/").headers["etag"]
+    assert place.get("/", {"If-None-Match": tag}).status == 304
+
+
+def test_lists_come_page_by_page_and_say_what_is_no_list(place: Place) -> None:
+    ids = [place.add(f"{number}.wav", state=State.FAILED, because=because("empty")).id for number in range(5)]
+    found, before = list[str](), ""
+    while True:
+        page = place.get(f"/api/jobs?state=failed&reason=empty&inbox=podcasts&limit=2&before={before}").json
+        found += [one["id"] for one in page["jobs"]]
+        before = page["next_before"]
+        if before is None:
+            break
+    assert found == ids[::-1]
+    assert page["jobs"][0]["words"].startswith("This recording was not restored")
+    assert place.get("/api/jobs?q=3.wav").json["jobs"][0]["id"] == ids[3]
+    for query in ("state=x", "reason=<b>", "inbox=../..", "before=x", "limit=-1", "before=" + "9" * 30):
+        assert place.get(f"/api/jobs?{query}").status == 400, query
+
+
+def test_a_look_that_fails_is_told_and_the_streams_go_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with place.connect() as wire:
+        wire.sendall(request("GET", "/api/events", {"Host": "localhost"}))
+        got = b""
+        while b"event: screen" not in got:
+            got += wire.recv(65536)
+
+        def breaks(_: object) -> None:
+            raise RuntimeError("a fault")
+
+        monkeypatch.setattr(snapshot, "take", breaks)
+        place.add("a.wav")
+        beats = got.count(b"event: beat")
+        while got.count(b"event: beat") < beats + 2:
+            got += wire.recv(65536)
+    assert place.log.read_text().count('"page.broke"') == 1
+    assert place.get("/api/status").status == 500
+    assert place.get("/healthz").status == 200
