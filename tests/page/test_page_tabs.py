@@ -22,7 +22,7 @@ def test_seven_tabs_have_one_stream_and_another_takes_it_over(desk: Desk, window
     desk.studio.start()
     here = window(desk.origin)
     first = here.open()
-    first.wait_for_timeout(600)  # it leads
+    until(first, lambda: here.asked("/api/events"))  # it leads
     others = [here.open() for _ in range(5)]
     last = here.context.new_page()
     began = time.monotonic()

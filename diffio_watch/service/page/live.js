@@ -53,7 +53,7 @@ export function everybody() {
 function hello() {
   heard = 0;
   say({ kind: "hello" });
-  setTimeout(() => { if (!claim && !heard) lead(); }, channel ? 150 + Math.random() * 250 : 0);
+  setTimeout(() => { if (!claim && !heard) lead(); }, channel ? 400 + Math.random() * 400 : 0);
 }
 
 function hear(words) {
