@@ -147,3 +147,15 @@ def test_names_are_shown_as_they_are_whatever_they_hold(desk: Desk, window: Open
         page.locator("#done .name", has_text=name[:60]).first.click()
         until(page, lambda name=name: page.inner_text("#job-title") == name)  # type: ignore[misc]  # bound here
         page.get_by_role("button", name="Close").click()
+
+
+def test_a_recording_whose_files_went_away_says_so_and_leaves_the_console_empty(
+        desk: Desk, window: OpenWindow) -> None:
+    desk.drop("take 1.wav")
+    desk.studio.start()
+    desk.studio.wait("take 1.wav")
+    (desk.studio.outbox() / "take 1.restored.wav").unlink()
+    (desk.studio.inbox() / "take 1.wav").unlink()
+    page = window(desk.origin).open()
+    page.locator("#done .name", has_text="take 1").click()
+    until(page, lambda: "not where it was" in page.inner_text("#job .sound"))

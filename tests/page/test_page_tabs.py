@@ -111,6 +111,29 @@ def test_without_a_token_a_button_asks_for_it_and_nothing_is_sent(desk: Desk, wi
     assert here.asked("/api/requests", "POST") == 0
 
 
+def test_a_name_that_the_page_does_not_know_is_told_with_the_line_to_add(desk: Desk, window: OpenWindow) -> None:
+    desk.studio.start()
+    far = window(f"http://nas.test:{desk.port}")
+    far.troubled = True
+    page = far.context.new_page()
+    page.goto(far.origin)
+    until(page, lambda: "web: {hosts: [nas.test]}" in page.inner_text("body"))
+
+
+def test_after_the_logout_nothing_can_be_changed_in_any_tab(desk: Desk, window: OpenWindow) -> None:
+    desk.studio.start()
+    here = window(desk.origin)
+    page, other = here.open(f"/#token={TOKEN}"), here.open()
+    page.click("#tab-service")
+    page.get_by_role("button", name="Log out here").click()
+    until(page, lambda: not page.get_by_role("button", name="Log out here").is_visible())
+    other.click("#tab-service")
+    until(other, lambda: not other.get_by_role("button", name="Log out here").is_visible())
+    other.get_by_role("button", name="Pause everything").click()
+    until(other, lambda: other.locator("#login").is_visible())
+    assert here.asked("/api/requests", "POST") == 0
+
+
 def _answers(origin: str) -> None:
     """Wait for the page to be served."""
     end = time.monotonic() + 15

@@ -27,6 +27,7 @@ class Player {
   #told = { sides: {}, differences: [] };
   #loop = [];
   #blind = null; // {order, picks}
+  #nodes = {};
   #from = new URLSearchParams(location.hash.slice(1));
 
   constructor(place, job, best, play) {
@@ -45,13 +46,25 @@ class Player {
     this.sizes = new ResizeObserver(() => this.#draw());
     this.sizes.observe(place);
     this.frame = setInterval(() => this.#paint(), 100);
-    this.#load();
+    this.#begin(play);
     const at = Number(this.#from.get("t"));
     if (this.#from.get("job") === job.id && at > 0) {
       this.#hear({ a: "original", b: "restored" }[this.#from.get("side")] ?? "restored");
       this.#sides.seek(at);
     }
-    if (play) this.#toggle();
+  }
+
+  /** What is not there is not asked for: a browser tells each failed load in its console. */
+  async #begin(play) {
+    await this.#load();
+    if (this.#ending.signal.aborted) return;
+    for (const key of ["original", "restored"]) {
+      const gone = this.#told.sides[this.#type(key)]?.gone;
+      if (gone) this.#say(`${NAMES[key]}: ${gone}`);
+      else this.#nodes[key].src = this.paths[key];
+    }
+    if (play || this.#sides.playing) this.#sides.play();
+    this.#paint();
   }
 
   close() {
@@ -109,7 +122,9 @@ class Player {
 
   #side(key) {
     const video = key === "restored" && this.best === "video";
-    const node = h(video ? "video" : "audio", { preload: "metadata", src: this.paths[key], playsinline: true, crossorigin: "use-credentials" });
+    const node = h(video ? "video" : "audio", { preload: "metadata", playsinline: true, crossorigin: "use-credentials" });
+    if (key === "removed") node.src = this.paths[key];
+    this.#nodes[key] = node;
     node.addEventListener("error", () => this.#preview(key, node));
     node.addEventListener("loadedmetadata", () => { this.#draw(); this.#paint(); });
     this.media.append(node);

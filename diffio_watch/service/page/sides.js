@@ -6,7 +6,7 @@ const TICK = 200; // ms between two looks
 const READY = 1500; // ms that a side gets before the others begin without it
 
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
-const ready = (node) => node.error || (!node.seeking && node.readyState >= 3);
+const ready = (node) => node.error || !node.hasAttribute("src") || (!node.seeking && node.readyState >= 3);
 
 /** Each side is `{key, node, late, level}`: an audio or video element, the seconds that it is late, its gain. */
 export class Sides {
