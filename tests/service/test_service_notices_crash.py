@@ -84,6 +84,7 @@ def counted(text: str) -> int:
     return sum(int(one[1] or 1) for one in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_killed_at_any_commit_nothing_is_told_twice_and_nothing_is_lost_without_a_word(
         tmp_path: Path, *, after: bool) -> None:

@@ -345,6 +345,7 @@ def test_the_heartbeat_is_asked_every_five_minutes_while_all_loops_move(world: W
     assert world.events.count("heartbeat.not_taken") == world.events.count("heartbeat.taken") == 1
 
 
+@pytest.mark.slow
 def test_thousands_of_failures_are_found_a_part_at_a_time_and_told_as_one(world: World) -> None:
     world.fail("first.wav")
     world.look()

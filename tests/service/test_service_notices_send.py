@@ -32,10 +32,14 @@ def test_each_address_says_for_itself_what_came_of_it() -> None:
     with receiver() as web, mail_server() as box:
         web.answer, box.refuse = 500, "550 nobody of that name"
         urls = [web.url(), box.url(), f"json://127.0.0.1:1/{PASSWORD}", f"json://nosuch.invalid/{PASSWORD}",
+                f"mailtos://user:{PASSWORD}@127.0.0.1:{box.port}?from=a@b.example&mode=starttls",
+                f"mailtos://user:{PASSWORD}@127.0.0.1:{box.port}?from=a@b.example&mode=ssl",
+                f"mailto://user:{PASSWORD}@127.0.0.1:{box.port}?from=a@b.example&mode=insecure",
                 f"nosuch://{PASSWORD}", f"mailto://user:{PASSWORD}@127.0.0.1:1?from=a@b.example&mode=insecure"]
         found = send.message(urls, "s", "b")
-    assert [one.ok for one in found] == [False] * 6
+    assert [one.ok for one in found] == [False] * 9
     words = ("error of its own", "does not take", "refuses connections", "no server of that name",
+             "STARTTLS", "o secure connection", "not taken: Socket Exception: SMTP AUTH extension not supported",
              "does not know this kind", "refuses connections")
     for one, said in zip(found, words, strict=True):
         assert said in one.error

@@ -134,6 +134,7 @@ def test_an_outage_and_its_end_are_told(studio: Studio, web: Receiver, monkeypat
     assert web.subjects[0].startswith("Restoring stands still. The service has a billing hold")
 
 
+@pytest.mark.slow
 def test_once_tells_all_before_it_ends(studio: Studio, web: Receiver) -> None:
     """Cron's next run may be tomorrow's."""
     studio.config["notify"] = {"urls": [web.url()], "heartbeat": web.url("beat", "http")}

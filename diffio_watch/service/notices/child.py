@@ -33,6 +33,7 @@ _MEANING: Final = (
      "there is no server of that name"),
     (r"certificate verify failed|certificate_verify_failed|hostname mismatch|self.signed",
      "its certificate is not trusted"),
+    (r"starttls", "the server offers no secure connection (STARTTLS)"),
     (r"wrong version number|ssl", "no secure connection could be made"),
     (r"connection refused", "the server refuses connections"),
     (r"network is unreachable|no route to host|host is unreachable", "there is no way to the server"),
@@ -59,6 +60,9 @@ class _Heard(logging.Handler):
         self._said: dict[int, str] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
+        # what else it says has words and numbers in it that mean something in an error only
+        if record.levelno < logging.WARNING and "xception" not in record.getMessage():
+            return
         number = _NUMBER.get(-1)
         self._said[number] = f"{self._said.get(number, '')}\n{record.getMessage()}"[-_WORDS:]
 
