@@ -309,8 +309,6 @@ CREATE TRIGGER jobs_follow_renamed AFTER UPDATE OF inbox, path ON jobs
         WHERE (inbox = NEW.inbox AND path = NEW.path) OR (inbox = OLD.inbox AND path = OLD.path);
 END;
 CREATE INDEX jobs_kinds ON jobs (state, inbox, code, unbought) WHERE {KINDS};
-CREATE INDEX jobs_oldest ON jobs (detected_at)
-    WHERE state IN ('downloading', 'generating', 'queued', 'uploading', 'waiting');
 CREATE INDEX jobs_name ON jobs (name);
 """  # noqa: S608 - a constant
 

@@ -12,6 +12,9 @@ from diffio_watch.journal.connection import Connection
 
 _OPEN: Final = ", ".join(f"'{state}'" for state in sorted(OPEN))
 _NOT_ENDED: Final = ", ".join(f"'{state}'" for state in sorted(set(State) - ENDED))
+_OLDEST: Final = " UNION ALL ".join(
+    f"SELECT * FROM (SELECT detected_at AS at FROM jobs INDEXED BY jobs_state WHERE state = '{state}' "  # noqa: S608 - our states
+    "ORDER BY seq LIMIT 1)" for state in sorted(OPEN))
 _CLOSE: Final = 0.2  # of what a generation took, that is the furthest from the clock's word that it is believed
 _CLOSE_ANYWAY: Final = 2.0  # seconds
 
@@ -170,6 +173,6 @@ class Totals:
         return {row["inbox"]: row["n"] for row in rows}
 
     def oldest_open(self) -> float | None:
-        """When the oldest open job was detected."""
-        row = self._db.row(f"SELECT min(detected_at) AS at FROM jobs INDEXED BY jobs_oldest WHERE state IN ({_OPEN})")  # noqa: S608 - our states
+        """When the oldest open job was detected: of each state the one that was journalled first is looked at."""
+        row = self._db.row(f"SELECT min(at) AS at FROM ({_OLDEST})")  # noqa: S608 - our states
         return None if row is None else row["at"]
