@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from diffio_watch.job import State
 from diffio_watch.media.length import minutes
 from diffio_watch.report.offers import Purse
 from diffio_watch.report.rows import row
@@ -27,6 +28,7 @@ class Memory:
         self._jobs: dict[str, Job] = {}
         self._shapes: dict[str, tuple[Job, Because | None, Any]] = {}
         self._lengths: dict[tuple[str, str, str], tuple[int, str, float]] = {}
+        self._waiting: dict[str, tuple[int, float]] = {}
         self._sums: dict[str, tuple[float, object, Any]] = {}
 
     def jobs(self, journal: Journal, lists: Sequence[Sequence[tuple[str, int, float | None]]]) -> list[list[Job]]:
@@ -69,6 +71,17 @@ class Memory:
             each = sum(map(minutes, those)) / max(1, len(those))
             self._lengths[key] = group.count, group.newest.id, each
         return Purse(group.count, min(group.unbought, group.count), each)
+
+    def waiting(self, journal: Journal, inbox: str) -> Purse:
+        """What would be bought of an inbox that goes on after a pause: what waits in it, the oldest of which tell."""
+        found = journal.totals.open_in(inbox)
+        count = sum(found.get(state, 0) for state in (State.QUEUED, State.UPLOADING))
+        known, each = self._waiting.get(inbox, (0, 0.0))
+        if count and (not each or abs(known - count) > count // 10):
+            those = journal.jobs.newest({State.QUEUED, State.UPLOADING}, inbox, _SAMPLE)
+            each = sum(map(minutes, those)) / max(1, len(those))
+            self._waiting[inbox] = count, each
+        return Purse(count, count, each)
 
     def sum(self, name: str, of: object, now: float, ask: Callable[[], tuple[int, Any]], keep: float = _KEEP) -> Any:
         """A number over jobs that may be very many.

@@ -51,7 +51,7 @@ _AS_IS: Final = Way("as_is", "Send all the same", "retry", {"as_is": True}, "res
 _FRESH: Final = Way("fresh", "Restore anew", "retry", {"fresh": True}, "all")
 _APPROVE: Final = Way("approve", "Approve", "approve", {}, "rest")
 _CANCEL: Final = Way("cancel", "Leave out", "cancel", {}, "nothing")
-_RESUME: Final = Way("resume", "Go on", "resume", {}, "nothing")
+_RESUME: Final = Way("resume", "Go on", "resume", {}, "rest")
 _LOOK: Final = Way("resume", "Look again now", "resume", {}, "nothing")
 
 # what can be done about jobs that failed or are held, by the reason's code

@@ -17,7 +17,7 @@ from diffio_watch.journal.turns import waits_for
 from diffio_watch.report import last_check, look
 from diffio_watch.report.memory import Memory
 from diffio_watch.report.offers import Purse
-from diffio_watch.report.shapes import Facts
+from diffio_watch.report.shapes import Facts, paused
 
 if TYPE_CHECKING:
     from diffio_watch.config import Config
@@ -86,7 +86,8 @@ def read(config: Config, journal: Journal | None, memory: Memory | None = None) 
     count = memory.sum("done", today, now, lambda: (n := overview.delivered_between(today, tomorrow), n))
     spent = memory.sum("spent", today, now, lambda: ((found := totals.spent_between(today, tomorrow))[0], found))
     return Scene(facts, seen, moving, waits, took, done, count, spent,
-                 {(one.inbox, one.state.value, one.code): memory.purse(journal, one) for one in facts.groups},
+                 {(one.inbox, one.state.value, one.code): memory.purse(journal, one) for one in facts.groups}
+                 | _paused(config, journal, facts, memory),
                  {inbox.name: journal.inboxes.free(inbox.name) for inbox in config.inboxes},
                  sorted(thread.name for thread in threading.enumerate()) if facts.pid == os.getpid() else (),
                  memory.sum("check", None, now, lambda: (_OFTEN, last_check.read(config.state_dir))))
@@ -113,6 +114,14 @@ def of_inbox(config: Config, journal: Journal, name: str) -> tuple[Config, Scene
     return (replace(config, inboxes=tuple(inbox for inbox in config.inboxes if inbox.name == name)),
             Scene(facts, moving=moving, waits=_waits(config, journal, facts, moving), took=_took(journal, moving),
                   done=done, done_count=overview.delivered_between(today, tomorrow, name)))
+
+
+def _paused(config: Config, journal: Journal, facts: Facts, memory: Memory) -> dict[tuple[str, str, str], Purse]:
+    """What would be bought if a pause ended, by inbox; "" is all of them."""
+    found = {(name, "", "paused"): memory.waiting(journal, name) for name in paused(config, facts.pauses)}
+    count = sum(one.count for one in found.values())
+    each = sum(one.count * one.each for one in found.values()) / max(1, count)
+    return found | {("", "", "paused"): Purse(count, count, each)} if "*" in facts.pauses else found
 
 
 def _waits(config: Config, journal: Journal, facts: Facts, moving: Sequence[Job]) -> dict[str, Because]:

@@ -5,12 +5,13 @@ No commands and no words of the machine room but in the `admin_…` fields, whic
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from diffio_watch import __version__, editors
 from diffio_watch.clock import rfc3339 as when
 from diffio_watch.job import OPEN, Because, State
-from diffio_watch.reasons import told
+from diffio_watch.reasons import because, told
 from diffio_watch.report import offers, rows, shapes
 from diffio_watch.report.attention import Attention
 from diffio_watch.report.memory import Memory
@@ -18,12 +19,12 @@ from diffio_watch.report.offers import Purse
 from diffio_watch.report.pace import Pace
 from diffio_watch.report.service import service
 from diffio_watch.report.shapes import Shape, named
+from diffio_watch.report.verdict import verdict
 
 if TYPE_CHECKING:
     from diffio_watch.config import Config
     from diffio_watch.report.scene import Scene
 
-_AWAY: Final = frozenset({"unavailable", "outbox_unavailable"})
 
 
 def screen(config: Config, scene: Scene, pace: Pace, memory: Memory | None = None) -> Shape:
@@ -32,7 +33,7 @@ def screen(config: Config, scene: Scene, pace: Pace, memory: Memory | None = Non
     facts = scene.facts
     needs = _needs(config, scene)
     return {
-        "at": when(facts.now), "version": __version__, "verdict": verdict(needs, scene), "needs": needs,
+        "at": when(facts.now), "version": __version__, "verdict": verdict(needs, facts), "needs": needs,
         "now": [rows.moving(memory.row(job, why := scene.waits.get(job.id)), job, why, pace,
                             scene.took.get(job.model_key or "", ())) for job in scene.moving],
         "now_more": max(0, sum(facts.counts.get(state, 0) for state in OPEN - {State.QUEUED})
@@ -43,38 +44,6 @@ def screen(config: Config, scene: Scene, pace: Pace, memory: Memory | None = Non
     }
 
 
-def verdict(needs: list[Shape], scene: Scene) -> Shape:
-    """One sentence on everything; good news only where nothing is away and nobody is needed."""
-    facts = scene.facts
-    if not facts.running:
-        return {"level": "stopped", "message": "Nothing is being restored: the service on this machine does not run. "
-                                               "Your administrator has to start it. Nothing is lost."}
-    stopped = [one for one in needs if one["what"] == "stopped"]
-    for level, those in (("stopped", [one for one in stopped if one["code"] not in _AWAY and one["code"] != "paused"]),
-                         ("away", [one for one in stopped if one["code"] in _AWAY]),
-                         ("paused", [one for one in stopped if one["code"] == "paused"])):
-        if those:
-            return {"level": level, "message": f"{those[0]['message']} {those[0]['action']}"}
-    calling = sum(max(1, one["count"]) for one in needs if one["who"] == "editor")
-    asking = sum(max(1, one["count"]) for one in needs if one["who"] == "administrator")
-    if calling:
-        return {"level": "needs", "message": f"{_recordings(calling)} need{'s' if calling == 1 else ''} you."}
-    if asking:
-        return {"level": "needs", "message": f"{_recordings(asking)} need{'s' if asking == 1 else ''} your "
-                                             "administrator."}
-    if any(facts.counts.get(state, 0) for state in OPEN):
-        return {"level": "busy", "message": "Everything is being restored."}
-    if needs:
-        return {"level": "needs", "message": needs[0]["message"]}
-    if not any(facts.counts.values()):
-        return {"level": "setup", "message": "Ready: drop a recording into the folder."}
-    return {"level": "good", "message": "Everything is restored."}
-
-
-def _recordings(count: int) -> str:
-    return "1 recording" if count == 1 else f"{count:,} recordings"
-
-
 def _needs(config: Config, scene: Scene) -> list[Shape]:
     """What needs somebody: what stops everything, what stops one inbox, then files by their reason."""
     facts = scene.facts
@@ -83,7 +52,12 @@ def _needs(config: Config, scene: Scene) -> list[Shape]:
         if not scope.startswith("inbox:"):
             reason = told(halt.because, running=facts.running)
             found.append(_need(Attention("", "stopped", reason.code, 0, reason.message, reason.action), scene))
-    return found + [_need(one, scene) for one in shapes.attention(config, facts)]
+    waiting = shapes.attention(config, facts)
+    if "*" in facts.pauses:  # one word ends that for all
+        pause = told(because("paused"), running=facts.running)
+        found.append(_need(Attention("", "stopped", pause.code, 0, pause.message, pause.action), scene))
+        waiting = [one for one in waiting if (one.what, one.code) != ("stopped", "paused")]
+    return found + [_need(one, scene) for one in waiting]
 
 
 def _need(one: Attention, scene: Scene) -> Shape:
@@ -91,10 +65,13 @@ def _need(one: Attention, scene: Scene) -> Shape:
     if one.what == "originals":
         words = editors.Words("administrator", "The original of a restored recording can't go where it should.",
                               "Nothing is lost: it is tried again by itself.")
+    if one.code == "paused" and not one.inbox:
+        words = replace(words, message="Everything is paused.")
     state = one.state.value if one.state is not None else None
     if one.what == "stopped":
         args: Shape = {"inbox": one.inbox or None}
-        buttons = [offers.offer(way, Purse(0), args) for way in offers.of_stop(one.code)]
+        purse = scene.purses.get((one.inbox, "", "paused"), Purse(0)) if one.code == "paused" else Purse(0)
+        buttons = [offers.offer(way, purse, args) for way in offers.of_stop(one.code)]
     elif state is None:
         buttons = []
     else:

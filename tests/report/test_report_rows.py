@@ -1,0 +1,97 @@
+"""Rows: how far, how long, why it waits; and what one look keeps for the next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from report_house import NOON, House
+
+from diffio_watch.job import OPEN, Job, Media, State
+from diffio_watch.journal.totals import Took
+from diffio_watch.reasons import because
+from diffio_watch.report import rows, scene, screen, usual
+from diffio_watch.report.memory import Memory
+from diffio_watch.report.spans import length
+
+HOUR = Media("Wave", 3600.0, has_video=False)
+
+
+@pytest.mark.parametrize(("seconds", "words"), [
+    (0, "0 s"), (59.4, "59 s"), (60, "1 min"), (3599, "1 h"), (3600, "1 h"), (9000, "2 h 30 min"), (10_799, "3 h"),
+    (48_900, "14 h"), (3_600_000, "1,000 h")])
+def test_lengths_are_told_as_people_would(seconds: float, words: str) -> None:
+    assert length(seconds) == words
+
+
+def test_how_long_it_usually_takes_is_told_from_five_like_it(house: House) -> None:
+    [job] = house.add("a.wav", state=State.WAITING, media=HOUR, model_key="m")
+    took = [Took(seconds, 3600.0) for seconds in (170.0, 180.0, 190.0, 290.0, 300.0, 310.0)]
+    assert usual.words(job, took[:4]) is None
+    assert usual.words(job, took) == "usually 3 to 5 min for this length"
+    assert usual.words(job, [Took(60.0, None)] * 50) is None
+    assert usual.words(replace(job, media=None), took) is None
+
+
+def test_of_other_lengths_the_proportion_tells(house: House) -> None:
+    [job] = house.add("a.wav", state=State.WAITING, media=HOUR, model_key="m")
+    assert usual.words(job, [Took(6.0, 60.0)] * 5) == "usually 6 min for this length"
+
+
+@pytest.mark.parametrize("state", sorted(OPEN))
+@pytest.mark.parametrize("progress", [None, 0.0, 100.0, 1e9, -5.0])
+def test_nothing_is_at_a_hundred_percent_before_it_is_done(house: House, state: State, progress: float | None) -> None:
+    [job] = house.add("a.wav", state=state, progress=progress)
+    assert 0 <= rows.row(job)["fraction"] < 1
+
+
+def test_what_waits_says_why_in_an_editors_words_and_when_it_is_looked_at(house: House) -> None:
+    [job] = house.add("a.wav", state=State.DOWNLOADING, due_at=NOON + 60,
+                      because=because("disk", detail="No space left on device"))
+    told = rows.row(job)
+    assert told["waits"] == "This recording is restored, and the results folder can't take the result now."
+    assert told["next_at"].startswith("2027-")
+    along = rows.row(replace(job, because=None), because("billing", detail="x"))
+    assert along["waits"].startswith("Restoring stands still")
+
+
+def test_a_single_recordings_buttons_name_it_and_no_number(house: House) -> None:
+    [job] = house.add("a.wav", state=State.FAILED, code="truncated", media=HOUR, size=1_000_000_000)
+    told = rows.whole(job, house.journal.jobs.history(job.id), None)
+    assert [(one["label"], one["args"]) for one in told["offers"]] == [
+        ("Send all the same, buys about 1 h", {"jobs": [job.id], "as_is": True}),
+        ("Leave out, free", {"jobs": [job.id]})]
+    assert told["history"][0]["step"] == "did not work"
+
+
+def test_a_second_look_reads_only_what_changed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = house.add(*(f"{number}.wav" for number in range(20)), state=State.DELIVERED, delivered_at=NOON)
+    moving = house.add("m.wav", state=State.WAITING, progress=10.0)
+    memory, read = Memory(), list[str]()
+    real = house.journal.jobs.get
+
+    def counted(job_id: str) -> Job | None:
+        read.append(job_id)
+        return real(job_id)
+
+    monkeypatch.setattr(house.journal.jobs, "get", counted)
+    scene.read(house.config, house.journal, memory)
+    assert len(read) == 21
+    del read[:]
+    house.journal.jobs.note_progress(moving[0].id, 20.0)
+    found = scene.read(house.config, house.journal, memory)
+    assert read == [moving[0].id]
+    assert found.moving[0].progress == 20.0
+    house.journal.jobs.commit(real(jobs[0].id) or jobs[0], notes=("x",))
+    assert scene.read(house.config, house.journal, memory).done[-1].notes == ("x",)
+
+
+def test_a_screen_of_memory_is_the_screen_without(house: House) -> None:
+    house.add("a.wav", "b.wav", state=State.DELIVERED, delivered_at=NOON)
+    house.add("c.wav", state=State.UPLOADING, progress=50.0)
+    house.add("d.wav", "e.wav", state=State.FAILED, code="truncated", error_file=True)
+    memory = Memory()
+    for _ in range(2):
+        kept = screen.screen(house.config, scene.read(house.config, house.journal, memory), house.pace, memory)
+        fresh = screen.screen(house.config, scene.read(house.config, house.journal), house.pace)
+        assert kept == fresh

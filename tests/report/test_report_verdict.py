@@ -1,0 +1,87 @@
+"""One sentence on everything: the worst first, and never good news while anything is away or anybody is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from report_house import NOON, House
+
+from diffio_watch.job import State
+from diffio_watch.journal import Halt
+from diffio_watch.reasons import REASONS, Kind, because
+
+
+@pytest.mark.parametrize("code", sorted(code for code, row in REASONS.items()
+                                        if row.kind in {Kind.FAILED, Kind.HELD, Kind.PARKED}))
+def test_nothing_is_good_while_anything_waits_or_has_failed(house: House, code: str) -> None:
+    house.add("done.wav", state=State.DELIVERED, delivered_at=NOON)
+    kind = REASONS[code].kind
+    house.add("a.wav", "b.wav", code=code, due_at=NOON + 60, error_file=True,
+              state={Kind.FAILED: State.FAILED, Kind.HELD: State.HELD}.get(kind, State.QUEUED))
+    level, message = house.verdict()
+    assert level in {"needs", "busy"}
+    assert level == "needs" or any(word in message for word in ("being restored", "goes on", "go on")), message
+    assert "`" not in message
+
+
+@pytest.mark.parametrize("code", sorted(code for code, row in REASONS.items() if row.kind is Kind.HALT))
+def test_what_stops_the_account_is_told_whatever_else_there_is(house: House, code: str) -> None:
+    house.add("a.wav", state=State.FAILED, code="empty", error_file=True)
+    house.report(available=False, stopped=because("unavailable", detail="gone", inbox="podcasts"), since=NOON)
+    house.journal.halts.set(Halt("account", because(code, detail="d", origin="o"), NOON, NOON + 60))
+    level, message = house.verdict()
+    assert (level, message.startswith("Restoring stands still: ")) == ("stopped", True)
+    assert message.endswith("Nothing is lost.")
+
+
+@pytest.mark.parametrize("code", sorted(code for code, row in REASONS.items() if row.kind is Kind.INBOX))
+def test_what_stops_one_inbox_is_told_with_its_name(house: House, code: str) -> None:
+    house.add("done.wav", state=State.DELIVERED, delivered_at=NOON)
+    house.journal.halts.set(Halt("inbox:podcasts:model", because(code, inbox="podcasts", detail="d"), NOON, None))
+    level, message = house.verdict()
+    assert level in {"stopped", "away", "paused"}
+    assert "“podcasts”" in message
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> House:
+    rows = [{"name": name, "path": str(tmp_path / name), "outbox": str(tmp_path / f"{name}-out")}
+            for name in ("one", "two", "three")]
+    return House(tmp_path, inboxes=rows)
+
+
+def test_several_that_are_away_are_one_sentence(several: House) -> None:
+    for name in ("one", "three"):
+        gone = because("unavailable", inbox=name, detail="d")
+        several.journal.halts.set(Halt(f"inbox:{name}:inbox", gone, NOON, None))
+    assert several.verdict() == (
+        "away", "The folders of “one” and “three” are not there. They go on by themselves when they are back.")
+
+
+def test_a_pause_of_everything_is_one_card_whose_button_ends_it(several: House) -> None:
+    """`resume` of one inbox is refused while all are paused."""
+    several.journal.halts.pause("*")
+    assert several.verdict() == (
+        "paused", "Everything is paused. It goes on when somebody resumes it. Nothing is lost.")
+    [card] = several.screen()["needs"]
+    assert [(one["command"], one["args"], one["label"]) for one in card["offers"]] == [
+        ("resume", {"inbox": None}, "Go on, free")]
+
+
+def test_the_end_of_a_pause_says_what_it_will_buy(house: House) -> None:
+    house.journal.halts.pause("podcasts")
+    house.add("a.wav", "b.wav", "c.wav", state=State.QUEUED)
+    house.add("d.wav", state=State.WAITING, generation_id="g")
+    [card] = house.screen()["needs"]
+    [button] = card["offers"]
+    assert (button["label"], button["args"]) == ("Go on: 3, buys about 3 min", {"inbox": "podcasts"})
+
+
+def test_who_is_needed_is_counted(house: House) -> None:
+    house.add("a.wav", state=State.FAILED, code="truncated", error_file=True)
+    house.add("b.wav", state=State.FAILED, code="internal", error_file=True)
+    house.add("c.wav", state=State.HELD, code="unproven")
+    assert house.verdict() == ("needs", "1 recording needs you.")
+    house.add("a.wav", state=State.DELIVERED, run=2, delivered_at=NOON)
+    assert house.verdict() == ("needs", "2 recordings need your administrator.")
