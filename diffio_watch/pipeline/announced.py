@@ -49,6 +49,12 @@ class Announced:
                 self._prove()
             self._remember(generation_id, seen=seen or self._heard.get(generation_id, False))
 
+    def recall(self, generation_id: str) -> None:
+        """The journal knows this generation by now; what was announced of it before reached nobody."""
+        with self._lock:
+            if self._heard.get(generation_id) is False:
+                self._new.append(generation_id)
+
     def take(self) -> list[str]:
         """What was announced since the last time."""
         with self._lock:

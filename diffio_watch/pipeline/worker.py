@@ -193,6 +193,7 @@ class Worker:
         if before.state is State.GENERATING and job.state is State.WAITING:
             self._halts.passed(ACCOUNT, job.id, _SPENDING_STOPS)
             self._halts.passed(f"inbox:{job.inbox}:model", job.id)
+            tools.announced.recall(job.generation_id or "")
         if before.state in _SENDING and (job.state is not State.UPLOADING or job.project_id is None):
             tools.sessions.remove(job.id)
             tools.forget(job)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from pipeline_fixtures import MakeHouse
 from pipeline_house import House
 
 from diffio_watch.job import State
 from diffio_watch.pipeline.polls import Look, pause
 from diffio_watch.sandbox import Sandbox
+from diffio_watch.sandbox.state import Seen
 
 
 def generation(house: House, job_id: str) -> str:
@@ -69,6 +71,24 @@ def test_what_is_announced_too_early_twice_or_of_nobody_is_not_believed(house: H
     house.work()
     assert (service.polls, house.journal.commits) == (polls, commits), "it is delivered"
     house.check_delivered(job_id)
+
+
+def test_what_is_announced_before_the_journal_knows_its_generation_is_not_lost(
+        make_house: MakeHouse, service: Sandbox) -> None:
+    """The service may be quicker than the commit of its own answer."""
+    house = make_house(generation={"poll": {"first": 60, "max": 60}})
+
+    def tell(moment: str, seen: Seen) -> None:
+        if (moment, seen.call) == ("effect", "generate"):
+            house.tools.announced.hear(service.generations()[-1]["id"])
+            house.dispatcher._hear(house.clock.now())  # as its thread does at any moment
+
+    service.watch(tell)
+    job_id = house.drop("talk.wav")
+    begun = house.clock.now()
+    house.work()
+    house.check_delivered(job_id)
+    assert house.clock.now() == begun, "no minute was waited for"
 
 
 def test_what_is_parked_keeps_its_time(house: House, service: Sandbox) -> None:
