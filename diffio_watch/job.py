@@ -7,9 +7,10 @@ their inbox or outbox. Times are seconds since the epoch, UTC; durations are sec
 
 from __future__ import annotations
 
+import operator
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Final, Literal
 
@@ -189,6 +190,14 @@ class Job:
     def paid(self) -> bool:
         """Whether a generation may have been bought: its intent stands in the journal."""
         return self.intent_at is not None
+
+    def changed(self, **changes: Any) -> Job:
+        """This job with other values in some fields; `dataclasses.replace` asks for all of them one by one."""
+        return Job(**{**dict(zip(_JOB_FIELDS, _of_job(self), strict=True)), **changes})
+
+
+_JOB_FIELDS: Final = tuple(field.name for field in fields(Job))
+_of_job: Final = operator.attrgetter(*_JOB_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)

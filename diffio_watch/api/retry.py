@@ -45,6 +45,7 @@ class Retrier:
         self._tries = tries
         self._stop = stop
         self._jitter = wait_random_exponential(multiplier=tries.first, max=tries.longest)
+        self._usual = self._retrying(())
 
     def run(self, once: Callable[[], T], *, also: tuple[type[ApiError], ...] = ()) -> T:
         """The result of `once`, tried until it is had.
@@ -57,7 +58,9 @@ class Retrier:
             ApiError: the last try's. A `retry_after` beyond `PATIENCE` ends the tries at once.
             Stopped: the program is stopping.
         """
+        return (self._retrying(also) if also else self._usual)(once)
 
+    def _retrying(self, also: tuple[type[ApiError], ...]) -> Retrying:
         def again(error: BaseException) -> bool:
             return (
                 isinstance(error, ApiError)
@@ -65,7 +68,7 @@ class Retrier:
                 and (error.retry_after or 0.0) <= PATIENCE
             )
 
-        retrying = Retrying(
+        return Retrying(
             before=lambda _: self.check(),
             retry=retry_if_exception(again),
             stop=self._enough,
@@ -73,7 +76,6 @@ class Retrier:
             sleep=self.sleep,
             reraise=True,
         )
-        return retrying(once)
 
     def check(self) -> None:
         """Go on, unless the program is stopping.

@@ -10,6 +10,7 @@ understand it differently.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 _LONGEST: Final = 16_384  # characters of a URL
 _PORTS: Final = {"http": 80, "https": 443}
+_remembered = functools.lru_cache(256)  # hosts: a service has a few, and each request asks
 
 # names that never are public: RFC 6761, 6762, 8375, 9476, and ICANN's reservation of "internal"
 _LOCAL_SUFFIXES: Final = ("localdomain", "local", "internal", "intranet", "lan", "home.arpa", "alt", "onion")
@@ -109,6 +111,7 @@ def parse(url: str) -> Target:
     return Target(scheme, _host(authority[1]), port, path)
 
 
+@_remembered
 def _host(text: str) -> str:
     if text.startswith("["):
         try:
@@ -134,6 +137,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
+@_remembered
 def _is_loopback(host: str) -> bool:
     address = _address(host)
     if address is not None:  # an IPv4 address in IPv6 dress is none of the forms that everybody reads alike

@@ -5,6 +5,7 @@ No redirect is followed, no cookie kept, nothing decompressed, nothing logged: t
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -87,6 +88,7 @@ class Wire:
         self.retrier = Retrier(tries, stop)
         self._observe = observe
         self._silence = read_timeout
+        self._seam = _Seam(read_timeout)
         self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout, pool=None).as_dict()
         self._routes = Routes()
 
@@ -129,7 +131,7 @@ class Wire:
                     feed.close()
                 try:
                     if response is not None:
-                        with self._seam():
+                        with self._seam:
                             response.close()
                 finally:
                     self._routes.done(transport)
@@ -163,7 +165,7 @@ class Wire:
         target = request.target
         body = request.body
         size = len(body) if isinstance(body, bytes) else body.size
-        with self._seam():
+        with self._seam:
             headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
             if request.method != "GET":
                 headers["Content-Length"] = str(size)
@@ -179,7 +181,7 @@ class Wire:
         stream = response.stream
         if not isinstance(stream, httpx.SyncByteStream):
             raise TypeError(stream)
-        with self._seam():
+        with self._seam:
             left = long_body.length(response)
             for chunk in stream:
                 self.retrier.check()
@@ -193,19 +195,27 @@ class Wire:
                         yield piece
                     return
 
-    @contextmanager
-    def _seam(self) -> Iterator[None]:
-        """Foreign failures become ours. Their chains are cut: their texts may quote headers and URLs."""
-        try:
-            yield
-        except (httpx.ConnectTimeout, httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol) as error:
-            raise Unreachable(f"no connection: {_told(error)}") from None
-        except (httpx.TimeoutException, TimeoutError):
-            raise Ambiguous(f"no sign of life for {self._silence:g} s") from None
-        except UnicodeError:
-            raise Unreachable("no connection: the host's name is none") from None
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, ValueError, RuntimeError) as error:
-            raise Ambiguous(f"the connection broke: {_told(error)}") from None
+
+class _Seam:
+    """Foreign failures become ours. Their chains are cut: their texts may quote headers and URLs."""
+
+    def __init__(self, silence: float) -> None:
+        self._silence = silence
+
+    def __enter__(self) -> None:
+        """Nothing is remembered, so one will do for all threads."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        match error:
+            case httpx.ConnectTimeout() | httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
+                raise Unreachable(f"no connection: {_told(error)}") from None
+            case httpx.TimeoutException() | TimeoutError():
+                raise Ambiguous(f"no sign of life for {self._silence:g} s") from None
+            case UnicodeError():
+                raise Unreachable("no connection: the host's name is none") from None
+            case (httpx.HTTPError() | httpx.StreamError() | httpx.InvalidURL() | OSError() | ValueError()
+                  | RuntimeError()):
+                raise Ambiguous(f"the connection broke: {_told(error)}") from None
 
 
 class _Feed:
@@ -245,12 +255,17 @@ class _Exact(httpx.URL):
     """A URL whose path and query go out byte for byte as they were signed, also through a proxy."""
 
     def __init__(self, target: Target) -> None:
-        super().__init__(scheme=target.scheme, host=target.host, port=target.port, path="/")
+        super().__init__(_origin(target.scheme, target.host, target.port))
         self._exact = target.path.encode("ascii")
 
     @property
     def raw_path(self) -> bytes:
         return self._exact
+
+
+@functools.lru_cache(256)
+def _origin(scheme: str, host: str, port: int) -> httpx.URL:
+    return httpx.URL(scheme=scheme, host=host, port=port, path="/")
 
 
 class _FromCaller(Exception):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from diffio_watch.disk import names
@@ -70,7 +69,7 @@ class Jobs:
         row: dict[str, Any] = {}
         after = job
         for step in (*passed, Passed(changes, detail)):
-            before, after = after, replace(after, **step.changes)
+            before, after = after, after.changed(**step.changes)
             if after.state is not before.state and after.state not in TRANSITIONS[before.state]:
                 raise ValueError(f"{before.state} -> {after.state} is no transition")
             if after.state is not before.state or after.because != before.because or step.detail:
@@ -78,8 +77,8 @@ class Jobs:
             row |= step.changes
         if job.state in _TOLD and after.state not in _TOLD:
             row["error_file"] = False
-        after = replace(after, error_file=row.get("error_file", job.error_file), updated_at=self._db.clock.now(),
-                        version=job.version + 1)
+        after = after.changed(error_file=row.get("error_file", job.error_file), updated_at=self._db.clock.now(),
+                              version=job.version + 1)
         anew = bool(row.keys() & {"project_id", "upload_id"})
         # what stays as it is touches no index; how far a transfer is stands there by its own hand
         row = to_row({name: value for name, value in row.items() if name == "progress" or value != getattr(job, name)}

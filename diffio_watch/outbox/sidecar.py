@@ -99,11 +99,14 @@ def _media(media: job.Media, heard: Heard, sha256: str | None) -> dict[str, Any]
 
 def _clean(value: Any) -> Any:
     """What JSON and UTF-8 can hold: a YAML file has .nan and .inf, a server's words may have lone surrogates."""
-    value = names.plain(value)
+    return _whole(names.plain(value))
+
+
+def _whole(value: Any) -> Any:
     if isinstance(value, str):
         return names.whole(value)
     if isinstance(value, dict):
-        return {names.whole(key): _clean(item) for key, item in value.items()}
+        return {names.whole(key): _whole(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_clean(item) for item in value]
+        return [_whole(item) for item in value]
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from diffio_watch.api import ApiError, Forbidden, NotFound, Rejected, Stopped, Unauthorized
@@ -136,7 +136,7 @@ class Worker:
             outcome = park(job, now, because("service_error", detail=outcome.stop.because.message))
         if outcome.soft:
             way.passed.append(Passed(outcome.changes, outcome.detail))
-            way.job = replace(job, **outcome.changes)
+            way.job = job.changed(**outcome.changes)
             if outcome.changes.get("uploaded"):  # who has the same content is to see it before anything is bought
                 self._commit(way, Outcome(), tools)
         elif outcome.changes:
@@ -206,7 +206,7 @@ class Worker:
 def _along(row: Job, passed: Sequence[Passed]) -> Iterator[Job]:
     """A job after each of its changes."""
     for step in passed:
-        row = replace(row, **step.changes)
+        row = row.changed(**step.changes)
         yield row
 
 
