@@ -95,6 +95,8 @@ class Access:
             return Verdict() if _same_origin(visit.headers, neither=True) else Verdict(403, _ELSEWHERE)
         signed_in = self.is_session(visit.cookie, now)
         if need == "read":
+            if _is_embedded(visit.headers):
+                return Verdict(403, _EMBEDDED)
             if signed_in:
                 return Verdict(may_change=True)
             return Verdict() if is_local(visit) else Verdict(401, self._sign_in("To see this page"))
@@ -154,6 +156,7 @@ class Access:
         return f"{what}, sign in with the token first."
 
 
+_EMBEDDED: Final = "Another page asks for this: only the page itself reads it, or who opens its address."
 _ELSEWHERE: Final = ("This came from another page: only the page itself changes anything. Programs send the token as "
                      "`Authorization: Bearer`.")
 
@@ -236,6 +239,12 @@ def _same_origin(headers: Mapping[str, str], *, neither: bool) -> bool:
     if origin is None:
         return neither
     return origin.lower() in {f"{scheme}://{headers.get('host', '').lower()}" for scheme in ("http", "https")}
+
+
+def _is_embedded(headers: Mapping[str, str]) -> bool:
+    """Whether another page has a browser load this: it would see nothing of it, and hold a connection."""
+    return (headers.get("sec-fetch-site", "") in {"cross-site", "same-site"}
+            and headers.get("sec-fetch-mode", "") != "navigate")
 
 
 def _bearer(headers: Mapping[str, str]) -> str | None:

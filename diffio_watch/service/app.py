@@ -34,6 +34,7 @@ _TYPES: Final = {"html": "text/html; charset=utf-8", "css": "text/css; charset=u
 
 _LONGEST_ID: Final = 64
 _ADDRESS: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
+_USER: Final = re.compile(r"[A-Za-z0-9@._+-]{1,40}", re.ASCII)
 
 _Answer = Callable[[Request, Verdict], Awaitable[ASGIApp]]
 
@@ -147,11 +148,15 @@ class Page:
         return await asking.ask(self._site, await body_of(request), self._who(request))
 
     def _who(self, request: Request) -> str:
-        """Who asks, for a job's history: the page or a program, and where it is, if that is another machine."""
+        """Who asks, for a job's history: the page or a program, and whom and where a proxy or the network tells."""
         visit = self._visit(request)
-        who = "a program" if "authorization" in visit.headers else "the page"
-        where = visit.headers.get("x-forwarded-for", "").partition(",")[0].strip() or visit.peer or ""
-        return who if is_local(visit) or not _ADDRESS.fullmatch(where) else f"{who}, from {where}"
+        headers = visit.headers
+        who = "a program" if "authorization" in headers else "the page"
+        where = headers.get("x-forwarded-for", "").partition(",")[0].strip() or (
+            "" if is_local(visit) else visit.peer or "")
+        user = headers.get("x-forwarded-user", headers.get("remote-user", ""))
+        return who + (f", {user}" if _USER.fullmatch(user) else "") + (
+            f", from {where}" if _ADDRESS.fullmatch(where) else "")
 
     async def _login(self, request: Request, _: Verdict) -> Response:
         token = (await body_of(request)).get("token")

@@ -12,6 +12,7 @@ from diffio_watch.job import Job, State
 from diffio_watch.report.missing import CannotLook, missing
 from diffio_watch.service.answers import Refused, data
 from diffio_watch.service.site import JOURNAL, disk
+from diffio_watch.service.threads import TooSlow
 
 if TYPE_CHECKING:
     from diffio_watch.journal import Answer
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _PATIENCE: Final = 10.0  # seconds; a daemon looks several times a second
 _LOOK: Final = 0.05
+_ASK: Final = "ask"  # the kind of calls that write into the journal: who reads does not wait with them
+_BUSY: Final = 15.0  # seconds for one; a busy journal says so itself after ten
 _MOST: Final = 200  # jobs by name; more of them are a query
 _ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
 _LONGEST: Final = 200  # characters of a word
@@ -52,7 +55,11 @@ async def ask(site: Site, found: dict[str, Any], who: str) -> Response:
             args["missing"] = await _missing(site, args["jobs"])
         except CannotLook as error:
             return data({"ok": False, "exit": 1, "lines": [str(error)], "count": 0, "done": True})
-    number = await site.threads.run(JOURNAL, lambda: site.journal.requests.ask(command, args, who))
+    try:
+        number = await site.threads.run(_ASK, lambda: site.journal.requests.ask(command, args, who), patience=_BUSY)
+    except TooSlow:
+        raise Refused(503, "The journal takes nothing at this moment, and whether it has taken this is not known: look "
+                           "before you ask again.", {"retry-after": "5"}) from None
     loop = asyncio.get_running_loop()
     end = loop.time() + _PATIENCE
     while (answer := await site.threads.run(JOURNAL, lambda: site.reader.requests.answer_of(number))) is None:

@@ -138,3 +138,19 @@ def test_what_is_no_request_of_the_page_never_reaches_the_journal(args: Any, com
         checked({"command": command, "args": args})
     assert refused.value.status == 400
     assert refused.value.sentence.endswith(".")
+
+
+def test_no_other_page_has_a_browser_read_here(place: Place) -> None:
+    for site in ("cross-site", "same-site"):
+        assert place.get("/api/status", {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"}).status == 403
+        assert place.get("/api/status", {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate"}).status == 200
+        assert place.get("/", {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate"}).status == 200
+    assert place.get("/api/status", {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}).status == 200
+
+
+def test_who_asked_stands_in_the_journal(place: Place) -> None:
+    for headers, who in (({}, "a program"), ({"X-Forwarded-For": "10.0.0.7, 10.0.0.1"}, "a program, from 10.0.0.7"),
+                         ({"X-Forwarded-For": "<script>", "X-Forwarded-User": "anna"}, "a program, anna"),
+                         ({"Remote-User": "two words\u00ff"}, "a program")):
+        assert place.post("/api/requests", PAUSE, {**BEARER, **headers}).status == 200
+        assert place.journal.rows("SELECT who FROM requests ORDER BY id DESC LIMIT 1")[0]["who"] == who
