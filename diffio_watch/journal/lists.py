@@ -13,9 +13,11 @@ from diffio_watch.job import Job, State
 from diffio_watch.journal.connection import Connection
 from diffio_watch.journal.jobs import Jobs
 from diffio_watch.journal.rows import COLUMNS, to_job
+from diffio_watch.journal.schema import KINDS
 
 _COLUMNS: Final = ", ".join(COLUMNS)
 _CODE: Final = "json_extract(because, '$.code')"
+_STANDING: Final = f"({KINDS} OR state NOT IN ('failed'))"
 _LOOKED_AT: Final = 10_000  # rows that a page looks through at most for those that it wants
 _WORDS: Final = 5  # of a search
 _INBOXES: Final = 500
@@ -66,7 +68,7 @@ class Lists:
         self._jobs = jobs
 
     def page(self, limit: int, *, states: Collection[State] = (), inbox: str | None = None, reason: str | None = None,
-             words: str = "", before: int | None = None) -> Page:
+             words: str = "", before: int | None = None, standing: bool = False) -> Page:
         """The newest jobs that are older than a place in the list.
 
         Args:
@@ -76,11 +78,13 @@ class Lists:
             reason: only for this reason, by code.
             words: only whose path has all of these, whatever their case.
             before: the place that the page before told.
+            standing: with a reason: of failed ones only those that are told of, and were not made good since.
         """
         end = before if before is not None else 1 << 62
         if reason is not None:
             inboxes = [inbox] if inbox else self._inboxes()
-            return self._by_reason(limit, states or list(State), inboxes, reason, words, end)
+            which = reason, _STANDING if standing else "1"
+            return self._by_reason(limit, states or list(State), inboxes, which, words, end)
         if states:
             drives = [_Drive("jobs_state", "state = ?", (state,)) for state in sorted(states)]
         elif inbox is not None:
@@ -106,10 +110,11 @@ class Lists:
         jobs = [job for row in rows[:limit] if (job := self._jobs.get(row["job"])) is not None]
         return Changed(jobs, newest, more=len(rows) > limit or newest - last > 10 * limit)
 
-    def _by_reason(self, limit: int, states: Collection[State], inboxes: Sequence[str], reason: str, words: str,
-                   end: int) -> Page:
-        those = f"because IS NOT NULL AND state = ? AND inbox = ? AND {_CODE} = ?"
-        drives = [_Drive("jobs_reason", those, (state, name, reason)) for state in sorted(states) for name in inboxes]
+    def _by_reason(self, limit: int, states: Collection[State], inboxes: Sequence[str], reason: tuple[str, str],
+                   words: str, end: int) -> Page:
+        code, standing = reason
+        those = f"because IS NOT NULL AND state = ? AND inbox = ? AND {_CODE} = ? AND {standing}"
+        drives = [_Drive("jobs_reason", those, (state, name, code)) for state in sorted(states) for name in inboxes]
         return self._merged(limit, drives, _filter(None, words), end)
 
     def _walk(self, limit: int, drive: _Drive, rest: _Filter, end: int, most: int) -> tuple[list[int], int | None]:

@@ -50,7 +50,7 @@ async def jobs(site: Site, request: Request) -> Response:
     def look() -> bytes:
         journal = site.reader
         page = journal.lists.page(max(1, min(_LARGEST, limit)), states={State(word) for word in states}, inbox=inbox,
-                                  reason=reason, words=words, before=end)
+                                  reason=reason, words=words, before=end, standing=True)
         halts, pauses = [halt for _, halt in sorted(journal.halts.all().items())], journal.halts.pauses()
         told = [rows.row(job, what_keeps(job, halts, pauses) if job.state in OPEN else None)
                 | {"loudness": site.loudness(job)} for job in page.jobs]

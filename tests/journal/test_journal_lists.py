@@ -90,3 +90,13 @@ def test_what_changed_is_told_once_the_last_first(journal: Journal) -> None:
     assert not found.more
     assert journal.lists.changed_since(start.last, 1).more
     assert journal.lists.changed_since(found.last, 10).jobs == []
+
+
+def test_of_a_reason_only_what_still_stands_is_listed_where_that_is_asked(journal: Journal) -> None:
+    """The list of a group has as many rows as the group says."""
+    why = because("truncated", detail="x")
+    journal.jobs.add([job("a.wav", state=State.FAILED, because=why), job("b.wav", state=State.FAILED, because=why)])
+    journal.jobs.add([job("a.wav", sha256="better", state=State.DELIVERED)])
+    for standing, paths in ((False, ["b.wav", "a.wav"]), (True, ["b.wav"])):
+        page = journal.lists.page(50, states={State.FAILED}, inbox="in", reason="truncated", standing=standing)
+        assert [one.path for one in page.jobs] == paths

@@ -29,6 +29,9 @@ _STAGES = {
     "internal": [_NOTHING, _UPLOADED, _ASKED, _BOUGHT],
     "daily_limit": [_NOTHING, _UPLOADED], "drop_size": [_NOTHING], "unproven": [_NOTHING],
     "account_changed": [_BOUGHT, _ASKED], "conflict": [_ASKED], "duplicate_gone": [_NOTHING],
+    # parked
+    "unreadable": [_NOTHING], "in_use": [_NOTHING], "too_slow": [_NOTHING], "disk": [_BOUGHT, _NOTHING],
+    "no_right": [_BOUGHT, _NOTHING], "in_the_way": [_BOUGHT, _NOTHING], "other_service": [_NOTHING, _BOUGHT],
 }
 
 
@@ -54,9 +57,11 @@ def _at(house: House, stage: str, path: str) -> Job:
 
 def _stopped(house: House, job: Job, code: str) -> Job:
     kind = REASONS[code].kind
-    state = State.HELD if kind is Kind.HELD else State.FAILED
-    return house.journal.jobs.commit(job, state=state, due_at=None,
-                                     because=because(code, job=job.id, inbox=job.inbox, project=job.project_id))
+    why = because(code, job=job.id, inbox=job.inbox, project=job.project_id, detail="it is so")
+    if kind is Kind.PARKED:
+        return house.journal.jobs.commit(job, because=why, due_at=house.clock.now() + 86_400)
+    return house.journal.jobs.commit(job, because=why, due_at=None,
+                                     state=State.HELD if kind is Kind.HELD else State.FAILED)
 
 
 def _groups(house: House) -> list[Shape]:
@@ -72,7 +77,7 @@ def _bought(house: House) -> int:
 
 @pytest.mark.parametrize(("code", "stage", "offer"), [
     (code, stage, way.id) for code, stages in _STAGES.items() for stage in stages
-    for way in offers.of_jobs("held" if REASONS[code].kind is Kind.HELD else "failed", code)])
+    for way in offers.of_jobs({Kind.HELD: "held", Kind.FAILED: "failed"}.get(REASONS[code].kind, "waiting"), code)])
 def test_a_button_buys_what_it_says_and_never_more(house: House, code: str, stage: str, offer: str) -> None:
     for path in ("a.wav", "b.wav"):
         _stopped(house, _at(house, stage, path), code)
@@ -102,7 +107,8 @@ def test_a_button_buys_what_it_says_and_never_more(house: House, code: str, stag
 
 
 def test_each_reason_that_a_person_can_decide_about_is_in_this_table() -> None:
-    assert set(_STAGES) == {code for code, row in REASONS.items() if row.kind in {Kind.HELD, Kind.FAILED}}
+    assert set(_STAGES) == {code for code, row in REASONS.items() if row.kind in {Kind.HELD, Kind.FAILED} or (
+        row.kind is Kind.PARKED and not row.action.startswith("Nothing"))}
 
 
 class _Undone(Exception):
