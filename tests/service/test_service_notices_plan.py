@@ -121,6 +121,14 @@ def test_an_end_that_was_none_is_not_told() -> None:
     assert [event for _, event, _, _ in watch.told] == ["halted"]
 
 
+def test_a_restart_takes_a_models_stop_back_and_that_is_no_end() -> None:
+    """It is tried anew then, by whatever job comes to it first."""
+    watch = Watch()
+    for second in range(0, 3600, 5):
+        watch.at(float(second), {} if 300 <= second < 600 or second > 1800 else halt("inbox:in:model", "model_retired"))
+    assert [(at, event) for at, event, _, _ in watch.told] == [(15.0, "halted"), (2405.0, "resumed")]
+
+
 def test_a_stop_that_a_clock_dates_in_the_future_is_told() -> None:
     watch = Watch()
     watch.at(9 * HOUR, halt("inbox:in:outbox", "outbox_full", 9 * HOUR))

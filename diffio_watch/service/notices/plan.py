@@ -20,6 +20,7 @@ QUIET: Final = 300.0  # seconds without anything new, after which what came is t
 LONGEST: Final = 1800.0  # … and that it waits at most
 FILES: Final = "files"  # the lane of what concerns single files
 _STANDS: Final = 15.0  # seconds that a stop which may end by itself lasts, and an end stands, before it is told
+_MODEL_STANDS: Final = 600.0  # … and an end of a model's stop: each start takes it back, until a job tries the model
 _WAITS: Final = 900.0  # … and that a file waits for a person, as with its error file
 _NAMES: Final = 5  # of files that are named
 _MOST: Final = 200  # reasons in a lane; what is more of them is counted with the last
@@ -149,7 +150,7 @@ def outages(known: Mapping[str, Outage], seen: Iterable[Seen], waits: Mapping[st
         gone = before if before.gone_at is not None else replace(
             before, gone_at=now, waited=waits.get(before.inbox, 0) if before.inbox else sum(waits.values()))
         assert gone.gone_at is not None
-        if 0 <= now - gone.gone_at < _STANDS:
+        if 0 <= now - gone.gone_at < (_MODEL_STANDS if key.endswith(":model") else _STANDS):
             found[key] = gone
         elif gone.count == 0:
             told.append(_telling(gone, "resumed", now))
