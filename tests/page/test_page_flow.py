@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from page_browser import Window, until
 from page_desk import TOKEN, Desk
 
@@ -62,6 +63,7 @@ def test_html_style_and_scripts_stay_under_60_kb_and_the_first_paint_under_300_m
     assert not page.evaluate("performance.getEntriesByType('resource').filter(e => /player|sides/.test(e.name)).length")
 
 
+@pytest.mark.slow
 def test_at_1000_changes_a_second_it_paints_at_most_twice_a_second_and_keeps_what_is_open(
         desk: Desk, window: OpenWindow) -> None:
     desk.service.change(seconds=3600.0)
@@ -99,6 +101,7 @@ def _changes(desk: Desk, seconds: float) -> None:
             journal.jobs.note_progress(jobs[number % len(jobs)], number % 100)
 
 
+@pytest.mark.slow
 def test_a_group_of_failures_is_one_click_one_request_and_the_daemons_answer_beside_it(
         desk: Desk, window: OpenWindow) -> None:
     names = [f"note {number:03}.wav" for number in range(214)]
@@ -132,6 +135,7 @@ def test_a_group_of_failures_is_one_click_one_request_and_the_daemons_answer_bes
     assert page.locator("#needs").is_visible()
 
 
+@pytest.mark.slow
 def test_names_are_shown_as_they_are_whatever_they_hold(desk: Desk, window: OpenWindow) -> None:
     names = ["<script>alert(1)<|script>.wav", '"><img src=x onerror=alert(1)>.wav', "abc\u202egnp.wav",
              "two\nlines.wav", "x" * 251 + ".wav", "bad \udcff utf-8.wav"]

@@ -26,8 +26,8 @@ function build(root, onLogout) {
   const part = (title, ...inner) => h("section", h("h2", title), ...inner);
   parts.stopped = part("What stands still", parts.stops);
   parts.paid = part("Bought today", h("div.card", parts.money));
-  parts.others = part("Messages", h("div.card", parts.rest));
-  root.replaceChildren(part("The program", h("div.card", parts.head, parts.pause, parts.out)), parts.stopped,
+  parts.others = part("Webhooks, notices and listening", h("div.card", parts.rest));
+  root.replaceChildren(part("The program", h("div.card", parts.head, h("div.buttons", parts.pause, parts.out))), parts.stopped,
     part("Inboxes", parts.inboxes), part("Queues", parts.queues), parts.paid, parts.others);
 }
 
