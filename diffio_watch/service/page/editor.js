@@ -8,6 +8,7 @@ import { ended, many, moving, setEnded, setMoving } from "./rows.js";
 
 let view = { now: Date.now(), old: false, inboxes: 1 };
 const lists = new Set(); // those that were asked for and are open
+let [stale, renewed] = [false, 0]; // more changed than was told; when lists were read anew
 let today = new Set(); // what stands under "Done today" already
 const endedRows = (parent, jobs, days) =>
   sync(parent, jobs, (job) => job.id, ended, (row, job) => setEnded(row, job, view, days));
@@ -30,7 +31,9 @@ export function paint(screen, given) {
   text($("done-count"), done.count ? count(done.count) : "");
   const rest = done.count - done.jobs.length;
   say($("done-none"), !done.count ? "Nothing was finished today so far." : rest > 0 ? `And ${count(rest)} more: among the earlier ones below, or by their name above.` : "");
-  for (const list of lists) list.repaint();
+  const anew = stale && view.now - renewed > 5000;
+  if (anew) [stale, renewed] = [false, view.now];
+  for (const list of lists) list[anew ? "again" : "repaint"]();
 }
 
 function nothing(screen) {
@@ -139,7 +142,7 @@ function verdict(one, open) {
 
 /** What changed meanwhile, in the lists that were asked for; `more`: and more than is told. */
 export function patch(changed, more) {
-  if (more) for (const list of lists) list.again();
+  stale ||= more;
   const by = new Map(changed.map((job) => [job.id, job]));
   for (const list of lists) list.patch(by);
 }

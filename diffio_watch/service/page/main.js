@@ -64,7 +64,9 @@ function news(kind, data) {
   aging = setTimeout(() => repaint(), OLD + 20);
   trouble = null;
   if (kind === "screen") {
+    const version = screen?.version;
     screen = data.screen ? { ...data, ...data.screen } : data;
+    if (version && version !== screen.version) location.reload(); // the program was upgraded, and this is its page
     may = screen.may ?? may;
     login.settled();
   } else if (kind === "beat") {
