@@ -103,6 +103,13 @@ class Webhooks:
 
     async def _receive(self, request: Request) -> Response:
         try:
+            return await self._take(request)
+        except Exception as error:  # noqa: BLE001 - told; the next one has to be received
+            self._log.exception("webhook.broke", error=repr(error))
+            return JSONResponse({"error": "An error of this program, which is in its log."}, 500)
+
+    async def _take(self, request: Request) -> Response:
+        try:
             async with asyncio.timeout(_PATIENCE):
                 body = await _body(request)
         except TimeoutError:

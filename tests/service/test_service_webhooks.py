@@ -101,6 +101,18 @@ def test_a_secret_that_can_not_be_read_is_told_once_and_what_comes_meanwhile_is_
         assert hooks.webhooks.facts(reliable=False).secret
 
 
+def test_an_error_of_this_program_is_told_and_the_next_one_is_had(hooks: Hooks) -> None:
+    def broken(_: str) -> None:
+        raise RuntimeError("a bug")
+
+    hooks.webhooks._announce = broken
+    assert hooks.deliver(event()) == 500
+    hooks.webhooks._announce = hooks.announced.append
+    assert hooks.deliver(event()) == 200
+    (told,) = hooks.events.entries
+    assert (told["event"], told["error"]) == ("webhook.broke", "RuntimeError('a bug')")
+
+
 class TestRefused:
     def test_the_third_in_a_row_is_told_and_so_is_the_end_of_it(self, hooks: Hooks) -> None:
         for count in (1, 2):
