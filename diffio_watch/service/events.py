@@ -187,7 +187,8 @@ class Hub:
             if newest == version:
                 return _Look(newest)
             changed = site.ticker.lists.changed_since(history, _CHANGED)
-            news = {"changed": [rows.row(job) for job in changed.jobs], "more": changed.more} if changed.jobs else None
+            news = {"changed": [rows.row(job) | {"loudness": site.loudness(job)} for job in changed.jobs],
+                    "more": changed.more} if changed.jobs else None
             taken = snapshot.take(site)
             return _Look(newest, time.thread_time() - began, taken, changed.last, news)
 

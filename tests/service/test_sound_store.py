@@ -131,3 +131,8 @@ def test_windows_that_are_silent_or_short_are_passed_over() -> None:
     assert lag.between([bytes(4000), loud], [bytes(4000), loud]) == lag.Lag(0.0, 0.0, 1, 1)
     assert lag.between([loud[:100]], [loud[:100]]) is None
     assert lag.between([], []) is None
+
+
+def test_a_content_without_a_proper_hash_is_as_loud_as_nobody_knows(tmp_path: Path) -> None:
+    """One odd row must not take the list along that it stands in."""
+    assert Store(tmp_path).integrated("../" * 20) is None

@@ -52,6 +52,8 @@ class Store:
 
     def integrated(self, sha256: str) -> float | None:
         """How loud a content is, in LUFS; read once, for lists ask it again and again."""
+        if not _SHA256.fullmatch(sha256):
+            return None  # one odd row takes no list along
         if sha256 not in self._loud:
             self._note(sha256, self.get(sha256))
         return self._loud.get(sha256)
