@@ -49,7 +49,8 @@ def test_each_alert_fires_for_its_cause_and_alone_and_none_while_all_is_well(rul
     tests = alert_tests()
     (rules.parent / "tests.json").write_text(json.dumps(tests))
     assert "SUCCESS" in promtool("test", "rules", rules.parent / "tests.json")
-    fires = next(one for one in tests["tests"][1]["alert_rule_test"] if one["exp_alerts"])
+    tests["tests"] = tests["tests"][1:2]
+    fires = next(one for one in tests["tests"][0]["alert_rule_test"] if one["exp_alerts"])
     fires["exp_alerts"] = []
     (rules.parent / "tests.json").write_text(json.dumps(tests))
     promtool("test", "rules", rules.parent / "tests.json", expect=1)  # the check can fail

@@ -22,6 +22,13 @@ def hooks() -> Iterator[Hooks]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Hooks]:
+    """One for many small questions; a server's end takes a fifth of a second."""
+    with Hooks() as made:
+        yield made
+
+
 def test_what_the_service_signed_is_answered_with_200_and_announces_the_end_it_tells(hooks: Hooks) -> None:
     assert hooks.deliver(event("gen_1", "generation.completed")) == 200
     assert hooks.deliver(event("gen_2", "generation.failed", status="error")) == 200
@@ -42,9 +49,9 @@ def test_a_kind_of_event_that_is_newer_than_this_program_is_worth_a_look(hooks: 
 
 @pytest.mark.parametrize("body", ["[]", "null", '"gen_1"', "{}", '{"generationId": 7}', '{"generationId": ""}',
                                   json.dumps({"generationId": "x" * 300}), '{"generationId": null, "eventId": []}'])
-def test_what_is_signed_and_says_nothing_of_use_is_answered_with_200(hooks: Hooks, body: str) -> None:
-    assert hooks.send(request(body.encode(), signed(body))) == 200
-    assert hooks.announced == []
+def test_what_is_signed_and_says_nothing_of_use_is_answered_with_200(shared: Hooks, body: str) -> None:
+    assert shared.send(request(body.encode(), signed(body))) == 200
+    assert shared.announced == []
 
 
 def test_the_same_delivery_again_is_answered_with_200_and_does_nothing(hooks: Hooks) -> None:
@@ -182,11 +189,13 @@ WRONG: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_is_not_the_service_s_is_answered_with_401(hooks: Hooks, what: str) -> None:
+def test_what_is_not_the_service_s_is_answered_with_401(shared: Hooks, what: str) -> None:
     """One seam for whatever the library lets out."""
-    assert hooks.send(WRONG[what]) == 401
-    assert hooks.announced == []
-    assert hooks.webhooks.had.counts[Result.REFUSED] + hooks.webhooks.had.counts[Result.UNSIGNED] == 1
+    counts = shared.webhooks.had.counts
+    before = counts[Result.REFUSED] + counts[Result.UNSIGNED]
+    assert shared.send(WRONG[what]) == 401
+    assert shared.announced == []
+    assert counts[Result.REFUSED] + counts[Result.UNSIGNED] == before + 1
 
 
 def test_a_body_of_more_than_64_kib_is_answered_with_413_whatever_it_tells_of_its_length(hooks: Hooks) -> None:
