@@ -34,7 +34,7 @@ export function setMoving(row, job, { now, told, inboxes }) {
   const [words, figures, bar] = step.children;
   setTitle(name, job, inboxes);
   text(words, job.step);
-  const percent = job.fraction == null ? null : Math.min(99, Math.floor(job.fraction * 100));
+  const percent = job.fraction == null || job.state === "queued" ? null : Math.min(99, Math.floor(job.fraction * 100));
   const seconds = job.left_seconds - (now - told) / 1000; // it was told some seconds ago
   const left = job.left_seconds && seconds > 1 ? `about ${about(seconds)} left` : "";
   text(figures, [percent === null ? "" : `${percent} %`, left || job.usual || ""].filter(Boolean).join(" · "));

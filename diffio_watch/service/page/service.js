@@ -3,6 +3,7 @@
 import { offers, place } from "./actions.js";
 import { post } from "./api.js";
 import { about, attr, button, bytes, count, h, moment, plain, show, sync, text, words } from "./dom.js";
+import { many } from "./rows.js";
 
 let parts = null;
 let view = { now: Date.now(), old: false, may: false };
@@ -57,9 +58,9 @@ export function paint(root, screen, given, onLogout) {
     (node, inbox) => setInbox(node, inbox, paused));
   pairs(parts.queues, Object.entries(queues));
   const limits = money?.limits ?? {};
-  const of = (limit, unit) => (known(limit) ? ` of ${count(limit)} ${unit} a day` : ` ${unit}, without a limit`);
-  pairs(parts.money, [["Files", money && `${count(money.files)}${of(limits.daily_files, "files")}`],
-    ["Length", money && `${count(Math.round(money.minutes))}${of(limits.daily_minutes, "minutes")}`]]);
+  const of = (number, limit, unit) => `${many(number, unit)}${known(limit) ? ` of ${count(limit)} a day` : ", without a limit"}`;
+  pairs(parts.money, [["Files", money && of(money.files, limits.daily_files, "file")],
+    ["Length", money && of(Math.round(money.minutes), limits.daily_minutes, "minute")]]);
   show(parts.paid, money);
   const sent = (one) => [one.subject, ...one.failed.map((each) => `${each.address}: ${each.message}`)].join(" · ");
   pairs(parts.rest, [["Webhooks", webhooks], ["Notices", notices], ["Listening", listening], ...(notices?.latest ?? []).map((one) => [moment(one.at, view.now), sent(one)])]);
