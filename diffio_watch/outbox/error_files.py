@@ -131,6 +131,11 @@ class ErrorFiles:
         """
         return self._replace(names.STATUS_FILE, page, names.temp_name(NO_JOB, "status"), settings, _is_status)
 
+    def status_stands(self) -> bool:
+        """Whether anything has that page's name."""
+        with self.root.existing("") as fd:
+            return fd is not None and peek(names.STATUS_FILE, fd) is not None
+
     def clear_status(self) -> bool:
         """Remove that page; False if there was none of ours."""
         with self.root.existing("") as fd:

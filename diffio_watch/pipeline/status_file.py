@@ -8,9 +8,11 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from diffio_watch.config import Inbox
+from diffio_watch.journal import JournalError
 from diffio_watch.outbox import Outbox, names
 
 _EVERY: Final = 10.0  # seconds between two looks
+_STUMBLED: Final = 600.0  # seconds after an error of this program
 _ANEW: Final = 3600.0  # seconds after which it is written anew although nothing changed: its time tells that all runs
 
 # what there is to tell, and the page that tells it at a moment
@@ -52,11 +54,18 @@ class StatusFile:
                 self._outbox.clear_status()
                 self._cleared = True
             return
-        if now < self._next_at <= now + _EVERY:
+        if now < self._next_at <= now + _STUMBLED:
             return
-        told, page = self._tell()
         self._next_at = now + _EVERY
-        if told == self._told and now - self._written_at < _ANEW:
+        try:
+            told, page = self._tell()
+        except JournalError:
+            raise
+        except Exception:  # noqa: BLE001 - a page that can't be made must keep nobody's error file or original
+            self._next_at = now + _STUMBLED
+            self._log.exception("outbox.status_stumbled", inbox=self._inbox.name)
+            return
+        if told == self._told and now - self._written_at < _ANEW and self._outbox.status_stands():
             return
         if self._outbox.write_status(page(now), self._inbox.settings()):
             self._told, self._written_at, self._taken = told, now, False

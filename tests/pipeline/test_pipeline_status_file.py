@@ -16,7 +16,7 @@ from diffio_watch.intake.junk import junk
 from diffio_watch.outbox import Outbox
 from diffio_watch.outbox.error_files import STATUS_MARK
 from diffio_watch.outbox.errors import OutboxGone
-from diffio_watch.pipeline.status_file import StatusFile
+from diffio_watch.pipeline.status_file import StatusFile, Tell
 
 
 class Shelf:
@@ -33,10 +33,10 @@ class Shelf:
         self.looks = 0
         self.there: Callable[[], None] = lambda: None
 
-    def file(self, *, wanted: bool = True) -> StatusFile:
+    def file(self, *, wanted: bool = True, tell: Tell | None = None) -> StatusFile:
         outbox = Outbox(str(self.outbox), inbox="podcasts", available=self._available, tell=lambda _: None)
         log = structlog.wrap_logger(None, processors=[self.log])
-        return StatusFile(replace(self.inbox, status_file=wanted), outbox, log, self._tell)
+        return StatusFile(replace(self.inbox, status_file=wanted), outbox, log, tell or self._tell)
 
     def names(self) -> list[str]:
         return [path.name for path in self.outbox.iterdir()]
@@ -79,6 +79,25 @@ def test_what_did_not_change_is_left_alone_but_for_once_an_hour(shelf: Shelf) ->
     assert shelf.page.stat().st_ino == before
     file.once(3701.0)
     assert shelf.page.read_bytes() == STATUS_MARK + b"3701 all is well"
+
+
+def test_taken_away_by_somebody_it_comes_again(shelf: Shelf) -> None:
+    file = shelf.file()
+    file.once(100.0)
+    shelf.page.unlink()
+    file.once(110.0)
+    assert shelf.page.exists()
+
+
+def test_a_page_that_can_not_be_made_is_told_and_keeps_nothing_else_from_its_turn(shelf: Shelf) -> None:
+    def stumbles() -> tuple[str, Callable[[float], bytes]]:
+        shelf.looks += 1
+        raise ZeroDivisionError
+
+    file = shelf.file(tell=stumbles)
+    for now in (100.0, 110.0, 120.0):
+        file.once(now)
+    assert (shelf.looks, [entry["event"] for entry in shelf.log.entries]) == (1, ["outbox.status_stumbled"])
 
 
 def test_it_is_replaced_as_a_whole_and_has_the_mode_of_the_inbox(shelf: Shelf) -> None:
