@@ -8,6 +8,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from service_hooks import OTHER, SECRET, Hooks, event, request, signed, status
@@ -299,3 +300,14 @@ def test_deliveries_from_many_sides_at_once_are_each_had(hooks: Hooks) -> None:
         thread.join()
     assert said == [200] * 200
     assert sorted(hooks.announced) == sorted(names)
+
+
+def test_what_the_sender_s_own_library_signs_is_had(shared: Hooks) -> None:
+    """The official SDK checks with it, and so most likely does the service sign."""
+    svix = pytest.importorskip("svix.webhooks")
+    body, at = json.dumps(event("gen_of_svix")), datetime.now(UTC)
+    headers = {"svix-id": "msg_of_svix", "svix-timestamp": str(int(at.timestamp())),
+               "svix-signature": svix.Webhook(SECRET).sign("msg_of_svix", at, body)}
+    assert shared.send(request(body.encode(), headers)) == 200
+    assert shared.announced == ["gen_of_svix"]
+    shared.announced.clear()

@@ -204,3 +204,26 @@ def test_ten_thousand_that_are_not_the_service_s_bring_no_poll_forward_and_are_w
     assert [tuple(row) for row in writer.rows("SELECT * FROM jobs")] == [tuple(row) for row in rows]
     # what looks on is told now and then; inboxes tell how they are
     assert writer.commits - commits <= 5 + took / 5
+
+
+def test_a_reload_begins_and_ends_it_and_forgets_nothing_of_what_came(
+        make_studio: MakeStudio, service: Sandbox) -> None:
+    studio = make_studio()
+    secret = studio.base / "webhook-secret"
+    secret.write_text(service.settings.webhook_secret)
+    studio.start()
+    studio.reload(webhook={"listen": "127.0.0.1:0", "secret_file": str(secret)})
+    service.change(webhook_url=f"{address(studio)}webhooks/diffio")
+    drop(studio, "a.wav")
+    delivered(studio, "a.wav")
+    until(lambda: len(service.report()["deliveries"]) == 3, what=studio.told)
+    studio.skip(6)
+    until(lambda: (found := known(studio)) is not None and found.at is not None, what=studio.told)
+    came = facts(studio)
+    studio.reload(webhook={"listen": "localhost:0", "secret_file": str(secret)})
+    studio.skip(6)
+    until(lambda: facts(studio).listens == "localhost:0", what=studio.told)
+    assert (facts(studio).at, facts(studio).events) == (came.at, came.events)
+    studio.reload(webhook={})
+    studio.skip(6)
+    until(lambda: known(studio) is None, what=studio.told)
