@@ -19,7 +19,10 @@ _Result = TypeVar("_Result")
 
 
 class TooSlow(Exception):
-    """It did not come back in time, or those before it have not."""
+    """It did not come back in time, or those before it have not; `kind` is what it was counted with."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"it does not come back in time ({kind})")
 
 
 class Threads:
