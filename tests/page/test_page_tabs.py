@@ -138,6 +138,23 @@ def test_after_the_logout_nothing_can_be_changed_in_any_tab(desk: Desk, window: 
     assert here.asked("/api/requests", "POST") == 0
 
 
+def test_where_a_request_gets_lost_it_says_that_nobody_knows(desk: Desk, window: OpenWindow) -> None:
+    desk.studio.start()
+    here = window(desk.origin)
+    here.troubled = True
+    page = here.open(f"/#token={TOKEN}")
+    page.click("#tab-service")
+    page.route("**/api/requests", lambda route: route.abort())
+    button = page.get_by_role("button", name="Pause everything")
+    button.click()
+    until(page, lambda: "look before you ask again" in page.inner_text("#service .answer"), 2.0)
+    assert button.is_disabled(), "a second click does nothing"
+    page.unroute("**/api/requests")
+    until(page, button.is_enabled, 4.0)
+    button.click()
+    until(page, lambda: "Paused: every inbox" in page.inner_text("#service .answer"))
+
+
 def _answers(origin: str) -> None:
     """Wait for the page to be served."""
     end = time.monotonic() + 15

@@ -35,8 +35,10 @@ async function ask(name, offer) {
     asked.delete(name);
     hooks.login(answer.error);
   } else {
-    const lines = answer.ok ? (answer.body.lines ?? []) : [answer.error];
-    asked.set(name, { busy: false, fine: answer.ok && answer.body.ok !== false, lines: lines.length ? lines : ["Done."], at: Date.now() });
+    const told = answer.body.error; // without it nobody knows whether the request arrived
+    const lines = answer.ok ? answer.body.lines : told ? [told] : [answer.error, "It may have been asked all the same: look before you ask again."];
+    const later = answer.status === 202 ? 60000 : 0; // it stands, and will be done
+    asked.set(name, { busy: false, fine: answer.ok && answer.body.ok !== false, lines, at: Date.now() + later });
     setTimeout(hooks.repaint, REST + 50);
   }
   hooks.repaint();

@@ -1,4 +1,4 @@
-// One recording: what it is, what it needs, how it sounds, and everything that happened to it.
+// One recording: what it is and needs, how it sounds, what happened to it.
 
 import { offers, place } from "./actions.js";
 import { get, jobPath } from "./api.js";

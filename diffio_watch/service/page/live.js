@@ -1,6 +1,6 @@
 // One stream of events a browser, however many tabs: one leads, listens, and passes on what it hears.
-// Web Locks would do it, on https and localhost only, and a studio opens http://nas:PORT. So tabs claim the lead over a
-// BroadcastChannel: who hears nobody claims it, of two the newer claim stands. What is in the background may be frozen.
+// Web Locks are for https and localhost only, and a studio opens http://nas:PORT. So over a BroadcastChannel who hears
+// nobody claims the lead, and of two the newer claim stands. A tab in the background may be frozen.
 
 import { get } from "./api.js";
 
