@@ -16,6 +16,7 @@ from urllib.parse import quote_from_bytes
 
 from diffio_watch.clock import from_rfc3339
 from diffio_watch.disk import names
+from diffio_watch.job import State
 from diffio_watch.outbox.error_files import STATUS_MARK
 from diffio_watch.report.shapes import Shape
 from diffio_watch.report.spans import length
@@ -104,7 +105,8 @@ def _need(one: Shape) -> str:
 
 
 def _moving(job: Shape) -> str:
-    part = "" if job["fraction"] is None else f", {round(job['fraction'] * 10) * 10:d} %"
+    still = job["waits"] or job["fraction"] is None or job["state"] == State.QUEUED
+    part = "" if still else f", {round(job['fraction'] * 10) * 10:d} %"
     return _row([_name(job["path"])], f"{job['step']}{part}", job["waits"] or job["usual"] or "")
 
 
