@@ -212,3 +212,39 @@ def test_what_the_child_tells_comes_back_from_the_disk_as_it_was(tmp_path: Path)
     kept = record.measured(told)
     assert record.load(kept.dump()) == kept
     assert kept.peaks == b64decode(told["peaks"])
+
+
+@pytest.mark.parametrize("late", [0.12, 0.0, -0.05])
+def test_what_was_removed_is_the_original_without_the_restored_side(tmp_path: Path, late: float) -> None:
+    """A voice in a hum, and the voice alone at half the level, late or early: what remains is the hum, and in time."""
+    voice = [each // 3 for each in tones.speech(10)]
+    hum = tones.sine(10, hertz=120, decibels=-20, rate=tones.RATE)
+    hum[:5 * tones.RATE] = [0] * (5 * tones.RATE)
+    one = tones.write(tmp_path / "one.wav", [a + b for a, b in zip(voice, hum, strict=True)])
+    half = [each // 2 for each in voice]
+    shift = round(late * tones.RATE)
+    other = tones.write(tmp_path / "other.wav", [0] * shift + half if shift >= 0 else half[-shift:])
+    target = tmp_path / "removed.flac"
+    with opened(one) as first, opened(other) as second:
+        there = os.open(target, os.O_RDWR | os.O_CREAT, 0o600)
+        answer = Runner().ask({"do": "removed", "file": first, "other": second, "target": there,
+                               "late": late + 0.001}, [first, second, there], file_bytes=1 << 24)
+        os.close(there)
+    assert answer["samples"] == pytest.approx(late * 48_000, abs=1)
+    assert answer["gain"] == pytest.approx(2.0, abs=0.2)
+    assert answer["seconds"] == pytest.approx(10, abs=0.1)
+    found = record.measured(measured(target))
+    assert found.short[4] / -2 < -40  # the voice is gone
+    hum_alone = record.measured(measured(tones.write(tmp_path / "hum.wav", hum, hum)))
+    assert found.short[8] == pytest.approx(hum_alone.short[8], abs=3)
+
+
+def test_of_sides_that_have_nothing_in_common_nothing_was_removed(tmp_path: Path) -> None:
+    target = tmp_path / "removed.flac"
+    with opened(tones.write(tmp_path / "one.wav", tones.speech(5))) as first, \
+            opened(tones.write(tmp_path / "other.wav", tones.speech(5, seed=2))) as second:
+        there = os.open(target, os.O_RDWR | os.O_CREAT, 0o600)
+        answer = Runner().ask({"do": "removed", "file": first, "other": second, "target": there, "late": 0.0},
+                              [first, second, there])
+        os.close(there)
+    assert "too little in common" in answer["note"]

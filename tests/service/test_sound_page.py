@@ -198,3 +198,27 @@ def test_without_the_extra_all_else_is_whole_and_the_administrator_is_told(
         assert "`pip install 'av>=18.1'`" in told
         assert place.get(f"/api/jobs/{job.id}").json["loudness"] is None
         assert not (place.root / "state" / "sound").exists()
+
+
+def test_what_was_removed_can_be_had_where_both_sides_lie_on_each_other(place: Place) -> None:
+    job = a_pair(place)
+    assert place.get(f"/api/jobs/{job.id}/removed/preview").status == 404
+    assert known(place, job)["removed"] is True
+    made = until(lambda: place.get(f"/api/jobs/{job.id}/removed/preview"), lambda found: found.status != 202)
+    assert (made.status, made.body[:4]) == (200, b"fLaC")
+    (place.outbox / "a.restored.wav").unlink()
+    assert place.get(f"/api/jobs/{job.id}/removed/preview").status == 410
+    assert place.get(f"/api/jobs/{job.id}/sound").json["removed"] is False
+
+
+def test_nothing_is_removed_where_one_side_drifts(place: Place) -> None:
+    speech = list(tones.speech(60))
+    longer = [each for at in range(0, len(speech), 1000) for each in (speech[at], *speech[at:at + 1000])]
+    job = delivered(place, tones.write(place.inbox / "a.wav", speech),
+                    tones.write(place.outbox / "a.restored.wav", longer))
+    found = known(place, job)
+    assert found["removed"] is False
+    assert found["lag"]["words"] == "The restored one falls behind by 60 ms a minute."
+    assert found["notes"] == ["The sound drifts against the original: 0.100 % longer."]
+    refused = place.get(f"/api/jobs/{job.id}/removed/preview")
+    assert (refused.status, "to a millisecond" in refused.error) == (404, True)

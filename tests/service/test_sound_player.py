@@ -303,3 +303,20 @@ def test_it_fits_a_phone(chromium: Browser, place: Place) -> None:
             "() => [...document.querySelectorAll('#job, #job *')].every((node) => node.scrollWidth <= 390)")
 
 
+
+
+def test_what_was_removed_is_heard_at_its_place(chromium: Browser, place: Place) -> None:
+    job = a_pair(place)
+    known(place, job)
+    with opened(chromium, place, job) as listener:
+        button(listener, "Removed").click()
+        listener.page.wait_for_function(
+            "() => document.querySelectorAll('.media audio').length === 3 "
+            "&& document.querySelectorAll('.media audio')[2].readyState >= 1", timeout=60_000)
+        plays(listener)
+        assert button(listener, "Removed").get_attribute("aria-pressed") == "true"
+        time.sleep(1.5)
+        one, _, three = listener.page.evaluate(
+            "() => [...document.querySelectorAll('.media audio')].map((node) => node.currentTime)")
+        assert abs(one - three) < 0.05
+        assert listener.levels()[:2] == [0.0, 0.0]

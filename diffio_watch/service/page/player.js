@@ -123,12 +123,12 @@ class Player {
   #side(key) {
     const video = key === "restored" && this.best === "video";
     const node = h(video ? "video" : "audio", { preload: "metadata", playsinline: true, crossorigin: "use-credentials" });
-    if (key === "removed") node.src = this.paths[key];
     this.#nodes[key] = node;
     node.addEventListener("error", () => this.#preview(key, node));
     node.addEventListener("loadedmetadata", () => { this.#draw(); this.#paint(); });
     this.media.append(node);
-    return this.#sides.add(key, node);
+    this.#sides.add(key, node);
+    if (key === "removed") this.#preview(key, node); // it has to be made in any case
   }
 
   /** What the browser can't play is asked for as a preview, which may have to be made first. */

@@ -32,13 +32,15 @@ def confine(seconds: int, file_bytes: int) -> None:
 def answer(question: dict[str, Any]) -> dict[str, Any]:
     """What the question asks for: a file's measures, the lag of two, or a preview."""
     # PyAV comes only now, under the limits
-    from diffio_watch.service.sound import lag, measure, preview  # noqa: PLC0415
+    from diffio_watch.service.sound import lag, measure, preview, removed  # noqa: PLC0415
 
     match question["do"]:
         case "measure":
             return measure.measure(question["file"])
         case "preview":
             return preview.write(question["file"], question["target"])
+        case "removed":
+            return removed.write(question["file"], question["other"], question["target"], question["late"])
         case "lag":
             from base64 import b64decode  # noqa: PLC0415
 

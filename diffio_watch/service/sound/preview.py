@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any, Final
 
 import av
@@ -29,21 +30,29 @@ def write(descriptor: int, target: int) -> dict[str, Any]:
     sound = Sound(descriptor)
     layout = "mono" if sound.channels == 1 else "stereo"
     convert = av.AudioResampler("s16", layout, RATE)
+    return {"seconds": encoded(target, layout, _parts(sound, convert, layout, round(sound.late * RATE)))}
+
+
+def encoded(target: int, layout: str, parts: Iterator[Any]) -> float:
+    """Write frames of 16 bit and 48 kHz as FLAC; the seconds that they are.
+
+    Raises:
+        NoSound: it can't be written, or is too long.
+    """
     samples = 0
     try:
         with os.fdopen(target, "wb+") as file, av.open(file, "w", format="flac") as flac:
             stream = flac.add_stream("flac", rate=RATE, options={"compression_level": "2"})
             stream.layout = layout
             stream.format = "s16"
-            silence = round(sound.late * RATE)
-            for part in _parts(sound, convert, layout, silence):
+            for part in parts:
                 part.pts = samples
                 samples += part.samples
                 flac.mux(stream.encode(part))
             flac.mux(stream.encode(None))
     except (av.error.FFmpegError, OSError) as error:
         raise NoSound(f"No preview of it can be made: {getattr(error, 'strerror', None) or error}.") from error
-    return {"seconds": round(samples / RATE, 3)}
+    return round(samples / RATE, 3)
 
 
 def _parts(sound: Sound, convert: Any, layout: str, silence: int) -> Any:

@@ -13,6 +13,7 @@ from diffio_watch.service.site import JOURNAL, disk
 from diffio_watch.service.sound import view
 from diffio_watch.service.sound.listening import Listening, lags
 from diffio_watch.service.sound.sides import SIDES, NotThere, Side, contents, open_side
+from diffio_watch.service.sound.store import pair
 from diffio_watch.service.sound.tasks import Later, Task
 from diffio_watch.service.sound.words import MISSING
 
@@ -38,25 +39,51 @@ async def preview(site: Site, request: Request) -> Response:
     side = request.path_params.get("type", "original")
     if side not in SIDES or side not in contents(job):
         raise Refused(404, "There is no such sound of this recording.")
+    return await _made(site, job, contents(job)[side].sha256, Task("preview", job, side), [side])
+
+
+async def removed(site: Site, request: Request) -> Response:
+    """What the restoration took away, likewise."""
+    job = await _job(site, request)
+    other = _other(job)
+    if other is None or "original" not in contents(job):
+        raise Refused(404, "There are no two sounds of this recording.")
+    one, result = contents(job)["original"].sha256, contents(job)[other].sha256
+    known = site.listening.store.lag(one, result) if site.listening is not None else None
+    if site.listening is not None and (known is None or not _aligned(site.listening, one, known)):
+        raise Refused(404, "What was removed can be told only where both sides lie on each other to a millisecond.")
+    return await _made(site, job, pair(one, result), Task("removed", job, other), ["original", other])
+
+
+async def _made(site: Site, job: Job, name: str, task: Task, sides: list[Side]) -> Response:
+    """The preview of this name, if the files that it is of are still there."""
     listening = site.listening
     if listening is None:
         raise Refused(404, _NO_PREVIEW)
-    sha256 = contents(job)[side].sha256
     gone = await site.threads.run(disk(job.inbox), lambda: _gone(site, job))
-    if side in gone:  # what was made of it stays: it may come back
-        raise Refused(*gone[side])
-    there = listening.store.preview(sha256)
+    for side in sides:  # what was made of it stays: it may come back
+        if side in gone:
+            raise Refused(*gone[side])
+    there = listening.store.preview(name)
     if there is not None:
         return FileResponse(there, media_type="audio/flac", headers={"cache-control": "no-store"})
-    tried = listening.store.tried(sha256)
+    tried = listening.store.tried(name)
     if tried.final:
         raise Refused(404, tried.note)
     try:
-        seconds = listening.ask(Task("preview", job, side))
+        seconds = listening.ask(task)
     except Later as error:
         raise Refused(503, str(error), {"retry-after": "60"}) from error
     words = f"Preparing, about {seconds} s."
     return data({"seconds": seconds, "words": words}, 202, {"retry-after": str(seconds)})
+
+
+def _aligned(listening: Listening, original: str, known: dict[str, Any]) -> bool:
+    return view.aligned(known["lag"], listening.store.get(original).seconds)
+
+
+def _other(job: Job) -> Side | None:
+    return next((side for side in SIDES if side != "original" and side in contents(job)), None)
 
 
 async def _job(site: Site, request: Request) -> Job:
@@ -83,17 +110,18 @@ def _told(site: Site, job: Job, gone: dict[Side, tuple[int, str]]) -> dict[str, 
     sides = {side: _side(listening, job, side, gone.get(side)) for side in contents(job)}
     told: dict[str, Any] = {"available": listening is not None, "missing": None if listening is not None else MISSING,
                             "sandbox": _SANDBOX if (job.base_url or "").startswith("http://") else None,
-                            "sides": sides, "lag": None, "differences": [], "notes": []}
+                            "sides": sides, "lag": None, "removed": False, "differences": [], "notes": []}
     if listening is None:
         return told
     for task in lags(job, listening.store, set()):
         listening.ask(task)
     shas = {side: content.sha256 for side, content in contents(job).items()}
-    other = next((side for side in ("audio", "video") if side in shas), None)
+    other = _other(job)
     if "original" in shas and other is not None:
         known = listening.store.lag(shas["original"], shas[other])
         if known is not None:
             told["lag"] = view.lag(known["lag"])
+            told["removed"] = not gone and _aligned(listening, shas["original"], known)
             told["notes"] = [note for note in [view.note(known["lag"])] if note]
         late = (told["lag"] or {"ms": 0.0})["ms"] / 1000
         told["differences"] = view.differences(listening.store.get(shas["original"]).short,
@@ -119,4 +147,5 @@ READING: Final = {
     "/api/jobs/{id}/sound": sound,
     "/api/jobs/{id}/original/preview": preview,
     "/api/jobs/{id}/outputs/{type}/preview": preview,
+    "/api/jobs/{id}/removed/preview": removed,
 }

@@ -22,8 +22,13 @@ FOLDER: Final = "sound"
 RECORDS: Final = 256 << 20  # bytes of all records
 PREVIEWS: Final = 2 << 30  # bytes of all previews
 _REMEMBERED: Final = 20_000
-_SHA256: Final = re.compile("[0-9a-f]{64}")
+_NAME: Final = re.compile("[0-9a-f]{64}|[0-9a-f]{32}-[0-9a-f]{32}")  # of a content, or of two
 _TEMP: Final = ".making"
+
+
+def pair(one: str, other: str) -> str:
+    """The name of what is known of two contents."""
+    return f"{one[:32]}-{other[:32]}"
 
 
 class Store:
@@ -52,7 +57,7 @@ class Store:
 
     def integrated(self, sha256: str) -> float | None:
         """How loud a content is, in LUFS; read once, for lists ask it again and again."""
-        if not _SHA256.fullmatch(sha256):
+        if not _NAME.fullmatch(sha256):
             return None  # one odd row takes no list along
         if sha256 not in self._loud:
             self._note(sha256, self.get(sha256))
@@ -125,12 +130,12 @@ class Store:
                         path.unlink(missing_ok=True)
 
     def _named(self, sha256: str, suffix: str) -> Path:
-        if not _SHA256.fullmatch(sha256):
+        if not _NAME.fullmatch(sha256):
             raise ValueError(f"no SHA-256: {sha256!r}")
         return self.folder / f"{sha256}{suffix}"
 
     def _pair(self, one: str, other: str) -> Path:
-        return self._named(one, ".json").with_name(f"{one[:32]}-{self._named(other, '').name[:32]}.json")
+        return self._named(pair(one, other), ".json")
 
     def _load(self, path: Path) -> Record:
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -16,9 +18,9 @@ from diffio_watch.service.sound import record, view
 from diffio_watch.service.sound.record import Unfit
 from diffio_watch.service.sound.runner import ChildFailed, Runner
 from diffio_watch.service.sound.sides import NotThere, Side, contents, open_side
-from diffio_watch.service.sound.store import Store
+from diffio_watch.service.sound.store import Store, pair
 
-Kind = Literal["measure", "lag", "preview"]
+Kind = Literal["measure", "lag", "preview", "removed"]
 _PACE: Final = 1 / 200  # seconds that a second of sound takes, before anything was seen
 
 
@@ -28,7 +30,7 @@ class Later(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One thing to do for a job; `lag` is between the original and the side."""
+    """One thing to do for a job; `lag` and `removed` are between the original and the side."""
 
     kind: Kind
     job: Job
@@ -73,19 +75,28 @@ class Doer:
         if task.kind == "lag":
             self._lag(task)
             return
-        content = contents(task.job)[task.side]
-        try:
-            descriptor = open_side(config, task.job, task.side)
-        except NotThere as error:
-            raise Later(str(error)) from error
-        try:
-            before = os.fstat(descriptor)
-            found = (self._measure if task.kind == "measure" else self._preview)(descriptor, content.sha256)
-            after = os.fstat(descriptor)
-            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        sides: tuple[Side, ...] = ("original", task.side) if task.kind == "removed" else (task.side,)
+        with ExitStack() as opened:
+            files = []
+            for side in sides:
+                try:
+                    files.append(open_side(config, task.job, side))
+                except NotThere as error:
+                    raise Later(str(error)) from error
+                opened.callback(os.close, files[-1])
+            before = [_looks(file) for file in files]
+            shas = [contents(task.job)[side].sha256 for side in sides]
+            if task.kind == "measure":
+                found = self._measure(files[0], shas[0])
+            elif task.kind == "preview":
+                found = self._preview(shas[0], {"do": "preview", "file": files[0]}, files)
+            else:
+                known = self.store.lag(*shas)
+                late = (known["lag"] or {"ms": 0.0})["ms"] / 1000 if known is not None else 0.0
+                found = self._preview(pair(*shas), {"do": "removed", "file": files[0], "other": files[1], "late": late},
+                                      files)
+            if before != [_looks(file) for file in files]:
                 raise Later("The file changed while it was read.")
-        finally:
-            os.close(descriptor)
         if found:
             self._paces[task.kind] = (time.monotonic() - began) / max(1.0, found)
 
@@ -105,19 +116,19 @@ class Doer:
         self.store.put(sha256, measured)
         return measured.seconds
 
-    def _preview(self, descriptor: int, sha256: str) -> float:
-        tried = self.store.tried(sha256)
+    def _preview(self, name: str, question: dict[str, Any], files: Sequence[int]) -> float:
+        tried = self.store.tried(name)
         try:
-            with self.store.making(sha256) as target:
-                answer = _fit(self.runner.ask({"do": "preview", "file": descriptor, "target": target},
-                                              [descriptor, target], file_bytes=self.store.previews // 2))
+            with self.store.making(name) as target:
+                answer = _fit(self.runner.ask(question | {"target": target}, [*files, target],
+                                              file_bytes=self.store.previews // 2))
                 if note := answer.get("note"):
-                    self.store.put_tried(sha256, tried.failed(str(note)[:500], for_good=True))
+                    self.store.put_tried(name, tried.failed(str(note)[:500], for_good=True))
                     raise Later(str(note))
         except (ChildFailed, Unfit) as error:
             failed = tried.failed(_sentence(error))
-            self.store.put_tried(sha256, failed)
-            self.log.warning("sound.no_preview", content=sha256[:12], message=failed.note, again=not failed.final)
+            self.store.put_tried(name, failed)
+            self.log.warning("sound.no_preview", content=name[:12], message=failed.note, again=not failed.final)
             return 0.0
         self.store.prune()
         seconds = answer.get("seconds")
@@ -135,6 +146,11 @@ class Doer:
                              message=_sentence(error))
             found = None
         self.store.put_lag(one, other, found, view.note(found))
+
+
+def _looks(file: int) -> tuple[int, int]:
+    status = os.fstat(file)
+    return status.st_size, status.st_mtime_ns
 
 
 def _fit(answer: dict[str, Any]) -> dict[str, Any]:

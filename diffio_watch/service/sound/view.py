@@ -59,6 +59,11 @@ def lag(found: dict[str, Any] | None) -> dict[str, Any]:
     return {**told, "words": f"The restored one is {late}; the player makes up for it."}
 
 
+def aligned(found: dict[str, Any] | None, seconds: float) -> bool:
+    """Whether both sides stay within a millisecond to their end, once the lag is made up for."""
+    return found is not None and not found["drifts"] and abs(found["drift"]) * seconds / 1000 <= 1.0
+
+
 def note(found: dict[str, Any] | None) -> str | None:
     """What a person who uses both files has to know of how they lie; None where it does not matter."""
     if found is None:
