@@ -1,7 +1,9 @@
 // The sides of one recording: all of them play all the time, at the same place, and one is heard.
 
 const FADE = 0.03; // s
-const APART = 0.015; // s that a silent side may be away from the one that is heard
+const APART = 0.007; // s that a silent side may be away from the one that is heard; 15 ms can be told on a switch
+const FAR = 0.06; // s from which on it is set anew: a jump is quick and lands beside its place, a little haste never does
+const HASTE = 0.04; // of its pace, by which a silent side makes up for less
 const TICK = 200; // ms between two looks
 const READY = 1500; // ms that a side gets before the others begin without it
 
@@ -22,6 +24,7 @@ export class Sides {
     const side = { key, node, late: 0, level: 1, gain: null, lead: 0.02, fixed: false };
     this.#all.push(side);
     this.heard ??= side;
+    node.preservesPitch = false; // it is never heard at another pace
     node.addEventListener("ended", () => { if (side === this.heard) { this.pause(); this.ended(); } });
     this.#source(side);
     this.#level(side, 0);
@@ -79,6 +82,7 @@ export class Sides {
     if (!side || side === this.heard) return;
     this.#tend(side);
     this.heard = side;
+    side.node.playbackRate = 1;
     this.#all.forEach((one) => this.#level(one));
   }
 
@@ -105,6 +109,7 @@ export class Sides {
   async #start(turn, at) {
     for (const { node, late } of this.#all) {
       node.preload = "auto";
+      node.playbackRate = 1;
       if (Math.abs(node.currentTime - at - late) > 0.001) node.currentTime = Math.max(0, at + late);
     }
     if (!this.playing) return;
@@ -125,10 +130,14 @@ export class Sides {
       const { node, late } = side;
       if (side === this.heard || node.seeking || node.readyState < 3 || node.ended) continue;
       const away = node.currentTime - late - this.time;
-      if (side.fixed) side.lead = Math.min(0.3, Math.max(0, side.lead - away)); // a jump takes its time
-      side.fixed = Math.abs(away) > APART && side !== next;
       if (node.paused) node.play().catch(() => {});
-      if (side.fixed) node.currentTime = Math.max(0, this.time + late + side.lead);
+      if (side === next) continue;
+      if (Math.abs(away) > FAR) {
+        if (side.fixed) side.lead = Math.min(0.3, Math.max(0, side.lead - away)); // a jump takes its time
+        node.currentTime = Math.max(0, this.time + late + side.lead);
+      }
+      side.fixed = Math.abs(away) > FAR;
+      node.playbackRate = side.fixed || Math.abs(away) < APART ? 1 : 1 - Math.max(-HASTE, Math.min(HASTE, (away * 600) / TICK));
     }
   }
 
