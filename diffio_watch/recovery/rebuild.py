@@ -82,6 +82,7 @@ class _Rebuild:
     def __init__(self, config: Config, journal: Journal, projects: Projects, progress: Progress,
                  service: Service | None) -> None:
         self._asks = service
+        self._held_in: set[str] = set()
         self._config = config
         self._journal = journal
         self._service = Listed(journal, projects)
@@ -116,8 +117,10 @@ class _Rebuild:
             self._tally.known += found.known
             self._tally.skipped += found.skipped
             self._tally.held += found.held
+            if found.held:  # what came in the journal's last moment, though it knows of all that was paid for
+                self._held_in.add(inbox.name)
         if self._asks is not None and self._starts:  # of a new journal the list says too little
-            settled = Asking(self._config, self._journal, self._asks).settle(doubtful)
+            settled = Asking(self._config, self._journal, self._asks).settle({*doubtful, *self._held_in})
             self._tally.settled = settled
             self._tally.held = max(0, self._tally.held - settled.free - settled.adopted)
             self._nobody_else({key: one for key, one in markers.items() if one is not None})

@@ -116,6 +116,16 @@ def test_an_old_copy_goes_on_without_a_person(old: House) -> None:
     assert old.told("bought.wav.json").service.generation_id == old.jobs()["bought.wav"].generation_id
 
 
+def test_what_came_in_the_last_moment_of_a_journal_that_is_up_to_date_goes_on(house: House) -> None:
+    house.drop("first.wav", 1)
+    assert house.once() == 0
+    house.put_back(house.keep())
+    house.drop("new.wav", 2)
+    assert "1 were not bought" in house.rebuild().out
+    assert house.once() == 0
+    house.check(2)
+
+
 def test_where_the_service_can_t_be_asked_all_is_a_person_s_until_it_can(old: House) -> None:
     old.use_key(None)
     assert "The service could not be asked" in old.rebuild().out
