@@ -118,7 +118,7 @@ def opened(held: Holding) -> tuple[int, os.stat_result]:
             continue
         except OSError as error:
             if error.errno in _ABSENT:
-                break
+                continue  # of an archive's names an earlier one may have been taken away
             if error.errno in {errno.EACCES, errno.EPERM}:
                 raise Refused(409, "It is there, and the service may not read it.") from None
             raise Refused(503, f"It can't be read at this moment: {error.strerror}.", {"retry-after": "30"}) from None

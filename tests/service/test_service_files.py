@@ -149,7 +149,9 @@ def test_an_original_is_found_in_the_archive_and_told_where_it_is_gone(place: Pl
     (place.root / "archive/a.wav").write_bytes(b"another of this name")
     (place.inbox / "a.wav").rename(place.root / "archive/a (2).wav")
     assert place.get(f"/api/jobs/{job.id}/original").body == CONTENT
-    (place.root / "archive/a (2).wav").unlink()
+    (place.root / "archive/a.wav").unlink()
+    assert place.get(f"/api/jobs/{job.id}/original").body == CONTENT, "also where an earlier one went away"
+    (place.root / "archive/a (2).wav").write_bytes(b"another")
     assert place.get(f"/api/jobs/{job.id}/original").status == 409
     deleted = delivered(place, "b.wav", "y.wav", original="deleted")
     answer = place.get(f"/api/jobs/{deleted.id}/original")
