@@ -166,6 +166,6 @@ def test_a_share_that_is_mounted_anew_while_its_marker_is_written_works_again(
         house.wait(house.delivered)
         house.drop("c.wav", 3)  # … and with the next look the inbox's marker
         assert hangs.wait(20)
-        house.wait(lambda: house.states().get("c.wav") is State.DELIVERED, 40)
+        house.wait(lambda: all(house.states().get(name) is State.DELIVERED for name in ("b.wav", "c.wav")), 40)
         over.set()
     house.check(3)
