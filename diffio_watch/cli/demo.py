@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,8 +18,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from diffio_watch.cli import demo_page
+from diffio_watch.cli import demo_files, demo_page
 from diffio_watch.cli.base import FAILED, REFUSED, Trouble, say
+from diffio_watch.cli.demo_files import INBOX
 from diffio_watch.job import ENDED, Because, Job, State
 from diffio_watch.report.running import as_typed
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from diffio_watch.cli.status import View
     from diffio_watch.journal import Journal
 
-_INBOX: Final = "demo"
 _QUICK: Final = 3.0  # seconds that the service works on each
 _SLOWER: Final = 15.0  # … while somebody looks at the page
 _AT_REST: Final = ENDED | {State.HELD}
@@ -74,7 +73,7 @@ def demo(files: Sequence[Path], *, keep: Path | None, page: bool) -> int:
             if web is not None:
                 demo_page.wait(web, lambda: _must_run(process, folder))
                 say(["Open the page in a browser:", f"  {web.url}"])
-            seen.paths = _drop(files, folder / "inbox")
+            seen.paths = demo_files.drop(files, folder / "inbox")
             say([f"Dropped {_count(len(seen.paths))} into", f"  {folder / 'inbox'}"])
             _follow(view, process, folder, seen)
             if web is not None:
@@ -126,8 +125,8 @@ class _Seen:
 
     def look(self, journal: Journal) -> None:
         """Look again."""
-        self.jobs = {job.path: job for job in reversed(journal.jobs.newest(inbox=_INBOX))}
-        self.waits = {entry.path: entry.because for entry in journal.inboxes.settling_in(_INBOX)}
+        self.jobs = {job.path: job for job in reversed(journal.jobs.newest(inbox=INBOX))}
+        self.waits = {entry.path: entry.because for entry in journal.inboxes.settling_in(INBOX)}
         now = time.monotonic()
         self._cut = {path: self._cut.get(path, now) for path, why in self.waits.items()
                      if why.code == "cut_short" and path not in self.jobs}
@@ -163,7 +162,7 @@ def _configure(folder: Path, base_url: str, web: demo_page.Page | None) -> Path:
     path.write_text(json.dumps({
         "api": {"base_url": base_url},
         "state_dir": str(folder / "state"),
-        "inboxes": [{"name": _INBOX, "path": str(folder / "inbox"), "outbox": str(folder / "outbox")}],
+        "inboxes": [{"name": INBOX, "path": str(folder / "inbox"), "outbox": str(folder / "outbox")}],
         "limits": {"approve_over_files": None, "min_free": 0},
         "log": {"format": "console"},
         **({} if web is None else {"web": web.config}),
@@ -215,57 +214,6 @@ def _must_run(process: subprocess.Popen[bytes], folder: Path) -> None:
         last = log.read_text("utf-8", "replace").splitlines()[-5:]
         raise Trouble("\n".join([f"The daemon ended with code {process.returncode}; its log is {log}:",
                                  *(f"  {terminal(line)}" for line in last)]))
-
-
-def _drop(files: Sequence[Path], inbox: Path) -> list[str]:
-    """Copy the files into the inbox, or make some there; their paths in it.
-
-    Raises:
-        Trouble: none of them is a recording, going by its name.
-    """
-    from diffio_watch.cli.sample import write_samples
-    from diffio_watch.disk import names
-    from diffio_watch.intake.junk import Rules
-
-    if not files:
-        return [str(path.relative_to(inbox)) for path in write_samples(inbox)]
-    rules = Rules(_INBOX, ("audio", "video"), (), recursive=True)
-    dropped: list[str] = []
-    for source, wanted in _sources(files):
-        path = _free(wanted, set(dropped))
-        if not rules.takes(path):
-            shown = names.terminal(names.show(str(source)))
-            click.echo(f"Left out: {shown} is no recording, going by its name.", err=True)
-            continue
-        target = inbox / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-        dropped.append(path)
-    if not dropped:
-        raise Trouble("There is nothing to show: name some recordings, or none at all for a sample.", REFUSED)
-    return dropped
-
-
-def _sources(files: Sequence[Path]) -> Iterator[tuple[Path, str]]:
-    """Each regular file that is named or lies in a named folder, and its path in the inbox."""
-    for given in files:
-        if not given.is_dir():
-            yield given, given.name
-            continue
-        top = Path(os.path.abspath(given))
-        for path in sorted(top.rglob("*")):
-            if path.is_file() and not path.is_symlink():
-                yield path, str(path.relative_to(top.parent))
-
-
-def _free(path: str, taken: set[str]) -> str:
-    """The path, or with a number where two of one name were given."""
-    stem, ext = os.path.splitext(path)
-    number = 1
-    while path in taken:
-        number += 1
-        path = f"{stem} ({number}){ext}"
-    return path
 
 
 def _follow(view: View, process: subprocess.Popen[bytes], folder: Path, seen: _Seen) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from diffio_watch.config import Config, Inbox
 
 _BATCH: Final = 100  # jobs of a kind that one transaction is about
+_BREATH: Final = 0.002  # seconds between two of these
 _SLICE: Final = 1.0  # seconds at once for them: the caller has other things to do too
 _NONE_LEFT: Final = "Nothing of this is left to do: it was done already, or has changed meanwhile."
 _Step = tuple[Request, Answer | None, Sequence[str]]
@@ -56,6 +57,7 @@ def serve(journal: Journal, config: Config, now: float) -> list[tuple[Request, A
                         journal.requests.answer(request.id, answer)
                 if answer is not None or time.monotonic() >= end:
                     break
+                time.sleep(_BREATH)  # whoever waits for the journal gets it now, or it would be taken again at once
         except JournalError:
             raise
         except Exception as error:  # noqa: BLE001 - a request that trips this program must not end it at every start

@@ -14,6 +14,8 @@ import pytest
 from whole_media import RECIPES, duration
 from whole_studio import clean_environment
 
+from diffio_watch.sandbox import filtered
+
 
 @pytest.mark.slow
 def test_demo_delivers_every_form_with_the_right_facts_in_its_sidecar(media: Path, tmp_path: Path) -> None:
@@ -32,7 +34,10 @@ def test_demo_delivers_every_form_with_the_right_facts_in_its_sidecar(media: Pat
         (output,) = told["outputs"]
         assert output["type"] == ("video" if recipe.has_video else "audio")
         assert output["media"]["duration_s"] == pytest.approx(seconds, abs=0.1), name
-        assert (tmp_path / "kept/outbox" / output["path"]).read_bytes() == (media / name).read_bytes()
+        result = (tmp_path / "kept/outbox" / output["path"]).read_bytes()
+        # where PyAV is there, the sandbox puts what sound it can through a filter
+        assert result
+        assert (filtered.possible() or result == (media / name).read_bytes())
         assert told["notes"] == [], name
 
 
