@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -312,6 +313,22 @@ def test_it_fits_a_phone(chromium: Browser, place: Place) -> None:
             "() => [...document.querySelectorAll('#job, #job *')].every((node) => node.scrollWidth <= 390)")
 
 
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(chromium: Browser, place: Place, scheme: str) -> None:
+    pytest.importorskip("axe_playwright_python")
+    axe = (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+    job = a_pair(place)
+    known(place, job)
+    with opened(chromium, place, job, color_scheme=scheme, viewport={"width": 390, "height": 844}) as listener:
+        listener.page.get_by_text("120 ms late").wait_for()
+        listener.page.evaluate(axe)
+        for blind in (False, True):
+            if blind:
+                button(listener, "Don't tell me").click()
+            found = listener.page.evaluate("() => axe.run('#job')")["violations"]
+            assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
 
 
 def test_what_was_removed_is_heard_at_its_place(chromium: Browser, place: Place) -> None:
