@@ -65,6 +65,7 @@ def test_both_shut_it_in_alike() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # it may have to make the Debian first
 def test_the_steps_of_the_containerfile_make_one_that_restores(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Run as it is to be: a numeric user without a name, a read-only root, no capability but LEASE."""
     cache = request.config.cache
