@@ -12,22 +12,24 @@ import hmac
 import ipaddress
 import re
 import secrets
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
+
+from diffio_watch.journal.sessions import Ended
+from diffio_watch.service.tries import Tries
 
 if TYPE_CHECKING:
     from diffio_watch.config.model import Web
 
 ANY: Final = ("0.0.0.0", "::")  # noqa: S104 - what is listened at, and no name of anything
 COOKIE_AGE: Final = 30 * 86_400  # seconds
-_WRONG: Final = 5  # wrong tokens within …
-_MINUTE: Final = 60.0
-_PEERS: Final = 1000  # that wrong tokens are counted of
-_PROXIES: Final = ("forwarded", "via")
+_SKEW: Final = 60.0  # seconds that a clock may have been set back
+# what proxies, tunnels and content networks write, and no browser
+_PROXY: Final = re.compile("forwarded|via|cdn-loop|(?:.*-)?(?:client|real|connecting)-?ip|x-.*-ip|"
+                           "(?:x-forwarded|x-original|x-envoy|x-amz|x-amzn|x-arr|x-azure|x-cloud|x-proxy|x-host|"
+                           "x-scheme|x-varnish|(?:x-)?remote|cf|fastly|fly|tailscale|ngrok|proxy)(?:-.*)?")
 _HOST: Final = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,255})(?::[0-9]{1,5})?", re.ASCII)
-_LOGOUTS: Final = 1000
 
 Need = Literal["nothing", "read", "change", "login"]
 
@@ -40,11 +42,13 @@ class Visit:
         peer: the address that it comes from; None on a Unix socket.
         headers: by lower-case name; several of one name joined by ", ".
         cookie: the value of our cookie; "" where none came.
+        version: of HTTP.
     """
 
     peer: str | None
     headers: Mapping[str, str]
     cookie: str = ""
+    version: str = "1.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +65,21 @@ class Verdict:
 
 @dataclass
 class Access:
-    """The rules in force, the sessions, and how often a wrong token came from where. One thread uses it.
+    """The rules in force, the sessions that are over, and how often a wrong token came from where. For one thread.
 
     Attributes:
         hosts: names that the page answers to, beside those of loopback.
         token: the token; None where there is none.
         secret: keys the sessions, so that they outlive a restart.
+        ended: sessions that were ended before their time.
+        tries: wrong tokens.
     """
 
     secret: bytes
     hosts: frozenset[str] = frozenset()
     token: str | None = None
-    _wrong: OrderedDict[str, list[float]] = field(default_factory=OrderedDict)
-    _ended: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    ended: Ended = field(default_factory=Ended)
+    tries: Tries = field(default_factory=Tries)
 
     def judge(self, visit: Visit, need: Need, now: float) -> Verdict:
         """Whether a visitor may.
@@ -116,20 +122,38 @@ class Access:
         return f"{value}.{self._sign(value)}"
 
     def is_session(self, cookie: str, now: float) -> bool:
-        """Whether a cookie is of a session that was begun with the token in force."""
-        value, _, signature = cookie.rpartition(".")
-        if self.token is None or not value or cookie in self._ended:
-            return False
-        if not hmac.compare_digest(self._sign(value).encode(), signature.encode("utf-8", "replace")):
-            return False
-        began = value.rpartition(".")[2]
-        return began.isdigit() and -_MINUTE <= now - int(began) < COOKIE_AGE
+        """Whether a cookie is of a session that was begun with the token in force, and not ended."""
+        return self._began(cookie, now) is not None
 
-    def end(self, cookie: str) -> None:
-        """End a session."""
-        self._ended[cookie] = None
-        while len(self._ended) > _LOGOUTS:
-            self._ended.popitem(last=False)
+    def end(self, cookie: str, now: float) -> tuple[str, int, int] | None:
+        """End a session; what `journal.sessions.end` is to remember of it, None where it is none."""
+        began = self._began(cookie, now)
+        if began is None:
+            return None
+        name, oldest = _name(cookie), int(now) - COOKIE_AGE
+        self.ended = self.ended.adding(name, began, oldest=oldest)
+        return name, began, oldest
+
+    def lasting(self, visit: Visit, now: float) -> Callable[[float], bool]:
+        """What tells, at any later time, whether that still holds by which a visitor was let in to read."""
+        if _bearer(visit.headers) is not None and self.token is not None:
+            token = self.token
+            return lambda _: self.token == token
+        if self.is_session(visit.cookie, now):
+            return lambda now: self.is_session(visit.cookie, now)
+        return lambda _: True  # whoever is local
+
+    def _began(self, cookie: str, now: float) -> int | None:
+        """When a session began; None where it is none any more, or was never one."""
+        value, _, signature = cookie.rpartition(".")
+        if self.token is None or not value:
+            return None
+        if not hmac.compare_digest(self._sign(value).encode(), signature.encode("utf-8", "replace")):
+            return None
+        began = int(value.rpartition(".")[2])  # signed, so it is ours
+        if not -_SKEW <= now - began < COOKIE_AGE or self.ended.has(_name(cookie), began):
+            return None
+        return began
 
     def _sign(self, value: str) -> str:
         key = self.secret + b"\0" + (self.token or "").encode()
@@ -138,16 +162,10 @@ class Access:
     def _by_token(self, visit: Visit, token: str, now: float) -> Verdict:
         if self.token is None:
             return Verdict(401, self._sign_in("To change anything"))
-        whose = _counted(visit.peer)
-        recent = [at for at in self._wrong.get(whose, ()) if now - at < _MINUTE]
-        if len(recent) >= _WRONG:
-            return Verdict(429, "Too many wrong tokens from here: wait a minute, then try again.")
-        if hmac.compare_digest(_digest(token), _digest(self.token)):
+        if hmac.compare_digest(_digest(token), _digest(self.token)):  # whoever shares an address with a guesser, too
             return Verdict(may_change=True)
-        self._wrong[whose] = [*recent, now]
-        self._wrong.move_to_end(whose)
-        while len(self._wrong) > _PEERS:
-            self._wrong.popitem(last=False)
+        if self.tries.one_more(visit.peer, visit.headers.get("x-forwarded-for", ""), now):
+            return Verdict(429, "Too many wrong tokens came from here. The right one is taken at any time.")
         return Verdict(401, "This is not the token. It stands in the file that `web.token_file` names.")
 
     def _sign_in(self, what: str) -> str:
@@ -180,7 +198,8 @@ def is_local(visit: Visit) -> bool:
     if visit.peer is None:
         return True
     host = _host(visit.headers.get("host", ""))
-    proxied = any(name in _PROXIES or name.startswith("x-forwarded-") for name in visit.headers)
+    # nginx asks with HTTP/1.0 where it was told nothing else; no browser does
+    proxied = visit.version == "1.0" or any(map(_PROXY.fullmatch, visit.headers))
     return _is_loopback(visit.peer) and host is not None and is_loopback_name(host) and not proxied
 
 
@@ -253,17 +272,9 @@ def _bearer(headers: Mapping[str, str]) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def _counted(peer: str | None) -> str:
-    """Whose wrong tokens are counted together: an address, of IPv6 the network that one host usually has."""
-    if peer is None:
-        return "unix"
-    try:
-        found = ipaddress.ip_address(peer.partition("%")[0])
-    except ValueError:
-        return peer
-    if found.version == 4:
-        return str(found)
-    return str(ipaddress.ip_network((found, 64), strict=False))
+def _name(cookie: str) -> str:
+    """What an ended session is remembered by: it lets nobody in who reads the journal."""
+    return hashlib.sha256(cookie.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _digest(token: str) -> bytes:

@@ -14,10 +14,11 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from diffio_watch.journal import JournalError
+from diffio_watch.journal import JournalError, sessions
 from diffio_watch.service import asking, health, reading, scraping
-from diffio_watch.service.access import COOKIE_AGE, Verdict, Visit, cookie_of, is_local, is_trustworthy, joined
+from diffio_watch.service.access import COOKIE_AGE, Verdict, Visit, cookie_of, is_loopback_name, is_trustworthy, joined
 from diffio_watch.service.answers import HEADERS, Refused, data, refusal
+from diffio_watch.service.asking import ASK, BUSY
 from diffio_watch.service.bodies import body_of
 from diffio_watch.service.files import Files
 from diffio_watch.service.sound import routes as sound
@@ -127,7 +128,8 @@ class Page:
     def _visit(self, request: Request) -> Visit:
         headers = joined(request.scope["headers"])
         client = request.scope.get("client")
-        return Visit(client[0] if client else None, headers, cookie_of(headers.get("cookie", ""), self._cookie))
+        return Visit(client[0] if client else None, headers, cookie_of(headers.get("cookie", ""), self._cookie),
+                     request.scope.get("http_version", "1.1"))
 
     def _judge(self, request: Request, need: Need) -> Verdict:
         return self._site.access.judge(self._visit(request), need, self._now())
@@ -142,7 +144,8 @@ class Page:
         if request.method == "HEAD":  # it would have no end
             return Response(headers={"cache-control": "no-store"}, media_type="text/event-stream")
         last = request.headers.get("last-event-id", "") or request.query_params.get("last", "")
-        return await self._hub.stream(may_change=verdict.may_change, last=last[:_LONGEST_ID])
+        holds = self._site.access.lasting(self._visit(request), self._now())
+        return await self._hub.stream(may_change=verdict.may_change, last=last[:_LONGEST_ID], holds=holds)
 
     async def _ask(self, request: Request, _: Verdict) -> Response:
         return await asking.ask(self._site, await body_of(request), self._who(request))
@@ -153,7 +156,7 @@ class Page:
         headers = visit.headers
         who = "a program" if "authorization" in headers else "the page"
         where = headers.get("x-forwarded-for", "").partition(",")[0].strip() or (
-            "" if is_local(visit) else visit.peer or "")
+            "" if visit.peer is None or is_loopback_name(visit.peer) else visit.peer)
         user = headers.get("x-forwarded-user", headers.get("remote-user", ""))
         return who + (f", {user}" if _USER.fullmatch(user) else "") + (
             f", from {where}" if _ADDRESS.fullmatch(where) else "")
@@ -168,7 +171,11 @@ class Page:
         return self._with_cookie(request, self._site.access.session(self._now()), COOKIE_AGE)
 
     async def _logout(self, request: Request, _: Verdict) -> Response:
-        self._site.access.end(self._visit(request).cookie)
+        site = self._site
+        ended = site.access.end(self._visit(request).cookie, self._now())
+        if ended is not None:
+            name, began, oldest = ended
+            await site.threads.run(ASK, lambda: sessions.end(site.journal, name, began, oldest=oldest), patience=BUSY)
         return self._with_cookie(request, "", 0)
 
     def _with_cookie(self, request: Request, value: str, age: int) -> Response:

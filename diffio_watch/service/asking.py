@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _PATIENCE: Final = 10.0  # seconds; a daemon looks several times a second
 _LOOK: Final = 0.05
-_ASK: Final = "ask"  # the kind of calls that write into the journal: who reads does not wait with them
-_BUSY: Final = 15.0  # seconds for one; a busy journal says so itself after ten
+ASK: Final = "ask"  # the kind of calls that write into the journal: who reads does not wait with them
+BUSY: Final = 15.0  # seconds for one; a busy journal says so itself after ten
 _MOST: Final = 200  # jobs by name; more of them are a query
 _ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
 _LONGEST: Final = 200  # characters of a word
@@ -56,7 +56,7 @@ async def ask(site: Site, found: dict[str, Any], who: str) -> Response:
         except CannotLook as error:
             return data({"ok": False, "exit": 1, "lines": [str(error)], "count": 0, "done": True})
     try:
-        number = await site.threads.run(_ASK, lambda: site.journal.requests.ask(command, args, who), patience=_BUSY)
+        number = await site.threads.run(ASK, lambda: site.journal.requests.ask(command, args, who), patience=BUSY)
     except TooSlow:
         raise Refused(503, "The journal takes nothing at this moment, and whether it has taken this is not known: look "
                            "before you ask again.", {"retry-after": "5"}) from None

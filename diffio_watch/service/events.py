@@ -9,6 +9,7 @@ import asyncio
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,9 +42,10 @@ _RETRY: Final = 1000  # milliseconds after which a browser comes back
 
 @dataclass(eq=False)
 class Client:
-    """One open stream."""
+    """One open stream; `holds` tells at a time whether its reader may still see it."""
 
     may_change: bool
+    holds: Callable[[float], bool]
     queue: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(_QUEUE))
     dropped: asyncio.Event = field(default_factory=asyncio.Event)
     slow: bool = False
@@ -90,6 +92,7 @@ class Hub:
         beat_at = 0.0
         loop = asyncio.get_running_loop()
         while not ending.is_set():
+            self._see_out()
             if self._clients:
                 try:
                     if loop.time() >= self._next_at:
@@ -121,12 +124,13 @@ class Hub:
         async with self._looking:
             return await self._look()
 
-    async def stream(self, *, may_change: bool, last: str) -> Stream:
+    async def stream(self, *, may_change: bool, last: str, holds: Callable[[float], bool] = lambda _: True) -> Stream:
         """A new stream, as an answer. It begins with all there is.
 
         Args:
             may_change: whether who looks on may change things.
             last: the number of the last event that they got; "" at first.
+            holds: whether, at a time in seconds since the epoch, what let them in still does.
 
         Raises:
             Refused: there are too many.
@@ -134,7 +138,7 @@ class Hub:
         """
         if len(self._clients) >= STREAMS or self._ended:
             raise Refused(503, "Too many are looking on at this moment: try again soon.", {"retry-after": "5"})
-        client = Client(may_change)
+        client = Client(may_change, holds)
         async with self._looking:
             found = await self._look()
             client.queue.put_nowait(b"retry: %d\n\n" % _RETRY + self._screen(found, client))
@@ -146,6 +150,14 @@ class Hub:
     def leave(self, client: Client) -> None:
         """Tell a client nothing more."""
         self._clients.discard(client)
+
+    def _see_out(self) -> None:
+        """End the streams of those whose session or token is over."""
+        now = self._now()
+        for client in list(self._clients):
+            if not client.holds(now):
+                client.dropped.set()
+                self._clients.discard(client)
 
     def _missed(self, last: str) -> list[bytes]:
         """What somebody who was here before was not told about jobs; that lists are to be read anew, if it is lost."""

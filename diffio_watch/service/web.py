@@ -10,7 +10,7 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from diffio_watch.config import Config
-from diffio_watch.journal import Journal
+from diffio_watch.journal import Journal, JournalError, sessions
 from diffio_watch.service import sockets
 from diffio_watch.service.access import Access, known_hosts
 from diffio_watch.service.app import Page
@@ -50,6 +50,8 @@ class Web:
     def __init__(self, config: Config, journal: Journal, log: FilteringBoundLogger, webhooks: Webhooks | None = None,
                  traffic: Traffic | None = None, *, pulse: Pulse | None = None, before: Web | None = None) -> None:
         self._log = log
+        self._journal = journal
+        self._access: Access | None = None
         self._readers: list[Journal] = []
         page, hooks = config.web.listen, config.webhook.listen if webhooks is not None else None
         names = {"web.listen": page, "webhook.listen": hooks}
@@ -63,8 +65,11 @@ class Web:
                 reader, ticker = (self._reader(config) for _ in range(2))
                 self._token = TokenFile(config.web.token_file)
                 self._token.look()
-                access = Access(journal.secret, known_hosts(config.web), self._token.token)
-                site = Site(config, journal, reader, ticker, log, access, pulse or Pulse(),
+                self._access = Access(journal.secret, known_hosts(config.web), self._token.token,
+                                      ended=sessions.ended(journal))
+                if before is not None and before._access is not None:  # noqa: SLF001 - of this class
+                    self._access.tries = before._access.tries  # noqa: SLF001 - likewise
+                site = Site(config, journal, reader, ticker, log, self._access, pulse or Pulse(),
                             listening=self._sound.listening if self._sound is not None else None)
                 hub = Hub(site)
                 beside += [hub.run, lambda ending: self._keep_token(site, ending)]
@@ -93,6 +98,11 @@ class Web:
 
     def start(self) -> None:
         """Serve."""
+        if self._access is not None:
+            try:  # once more: the server before this one may have ended some since
+                self._access.ended = sessions.ended(self._journal)
+            except JournalError as error:
+                self._log.warning("page.trouble", message=str(error))
         self._server.start()
         if self._sound is not None:
             self._sound.start()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from structlog.typing import FilteringBoundLogger
 
 from diffio_watch.config import Config, load
 from diffio_watch.job import Job, Settings, new_id
@@ -49,6 +51,7 @@ class Place:
     journal: Journal = field(init=False)
     web: Web = field(init=False)
     log: Path = field(init=False)
+    events: FilteringBoundLogger = field(init=False)
 
     def __post_init__(self) -> None:
         for name in ("in", "out", "archive", "state"):
@@ -86,6 +89,21 @@ class Place:
     def port(self) -> int:
         return int(self.web.sockets[0].getsockname()[1])
 
+    def restart(self) -> None:
+        """End the page, and begin one that knows what the journal does."""
+        self.web.stop()
+        self.web = Web(self.config(), self.journal, self.events)
+        self.web.start()
+
+    def reload(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Put a configuration in force as the daemon does; `meanwhile` happens while the next server is prepared."""
+        before = self.web
+        after = Web(self.config(), self.journal, self.events, before=before)
+        meanwhile()
+        before.stop(after=after)
+        self.web = after
+        after.start()
+
     def connect(self) -> socket.socket:
         if self.address.startswith("unix:"):
             made = socket.socket(socket.AF_UNIX)
@@ -117,7 +135,8 @@ def page(root: Path, **more: Any) -> Iterator[Place]:
         config = place.config()
         with Journal.open(root / "state", create=True) as journal:
             place.journal = journal
-            place.web = Web(config, journal, open_log("debug", "json", secrets=list, stream=log))
+            place.events = open_log("debug", "json", secrets=list, stream=log)
+            place.web = Web(config, journal, place.events)
             place.web.start()
 
             def serve() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from typing import Any
 
 import pytest
-from service_page import BEARER, TOKEN, Place
+from service_page import BEARER, TOKEN, Place, read_answer, request
 
 from diffio_watch.config.model import Web
+from diffio_watch.journal.sessions import MOST
 from diffio_watch.service.access import COOKIE_AGE, Access, Visit, is_local, known_hosts
 from diffio_watch.service.answers import Refused
 from diffio_watch.service.asking import checked
@@ -19,11 +22,31 @@ def test_whoever_is_truly_local_reads_freely(place: Place) -> None:
     assert place.get("/api/status").status == 200
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "Via"])
+@pytest.mark.parametrize("header", [
+    "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Ssl", "Forwarded", "Via", "X-Real-IP", "X-Client-IP",
+    "Client-IP", "True-Client-IP", "CF-Connecting-IP", "CF-Ray", "CDN-Loop", "Fastly-Client-IP", "X-Cluster-Client-IP",
+    "X-Original-Forwarded-For", "X-ProxyUser-IP", "X-Azure-ClientIP", "Fly-Client-IP", "X-Envoy-External-Address",
+    "X-Amzn-Trace-Id", "Tailscale-User-Login", "Remote-User", "X-Remote-User", "X-Scheme"])
 def test_a_proxy_on_loopback_is_not_local(place: Place, header: str) -> None:
     answer = place.get("/api/status", {header: "127.0.0.1"})
     assert answer.status == 401
     assert "www-authenticate" not in answer.headers
+
+
+def test_a_proxy_that_was_told_nothing_but_where_to_ask_is_not_local_either(place: Place) -> None:
+    """nginx's `proxy_pass` alone: the host is the address that it asks, nothing is added, and HTTP is that of 1996."""
+    with place.connect() as wire:
+        wire.sendall(f"GET /api/status HTTP/1.0\r\nHost: 127.0.0.1:{place.port}\r\n\r\n".encode())
+        assert read_answer(wire).status == 401
+
+
+def test_what_browsers_send_of_themselves_makes_nobody_a_proxy() -> None:
+    usual = ("accept", "accept-encoding", "accept-language", "cache-control", "connection", "cookie", "dnt", "priority",
+             "host", "if-none-match", "if-range", "last-event-id", "origin", "pragma", "range", "referer", "sec-ch-ua",
+             "sec-ch-ua-platform", "sec-fetch-mode", "sec-fetch-site", "sec-gpc", "te", "upgrade-insecure-requests",
+             "user-agent", "x-requested-with", "content-type", "content-length", "authorization",
+             "x-prometheus-scrape-timeout-seconds")
+    assert is_local(Visit("127.0.0.1", dict.fromkeys(usual, "x") | {"host": "localhost"}))
 
 
 def test_every_change_needs_the_token(place: Place) -> None:
@@ -63,12 +86,36 @@ def test_with_the_cookie_only_the_page_itself_changes_anything(place: Place) -> 
         assert place.post("/api/requests", PAUSE, {**cookie, **headers}).status == status, headers
 
 
-def test_the_sixth_wrong_token_within_a_minute_is_not_even_looked_at() -> None:
+def test_after_five_wrong_tokens_within_a_minute_others_are_refused_as_too_many() -> None:
     access, visit = Access(b"secret", token=TOKEN), Visit("10.0.0.1", {"host": "localhost"})
     assert [access.login(visit, "wrong", at).status for at in range(6)] == [401] * 5 + [429]
-    assert access.login(visit, TOKEN, 10).status == 429
-    assert access.login(Visit("10.0.0.2", {"host": "localhost"}), TOKEN, 10).status == 200
-    assert access.login(visit, TOKEN, 65).status == 200
+    assert access.login(Visit("10.0.0.2", {"host": "localhost"}), "wrong", 10).status == 401
+    assert access.login(visit, "wrong", 65).status == 401
+
+
+@pytest.mark.parametrize("peer", ["10.0.0.1", "127.0.0.1", None])
+def test_the_right_token_is_let_in_however_many_wrong_ones_came_from_the_same_address(peer: str | None) -> None:
+    """Or whoever shares a proxy with its administrator and with Prometheus could lock both out for good."""
+    access, visit = Access(b"secret", token=TOKEN), Visit(peer, {"host": "localhost"})
+    for at in range(50):
+        access.login(visit, "wrong", at / 10)
+    assert access.login(visit, TOKEN, 5).status == 200
+    bearer = Visit(peer, {"host": "localhost", "authorization": f"Bearer {TOKEN}"})
+    assert [access.judge(bearer, need, 5).status for need in ("read", "change")] == [200, 200]
+
+
+def test_behind_a_proxy_of_this_machine_wrong_tokens_are_told_apart_by_whom_it_asks_for() -> None:
+    def wrong(access: Access, peer: str | None, whom: str) -> int:
+        return access.login(Visit(peer, {"host": "localhost", "x-forwarded-for": whom}), "wrong", 1.0).status
+
+    for peer in (None, "127.0.0.1", "::1", "::ffff:127.0.0.1"):
+        access = Access(b"secret", token=TOKEN)
+        assert [wrong(access, peer, f"{number}.1.1.1, 10.0.0.1") for number in range(6)] == [401] * 5 + [429]
+        assert wrong(access, peer, "10.0.0.1, 10.0.0.2") == 401
+    elsewhere = Access(b"secret", token=TOKEN)
+    assert [wrong(elsewhere, "10.0.0.9", f"10.0.0.{number}") for number in range(6)] == [401] * 5 + [429]
+    nonsense = Access(b"secret", token=TOKEN)
+    assert [wrong(nonsense, "127.0.0.1", f"<{number}>") for number in range(6)] == [401] * 5 + [429]
 
 
 def test_it_answers_to_its_own_address_and_to_the_names_that_are_configured() -> None:
@@ -103,8 +150,86 @@ def test_a_made_up_cookie_is_no_session(cookie: str) -> None:
     assert not Access(b"secret", token="another-token-of-this-kind").is_session(mine, 1e9), "with its token, too"
     assert not Access(b"another", token=TOKEN).is_session(mine, 1e9)
     assert Access(b"secret", token=TOKEN).is_session(mine, 1e9), "and outlives a restart"
-    access.end(mine)
+    assert access.end(mine, 1e9) is not None
     assert not access.is_session(mine, 1e9)
+
+
+def test_nobody_pushes_ended_sessions_out_and_what_is_remembered_of_them_is_bounded() -> None:
+    access, now = Access(b"secret", token=TOKEN), 1e9
+    first = access.session(now)
+    access.end(first, now)
+    for number in range(2000):
+        assert access.end(f"a{number}.{int(now)}.{'0' * 64}", now) is None, "no session of ours"
+    assert not access.is_session(first, now)
+    later = [access.session(now + number) for number in range(1, MOST + 50)]
+    for one in later:
+        access.end(one, now + MOST + 50)
+    assert len(access.ended.names) <= MOST
+    assert not any(access.is_session(one, now + MOST + 50) for one in (first, *later)), "the oldest are over as a kind"
+    assert access.is_session(access.session(now + MOST + 50), now + MOST + 50)
+    access.end(access.session(now + 2 * COOKIE_AGE), now + 2 * COOKIE_AGE)
+    assert len(access.ended.names) == 1, "what is over by its age is remembered no more"
+
+
+def test_who_signed_out_stays_out_after_a_restart_and_after_a_reload(place: Place) -> None:
+    cookie = _cookie(place)
+    here = cookie | {"Sec-Fetch-Site": "same-origin"}
+    other = _cookie(place) | {"Sec-Fetch-Site": "same-origin"}
+    assert place.post("/api/requests", PAUSE, here).status == 200
+    assert place.post("/api/logout", {}, here).status == 204
+    place.restart()
+    assert place.post("/api/requests", PAUSE, here).status == 401
+    assert place.post("/api/requests", PAUSE, other).status == 200
+    place.reload(meanwhile=lambda: place.post("/api/logout", {}, other))
+    assert place.post("/api/requests", PAUSE, other).status == 401, "also who did while the next server was made"
+    text = place.journal.meta("sessions_ended")
+    assert cookie["Cookie"].partition("=")[2] not in text
+
+
+def test_wrong_tokens_are_counted_on_over_a_reload(place: Place) -> None:
+    for _ in range(5):
+        assert place.post("/api/login", {"token": "wrong"}).status == 401
+    place.reload()
+    assert place.post("/api/login", {"token": "wrong"}).status == 429
+    assert place.post("/api/login", {"token": TOKEN}).status == 204
+
+
+@pytest.mark.parametrize("by", ["cookie", "bearer"])
+def test_a_stream_ends_with_the_token_it_was_opened_by(place: Place, by: str) -> None:
+    headers = {"X-Forwarded-For": "10.0.0.7", **(_cookie(place) if by == "cookie" else BEARER)}
+    with place.connect() as wire:
+        wire.sendall(request("GET", "/api/events", {"Host": f"127.0.0.1:{place.port}", **headers}))
+        _read_until(wire, b"event: screen")
+        place.token_file.write_text("another-token-of-this-kind")
+        _read_to_the_end(wire)
+    assert place.get("/api/events", headers).status == 401
+
+
+def test_a_stream_ends_with_its_session(place: Place) -> None:
+    cookie = _cookie(place)
+    with place.connect() as wire, place.connect() as local:
+        for one, headers in ((wire, cookie), (local, {})):
+            one.sendall(request("GET", "/api/events", {"Host": f"127.0.0.1:{place.port}", **headers}))
+            _read_until(one, b"event: screen")
+        assert place.post("/api/logout", {}, cookie).status == 204
+        _read_to_the_end(wire)
+        _read_until(local, b"event: beat")  # who needs no session looks on
+
+
+def _read_until(wire: socket.socket, what: bytes) -> None:
+    wire.settimeout(8.0)
+    got = b""
+    while what not in got:
+        piece = wire.recv(1 << 20)
+        assert piece, got
+        got += piece
+
+
+def _read_to_the_end(wire: socket.socket) -> None:
+    wire.settimeout(8.0)
+    until = time.monotonic() + 8.0
+    while wire.recv(1 << 20):
+        assert time.monotonic() < until, "it goes on"
 
 
 def test_without_a_token_file_no_change_is_possible_and_that_is_said() -> None:
@@ -118,10 +243,10 @@ def test_what_is_remembered_of_wrong_tokens_is_bounded() -> None:
     access = Access(b"secret", token=TOKEN)
     for number in range(5000):
         access.login(Visit(f"2001:db8:{number:x}::1", {"host": "localhost"}), "wrong", 1.0)
-    assert len(access._wrong) <= 1000
+    assert len(access.tries._at) <= 1000
     for host in range(1, 6):
         access.login(Visit(f"2001:db8::{host}", {"host": "localhost"}), "wrong", 1.0)
-    assert access.login(Visit("2001:db8::77", {"host": "localhost"}), TOKEN, 1.0).status == 429, "one network is one"
+    assert access.login(Visit("2001:db8::77", {"host": "localhost"}), "wrong", 1.0).status == 429, "one network is one"
 
 
 @pytest.mark.parametrize(("args", "command"), [
