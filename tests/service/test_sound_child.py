@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from base64 import b64decode
@@ -13,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import refused
 import tones
 
 from diffio_watch.service.sound import record, runner
@@ -86,6 +90,20 @@ def test_it_has_the_lowest_priority_and_little_memory(tmp_path: Path) -> None:
     found = measured(a_long_one(tmp_path / "long.wav", 0.02))
     assert found["nice"] == 19
     assert found["memory"] < 100 * 1024
+
+
+@pytest.mark.skipif(refused.SETPRIORITY is None, reason="the number of setpriority is not known here")
+def test_it_works_where_no_priority_may_be_set(tmp_path: Path) -> None:
+    """As in the hardened unit, whose filter refuses it."""
+    script = ("import json, os, sys\nimport refused\nfrom diffio_watch.service.sound.runner import Runner\n"
+              "refused.refuse(refused.SETPRIORITY)\nfile = os.open(sys.argv[1], os.O_RDONLY)\n"
+              "print(json.dumps(Runner().ask({'do': 'measure', 'file': file}, [file])))")
+    path = tones.write(tmp_path / "tone.wav", tones.sine(1))
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=False,
+                          env=os.environ | {"PYTHONPATH": str(Path(refused.__file__).parent)})
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["seconds"], found["nice"]) == (3.0, os.getpriority(os.PRIO_PROCESS, 0))
 
 
 @pytest.mark.slow

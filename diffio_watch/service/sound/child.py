@@ -1,11 +1,12 @@
 """The child process: one question on standard input, one answer on standard output, as JSON.
 
 It is the only place where strangers' files meet a decoder. It has the files as descriptors, neither key nor network
-address, the lowest priority, and limits of memory and processor time; it ends when its parent does.
+address, the lowest priority that it is allowed, and limits of memory and processor time; it ends when its parent does.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -21,7 +22,8 @@ _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 
 def confine(seconds: int, file_bytes: int) -> None:
     """Take the lowest priority and these limits; end with the parent."""
-    os.nice(19)
+    with contextlib.suppress(OSError):  # the unit's filter of system calls refuses it, as any other change of priority
+        os.nice(19)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     for what, most in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CORE, 0),
@@ -67,7 +69,7 @@ def main() -> None:
     except MemoryError:
         told = {"limit": "memory"}
     told["used"] = round(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), 2)
-    told["nice"] = os.nice(0)
+    told["nice"] = os.getpriority(os.PRIO_PROCESS, 0)
     told["memory"] = _memory()
     sys.stdout.write(json.dumps(told))
     sys.stdout.flush()
