@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from diffio_watch.job import OPEN, Because, Job, State
@@ -31,6 +31,20 @@ def first(halts: Iterable[Halt], pauses: Container[str], inbox: str, state: Stat
     if _spends(state, paid=paid) and ("*" in pauses or inbox in pauses):
         return because("paused")
     return next((halt.because for halt in halts if blocks(halt, inbox, state, paid=paid)), None)
+
+
+def paused_at(inbox: str | None, pauses: Mapping[str, float]) -> int | None:
+    """Which pause a person sees who looks at an inbox, or at all of them: when the last of what ends with it began.
+
+    Args:
+        inbox: its name; None: all.
+        pauses: paused inboxes and since when, in seconds since the epoch; `*` is all of them.
+
+    Returns:
+        Milliseconds since the epoch; None where nothing is paused.
+    """
+    those = [since for name, since in pauses.items() if inbox is None or name == inbox]
+    return round(max(those) * 1000) if those else None
 
 
 def _spends(state: State, *, paid: bool) -> bool:

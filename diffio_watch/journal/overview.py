@@ -44,6 +44,8 @@ class Group:
         count: how many.
         unbought: of them, those that no generation is known of; about so many.
         newest: the youngest of them.
+        minutes: of media that all of them have, for a purchase.
+        unbought_minutes: that the unbought have.
     """
 
     inbox: str
@@ -52,6 +54,8 @@ class Group:
     count: int
     newest: Job
     unbought: int = 0
+    minutes: float = 0.0
+    unbought_minutes: float = 0.0
 
 
 class Overview:
@@ -74,7 +78,8 @@ class Overview:
     def groups(self) -> list[Group]:
         """What is held, has failed and was not made good, or waits with a reason, by inbox, state and reason."""
         rows = self._db.rows(
-            "SELECT inbox, state, code, count(*) AS n, sum(unbought) AS unbought, max(seq) AS newest "  # noqa: S608 - a constant
+            "SELECT inbox, state, code, count(*) AS n, sum(unbought) AS unbought, max(seq) AS newest, "  # noqa: S608 - a constant
+            "total(length) AS minutes, total(iif(unbought, length, 0)) AS unbought_minutes "
             f"FROM jobs INDEXED BY jobs_kinds WHERE {KINDS} GROUP BY state, inbox, code")
         yet = self._not_yet()
         found = []
@@ -86,7 +91,8 @@ class Overview:
             newest = self._jobs.where(f"{_OF_A_KIND} AND {_UNMENDED} ORDER BY seq DESC LIMIT 1", state, row["inbox"],
                                       code, self._db.clock.now(), index="jobs_reason") if less else []
             newest = newest or self._jobs.where("seq = ?", row["newest"])
-            found.append(Group(row["inbox"], state, code, row["n"] - less, newest[0], row["unbought"]))
+            found.append(Group(row["inbox"], state, code, row["n"] - less, newest[0], row["unbought"],
+                               row["minutes"], row["unbought_minutes"]))
         return found
 
     def _not_yet(self) -> dict[tuple[str, str], int]:
@@ -100,7 +106,7 @@ class Overview:
         return {(row["inbox"], row["code"] or ""): row["n"] for row in rows}
 
     def members(self, state: State, reason: str, inbox: str, *, seen: int | None, after: int,
-                limit: int) -> tuple[list[Job], int]:
+                limit: int, job: str | None = None) -> tuple[list[Job], int]:
         """Jobs that have a state and a reason in common, oldest first; of failed ones those that were not made good.
 
         Args:
@@ -110,11 +116,15 @@ class Overview:
             seen: only those of whose history nothing is newer than this line of it; None: all.
             after: only those beyond this place in the journal.
             limit: no more of them.
+            job: only the one with this id.
 
         Returns:
             The jobs, and the place of the last.
         """
         where, values = [_OF_A_KIND, "seq > ?"], list[Any]([state, inbox, reason, after])
+        if job is not None:
+            where.append("id = ?")
+            values.append(job)
         if seen is not None:
             where.append("(SELECT coalesce(max(rowid), 0) FROM history WHERE history.job = jobs.id) <= ?")
             values.append(seen)
@@ -122,7 +132,8 @@ class Overview:
             where.append(_UNMENDED)
             values.append(self._db.clock.now())
         rows = self._db.rows(
-            f"SELECT {_COLUMNS}, seq AS place FROM jobs INDEXED BY jobs_reason WHERE {' AND '.join(where)} "  # noqa: S608 - our constants; values are bound
+            f"SELECT {_COLUMNS}, seq AS place FROM jobs {'INDEXED BY jobs_reason' if job is None else ''} "  # noqa: S608 - our constants; values are bound
+            f"WHERE {' AND '.join(where)} "
             "ORDER BY seq LIMIT ?", *values, limit)
         return [to_job(row) for row in rows], rows[-1]["place"] if rows else after
 

@@ -295,6 +295,12 @@ _GROUPS: Final = f"""
 ALTER TABLE jobs ADD COLUMN followed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN code TEXT AS (json_extract(because, '$.code')) VIRTUAL;
 ALTER TABLE jobs ADD COLUMN unbought INTEGER AS (generation_id IS NULL) VIRTUAL;
+-- minutes that a purchase counts, as `media.length` has them; a length that no bytes can hold is cut to what they can
+ALTER TABLE jobs ADD COLUMN length REAL AS (max(1.0, coalesce(
+    CASE WHEN json_type(iif(json_valid(media), media, NULL), '$.duration_s') IN ('integer', 'real')
+        AND json_extract(media, '$.duration_s') >= 0
+        THEN min(json_extract(media, '$.duration_s'), size * 8 / 100.0) END,
+    size / iif(json_extract(iif(json_valid(media), media, NULL), '$.has_video'), 12500.0, 2000.0)) / 60.0)) VIRTUAL;
 ALTER TABLE jobs ADD COLUMN name TEXT AS (substr(CAST(path AS TEXT), 1 + length(
     rtrim(CAST(path AS TEXT), replace(CAST(path AS TEXT), '/', ''))))) VIRTUAL; -- without its folders
 UPDATE jobs SET followed = 1 WHERE EXISTS (SELECT 1 FROM jobs AS later
@@ -308,7 +314,11 @@ CREATE TRIGGER jobs_follow_renamed AFTER UPDATE OF inbox, path ON jobs
         WHERE later.inbox = jobs.inbox AND later.path = jobs.path AND later.seq > jobs.seq)
         WHERE (inbox = NEW.inbox AND path = NEW.path) OR (inbox = OLD.inbox AND path = OLD.path);
 END;
-CREATE INDEX jobs_kinds ON jobs (state, inbox, code, unbought) WHERE {KINDS};
+CREATE INDEX jobs_kinds ON jobs (state, inbox, code, unbought, length) WHERE {KINDS};
+-- what would be bought of what waits is added up in the index alone
+DROP INDEX jobs_next;
+CREATE INDEX jobs_next ON jobs (state, due_at, inbox, base_url, intent_at, length)
+    WHERE state IN ('downloading', 'generating', 'queued', 'uploading', 'waiting');
 CREATE INDEX jobs_name ON jobs (name);
 """  # noqa: S608 - a constant
 

@@ -97,6 +97,14 @@ class Totals:
                              "AND inbox = ? GROUP BY state", inbox)
         return {State(row["state"]): row["n"] for row in rows}
 
+    def unpaid(self) -> dict[tuple[str, State], tuple[int, float]]:
+        """Of what is on its way and not bought yet, how many and how many minutes of media, by inbox and state."""
+        rows = self._db.rows("SELECT inbox, state, count(*) AS n, total(length) AS minutes FROM jobs "  # noqa: S608 - our states
+                             f"INDEXED BY jobs_next WHERE state IN ({_OPEN}) "
+                             "AND state IN ('generating', 'queued', 'uploading') "
+                             "AND intent_at IS NULL GROUP BY inbox, state")
+        return {(row["inbox"], State(row["state"])): (row["n"], row["minutes"]) for row in rows}
+
     def in_flight(self) -> int:
         """Generations that are bought, or about to be, and not finished."""
         row = self._db.row("SELECT count(*) AS n FROM jobs WHERE state IN ('generating', 'waiting') "

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from diffio_watch.job import ENDED, OPEN, Job, Settings, State
 from diffio_watch.journal import Answer, Journal, JournalError, Request
+from diffio_watch.journal.blocks import paused_at
 from diffio_watch.journal.records import FolderMemory
+from diffio_watch.media.length import minutes
 from diffio_watch.pipeline import commands, groups
 from diffio_watch.pipeline.commands import Ruling
 from diffio_watch.pipeline.groups import BadQuery, Query
@@ -29,6 +31,12 @@ _SLICE: Final = 1.0  # seconds at once for them: the caller has other things to 
 _NONE_LEFT: Final = "Nothing of this is left to do: it was done already, or has changed meanwhile."
 _Step = tuple[Request, Answer | None, Sequence[str]]
 _Done = tuple["Told", Sequence[str]]  # what was said of each job; ids of those that were changed
+_MORE: Final = ("would cost more than was shown when this was asked, for it is longer than was known then: look again, "
+                "and ask anew.")
+_OTHER_PAST: Final = "Nothing was done: this was asked of a journal that is not in use any more. Look again."
+_NO_STOP: Final = "Nothing was done: this stop is over already."
+_NO_PAUSE: Final = "Nothing was done: this pause is over already, or somebody has paused again since. Look again."
+_PENNY: Final = 0.01  # minutes by which sums may differ
 _NO_FILE: Final = "has no file in the inbox to send: put it back first."
 _WAIT_FOR_OTHERS: Final = ("twin",)  # copies of what was held, perhaps
 _PARKED: Final = tuple(code for code, reason in REASONS.items() if reason.kind is Kind.PARKED)
@@ -103,12 +111,16 @@ def _step(journal: Journal, config: Config, request: Request, now: float) -> _St
 
 def _next(journal: Journal, config: Config, request: Request, query: Query, now: float) -> _Step:
     """The next part of what is asked about all jobs of a kind; how far it is stands with the request."""
+    if query.seen is not None and query.seen > journal.overview.last_line():
+        return request, Answer(1, (_OTHER_PAST,)), ()
     tally = Tally.load(request.args["so_far"]) if "so_far" in request.args else Tally()
     jobs, after = journal.overview.members(query.state, query.reason, query.inbox, seen=query.seen, after=tally.after,
-                                           limit=_BATCH)
-    told, changed = _ON_JOBS[request.command](journal, config, {**request.args, "asked_at": request.at}, now, jobs)
-    tally = tally.plus(told, len(changed), after)
-    drops = {job.inbox for job in jobs if _dropped(job)} | set(request.args.get("drops", ()))
+                                           limit=_BATCH, job=query.job)
+    those, dear, spent = _affordable(request, query, jobs, tally.minutes)
+    told, changed = _ON_JOBS[request.command](journal, config, {**request.args, "asked_at": request.at}, now, those)
+    told = [*told, *((job, Ruling(_MORE, done=False)) for job in dear)]
+    tally = replace(tally.plus(told, len(changed), after), minutes=spent)
+    drops = {job.inbox for job in those if _dropped(job)} | set(request.args.get("drops", ()))
     if len(jobs) == _BATCH:
         request = replace(request, args={**request.args, "so_far": asdict(tally), "drops": sorted(drops)})
         journal.requests.keep(request)
@@ -117,6 +129,24 @@ def _next(journal: Journal, config: Config, request: Request, query: Query, now:
     if not tally.done and not tally.refused:
         return request, Answer(0, (_NONE_LEFT,)), ()
     return request, tally.answer(), changed
+
+
+def _affordable(request: Request, query: Query, jobs: Sequence[Job],
+                spent: float) -> tuple[list[Job], list[Job], float]:
+    """The jobs that stay within what the person was told, those that do not, and the minutes with the first.
+
+    What somebody saw has a price, and a length that became known since does not make it another one.
+    """
+    those, dear = list[Job](), list[Job]()
+    for job in jobs:
+        buys = request.command in {"approve", "retry"}
+        asks = minutes(job) if buys and (request.args.get("fresh") or job.generation_id is None) else 0.0
+        if query.minutes is not None and asks and spent + asks > query.minutes + _PENNY:
+            dear.append(job)
+        else:
+            those.append(job)
+            spent += asks
+    return those, dear, spent
 
 
 def _dropped(job: Job) -> bool:
@@ -221,25 +251,43 @@ def _pause(journal: Journal, config: Config, args: dict[str, Any], _: float) -> 
 
 
 def _resume(journal: Journal, config: Config, args: dict[str, Any], now: float) -> Answer:
+    if args.get("look") is not None:
+        return _look(journal, args, now)
     name, pauses = args.get("inbox"), journal.halts.pauses()
     if name is not None and _inbox(config, name) is None and name not in pauses:
         return _unknown(config, name)
     if name is not None and "*" in pauses:
         return Answer(1, ("Everything is paused: `diffio-watch resume` without a name goes on.",))
+    seen = args.get("paused")
+    if seen is not None and seen != paused_at(name, pauses):
+        return Answer(0, (_NO_PAUSE,))
     journal.halts.resume(name or "*")
     whose = name or "every inbox"
     halts = [halt for halt in journal.halts.all().values()
              if name is None or not halt.scope.startswith("inbox:") or halt.scope.split(":")[1] == name]
-    for halt in halts:
-        journal.halts.set(replace(halt, next_check_at=now))
-    journal.schedule.bring_forward(_PARKED, now)
+    if seen is None:  # whoever ends a pause on the page was told what that buys, and nothing of what else stands still
+        for halt in halts:
+            journal.halts.set(replace(halt, next_check_at=now))
+        journal.schedule.bring_forward(_PARKED, now)
     if not halts:
         return Answer(0, (f"Goes on: {whose}.",))
     # what the halt says is from when it began; whether it is still so is only asked now
     was_paused = [f"Paused no longer: {whose}."] if pauses else []
     since = [time.strftime("%Y-%m-%d %H:%M", time.localtime(halt.since)) for halt in halts]
     stopped = [f"Stopped since {at}: {halt.because.message}" for at, halt in zip(since, halts, strict=True)]
-    return Answer(0, (*was_paused, *stopped, "The daemon looks next whether that is over."))
+    looks = ["The daemon looks next whether that is over."] if seen is None else []
+    return Answer(0, (*was_paused, *stopped, *looks))
+
+
+def _look(journal: Journal, args: dict[str, Any], now: float) -> Answer:
+    """Have the daemon look at once whether one stop is over; what a person paused stays so."""
+    halt = journal.halts.all().get(args["look"])
+    if halt is None:
+        return Answer(0, (_NO_STOP,))
+    journal.halts.set(replace(halt, next_check_at=now))
+    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(halt.since))
+    return Answer(0, (f"Stopped since {since}: {halt.because.message}", "The daemon looks next whether that is over."),
+                  changed=1)
 
 
 def _adopt(journal: Journal, _: Config, args: dict[str, Any], __: float) -> Answer:

@@ -24,12 +24,16 @@ class Query:
         reason: its code.
         inbox: its name.
         seen: how far the journal's history went when the person looked; None: whatever is so now.
+        job: only the one with this id; None: all of them.
+        minutes: of media that may be bought with it at most, as the person was told; None: nobody was told.
     """
 
     state: State
     reason: str
     inbox: str
     seen: int | None = None
+    job: str | None = None
+    minutes: int | None = None
 
 
 def asked(args: dict[str, Any]) -> Query | None:
@@ -48,6 +52,10 @@ def asked(args: dict[str, Any]) -> Query | None:
         raise BadQuery(f"there is no state {state!r:.50}")
     if not isinstance(reason, str) or not isinstance(inbox, str):
         raise BadQuery("a query names one reason and one inbox")
-    if seen is not None and (not isinstance(seen, int) or isinstance(seen, bool)):
-        raise BadQuery("`seen` is a number")
-    return Query(State(state), reason, inbox, seen)
+    job, minutes = found.get("job"), found.get("minutes")
+    for name, number in (("seen", seen), ("minutes", minutes)):
+        if number is not None and (not isinstance(number, int) or isinstance(number, bool)):
+            raise BadQuery(f"`{name}` is a number")
+    if job is not None and not isinstance(job, str):
+        raise BadQuery("`job` is the id of one")
+    return Query(State(state), reason, inbox, seen, job, minutes)

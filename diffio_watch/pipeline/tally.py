@@ -28,6 +28,7 @@ class Tally:
         done: of so many jobs the wish was met.
         refused: of so many it was not.
         changed: so many rows were changed, or made.
+        minutes: of media that may have to be bought for it.
         done_lines: the first sentences about the ones.
         refused_lines: and about the others.
     """
@@ -36,6 +37,7 @@ class Tally:
     done: int = 0
     refused: int = 0
     changed: int = 0
+    minutes: float = 0.0
     done_lines: tuple[str, ...] = ()
     refused_lines: tuple[str, ...] = ()
 

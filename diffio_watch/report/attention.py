@@ -40,6 +40,7 @@ class Attention:
         action: what to do.
         path: of the file, where it is one.
         state: of the jobs; None where they are none.
+        scope: of the stop that the daemon asks about from time to time; "" where it is none.
     """
 
     inbox: str
@@ -50,6 +51,7 @@ class Attention:
     action: str
     path: str | None = None
     state: State | None = None
+    scope: str = ""
 
 
 def stops(inboxes: Sequence[str], halts: Mapping[str, Halt], pauses: Mapping[str, float],
@@ -57,10 +59,12 @@ def stops(inboxes: Sequence[str], halts: Mapping[str, Halt], pauses: Mapping[str
     """What stops single inboxes, as far as a person has to help."""
     found = []
     for name in inboxes:
-        why = stop(name, halts, pauses, reports)
-        if why is not None and not why.because.action.startswith(_NOTHING):
-            reason = told(why.because, running=running)
-            found.append(Attention(name, "stopped", reason.code, 0, reason.message, reason.action))
+        # a pause stands beside what else stops it: the one does not end with the other
+        for why in (stop(name, halts, {}, reports), stop(name, {}, pauses, {})):
+            if why is not None and not why.because.action.startswith(_NOTHING):
+                reason = told(why.because, running=running)
+                found.append(Attention(name, "stopped", reason.code, 0, reason.message, reason.action,
+                                       scope=why.scope if why.scope in halts else ""))
     return found
 
 

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from diffio_watch.job import State
-from diffio_watch.media.length import minutes
-from diffio_watch.report.offers import Purse
 from diffio_watch.report.rows import row
 
 if TYPE_CHECKING:
     from diffio_watch.job import Because, Job
     from diffio_watch.journal import Journal
-    from diffio_watch.journal.overview import Group
     from diffio_watch.report.shapes import Shape
 
-_SAMPLE: Final = 50  # jobs of a group that tell of the others
 _FEW: Final = 2000  # so many are counted anew each time
 _KEEP: Final = 10.0  # seconds that a sum over more of them is shown
 
@@ -27,8 +22,6 @@ class Memory:
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
         self._shapes: dict[str, tuple[Job, Because | None, Any]] = {}
-        self._lengths: dict[tuple[str, str, str], tuple[int, str, float]] = {}
-        self._waiting: dict[str, tuple[int, float]] = {}
         self._sums: dict[str, tuple[float, object, Any]] = {}
 
     def jobs(self, journal: Journal, lists: Sequence[Sequence[tuple[str, int, float | None]]]) -> list[list[Job]]:
@@ -60,28 +53,6 @@ class Memory:
         if known is None or known[0] is not job or known[1] != why:
             known = self._shapes[job.id] = job, why, row(job, why)
         return known[2]
-
-    def purse(self, journal: Journal, group: Group) -> Purse:
-        """What a group would cost that goes on: some of its newest tell how long all are."""
-        key = group.inbox, group.state.value, group.code
-        count, newest, each = self._lengths.get(key, (0, "", 0.0))
-        near = abs(count - group.count) <= group.count // 10
-        if not each or not near or (group.count <= _SAMPLE and newest != group.newest.id):
-            those = journal.jobs.newest({group.state}, group.inbox, _SAMPLE, reasons=[group.code])
-            each = sum(map(minutes, those)) / max(1, len(those))
-            self._lengths[key] = group.count, group.newest.id, each
-        return Purse(group.count, min(group.unbought, group.count), each)
-
-    def waiting(self, journal: Journal, inbox: str) -> Purse:
-        """What would be bought of an inbox that goes on after a pause: what waits in it, the oldest of which tell."""
-        found = journal.totals.open_in(inbox)
-        count = sum(found.get(state, 0) for state in (State.QUEUED, State.UPLOADING))
-        known, each = self._waiting.get(inbox, (0, 0.0))
-        if count and (not each or abs(known - count) > count // 10):
-            those = journal.jobs.newest({State.QUEUED, State.UPLOADING}, inbox, _SAMPLE)
-            each = sum(map(minutes, those)) / max(1, len(those))
-            self._waiting[inbox] = count, each
-        return Purse(count, count, each)
 
     def sum(self, name: str, of: object, now: float, ask: Callable[[], tuple[int, Any]], keep: float = _KEEP) -> Any:
         """A number over jobs that may be very many.

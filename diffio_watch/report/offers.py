@@ -6,9 +6,12 @@ request does, and what it buys, is ruled by `pipeline.commands`; a test holds th
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from diffio_watch.journal.blocks import paused_at
 from diffio_watch.report.spans import length
 
 
@@ -19,12 +22,14 @@ class Purse:
     Attributes:
         count: jobs.
         unbought: of them, those that no generation is known of.
-        each: minutes of media that one of them has, on average, as far as that can be told; at least one.
+        minutes: of media that all of them have.
+        unbought_minutes: that the unbought have.
     """
 
     count: int
     unbought: int = 0
-    each: float = 1.0
+    minutes: float = 0.0
+    unbought_minutes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,8 @@ class Way:
         label: the button's words.
         command: of the request.
         args: of the request, beside its query.
-        buys: `nothing`; `rest`: what no generation is known of; `all`: a new generation for each.
+        buys: `nothing`; `rest`: what no generation is known of; `all`: a new generation for each; `goes on`: the rest,
+            and whatever comes after it; `perhaps`: likewise, if the stop is over.
     """
 
     id: str
@@ -51,8 +57,9 @@ _AS_IS: Final = Way("as_is", "Send all the same", "retry", {"as_is": True}, "res
 _FRESH: Final = Way("fresh", "Restore anew", "retry", {"fresh": True}, "all")
 _APPROVE: Final = Way("approve", "Approve", "approve", {}, "rest")
 _CANCEL: Final = Way("cancel", "Leave out", "cancel", {}, "nothing")
-_RESUME: Final = Way("resume", "Go on", "resume", {}, "rest")
-_LOOK: Final = Way("resume", "Look again now", "resume", {}, "nothing")
+_RESUME: Final = Way("resume", "Go on", "resume", {}, "goes on")
+_LOOK: Final = Way("look", "Look again now", "resume", {}, "perhaps")
+_PAUSE: Final = Way("pause", "Pause", "pause", {}, "nothing")
 
 # what can be done about jobs that failed or are held, by the reason's code
 _WAYS: Final[dict[str, tuple[Way, ...]]] = {
@@ -75,6 +82,9 @@ _WAYS: Final[dict[str, tuple[Way, ...]]] = {
     "duplicate_gone": (_APPROVE, _CANCEL),
 }
 
+# what is bought after a button whose end nobody can see: new files come all the time
+_WORDS: Final = {"goes on": "buys at least about {}", "perhaps": "and if it is over, buys at least about {}"}
+
 # where no generation is known of such a job, it may have been bought all the same: then the same one is asked for again
 _PERHAPS_BOUGHT: Final = frozenset({"internal", "conflict", "account_changed", "not_found", "service_error"})
 
@@ -84,20 +94,31 @@ def of_jobs(what: str, code: str) -> tuple[Way, ...]:
     return (_RETRY,) if what == "waiting" else _WAYS.get(code, ())
 
 
-def of_stop(code: str) -> tuple[Way, ...]:
-    """What can be done about a stop of an inbox or of the account."""
-    return (_RESUME,) if code == "paused" else (_LOOK,)
+def resume(inbox: str | None, pauses: Mapping[str, float], purse: Purse) -> dict[str, Any]:
+    """The button that ends the pause that stands there now, and no later one; `inbox` None is all of them."""
+    return offer(_RESUME, purse, {"inbox": inbox, "paused": paused_at(inbox, pauses)})
+
+
+def look(scope: str, purse: Purse) -> dict[str, Any]:
+    """The button that has a stop looked at, and leaves pauses as they are."""
+    return offer(_LOOK, purse, {"look": scope})
+
+
+def pause(inbox: str | None) -> dict[str, Any]:
+    """The button that pauses an inbox, or all with None."""
+    return offer(_PAUSE, Purse(0), {"inbox": inbox}) | {"label": "Pause everything" if inbox is None else "Pause"}
 
 
 def cost(way: Way, purse: Purse, code: str = "") -> dict[str, Any]:
     """What a way costs jobs with this reason, in numbers and in words."""
-    files = {"nothing": 0, "rest": purse.unbought, "all": purse.count}[way.buys]
+    files, minutes = {"nothing": (0, 0.0), "all": (purse.count, purse.minutes)}.get(
+        way.buys, (purse.unbought, purse.unbought_minutes))
     if not files:
         return {"free": True, "files": 0, "minutes": 0.0, "words": "free"}
-    minutes = files * max(1.0, purse.each)
+    minutes = max(minutes, float(files))
     most = "at most " if code in _PERHAPS_BOUGHT and way.buys == "rest" else ""
-    return {"free": False, "files": files, "minutes": round(minutes, 1),
-            "words": f"buys {most}about {length(minutes * 60)}"}
+    words = _WORDS.get(way.buys, f"buys {most}about {{}}").format(length(minutes * 60))
+    return {"free": False, "files": files, "minutes": round(minutes, 1), "words": words}
 
 
 def offer(way: Way, purse: Purse, args: dict[str, Any], code: str = "", *, alone: bool = False) -> dict[str, Any]:
@@ -111,6 +132,8 @@ def offer(way: Way, purse: Purse, args: dict[str, Any], code: str = "", *, alone
         alone: it is about one job, which is shown: no number.
     """
     price = cost(way, purse, code)
+    if "query" in args and way.buys != "nothing":  # the daemon buys no more with it than is said here
+        args = {"query": {**args["query"], "minutes": math.ceil(price["minutes"])}}
     number = f" {purse.count:,}" if way.id == "approve" else f": {purse.count:,}"
     label = f"{way.label}{number if purse.count and not alone else ''}, {price['words']}"
     return {"id": way.id, "label": label, "command": way.command, "args": {**args, **way.args}, "count": purse.count,

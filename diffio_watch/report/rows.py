@@ -45,19 +45,30 @@ def moving(made: Shape, job: Job, why: Because | None, pace: Pace, took: Sequenc
     return made | {"left_seconds": None if left is None else round(left), "usual": usual.words(job, took)}
 
 
-def whole(job: Job, history: Sequence[Event], sidecar: Shape | None, why: Because | None = None) -> Shape:
-    """All about one job."""
+def whole(job: Job, history: Sequence[Event], sidecar: Shape | None, why: Because | None = None, *,
+          seen: int | None = None) -> Shape:
+    """All about one job.
+
+    Args:
+        job: the row.
+        history: its own.
+        sidecar: what stands beside its result.
+        why: what keeps it along with others, where its own row has no reason.
+        seen: how far the journal's history went before it was read; None where nothing can be asked about it any more.
+    """
     told = shapes.whole_job(job, history, sidecar)
     past = [line | {"step": STEPS[event.state]} for line, event in zip(told["history"], history, strict=True)]
-    return row(job, why) | told | {"history": past, "offers": _offers(job)}
+    return row(job, why) | told | {"history": past, "offers": _offers(job, seen)}
 
 
-def _offers(job: Job) -> list[Shape]:
-    """What can be done about it alone."""
-    if job.because is None or job.state not in {State.FAILED, State.HELD}:
+def _offers(job: Job, seen: int | None) -> list[Shape]:
+    """What can be done about it alone, as it is now: should it change, or be followed by another, nothing is done."""
+    if seen is None or job.because is None or job.state not in {State.FAILED, State.HELD}:
         return []
-    purse = Purse(1, int(job.generation_id is None), minutes(job))
-    return [offers.offer(way, purse, {"jobs": [job.id]}, job.because.code, alone=True)
+    unbought, long = int(job.generation_id is None), minutes(job)
+    purse = Purse(1, unbought, long, long * unbought)
+    query = {"state": job.state.value, "reason": job.because.code, "inbox": job.inbox, "seen": seen, "job": job.id}
+    return [offers.offer(way, purse, {"query": query}, job.because.code, alone=True)
             for way in offers.of_jobs(job.state.value, job.because.code)]
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from diffio_watch.clock import midnight
 from diffio_watch.job import Because, Job, State
-from diffio_watch.journal.blocks import what_keeps
+from diffio_watch.journal import Halt
+from diffio_watch.journal.blocks import blocks, what_keeps
 from diffio_watch.journal.overview import Group
 from diffio_watch.journal.totals import Took
 from diffio_watch.journal.turns import waits_for
 from diffio_watch.report import last_check, look
 from diffio_watch.report.memory import Memory
 from diffio_watch.report.offers import Purse
-from diffio_watch.report.shapes import Facts, paused
+from diffio_watch.report.shapes import Facts
 
 if TYPE_CHECKING:
     from diffio_watch.config import Config
@@ -35,7 +36,7 @@ class Scene:
 
     Attributes:
         facts: what `status` is made of, too.
-        seen: how far the history went before the look: a request is about what stood there then.
+        seen: how far the history went before the groups were read: a request is about what stood there then.
         moving: jobs on their way, nearest to their end first; no more than `MOST`.
         waits: by the id of one of them, what keeps it along with others, or the limit it waits under.
         took: by a model's key, how long its newest generations took.
@@ -46,6 +47,7 @@ class Scene:
         threads: of the daemon, by name, where it is this process.
         check: what the last `check` found.
         purses: what groups of jobs would cost that go on, by inbox, state and reason.
+        unpaid: where something is stopped, how much is on its way and not bought, and its minutes, by inbox and state.
     """
 
     facts: Facts
@@ -60,6 +62,7 @@ class Scene:
     free: Mapping[str, int | None] = field(default_factory=dict)
     threads: Sequence[str] = ()
     check: Mapping[str, Any] | None = None
+    unpaid: Mapping[tuple[str, State], tuple[int, float]] = field(default_factory=dict)
 
 
 def read(config: Config, journal: Journal | None, memory: Memory | None = None) -> Scene:
@@ -73,12 +76,11 @@ def read(config: Config, journal: Journal | None, memory: Memory | None = None) 
     Raises:
         JournalError: it can't be read.
     """
-    seen = 0 if journal is None else journal.overview.last_line()
     if journal is None:
         return Scene(look.facts(config, None))
     memory, overview, totals = memory or Memory(), journal.overview, journal.totals
-    facts = look.facts(config, journal, memory.sum("groups", None, journal.clock.now(), lambda: _groups(journal),
-                                                   _GROUPS))
+    seen, groups = memory.sum("groups", None, journal.clock.now(), lambda: _groups(journal), _GROUPS)
+    facts = look.facts(config, journal, groups)
     now = facts.now
     today, tomorrow = midnight(now), midnight(now, 1)
     moving, done = memory.jobs(journal, [overview.moving(MOST), overview.delivered(today, tomorrow, MOST)])
@@ -86,11 +88,11 @@ def read(config: Config, journal: Journal | None, memory: Memory | None = None) 
     count = memory.sum("done", today, now, lambda: (n := overview.delivered_between(today, tomorrow), n))
     spent = memory.sum("spent", today, now, lambda: ((found := totals.spent_between(today, tomorrow))[0], found))
     return Scene(facts, seen, moving, waits, took, done, count, spent,
-                 {(one.inbox, one.state.value, one.code): memory.purse(journal, one) for one in facts.groups}
-                 | _paused(config, journal, facts, memory),
+                 {(one.inbox, one.state.value, one.code): _purse(one) for one in facts.groups},
                  {inbox.name: journal.inboxes.free(inbox.name) for inbox in config.inboxes},
                  sorted(thread.name for thread in threading.enumerate()) if facts.pid == os.getpid() else (),
-                 memory.sum("check", None, now, lambda: (_OFTEN, last_check.read(config.state_dir))))
+                 memory.sum("check", None, now, lambda: (_OFTEN, last_check.read(config.state_dir))),
+                 memory.sum("unpaid", None, now, lambda: _unpaid(journal)) if facts.pauses or facts.halts else {})
 
 
 def of_inbox(config: Config, journal: Journal, name: str) -> tuple[Config, Scene]:
@@ -113,15 +115,31 @@ def of_inbox(config: Config, journal: Journal, name: str) -> tuple[Config, Scene
                                            overview.delivered(today, tomorrow, MOST, name)])
     return (replace(config, inboxes=tuple(inbox for inbox in config.inboxes if inbox.name == name)),
             Scene(facts, moving=moving, waits=_waits(config, journal, facts, moving), took=_took(journal, moving),
-                  done=done, done_count=overview.delivered_between(today, tomorrow, name)))
+                  done=done, done_count=overview.delivered_between(today, tomorrow, name),
+                  purses={(one.inbox, one.state.value, one.code): _purse(one) for one in facts.groups}))
 
 
-def _paused(config: Config, journal: Journal, facts: Facts, memory: Memory) -> dict[tuple[str, str, str], Purse]:
-    """What would be bought if a pause ended, by inbox; "" is all of them."""
-    found = {(name, "", "paused"): memory.waiting(journal, name) for name in paused(config, facts.pauses)}
-    count = sum(one.count for one in found.values())
-    each = sum(one.count * one.each for one in found.values()) / max(1, count)
-    return found | {("", "", "paused"): Purse(count, count, each)} if "*" in facts.pauses else found
+def _purse(group: Group) -> Purse:
+    """What a group would cost that goes on."""
+    return Purse(group.count, min(group.unbought, group.count), group.minutes, group.unbought_minutes)
+
+
+def after_pause(scene: Scene, inbox: str | None) -> Purse:
+    """What is bought of what waits once a pause of an inbox, or of all with None, is over; new files add to it."""
+    return _waiting(scene, lambda name, _: inbox in {None, name})
+
+
+def after_stop(scene: Scene, halt: Halt) -> Purse:
+    """The same of what a stop keeps; what a person paused stays so."""
+    pauses = scene.facts.pauses
+    return _waiting(scene, lambda name, state: "*" not in pauses and name not in pauses
+                    and blocks(halt, name, state, paid=False))
+
+
+def _waiting(scene: Scene, goes_on: Callable[[str, State], bool]) -> Purse:
+    those = [found for (name, state), found in scene.unpaid.items() if goes_on(name, state)]
+    files, minutes = sum(count for count, _ in those), sum(long for _, long in those)
+    return Purse(files, files, minutes, minutes)
 
 
 def _waits(config: Config, journal: Journal, facts: Facts, moving: Sequence[Job]) -> dict[str, Because]:
@@ -136,6 +154,12 @@ def _took(journal: Journal, moving: Sequence[Job]) -> dict[str, Sequence[Took]]:
     return {key: journal.totals.took(key, _TOOK) for key in {job.model_key for job in moving} if key is not None}
 
 
-def _groups(journal: Journal) -> tuple[int, list[Group]]:
+def _groups(journal: Journal) -> tuple[int, tuple[int, list[Group]]]:
+    seen = journal.overview.last_line()  # before: what comes in between is counted, and not done
     found = journal.overview.groups()
-    return sum(one.count for one in found), found
+    return sum(one.count for one in found), (seen, found)
+
+
+def _unpaid(journal: Journal) -> tuple[int, dict[tuple[str, State], tuple[int, float]]]:
+    found = journal.totals.unpaid()
+    return sum(count for count, _ in found.values()), found

@@ -15,8 +15,8 @@ from diffio_watch.reasons import because, told
 from diffio_watch.report import offers, rows, shapes
 from diffio_watch.report.attention import Attention
 from diffio_watch.report.memory import Memory
-from diffio_watch.report.offers import Purse
 from diffio_watch.report.pace import Pace
+from diffio_watch.report.scene import after_pause, after_stop
 from diffio_watch.report.service import service
 from diffio_watch.report.shapes import Shape, named
 from diffio_watch.report.verdict import verdict
@@ -51,7 +51,8 @@ def _needs(config: Config, scene: Scene) -> list[Shape]:
     for scope, halt in sorted(facts.halts.items()):
         if not scope.startswith("inbox:"):
             reason = told(halt.because, running=facts.running)
-            found.append(_need(Attention("", "stopped", reason.code, 0, reason.message, reason.action), scene))
+            found.append(_need(Attention("", "stopped", reason.code, 0, reason.message, reason.action, scope=scope),
+                               scene))
     waiting = shapes.attention(config, facts)
     if "*" in facts.pauses:  # one word ends that for all
         pause = told(because("paused"), running=facts.running)
@@ -69,14 +70,16 @@ def _need(one: Attention, scene: Scene) -> Shape:
         words = replace(words, message="Everything is paused.")
     state = one.state.value if one.state is not None else None
     if one.what == "stopped":
-        args: Shape = {"inbox": one.inbox or None}
-        purse = scene.purses.get((one.inbox, "", "paused"), Purse(0)) if one.code == "paused" else Purse(0)
-        buttons = [offers.offer(way, purse, args) for way in offers.of_stop(one.code)]
+        halt = scene.facts.halts.get(one.scope)
+        if one.code == "paused":
+            buttons = [offers.resume(one.inbox or None, scene.facts.pauses, after_pause(scene, one.inbox or None))]
+        else:
+            buttons = [] if halt is None else [offers.look(one.scope, after_stop(scene, halt))]
     elif state is None:
         buttons = []
     else:
         args = {"query": {"state": state, "reason": one.code, "inbox": one.inbox, "seen": scene.seen}}
-        purse = scene.purses.get((one.inbox, state, one.code), Purse(one.count, one.count))
+        purse = scene.purses[one.inbox, state, one.code]
         buttons = [offers.offer(way, purse, args, one.code) for way in offers.of_jobs(one.what, one.code)]
     return {
         "key": ":".join((one.what, one.inbox, state or "", one.code)), "what": one.what, "inbox": one.inbox,

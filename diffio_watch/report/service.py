@@ -6,7 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from diffio_watch.job import State
-from diffio_watch.report import shapes
+from diffio_watch.report import offers, shapes
+from diffio_watch.report.scene import after_pause
 from diffio_watch.report.shapes import Shape
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ def service(config: Config, scene: Scene) -> Shape:
     files, minutes = scene.spent
     status = shapes.status(config, facts)
     return {
-        "inboxes": [one | {"free_bytes": scene.free.get(one["name"])} for one in status["inboxes"]],
+        "inboxes": [one | {"free_bytes": scene.free.get(one["name"]), "offers": _pause(one["name"], scene)}
+                    for one in status["inboxes"]],
+        "offers": _pause(None, scene),
         "queues": {state.value: facts.counts.get(state, 0) for state in State},
         "stops": [{"scope": scope, **shapes.halt(halt, running=facts.running)}
                   for scope, halt in sorted(facts.halts.items())],
@@ -30,6 +33,16 @@ def service(config: Config, scene: Scene) -> Shape:
         "webhooks": status["webhooks"], "notices": status["notices"], "threads": _threads(scene),
         "last_check": scene.check,
     }
+
+
+def _pause(inbox: str | None, scene: Scene) -> list[Shape]:
+    """The button that pauses an inbox, or everything, or ends that; none of an inbox while everything is paused."""
+    pauses = scene.facts.pauses
+    if inbox is not None and "*" in pauses:
+        return []
+    if (inbox or "*") in pauses:
+        return [offers.resume(inbox, pauses, after_pause(scene, inbox))]
+    return [offers.pause(inbox)]
 
 
 def _threads(scene: Scene) -> Shape | None:

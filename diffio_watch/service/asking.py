@@ -25,6 +25,9 @@ BUSY: Final = 15.0  # seconds for one; a busy journal says so itself after ten
 _MOST: Final = 200  # jobs by name; more of them are a query
 _ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
 _LONGEST: Final = 200  # characters of a word
+_LONGEST_STOP: Final = 400  # … of a stop's, which has a host's name in it
+_PARTS: Final = 8  # of a query
+_LARGEST: Final = 1 << 53  # numbers below are the same in a browser
 _LATER: Final = ("The daemon has not answered within 10 s. The request stands, and is done as soon as it does; this "
                  "page shows it then.")
 
@@ -32,7 +35,7 @@ _LATER: Final = ("The daemon has not answered within 10 s. The request stands, a
 _JOBS: Final = frozenset({"jobs", "query"})
 _ARGS: Final = {
     "retry": _JOBS | {"fresh", "as_is", "model"}, "cancel": _JOBS | {"discard"}, "approve": _JOBS | {"inbox", "all"},
-    "bump": _JOBS, "pause": frozenset({"inbox"}), "resume": frozenset({"inbox"}),
+    "bump": _JOBS, "pause": frozenset({"inbox"}), "resume": frozenset({"inbox", "look", "paused"}),
 }
 _FLAGS: Final = frozenset({"fresh", "as_is", "discard", "all"})
 
@@ -96,12 +99,22 @@ def _fits(name: str, value: object) -> bool:
         return isinstance(value, list) and len(value) <= _MOST and all(
             isinstance(one, str) and _ID.fullmatch(one) for one in value)
     if name == "query":  # the daemon reads it
-        return isinstance(value, dict) and len(value) <= len(_ARGS) and all(
-            value is None or isinstance(value, int) or (isinstance(value, str) and len(value) <= _LONGEST)
-            for value in value.values())
+        return isinstance(value, dict) and len(value) <= _PARTS and all(
+            value is None or _is_number(value) or _is_word(value) for value in value.values())
     if name in _FLAGS:
         return isinstance(value, bool)
-    return value is None or (isinstance(value, str) and 0 < len(value) <= _LONGEST)
+    if name == "paused":
+        return value is None or _is_number(value)
+    return value is None or (value != "" and _is_word(value, _LONGEST_STOP if name == "look" else _LONGEST))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and abs(value) < _LARGEST
+
+
+def _is_word(value: object, longest: int = _LONGEST) -> bool:
+    """Text that the journal takes: a lone surrogate is none."""
+    return isinstance(value, str) and len(value) <= longest and value.isprintable()
 
 
 async def _missing(site: Site, ids: list[str]) -> dict[str, list[str]]:

@@ -66,10 +66,14 @@ async def job(site: Site, job_id: str) -> Response:
         Refused: there is none.
     """
     def look() -> bytes:
+        seen = site.reader.overview.last_line()
         found = must_be(site, job_id)
         why = kept(site.config, site.reader, found) if found.because is None and found.state in OPEN else None
         history = site.reader.jobs.history(found.id)
-        told = rows.whole(found, history, document(site.reader, found), why)
+        code = found.because.code if found.because is not None else ""
+        standing, _ = site.reader.overview.members(found.state, code, found.inbox, seen=seen, after=0, limit=1,
+                                                   job=found.id)
+        told = rows.whole(found, history, document(site.reader, found), why, seen=seen if standing else None)
         return encoded(told | {"loudness": site.loudness(found)})
 
     return data(await site.threads.run(JOURNAL, look))

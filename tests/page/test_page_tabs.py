@@ -67,7 +67,7 @@ def test_behind_a_proxy_under_a_path_it_looks_old_without_the_daemon_and_comes_b
         card = page.locator("#service .card", has=page.get_by_role("heading", name="podcasts"))
         card.get_by_role("button", name="Pause").click()
         until(page, lambda: "Paused: podcasts" in card.inner_text(), 2.0)
-        card.get_by_role("button", name="Resume").click()
+        card.get_by_role("button", name="Go on").click()
         until(page, lambda: "Goes on: podcasts" in card.inner_text(), 6.0)
 
         desk.studio.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -11,11 +12,11 @@ import pytest
 from pipeline_house import House
 
 from diffio_watch.job import Job, Media, State
-from diffio_watch.journal import Answer
+from diffio_watch.journal import Answer, Halt
 from diffio_watch.pipeline import command_queue
 from diffio_watch.pipeline.commands import request_body
 from diffio_watch.reasons import REASONS, Kind, because
-from diffio_watch.report import offers, scene, screen
+from diffio_watch.report import offers, rows, scene, screen
 from diffio_watch.report.pace import Pace
 from diffio_watch.report.shapes import Shape
 
@@ -109,6 +110,61 @@ def test_a_button_buys_what_it_says_and_never_more(house: House, code: str, stag
 def test_each_reason_that_a_person_can_decide_about_is_in_this_table() -> None:
     assert set(_STAGES) == {code for code, row in REASONS.items() if row.kind in {Kind.HELD, Kind.FAILED} or (
         row.kind is Kind.PARKED and not row.action.startswith("Nothing"))}
+
+
+def _click(house: House, button: Shape) -> Answer:
+    return house.ask(button["command"], **button["args"])
+
+
+# what stops the next step of jobs, and the label of the button that ends it
+_STOPS: dict[str, Callable[[House], None]] = {
+    "pause of all": lambda house: house.journal.halts.pause("*"),
+    "pause": lambda house: house.journal.halts.pause("podcasts"),
+    "account": lambda house: _halt(house, "account", "billing"),
+    "key": lambda house: _halt(house, "account", "auth"),
+    "outbox": lambda house: _halt(house, "inbox:podcasts:outbox", "outbox_full"),
+    "model": lambda house: _halt(house, "inbox:podcasts:model", "model_unknown"),
+}
+
+
+def _halt(house: House, scope: str, code: str) -> None:
+    house.journal.halts.set(Halt(scope, because(code, inbox="podcasts", detail="it is so"), house.clock.now(),
+                                 house.clock.now() + 86_400))
+    house.halts.reload()
+
+
+@pytest.mark.parametrize("stop", _STOPS)
+@pytest.mark.parametrize("stage", [_NOTHING, _UPLOADED, _ASKED, _BOUGHT])
+def test_the_button_of_a_stop_says_what_goes_on_with_it(house: House, stop: str, stage: str) -> None:
+    """What was asked for is bought already, for all that anybody knows; new files may come after any of them."""
+    for path in ("a.wav", "b.wav"):
+        _at(house, stage, path)
+    _STOPS[stop](house)
+    [group] = _groups(house)
+    [button] = group["offers"]
+    cost, before = button["cost"], _bought(house)
+    _click(house, button)
+    house.run(3600)
+    bought = _bought(house) - before
+    assert bought <= cost["files"] or stage == _ASKED
+    assert cost["free"] is (cost["files"] == 0)
+    assert button["label"].endswith("free" if cost["free"] else "buys at least about 2 min")
+    if "pause" in stop and stage != _ASKED:
+        assert bought == cost["files"]
+
+
+def test_a_failed_recording_that_was_restored_anew_is_not_bought_again_by_another_dialog(house: House) -> None:
+    """Two editors had the details open."""
+    job = _stopped(house, _at(house, _BOUGHT, "a.wav"), "generation_failed")
+    before = _bought(house)
+    dialog = rows.whole(job, [], None, seen=house.journal.overview.last_line())["offers"]
+    assert dialog[0]["id"] == "fresh"
+    _click(house, dialog[0])
+    house.run(3600)
+    assert [one.state for one in house.journal.jobs.at("podcasts", "a.wav")] == [State.DELIVERED, State.FAILED]
+    assert "Nothing of this is left to do" in _click(house, dialog[0]).lines[0]
+    house.run(3600)
+    assert _bought(house) - before == 1
 
 
 class _Undone(Exception):

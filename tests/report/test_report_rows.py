@@ -57,10 +57,11 @@ def test_what_waits_says_why_in_an_editors_words_and_when_it_is_looked_at(house:
 
 def test_a_single_recordings_buttons_name_it_and_no_number(house: House) -> None:
     [job] = house.add("a.wav", state=State.FAILED, code="truncated", media=HOUR, size=1_000_000_000)
-    told = rows.whole(job, house.journal.jobs.history(job.id), None)
+    told = rows.whole(job, house.journal.jobs.history(job.id), None, seen=7)
+    query = {"state": "failed", "reason": "truncated", "inbox": "podcasts", "seen": 7, "job": job.id}
     assert [(one["label"], one["args"]) for one in told["offers"]] == [
-        ("Send all the same, buys about 1 h", {"jobs": [job.id], "as_is": True}),
-        ("Leave out, free", {"jobs": [job.id]})]
+        ("Send all the same, buys about 1 h", {"query": {**query, "minutes": 60}, "as_is": True}),
+        ("Leave out, free", {"query": query})]
     assert told["history"][0]["step"] == "did not work"
 
 

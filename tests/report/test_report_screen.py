@@ -56,7 +56,7 @@ def test_failures_of_one_reason_are_one_group_that_needs_somebody(house: House) 
     assert again["label"] == "Try again: 14, free"
     assert again["command"] == "retry"
     assert again["args"] == {"query": {"state": "failed", "reason": "output_unavailable", "inbox": "podcasts",
-                                       "seen": house.journal.overview.last_line()}}
+                                       "seen": house.journal.overview.last_line(), "minutes": 0}}
 
 
 def test_a_held_drop_is_approved_for_what_it_buys(house: House) -> None:

@@ -66,16 +66,17 @@ def test_a_pause_of_everything_is_one_card_whose_button_ends_it(several: House) 
         "paused", "Everything is paused. It goes on when somebody resumes it. Nothing is lost.")
     [card] = several.screen()["needs"]
     assert [(one["command"], one["args"], one["label"]) for one in card["offers"]] == [
-        ("resume", {"inbox": None}, "Go on, free")]
+        ("resume", {"inbox": None, "paused": round(NOON * 1000)}, "Go on, free")]
 
 
 def test_the_end_of_a_pause_says_what_it_will_buy(house: House) -> None:
     house.journal.halts.pause("podcasts")
     house.add("a.wav", "b.wav", "c.wav", state=State.QUEUED)
-    house.add("d.wav", state=State.WAITING, generation_id="g")
+    house.add("d.wav", state=State.WAITING, generation_id="g", intent_at=NOON)
     [card] = house.screen()["needs"]
     [button] = card["offers"]
-    assert (button["label"], button["args"]) == ("Go on: 3, buys about 3 min", {"inbox": "podcasts"})
+    assert (button["label"], button["args"]) == (
+        "Go on: 3, buys at least about 3 min", {"inbox": "podcasts", "paused": round(NOON * 1000)})
 
 
 def test_who_is_needed_is_counted(house: House) -> None:

@@ -257,6 +257,11 @@ def test_what_is_remembered_of_wrong_tokens_is_bounded() -> None:
     ({"inbox": 5}, "pause"), ({"inbox": "x" * 300}, "pause"), ([], "pause"), ({"jobs": [None]}, "bump"),
     ({}, "approve"),
     ({"all": True, "inbox": "a"}, "approve"), ({}, ["pause"]), ({}, None),
+    ({"inbox": "\ud800"}, "pause"), ({"inbox": "a\0"}, "resume"), ({"look": "\udcff"}, "resume"),
+    ({"paused": "1"}, "resume"),
+    ({"paused": 1 << 60}, "resume"), ({"jobs": ["0" * 26], "fresh": True, "model": "\ud800"}, "retry"),
+    ({"query": {"state": "failed", "reason": "\ud800", "inbox": "x"}}, "retry"),
+    ({"query": {"state": "failed", "reason": "x", "inbox": "x", "seen": 1 << 64}}, "retry"),
 ])
 def test_what_is_no_request_of_the_page_never_reaches_the_journal(args: Any, command: Any) -> None:
     with pytest.raises(Refused) as refused:

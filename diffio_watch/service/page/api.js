@@ -5,7 +5,7 @@ export async function call(method, path, body) {
   let answer;
   try {
     answer = await fetch(path, {
-      method, cache: "no-store", credentials: "same-origin", redirect: "error", signal: AbortSignal.timeout(20000),
+      method, cache: "no-store", credentials: "same-origin", redirect: "error", signal: AbortSignal.timeout(30000),
       ...(body === undefined ? {} : { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
     });
     const json = answer.status === 204 ? {} : await answer.json();

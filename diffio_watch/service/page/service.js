@@ -32,16 +32,13 @@ function build(root, onLogout) {
     part("Inboxes", parts.inboxes), part("Queues", parts.queues), parts.paid, parts.others);
 }
 
-const way = (id, label, args) => ({ id, label, command: id, args });
-
 export function paint(root, screen, given, onLogout) {
   view = given;
   if (!parts) build(root, onLogout);
-  const { inboxes = screen.inboxes, queues = screen.jobs, stops = [], money, paused = [], webhooks, notices, listening, threads, last_check: check } = screen.service ?? {};
+  const { inboxes = screen.inboxes, queues = screen.jobs, stops = [], money, offers: everything, webhooks, notices, listening, threads, last_check: check } = screen.service ?? {};
   pairs(parts.head, [["Version", screen.version], ["Running for", screen.daemon.since ? about((view.now - Date.parse(screen.daemon.since)) / 1000) : "it does not run"],
     ["Configuration", screen.config?.file], ["Newer", screen.config?.newer], ["Last check", check], ["Threads", threads]]);
-  const all = paused.length && paused.length === inboxes.length;
-  offers(parts.pause, "everything", [all ? way("resume", "Resume everything", {}) : way("pause", "Pause everything", {})], view.old);
+  offers(parts.pause, "everything", everything ?? [], view.old);
   show(parts.out, view.may);
 
   const wide = stops.filter((stop) => !stop.scope.startsWith("inbox:")); // the others stand with their inbox
@@ -55,7 +52,7 @@ export function paint(root, screen, given, onLogout) {
 
   sync(parts.inboxes, inboxes, (inbox) => inbox.name,
     () => h("li.card", h("h3"), h("p.message"), h("p.action"), h("dl.pairs"), place()),
-    (node, inbox) => setInbox(node, inbox, paused));
+    setInbox);
   pairs(parts.queues, Object.entries(queues));
   const limits = money?.limits ?? {};
   const of = (number, limit, unit) => `${many(number, unit)}${known(limit) ? ` of ${count(limit)} a day` : ", without a limit"}`;
@@ -67,7 +64,7 @@ export function paint(root, screen, given, onLogout) {
   show(parts.others, known(webhooks) || known(notices) || known(listening));
 }
 
-function setInbox({ children: [name, message, action, facts, pause] }, inbox, paused) {
+function setInbox({ children: [name, message, action, facts, pause] }, inbox) {
   const stop = inbox.stopped;
   text(name, inbox.name);
   attr(name.parentNode, "data-what", stop || !inbox.available ? "stopped" : null);
@@ -78,6 +75,5 @@ function setInbox({ children: [name, message, action, facts, pause] }, inbox, pa
     ["Last scan", ago(inbox.last_scan_at)], ["Settles after", `${inbox.settle_seconds} s`], ["Free", known(inbox.free_bytes) ? bytes(inbox.free_bytes) : null],
     ["Settling", inbox.settling?.length || null], ["Left alone", inbox.left_alone || null], ["Next look", ahead(stop?.next_check_at)],
   ]);
-  const args = { inbox: inbox.name };
-  offers(pause, `inbox ${inbox.name}`, [paused.includes(inbox.name) ? way("resume", "Resume", args) : way("pause", "Pause", args)], view.old);
+  offers(pause, `inbox ${inbox.name}`, inbox.offers ?? [], view.old);
 }
