@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
@@ -65,7 +66,7 @@ class Page:
             "/api/jobs/{id}/original": lambda request, _: files.original(request),
             "/api/jobs/{id}/outputs/{kind}": lambda request, _: files.output(request),
             "/api/explain": lambda request, _: reading.explain(site, request.query_params.get("file", "")),
-            **{path: _of(site, ask) for path, ask in sound.READING.items()},
+            **{path: _of(site, files, ask) for path, ask in sound.READING.items()},
         }
         changes: dict[str, _Answer] = {
             "/api/requests": self._ask,
@@ -206,8 +207,11 @@ class Page:
         return Response(body, 200, headers, kind)
 
 
-def _of(site: Site, ask: Callable[[Site, Request], Awaitable[Response]]) -> _Answer:
-    return lambda request, _: ask(site, request)
+def _of(site: Site, files: Files, ask: Callable[[Site, Request], Awaitable[Response | Path]]) -> _Answer:
+    async def answer(request: Request, _: Verdict) -> ASGIApp:
+        found = await ask(site, request)
+        return await files.made(request, found) if isinstance(found, Path) else found
+    return answer
 
 
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:

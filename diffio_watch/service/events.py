@@ -9,7 +9,8 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,8 +21,7 @@ from diffio_watch.journal import JournalError
 from diffio_watch.report import rows
 from diffio_watch.service import snapshot
 from diffio_watch.service.answers import Refused, abort, disconnected, encoded
-from diffio_watch.service.site import JOURNAL
-from diffio_watch.service.threads import TooSlow
+from diffio_watch.service.threads import PATIENCE, TooSlow
 
 if TYPE_CHECKING:
     from diffio_watch.service.site import Site
@@ -37,6 +37,7 @@ _ANYWAY: Final = 60.0  # … after which a look is taken where nothing changed: 
 _QUEUE: Final = 8  # events that wait for one client
 _KEPT: Final = 60  # events about jobs that who comes back is told
 _CHANGED: Final = 200  # jobs in one event
+_LOOK: Final = "look"  # the kind of calls that look
 _RETRY: Final = 1000  # milliseconds after which a browser comes back
 
 
@@ -121,7 +122,7 @@ class Hub:
             JournalError: the journal can't be read.
             TooSlow: not in time.
         """
-        async with self._looking:
+        async with self._turn():
             return await self._look()
 
     async def stream(self, *, may_change: bool, last: str, holds: Callable[[float], bool] = lambda _: True) -> Stream:
@@ -135,11 +136,12 @@ class Hub:
         Raises:
             Refused: there are too many.
             JournalError: the journal can't be read.
+            TooSlow: not in time.
         """
         if len(self._clients) >= STREAMS or self._ended:
             raise Refused(503, "Too many are looking on at this moment: try again soon.", {"retry-after": "5"})
         client = Client(may_change, holds)
-        async with self._looking:
+        async with self._turn():
             found = await self._look()
             client.queue.put_nowait(b"retry: %d\n\n" % _RETRY + self._screen(found, client))
             for event in self._missed(last):
@@ -150,6 +152,18 @@ class Hub:
     def leave(self, client: Client) -> None:
         """Tell a client nothing more."""
         self._clients.discard(client)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """No other look meanwhile; who would have to wait for long behind others is told so."""
+        try:
+            await asyncio.wait_for(self._looking.acquire(), PATIENCE)
+        except TimeoutError:
+            raise TooSlow(_LOOK) from None
+        try:
+            yield
+        finally:
+            self._looking.release()
 
     def _see_out(self) -> None:
         """End the streams of those whose session or token is over."""
@@ -204,7 +218,8 @@ class Hub:
             taken = snapshot.take(site)
             return _Look(newest, time.thread_time() - began, taken, changed.last, news)
 
-        found = await site.threads.run(JOURNAL, look)
+        # one at a time, for what the last one kept is its own; and lists wait for none of them
+        found = await site.threads.run(_LOOK, look, at_once=1)
         if found.snapshot is not None:
             self._version, self._history = found.version, found.history
             if not found.snapshot.shows(self._snapshot):

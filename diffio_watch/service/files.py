@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from diffio_watch.service.site import Site
 
 STREAMS: Final = 8  # at a time
+_MADE: Final = "preview"  # the kind of calls that read what was made here
 _PIECE: Final = 1 << 18  # bytes
 _IDLE: Final = 5.0  # seconds without reading, after which a stream makes room for another
 _LONGEST_IDLE: Final = 60.0  # … after which it ends: an open file keeps its share from being unmounted
@@ -72,6 +74,20 @@ class Files:
         kind = disk(held.root)
         fd, facts = await site.threads.run(kind, lambda: opened(held), late=lambda found: os.close(found[0]))
         return _File(self, kind, fd, facts, held, request)
+
+    async def made(self, request: Request, path: Path) -> ASGIApp:
+        """A preview, which is sent as recordings are, and counts as one."""
+        def look() -> tuple[int, os.stat_result]:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            return fd, os.fstat(fd)
+
+        try:
+            fd, facts = await self.site.threads.run(_MADE, look, late=lambda found: os.close(found[0]))
+        except OSError as error:  # it made room for others just now
+            raise Refused(503, f"The preview can't be read: {error.strerror}.", {"retry-after": "5"}) from None
+        held = Holding(str(path.parent), [path.name], facts.st_size, None, follow_symlinks=False, name="preview.flac",
+                       media_type="audio/flac")
+        return _File(self, _MADE, fd, facts, held, request)
 
     def enter(self, scope: Scope) -> Stream:
         """Begin to send a file.

@@ -32,13 +32,14 @@ class Threads:
         self._places: dict[str, asyncio.Semaphore] = {}
 
     async def run(self, kind: str, work: Callable[[], _Result], *, patience: float = PATIENCE,
-                  late: Callable[[_Result], object] | None = None) -> _Result:
+                  at_once: int = _EACH, late: Callable[[_Result], object] | None = None) -> _Result:
         """Do some work elsewhere.
 
         Args:
-            kind: what it is counted with: as many of one kind go at a time as `_EACH` says, and others wait.
+            kind: what it is counted with.
             work: it.
             patience: seconds.
+            at_once: how many of the kind go at a time, those included that nobody waits for any more; others wait.
             late: gets a result that nobody waits for any more, to put it away.
 
         Raises:
@@ -47,7 +48,7 @@ class Threads:
         """
         try:
             async with asyncio.timeout(patience):
-                return await self._done(kind, work, late)
+                return await self._done(kind, work, at_once, late)
         except TimeoutError:
             raise TooSlow(kind) from None
 
@@ -56,10 +57,10 @@ class Threads:
         with contextlib.suppress(TooSlow, OSError):
             await self.run(kind, work, patience=1.0)
 
-    async def _done(self, kind: str, work: Callable[[], _Result],
+    async def _done(self, kind: str, work: Callable[[], _Result], at_once: int,
                     late: Callable[[_Result], object] | None) -> _Result:
         loop = asyncio.get_running_loop()
-        place = self._places.setdefault(kind, asyncio.Semaphore(_EACH))
+        place = self._places.setdefault(kind, asyncio.Semaphore(at_once))
         await place.acquire()
         done: asyncio.Future[_Result] = loop.create_future()
 

@@ -101,6 +101,23 @@ def test_no_part_of_an_address_stands_in_what_a_library_said() -> None:
     assert "mail.example" in said
 
 
+@pytest.mark.parametrize("said", [
+    "p%40ss%2Fword1", "p%40ss%2fword1", "p@ss/word1", "p@ss%2Fword1", "p%40ss/word1", "Bad login 'p@ss/word1'.",
+    '{"pass": "p@ss/word1"}', '{"pass": "p@ss\\/word1"}', "%70%40ss%2Fword1"])
+def test_no_part_of_an_address_is_told_in_any_way_that_it_can_be_written(said: str) -> None:
+    """What an address has as %40, a server repeats as @, and a library in its own way."""
+    told = addresses.without(said, ["mailtos://user:p%40ss%2Fword1@mail.example"])
+    assert "word1" not in told.lower()
+    assert "ss" not in told.lower().replace("pass", "")
+
+
+def test_a_space_or_a_quote_in_a_password_hides_it_all_the_same() -> None:
+    told = addresses.without("""'two words' "two words" two+words two%20words \\\"quoted\\\" it\\'s-secret""", [
+        "json://u:two%20words@host", "json://u:two+words@host", "json://u:%22quoted%22@host",
+        "json://u:it's-secret@host"])
+    assert not [word for word in ("two", "words", "quoted", "secret") if word in told], told
+
+
 def test_addresses_come_from_the_file_too_and_are_bounded(tmp_path: Path) -> None:
     file = tmp_path / "urls"
     notify = Notify(urls=("json://a",), urls_file=file)

@@ -16,10 +16,13 @@ from service_page import BEARER, TOKEN, Place, page, read_answer, request
 
 from diffio_watch.journal.records import InboxReport
 from diffio_watch.reasons import because
-from diffio_watch.service import events, server, sockets
+from diffio_watch.service import events, server, snapshot, sockets
 from diffio_watch.service.health import healthy
 from diffio_watch.service.pulse import Pulse
+from diffio_watch.service.site import Site
+from diffio_watch.service.snapshot import Snapshot
 from diffio_watch.service.sockets import CannotListen, Held
+from diffio_watch.service.threads import Threads
 from diffio_watch.service.token import BadToken, TokenFile, read_token
 
 
@@ -347,3 +350,37 @@ def test_a_body_is_json_small_and_whole(place: Place) -> None:
     with place.connect() as wire:
         wire.sendall(b"BLURB\r\n\r\n")
         assert read_answer(wire).status == 400
+
+
+def test_a_look_that_hangs_keeps_lists_waiting_for_nothing_and_no_other_begins_beside_it(
+        place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one look keeps for the next is its own: two at a time would spoil it."""
+    going, most, release = 0, 0, threading.Event()
+    real = snapshot.take
+
+    def hangs(site: Site) -> Snapshot:
+        nonlocal going, most
+        going += 1
+        most = max(most, going)
+        try:
+            release.wait(30)
+            return real(site)
+        finally:
+            going -= 1
+
+    monkeypatch.setattr(snapshot, "take", hangs)
+    monkeypatch.setattr(events, "PATIENCE", 1.0)
+    monkeypatch.setattr(Threads.run, "__kwdefaults__", {**(Threads.run.__kwdefaults__ or {}), "patience": 0.3})
+    try:
+        statuses: list[int] = []
+        askers = [threading.Thread(target=lambda: statuses.append(place.get("/api/status").status)) for _ in range(12)]
+        for one in askers:
+            one.start()
+        for one in askers:
+            one.join(20)
+        assert statuses == [503] * 12
+        assert place.get("/api/jobs").status == 200
+        assert most == 1
+    finally:
+        release.set()
+    _until(lambda: place.get("/api/status").status == 200)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import os
+import random
 import signal
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,10 +17,11 @@ from typing import Any
 
 import pytest
 import tones
-from service_page import Answer, Place, page
+from service_page import Answer, Place, page, request
 
 from diffio_watch.disk import marker
 from diffio_watch.job import Job, Output, Settings, State
+from diffio_watch.service import files
 from diffio_watch.service.sound import sides
 
 pytest.importorskip("av")
@@ -117,6 +121,47 @@ def test_a_preview_is_prepared_when_it_is_asked_for_and_told_with_seconds(place:
     assert (whole.body[:4], whole.headers["content-type"]) == (b"fLaC", "audio/flac")
     part = place.get(f"/api/jobs/{job.id}/original/preview", {"Range": "bytes=0-3", "If-Range": whole.headers["etag"]})
     assert (part.status, part.body) == (206, b"fLaC")
+
+
+def test_no_preview_is_made_where_the_journal_needs_the_room_and_the_reason_is_told(place: Place) -> None:
+    """And once there is room it is made: it was none of the sound's fault."""
+    assert place.web._sound is not None
+    store = place.web._sound.listening.store
+    job = a_pair(place)
+    known(place, job)
+    there, address = store._free, f"/api/jobs/{job.id}/original/preview"
+    store._free = lambda _: store.spare
+    assert place.get(address).status == 202
+    refused = until(lambda: place.get(address), lambda found: found.status != 202)
+    assert (refused.status, "too little room" in refused.error) == (503, True)
+    assert not list(store.folder.glob("*.flac"))
+    store._free = lambda _: store.spare + 200_000  # a file of ten seconds takes more than what is then its own
+    place.web._sound.listening._later.clear()
+    refused = until(lambda: place.get(address), lambda found: found.status != 202)
+    assert (refused.status, "too little room" in refused.error) == (503, True)
+    store._free = there
+    place.web._sound.listening._later.clear()
+    assert until(lambda: place.get(address), lambda found: found.status != 202).status == 200
+
+
+def test_previews_count_among_the_recordings_that_are_sent_at_a_time_and_are_not_sent_to_who_does_not_read(
+        place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_IDLE", 1.0)
+    loud = [int(each) for each in random.Random(1).choices(range(-30000, 30000), k=16_000 * 60)]
+    job = delivered(place, tones.write(place.inbox / "a.wav", loud),
+                    tones.write(place.outbox / "a.restored.wav", [0] * 9))
+    address = f"/api/jobs/{job.id}/original/preview"
+    assert len(until(lambda: place.get(address), lambda found: found.status == 200).body) > 5_000_000
+    with contextlib.ExitStack() as opened:
+        wires = [opened.enter_context(socket.socket()) for _ in range(files.STREAMS)]
+        for wire in wires:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            wire.settimeout(10)
+            wire.connect(("127.0.0.1", place.port))
+            wire.sendall(request("GET", address, {"Host": f"127.0.0.1:{place.port}"}))
+            assert wire.recv(12) == b"HTTP/1.1 200"
+        assert place.get(address, {"Range": "bytes=0-3"}).status == 503
+        until(lambda: place.get(address, {"Range": "bytes=0-3"}), lambda found: found.status == 206)  # an idle one went
 
 
 def test_a_file_whose_decoder_crashed_twice_is_left_alone_with_a_note(place: Place) -> None:

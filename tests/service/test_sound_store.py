@@ -136,3 +136,63 @@ def test_windows_that_are_silent_or_short_are_passed_over() -> None:
 def test_a_content_without_a_proper_hash_is_as_loud_as_nobody_knows(tmp_path: Path) -> None:
     """One odd row must not take the list along that it stands in."""
     assert Store(tmp_path).integrated("../" * 20) is None
+
+
+def _made(store: Store, sha256: str, size: int, at: int) -> None:
+    with store.making(sha256) as descriptor:
+        os.write(descriptor, bytes(size))
+    os.utime(store.folder / f"{sha256}.flac", (at, at))
+
+
+def _kept(store: Store) -> list[str]:
+    return sorted(path.name[0] for path in store.folder.glob("*.flac"))
+
+
+@pytest.mark.parametrize(("free", "room"), [
+    (10_000, 500), (1_000, 250), (600, 100), (500, 0), (100, -400)])
+def test_a_preview_takes_half_of_all_or_a_quarter_of_what_is_free_and_never_what_is_to_be_spared(
+        tmp_path: Path, free: int, room: int) -> None:
+    assert Store(tmp_path, previews=1_000, spare=500, free=lambda _: free).room() == room
+
+
+def test_previews_make_room_for_the_journal_the_oldest_first(tmp_path: Path) -> None:
+    free = 10_000
+    store = Store(tmp_path, previews=1_000, spare=500, free=lambda _: free)
+    for number, sha256 in enumerate((_A, _B, _C)):
+        _made(store, sha256, 300, 1000 + number)
+    store.tend()
+    assert _kept(store) == ["a", "b", "c"]
+    free = 300  # others took it
+    store.tend()
+    assert _kept(store) == ["c"]
+    free = 0
+    store.tend()
+    assert _kept(store) == []
+
+
+def test_previews_together_take_a_quarter_of_what_is_free_at_most(tmp_path: Path) -> None:
+    store = Store(tmp_path, previews=1_000, spare=0, free=lambda _: 1_500)
+    for number, sha256 in enumerate((_A, _B, _C)):
+        _made(store, sha256, 300, 1000 + number)
+    store.prune()
+    assert _kept(store) == ["b", "c"]
+
+
+def test_nothing_at_all_is_kept_where_the_journal_has_hardly_any_room(tmp_path: Path) -> None:
+    store = Store(tmp_path, spare=400, free=lambda _: 99)
+    with pytest.raises(OSError, match="No space"):
+        store.put(_A, _KNOWN)
+    with pytest.raises(OSError, match="No space"):
+        store.put_lag(_A, _B, None)
+    with pytest.raises(OSError, match="No space"):
+        store.put_tried(_A, _KNOWN)
+    assert not store.folder.exists() or list(store.folder.iterdir()) == []
+
+
+def test_records_are_looked_through_while_they_are_written_too(tmp_path: Path) -> None:
+    """Not at the start and with previews alone: a service that runs for months may make none."""
+    store = Store(tmp_path, records=60_000)
+    for number in range(60):
+        store.put(f"{number:064x}", _KNOWN)
+        store.tend()
+    assert sum(path.stat().st_size for path in store.folder.iterdir()) < 70_000

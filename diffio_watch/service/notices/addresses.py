@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote_plus, unquote, unquote_plus, urlsplit
 
 from diffio_watch.config import Notify, Wrong, notice_url
 from diffio_watch.disk.names import show
@@ -19,6 +19,8 @@ _LONGEST_FILE: Final = 65_536
 # of these what stands first is a server's name; of others it is as often a token
 _HOSTED: Final = frozenset({"form", "forms", "gotify", "gotifys", "http", "https", "json", "jsons", "mailto", "mailtos",
                             "matrix", "matrixs", "xml", "xmls"})
+_BETWEEN: Final = re.compile(r"[/:@?&=#,\[\]\s]+")
+_TOLD: Final = 4  # letters of a part that is hidden: fewer stand in any word
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9_+.-]{0,40})://")
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,120}[A-Za-z0-9])?(?::[0-9]{1,5})?", re.ASCII)
 
@@ -83,10 +85,25 @@ def without(text: str, urls: Iterable[str]) -> str:
     for url in urls:
         shown = redacted(url)
         text = text.replace(url, shown)
-        for part in sorted(set(re.split(r"[/:@?&=#,\[\]\s]+", url)), key=len, reverse=True):
-            if len(part) >= 4 and part not in shown:
-                text = text.replace(part, "***")
+        for part in sorted(_parts(url), key=len, reverse=True):
+            if len(part) >= _TOLD and part not in shown:
+                text = re.sub("".join(map(_however_written, part)), "***", text)
     return text
+
+
+def _parts(url: str) -> set[str]:
+    """What stands in an address, as it is written there and as it is meant."""
+    written = set(_BETWEEN.split(url))
+    meant = {decoded(part) for part in written for decoded in (unquote, unquote_plus)}
+    return written | meant | {piece for part in meant for piece in _BETWEEN.split(part)}
+
+
+def _however_written(letter: str) -> str:
+    """A pattern for a letter as it is, as an address has it, or as a quoted text has it."""
+    encoded = {re.escape(quote_plus(letter, errors="replace")), f"\\\\u{ord(letter):04x}",
+               "".join(f"%{byte:02x}" for byte in letter.encode("utf-8", "replace"))} - {re.escape(letter)}
+    return ("\\\\*" if letter in "'\"\\/" else "") + (
+        f"(?:{re.escape(letter)}|{'|'.join(f'(?i:{one})' for one in sorted(encoded))})")
 
 
 def _from_file(file: Path) -> tuple[list[str], list[str]]:

@@ -20,7 +20,7 @@ from diffio_watch.job import Job, State
 from diffio_watch.journal import Journal, JournalError
 from diffio_watch.service.sound.runner import Runner, Stopped
 from diffio_watch.service.sound.sides import contents
-from diffio_watch.service.sound.store import Store
+from diffio_watch.service.sound.store import SPARE, Store
 from diffio_watch.service.sound.tasks import Doer, Later, Task
 
 NEEDED: Final = (18, 1)  # of PyAV
@@ -56,7 +56,8 @@ class Listening:
                  runner: Runner | None = None) -> None:
         self._config = config
         self._log = log
-        self.store = store or Store(config().state_dir)
+        # what is free there may be the outbox's too
+        self.store = store or Store(config().state_dir, spare=max(SPARE, config().limits.min_free))
         self._runner = runner or Runner()
         self._doer = Doer(self.store, self._runner, log)
         self._lock = threading.Lock()  # of what follows
@@ -122,8 +123,12 @@ class Listening:
             JournalError: the journal can't be read.
         """
         looked: object = None
+        tended_at = time.monotonic()
         while not stop.is_set():
             self._wake.clear()
+            if time.monotonic() - tended_at >= _AGAIN:
+                tended_at = time.monotonic()
+                self.store.tend()
             with self._lock:
                 task = self._asked.popitem(last=False)[1] if self._asked else None
             asked = task is not None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from diffio_watch.service.answers import Refused, data
 from diffio_watch.service.site import JOURNAL, disk
@@ -33,8 +34,8 @@ async def sound(site: Site, request: Request) -> Response:
     return data(await site.threads.run("sound", lambda: _told(site, job, gone)))
 
 
-async def preview(site: Site, request: Request) -> Response:
-    """A preview, or 202 with the seconds until there is one."""
+async def preview(site: Site, request: Request) -> Response | Path:
+    """The file of a preview, or 202 with the seconds until there is one."""
     job = await _job(site, request)
     side = request.path_params.get("type", "original")
     if side not in SIDES or side not in contents(job):
@@ -42,7 +43,7 @@ async def preview(site: Site, request: Request) -> Response:
     return await _made(site, job, contents(job)[side].sha256, Task("preview", job, side), [side])
 
 
-async def removed(site: Site, request: Request) -> Response:
+async def removed(site: Site, request: Request) -> Response | Path:
     """What the restoration took away, likewise."""
     job = await _job(site, request)
     other = _other(job)
@@ -55,7 +56,7 @@ async def removed(site: Site, request: Request) -> Response:
     return await _made(site, job, pair(one, result), Task("removed", job, other), ["original", other])
 
 
-async def _made(site: Site, job: Job, name: str, task: Task, sides: list[Side]) -> Response:
+async def _made(site: Site, job: Job, name: str, task: Task, sides: list[Side]) -> Response | Path:
     """The preview of this name, if the files that it is of are still there."""
     listening = site.listening
     if listening is None:
@@ -66,7 +67,7 @@ async def _made(site: Site, job: Job, name: str, task: Task, sides: list[Side]) 
             raise Refused(*gone[side])
     there = listening.store.preview(name)
     if there is not None:
-        return FileResponse(there, media_type="audio/flac", headers={"cache-control": "no-store"})
+        return there
     tried = listening.store.tried(name)
     if tried.final:
         raise Refused(404, tried.note)

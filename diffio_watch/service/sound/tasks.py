@@ -21,6 +21,9 @@ from diffio_watch.service.sound.sides import NotThere, Side, contents, open_side
 from diffio_watch.service.sound.store import Store, pair
 
 Kind = Literal["measure", "lag", "preview", "removed"]
+_NO_ROOM: Final = ("There is too little room where the service keeps its state: the journal needs what is left. Make "
+                   "room there, and it is made.")
+_CLOSE: Final = 1 << 16  # bytes; a file that came as near to its limit ended by it
 _PACE: Final = 1 / 200  # seconds that a second of sound takes, before anything was seen
 
 
@@ -72,6 +75,8 @@ class Doer:
             OSError: the state folder can't be written.
         """
         began = time.monotonic()
+        if not self.store.has_room():
+            raise Later(_NO_ROOM)
         if task.kind == "lag":
             self._lag(task)
             return
@@ -118,11 +123,16 @@ class Doer:
 
     def _preview(self, name: str, question: dict[str, Any], files: Sequence[int]) -> float:
         tried = self.store.tried(name)
+        self.store.prune()
+        room = self.store.room()
+        if room <= _CLOSE:
+            raise Later(_NO_ROOM)
         try:
             with self.store.making(name) as target:
                 answer = _fit(self.runner.ask(question | {"target": target}, [*files, target],
-                                              file_bytes=self.store.previews // 2))
+                                              file_bytes=room))
                 if note := answer.get("note"):
+                    self._see_room(room, os.fstat(target).st_size)
                     self.store.put_tried(name, tried.failed(str(note)[:500], for_good=True))
                     raise Later(str(note))
         except (ChildFailed, Unfit) as error:
@@ -133,6 +143,15 @@ class Doer:
         self.store.prune()
         seconds = answer.get("seconds")
         return float(seconds) if isinstance(seconds, (int, float)) else 0.0
+
+    def _see_room(self, room: int, size: int) -> None:
+        """Whether it failed for want of room only, and is none of the sound's fault.
+
+        Raises:
+            Later: so it is.
+        """
+        if size + self.store.free() < self.store.spare or (room < self.store.previews // 2 and size + _CLOSE > room):
+            raise Later(_NO_ROOM)
 
     def _lag(self, task: Task) -> None:
         sides = contents(task.job)
