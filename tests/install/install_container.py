@@ -54,6 +54,12 @@ def call(*command: str | Path) -> str:
     return done.stdout
 
 
+def roots_of(config: pytest.Config, scratch: Path) -> Path:
+    """Where roots are kept: in pytest's cache; for one test only where that is switched off."""
+    cache = getattr(config, "cache", None)
+    return scratch / "roots" if cache is None else Path(cache.mkdir("roots"))
+
+
 def base(suite: str, cache: Path) -> Path:
     """The root of a suite, made where it is not there yet. The test is skipped where that can't be."""
     if os.geteuid() != 0:

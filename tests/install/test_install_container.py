@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 import pytest
-from install_container import CHECKOUT, Container, booted, until
+from install_container import CHECKOUT, Container, booted, roots_of, until
 from sounds import sound
 
 KEY = "sk-container-secret-1"
@@ -25,9 +25,7 @@ INBOX, OUTBOX = "/srv/studio/inbox", "/srv/studio/outbox"
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("suite", SUITES)
 def test_a_machine_from_nothing_to_gone(suite: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    cache = request.config.cache
-    assert cache is not None
-    with booted(suite, cache.mkdir("roots"), tmp_path) as machine:
+    with booted(suite, roots_of(request.config, tmp_path), tmp_path) as machine:
         the_readme_s_lines_lead_to_the_first_delivered_file(machine)
         the_key_stands_nowhere_else(machine)
         the_unit_is_as_closed_as_it_says(machine)

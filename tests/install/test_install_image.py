@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from install_container import CHECKOUT, URL, base, call, network, sandbox, until, wheels
+from install_container import CHECKOUT, URL, base, call, network, roots_of, sandbox, until, wheels
 from sounds import sound
 
 SYSTEMD = CHECKOUT / "systemd"
@@ -68,9 +68,7 @@ def test_both_shut_it_in_alike() -> None:
 @pytest.mark.timeout(900)  # it may have to make the Debian first
 def test_the_steps_of_the_containerfile_make_one_that_restores(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Run as it is to be: a numeric user without a name, a read-only root, no capability but LEASE."""
-    cache = request.config.cache
-    assert cache is not None
-    lower = base("bookworm", cache.mkdir("roots"))
+    lower = base("bookworm", roots_of(request.config, tmp_path))
     with ExitStack() as stack:
         root, layer = tmp_path / "root", tmp_path / "layer"
         for folder in (root, layer / "upper", layer / "work", tmp_path / "dist"):

@@ -74,7 +74,9 @@ class Studio:
             time.sleep(0.05)
 
     def delivered(self, name: str) -> bool:
-        return (self.base / "out" / f"{name}.json").exists()
+        """Whether a sidecar names it as what was restored: the first machine may have taken the first number."""
+        return any(json.loads(sidecar.read_bytes())["source"]["path"] == name
+                   for sidecar in (self.base / "out").glob("*.json") if not sidecar.name.endswith(".error.json"))
 
     def jobs(self, machine: str) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = json.loads(
