@@ -93,7 +93,7 @@ def rebuild() -> int:
               _bar() as progress, opened_api(config) as api):
             done = work_of.rebuild(config, opened, projects, progress, Service(
                 lambda: api.list_projects(every=True), lambda project: api.list_generations(project, every=True),
-                pause))
+                lambda project: api.complete_project_upload(project).size_bytes, pause))
     except CannotRun as error:
         raise Trouble(str(error), REFUSED) from error
     except work_of.CannotRebuild as error:

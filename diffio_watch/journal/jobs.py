@@ -279,10 +279,17 @@ class Jobs:
             yield from jobs
             last = jobs[-1].id
 
-    def projects(self) -> set[str]:
-        """Every project that a job has."""
+    def projects(self, *, paid: bool | None = None) -> set[str]:
+        """Every project that a job has; of those alone that may have been paid for, or of the others."""
+        which = {None: "", True: "AND (intent_at IS NOT NULL OR generation_id IS NOT NULL)",
+                 False: "AND intent_at IS NULL AND generation_id IS NULL"}[paid]
         return {row["project_id"]
-                for row in self._db.rows("SELECT project_id FROM jobs WHERE project_id IS NOT NULL")}
+                for row in self._db.rows(f"SELECT project_id FROM jobs WHERE project_id IS NOT NULL {which}")}  # noqa: S608 - our own words
+
+    def newest_project(self) -> str | None:
+        """The project of the newest job that has one."""
+        row = self._db.row("SELECT project_id FROM jobs WHERE project_id IS NOT NULL ORDER BY seq DESC LIMIT 1")
+        return None if row is None else str(row["project_id"])
 
     def project_of(self, generation_id: str) -> str | None:
         """The project of a generation; None where no job has both."""

@@ -14,6 +14,7 @@ from diffio_watch.job import Because, Job, Settings, State
 from diffio_watch.outbox import names, sidecar
 from diffio_watch.outbox.errors import DiskTrouble
 from diffio_watch.outbox.files import parsed, peek, unlink
+from diffio_watch.outbox.ledger import Ledger
 from diffio_watch.outbox.recent import Recent
 from diffio_watch.outbox.root import Root
 from diffio_watch.outbox.sidecar_model import Sidecar
@@ -30,6 +31,7 @@ class ErrorFiles:
                  tell: Callable[[str], None] = lambda _: None) -> None:
         self.root = Root(root, available)
         self.evidence = Evidence(self.root)
+        self.ledger = Ledger(self.root, self._once)
         self.inbox = inbox
         self.filesystem: int | None = None  # its number, once somebody asked what is free there
         self._there: Recent[frozenset[str]] = Recent()  # the names in a folder, without case

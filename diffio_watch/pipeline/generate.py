@@ -59,6 +59,7 @@ def generating(job: Job, tools: Tools) -> Outcome:
         tools.outbox(job).root.counted(count)  # before it is sent: by this a copy of the journal from before is known
         # a rebuild believes an error file that tells of no generation: none may stand there from here on
         tools.outbox(job).clear_error(job.path)
+        tools.outbox(job).ledger.note(job)  # by it such a copy learns which content this project holds
     try:
         made = tools.api.generate(job.settings.model, job.body or "", key=key)
     except api.NotFound as error:

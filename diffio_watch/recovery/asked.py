@@ -1,25 +1,25 @@
 """What an older copy of the journal leaves in doubt, asked of the service: was it bought since, or not?
 
-The service lists projects by the names of their files, and each one's generations. A name under which it has none
-that is unknown here was not bought. One generation that can only be this job's is adopted. Whatever is not certain
-stays held: several generations, a name that two recordings have, a recording newer than the generation, one that may
-have been renamed since, content that another job has bought. Pure but for what it is handed.
+The service knows projects by the names of their files, and a name proves nothing: others may use the same key, files
+are renamed, and two are called alike. What proves which content a project holds is a row of the journal that has the
+project, or the ledger of the outbox. By it one generation is adopted. A generation of which nobody knows what it is of
+may be of every recording of its size, and keeps those held. What remains was not bought. Pure but for what it asks.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from diffio_watch.api.shapes import GenerationSummary, ProjectSummary
 from diffio_watch.disk.names import show
 from diffio_watch.job import Job
+from diffio_watch.outbox.ledger import Entry
 from diffio_watch.pipeline.generate import MODEL_ALIASES
 
-_SLACK: Final = 1.0  # seconds by which the service may date its own things earlier
-_LONG_AGO: Final = 86400.0  # seconds: what began so long before the last thing known belongs to no gap of the journal
+_LONG_AGO: Final = 86400.0  # seconds: what began so long before the copy's last project, the copy would know
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +28,18 @@ class Doubt:
 
     Attributes:
         job: its row.
-        born: when its file came to be as it is, in seconds since the epoch; None: there is no file now.
+        there: its file stands in the inbox.
         found: it is no row of the copy, but a file that stood in the inbox.
     """
 
     job: Job
-    born: float | None
+    there: bool
     found: bool
-
-    @property
-    def name(self) -> str:
-        """As its project's file is called at the service."""
-        name = show(self.job.path.rpartition("/")[2])
-        return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """A generation that can only be one job's."""
+    """A generation that is proved to be this job's."""
 
     project: str
     generation: GenerationSummary
@@ -56,86 +50,153 @@ class Unbought:
     """The service has none for it."""
 
 
-Verdict = Bought | Unbought | None  # None: a person has to say
-Generations = Callable[[str], Sequence[GenerationSummary]]
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """A person has to say; `words` tell what was found, where that is more than what stands in the reason already."""
+
+    words: str = ""
+
+
+Verdict = Bought | Unbought | Unsure
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the service says.
+
+    Attributes:
+        listed: every project that the key sees.
+        generations: asks for those of a project; None where the key does not see it.
+        size: asks how many bytes were uploaded to a project; None where that can't be had.
+    """
+
+    listed: Sequence[ProjectSummary]
+    generations: Callable[[str], Sequence[GenerationSummary] | None]
+    size: Callable[[str], int | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the journal knows.
+    """What is known here.
 
     Attributes:
-        projects: of its jobs.
-        generation: whether one is of its jobs.
-        bought: contents of doubtful jobs that another job has bought.
+        service: base URL of the configured service.
+        paid: projects of jobs that are paid for, sidecars included.
+        unpaid: projects of other jobs.
+        newest: the last project that the copy knew of; None where it knew of none.
+        generation: whether one is of a known job.
+        bought: contents that a known job has bought.
+        ledgers: what the outboxes noted, by inbox.
     """
 
-    projects: frozenset[str]
+    service: str
+    paid: Collection[str]
+    unpaid: Collection[str]
+    newest: str | None
     generation: Callable[[str], bool]
-    bought: frozenset[str]
+    bought: Collection[str]
+    ledgers: Mapping[str, Sequence[Entry]]
 
 
-def verdicts(doubts: Sequence[Doubt], listed: Sequence[ProjectSummary], generations: Generations,
-             known: Known) -> dict[str, Verdict]:
-    """A verdict for each doubtful job, by its id; nothing where the list can't be that of the journal's account.
-
-    Args:
-        doubts: all doubtful jobs, for two of one name are in each other's way.
-        listed: every project that the key sees.
-        generations: asks for those of a project.
-        known: what is known here, sidecars included.
-    """
-    ours = [one for one in listed if one.project_id in known.projects]
-    if not ours:
+def verdicts(doubts: Sequence[Doubt], seen: Seen, known: Known) -> dict[str, Verdict]:
+    """A verdict for each doubtful job, by its id; nothing where the list can't be that of the journal's account."""
+    listed = {one.project_id for one in seen.listed}
+    if known.newest not in listed if known.newest is not None else listed.isdisjoint(known.paid):
         return {}  # another account's, as far as anything tells
-    strange = [one for one in listed if one.project_id not in known.projects]
-    by_name: dict[str, list[Doubt]] = defaultdict(list)
-    for doubt in doubts:
-        by_name[doubt.name].append(doubt)
-
-    def unknown(project: str) -> list[Bought]:
-        return [Bought(project, one) for one in generations(project) if not known.generation(one.generation_id)]
-
-    found: dict[str, Verdict] = {}
-    for name, group in by_name.items():
-        shared = [one for project in strange if project.file_name == name for one in unknown(project.project_id)]
-        for doubt in group:
-            project = doubt.job.project_id
-            own = unknown(project) if project is not None else []
-            content = doubt.job.sha256
-            doubtful = content in known.bought if content is not None else doubt.born is not None  # it can't be read
-            found[doubt.job.id] = None if doubtful else _verdict(doubt, own, shared, alone=len(group) == 1)
-    lost = _renamed(strange, ours, by_name, unknown)
-    for doubt in doubts:
-        if doubt.found and found[doubt.job.id] == Unbought() and _suffix(doubt.name) in lost:
-            found[doubt.job.id] = None
-    return found
+    return _Round(doubts, seen, known).verdicts()
 
 
-def _verdict(doubt: Doubt, own: Sequence[Bought], shared: Sequence[Bought], *, alone: bool) -> Verdict:
-    """What is in a job's own project is this program's alone; what is in another of its name may be somebody else's."""
-    if not own and not shared:
-        return Unbought()
-    if len(own) + len(shared) > 1 or doubt.job.sha256 is None:
-        return None
-    one = (own or shared)[0]
-    model = one.generation.model_key
-    if model != MODEL_ALIASES.get(doubt.job.settings.model, doubt.job.settings.model):
-        return None
-    made = one.generation.created_at
-    fits = doubt.born is not None and made is not None and doubt.born <= made + _SLACK
-    return one if own or (alone and fits) else None
+class _Round:
+    """One look at everything."""
+
+    def __init__(self, doubts: Sequence[Doubt], seen: Seen, known: Known) -> None:
+        self._doubts = doubts
+        self._seen = seen
+        self._known = known
+        self._places = {(one.job.inbox, one.job.sha256, show(one.job.path)) for one in doubts if one.there}
+        self._contents: defaultdict[str, set[str]] = defaultdict(set)  # by project
+        for entries in known.ledgers.values():
+            for entry in entries:
+                if entry.service == known.service:
+                    self._contents[entry.project].add(entry.sha256)
+        for one in doubts:
+            if one.job.project_id is not None and one.job.sha256 is not None:
+                self._contents[one.job.project_id].add(one.job.sha256)
+
+    def verdicts(self) -> dict[str, Verdict]:
+        found = {doubt.job.id: self._of(doubt) for doubt in self._doubts}
+        for there in (True, False):  # of two that claim a generation, the one whose file was moved away gives way
+            claims = Counter(one.generation.generation_id for one in found.values() if isinstance(one, Bought))
+            for doubt in self._doubts:
+                one = found[doubt.job.id]
+                if (isinstance(one, Bought) and claims[one.generation.generation_id] > 1
+                        and not (there and doubt.there)):
+                    found[doubt.job.id] = Unsure()
+        if Unbought() in found.values():
+            left = [(one, self._seen.size(one.project_id)) for one in self._unexplained()]
+            for doubt in self._doubts:
+                alike = [one for one, size in left if size is None or size == doubt.job.size]
+                if alike and found[doubt.job.id] == Unbought():
+                    found[doubt.job.id] = Unsure(_words(alike))
+        return found
+
+    def _unknown(self, project: str) -> list[Bought] | None:
+        """A project's generations that no job knows; None where they can't be seen."""
+        listed = self._seen.generations(project)
+        return None if listed is None else [
+            Bought(project, one) for one in listed if not self._known.generation(one.generation_id)]
+
+    def _of(self, doubt: Doubt) -> Verdict:
+        job = doubt.job
+        own = set() if job.project_id is None else {job.project_id}
+        if job.sha256 is None:  # it is away, or can't be read
+            return Unsure() if doubt.there or any(self._unknown(one) != [] for one in own) else Unbought()
+        noted, elsewhere = self._noted(job)
+        if job.sha256 in self._known.bought or any(self._contents[one] != {job.sha256} for one in own | noted):
+            return Unsure()
+        found = [self._unknown(project) for project in sorted(own | noted)]
+        unknown = [one for some in found for one in some or ()]
+        if None in found or len(unknown) > 1 or (elsewhere and not unknown):
+            return Unsure()
+        if not unknown:
+            return Unbought()
+        fits = unknown[0].generation.model_key == MODEL_ALIASES.get(job.settings.model, job.settings.model)
+        return unknown[0] if fits else Unsure()
+
+    def _noted(self, job: Job) -> tuple[set[str], bool]:
+        """The projects that the ledger has of this content at this place, and whether it has it of others.
+
+        A file that is no longer where it was may have been renamed to this one.
+        """
+        here: set[str] = set()
+        moved: set[str] = set()
+        elsewhere = False
+        for inbox, entries in self._known.ledgers.items():
+            for entry in entries:
+                if entry.sha256 != job.sha256:
+                    continue
+                if inbox == job.inbox and entry.service == self._known.service and entry.path == show(job.path):
+                    here.add(entry.project)
+                elif (inbox == job.inbox and entry.service == self._known.service
+                      and (inbox, entry.sha256, entry.path) not in self._places):
+                    moved.add(entry.project)
+                else:
+                    elsewhere = True
+        return (here, elsewhere or bool(moved)) if here else (moved, elsewhere)
+
+    def _unexplained(self) -> list[ProjectSummary]:
+        """Projects with a generation of which nobody knows what content it is of."""
+        listed = self._seen.listed
+        newest = next((one.created_at for one in listed if one.project_id == self._known.newest), None)
+        return [one for one in listed
+                if one.project_id not in self._known.paid and one.generations != 0
+                and len(self._contents.get(one.project_id, ())) != 1
+                and (one.project_id in self._known.unpaid or newest is None or one.created_at is None
+                     or one.created_at > newest - _LONG_AGO)
+                and self._unknown(one.project_id) != []]
 
 
-def _renamed(strange: Iterable[ProjectSummary], ours: Iterable[ProjectSummary], names: Mapping[str, object],
-             unknown: Callable[[str], list[Bought]]) -> set[str]:
-    """Suffixes of recordings that were bought lately under a name that is here no more: renamed, perhaps."""
-    last = max((one.created_at for one in ours if one.created_at is not None), default=None)
-    return {_suffix(one.file_name or "") for one in strange
-            if one.file_name not in names and one.generations != 0
-            and (last is None or one.created_at is None or one.created_at > last - _LONG_AGO)
-            and unknown(one.project_id)}
-
-
-def _suffix(name: str) -> str:
-    return name.rpartition(".")[2].casefold()
+def _words(alike: Sequence[ProjectSummary]) -> str:
+    named = f"project {alike[0].project_id} ({show(alike[0].file_name or 'without a name')})"
+    more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
+    return f"The service has a generation that nothing here knows, and it may be of this recording: {named}{more}"

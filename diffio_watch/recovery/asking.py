@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from diffio_watch.api.errors import ApiError, NotFound, Stopped
+from diffio_watch.api.errors import ApiError, Forbidden, ModelRetired, NotFound, NotReady, Rejected, Stopped
 from diffio_watch.api.shapes import GenerationSummary
 from diffio_watch.config import Config, KeyMissing
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Journal
 from diffio_watch.media.length import minutes
+from diffio_watch.outbox.ledger import Entry
 from diffio_watch.pipeline.commands import way
 from diffio_watch.pipeline.generate import LOOK_TWICE
 from diffio_watch.pipeline.project_list import Projects
-from diffio_watch.recovery.asked import Bought, Doubt, Generations, Known, Unbought, Verdict, verdicts
+from diffio_watch.reasons import because
+from diffio_watch.recovery.asked import Bought, Doubt, Known, Seen, Unbought, Unsure, Verdict, verdicts
 
 _UNASKED: Final = "unasked"  # in the meta: the inboxes that the service could not be asked about, by name
+# in the meta, until the service was asked: what the copy knew before it learned more
+_NEWEST: Final = "newest_project"  # the last project
+_HELD: Final = "held_before"  # jobs that were a person's already, by id
+
+# what only says that this one project can't be seen
+_UNSEEN: Final = (NotFound, Forbidden, NotReady, Rejected, ModelRetired)
 
 
 @dataclass(frozen=True)
 class Service:
-    """What a rebuild may ask of the service: nothing of it costs anything.
+    """What a rebuild may ask of the service: nothing of it costs or changes anything.
 
     Attributes:
         projects: every project, or an error.
         generations: every generation of a project, or an error.
+        size: how many bytes were uploaded to a project, None where it does not say, or an error.
         pause: waits so many seconds between two looks, and says so.
     """
 
     projects: Projects
-    generations: Generations
+    generations: Callable[[str], Sequence[GenerationSummary]]
+    size: Callable[[str], int | None]
     pause: Callable[[float], None]
 
 
@@ -60,60 +71,79 @@ class Asking:
     journal: Journal
     service: Service
 
-    def settle(self, inboxes: Collection[str]) -> Settled:
-        """Let go on what the service has nothing of, and adopt what can only be one job's; the rest stays held.
+    def remember(self) -> None:
+        """Before the journal learns of anything newer: how far it knew. Kept until the service was asked."""
+        if self.journal.meta(_HELD) is None:
+            with self.journal.transaction():
+                self.journal.set_meta(_NEWEST, self.journal.jobs.newest_project())
+                self.journal.set_meta(_HELD, " ".join(job.id for job in self._unproven()))
+
+    def settle(self, inboxes: Collection[str], ledgers: Mapping[str, Sequence[Entry]]) -> Settled:
+        """Let go on what the service has nothing of, and adopt what is proved to be a job's; the rest stays held.
 
         Args:
-            inboxes: those of which the journal may not know everything. Those that could not be asked about the last
+            inboxes: those in which this rebuild left something in doubt. Those that could not be asked about the last
                 time are asked about as well.
+            ledgers: what the outboxes of all inboxes noted, by inbox.
 
         Raises:
             Stopped: the program is stopping.
         """
         inboxes = [one.name for one in self.config.inboxes
                    if one.name in {*inboxes, *str(self.journal.meta(_UNASKED) or "").split()}]
-        doubts = [self._doubt(job) for name in inboxes for job in self.journal.jobs.newest({State.HELD}, name)
-                  if job.because is not None and job.because.code == "unproven" and not job.paid]
+        # what an earlier gap left in doubt may have been bought at any time: of that the list says too little
+        before = set(str(self.journal.meta(_HELD) or "").split())
+        doubts = [self._doubt(job) for job in self._unproven() if job.inbox in inboxes and job.id not in before]
         try:
-            found = self._look(doubts) if doubts else {}
+            found = self._look(doubts, ledgers) if doubts else {}
             if Unbought() in found.values():  # what was on its way when that machine died may arrive yet
                 self.service.pause(LOOK_TWICE)
-                found = self._look(doubts)
+                found = self._look(doubts, ledgers)
         except Stopped:
             raise
         except (ApiError, KeyMissing) as error:
             self.journal.set_meta(_UNASKED, " ".join(inboxes))
             return Settled(refusal=str(error).rstrip("."))
         settled = self._release(doubts, found)
-        self.journal.set_meta(_UNASKED, None)
+        for flag in (_UNASKED, _NEWEST, _HELD):
+            self.journal.set_meta(flag, None)
         return settled
 
-    def _look(self, doubts: Sequence[Doubt]) -> dict[str, Verdict]:
-        seen: dict[str, Sequence[GenerationSummary]] = {}
+    def _unproven(self) -> list[Job]:
+        return [job for job in self.journal.jobs.newest({State.HELD})
+                if job.because is not None and job.because.code == "unproven" and not job.paid]
 
-        def generations(project: str) -> Sequence[GenerationSummary]:
-            if project not in seen:
-                try:
-                    seen[project] = self.service.generations(project)
-                except NotFound:
-                    seen[project] = ()
-            return seen[project]
+    def _look(self, doubts: Sequence[Doubt], ledgers: Mapping[str, Sequence[Entry]]) -> dict[str, Verdict]:
+        @functools.cache
+        def generations(project: str) -> Sequence[GenerationSummary] | None:
+            try:
+                return self.service.generations(project)
+            except _UNSEEN:
+                return None
+
+        def size(project: str) -> int | None:
+            try:
+                return self.service.size(project)
+            except _UNSEEN:
+                return None
 
         jobs = self.journal.jobs
         contents = {doubt.job.sha256 for doubt in doubts if doubt.job.sha256 is not None}
-        bought = self.journal.restore.bought(contents)
-        known = Known(frozenset(jobs.projects()), jobs.knows_generation, frozenset(bought))
-        return verdicts(doubts, self.service.projects(), generations, known)
+        paid, unpaid = jobs.projects(paid=True), jobs.projects(paid=False)
+        newest = self.journal.meta(_NEWEST)
+        known = Known(self.config.api.base_url, paid, unpaid - paid, None if newest is None else str(newest),
+                      jobs.knows_generation, self.journal.restore.bought(contents), ledgers)
+        return verdicts(doubts, Seen(self.service.projects(), generations, size), known)
 
     def _doubt(self, job: Job) -> Doubt:
         try:
-            status = Path(self.config.inbox(job.inbox).path, job.path).stat()
+            Path(self.config.inbox(job.inbox).path, job.path).stat()
         except (OSError, ValueError):
-            born = None
+            there = False
         else:
-            born = max(status.st_mtime, status.st_ctime)
+            there = True
         # dated as a rebuild dates what it finds: of what intake finds, settling takes its time
-        return Doubt(job, born, found=job.created_at == job.detected_at == job.settled_at)
+        return Doubt(job, there, found=job.created_at == job.detected_at == job.settled_at)
 
     def _release(self, doubts: Sequence[Doubt], found: Mapping[str, Verdict]) -> Settled:
         most = self.config.limits.approve_over_files
@@ -125,7 +155,10 @@ class Asking:
                 self.journal.restore.learn(self._adopted(doubt.job, verdict),
                                            "adopted a generation that the service had")
                 adopted += 1
-            elif verdict is not None and not (doubt.found and most is not None and drops[doubt.job.inbox] > most):
+            elif isinstance(verdict, Unsure) and verdict.words:
+                reason = because("unproven", job=doubt.job.id, detail=verdict.words)
+                self.journal.restore.learn(replace(doubt.job, because=reason), verdict.words)
+            elif verdict == Unbought() and not (doubt.found and most is not None and drops[doubt.job.inbox] > most):
                 job = replace(doubt.job, unproven=False)
                 self.journal.restore.learn(replace(job, state=way(job), because=None, parks=0,
                                                    due_at=self.journal.clock.now()),

@@ -28,7 +28,9 @@ from diffio_watch.journal.folders import OLD_COPY
 from diffio_watch.journal.restore import REBUILDING
 from diffio_watch.media import mediainfo
 from diffio_watch.outbox import Outbox
-from diffio_watch.outbox.errors import OutboxError
+from diffio_watch.outbox.errors import DiskTrouble, OutboxError
+from diffio_watch.outbox.ledger import NAME as LEDGER
+from diffio_watch.outbox.ledger import Entry
 from diffio_watch.outbox.sidecar_reader import recall
 from diffio_watch.pipeline.project_list import Listed, Projects
 from diffio_watch.reasons import because
@@ -82,7 +84,6 @@ class _Rebuild:
     def __init__(self, config: Config, journal: Journal, projects: Projects, progress: Progress,
                  service: Service | None) -> None:
         self._asks = service
-        self._held_in: set[str] = set()
         self._config = config
         self._journal = journal
         self._service = Listed(journal, projects)
@@ -102,6 +103,10 @@ class _Rebuild:
             inbox, [one for (name, _), one in markers.items() if name == inbox.name and one is not None])]
         if doubtful:
             self._journal.set_meta(REBUILDING, 1)
+        asking = None
+        if self._asks is not None and self._starts:  # of a new journal the list says too little
+            asking = Asking(self._config, self._journal, self._asks)
+            asking.remember()
         for inbox in self._config.inboxes:
             self._read_sidecars(inbox)
         for inbox in self._config.inboxes:
@@ -118,9 +123,9 @@ class _Rebuild:
             self._tally.skipped += found.skipped
             self._tally.held += found.held
             if found.held:  # what came in the journal's last moment, though it knows of all that was paid for
-                self._held_in.add(inbox.name)
-        if self._asks is not None and self._starts:  # of a new journal the list says too little
-            settled = Asking(self._config, self._journal, self._asks).settle({*doubtful, *self._held_in})
+                doubtful.append(inbox.name)
+        if asking is not None:
+            settled = asking.settle(doubtful, {inbox.name: self._ledger(inbox) for inbox in self._config.inboxes})
             self._tally.settled = settled
             self._tally.held = max(0, self._tally.held - settled.free - settled.adopted)
             self._nobody_else({key: one for key, one in markers.items() if one is not None})
@@ -177,6 +182,16 @@ class _Rebuild:
                 raise
             except Exception as error:  # noqa: BLE001 - likewise
                 self._set_aside(inbox, job.path, f"{type(error).__name__}: {error}")
+
+    def _ledger(self, inbox: Inbox) -> list[Entry]:
+        try:
+            return Outbox(str(inbox.outbox), inbox=inbox.name, available=lambda: None).ledger.read()
+        except DiskTrouble as trouble:  # then it proves nothing, and a person is asked
+            self._tally.aside.append((show(f"{inbox.outbox}/{LEDGER}"), trouble.detail))
+            return []
+        except OutboxError as error:
+            raise CannotRebuild(f"The outbox of {inbox.name} went away ({error}): bring it back, and run the rebuild "
+                                "again.") from error
 
     def _set_aside(self, inbox: Inbox, path: str, why: str) -> None:
         self._tally.aside.append((show(f"{inbox.outbox}/{path}"), why))

@@ -3,17 +3,20 @@ is not certain is a person's."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
-from recovery_house import KEY, House
+from recovery_house import KEY, House, recording
 
 from diffio_watch.api.shapes import GenerationSummary, ProjectSummary
 from diffio_watch.disk import marker_file
 from diffio_watch.job import Job, Settings, State
+from diffio_watch.outbox.ledger import NAME, Entry
 from diffio_watch.recovery import asking, rebuild
-from diffio_watch.recovery.asked import Bought, Doubt, Known, Unbought, verdicts
+from diffio_watch.recovery.asked import Bought, Doubt, Known, Seen, Unbought, Unsure, verdicts
+from diffio_watch.sandbox import Sandbox
 
 MODEL = Settings().model
 NOW = 1_800_000_000.0
@@ -29,64 +32,119 @@ def generation(key: str = "g", model: str = MODEL, at: float | None = NOW + 1) -
     return GenerationSummary(key, "complete", model, None, at, None)
 
 
-def doubt(path: str = "a.wav", *, found: bool = True, born: float | None = NOW - 5, job: str = "1",
-          own: str | None = None, sha256: str | None = "aa") -> Doubt:
-    return Doubt(Job(job, "in", path, 1, 1, Settings(), project_id=own, sha256=sha256), born, found)
+def doubt(path: str = "a.wav", *, there: bool = True, job: str = "1", own: str | None = None, content: str | None = "a",
+          inbox: str = "in", size: int = 1) -> Doubt:
+    sha256 = None if content is None else content * 64
+    return Doubt(Job(job, inbox, path, size, 1, Settings(), project_id=own, sha256=sha256), there, found=own is None)
 
 
-def verdict(doubts: list[Doubt], listed: list[ProjectSummary], generations: dict[str, list[GenerationSummary]],
-            bought: str = "") -> str:
-    known = Known(frozenset({"known", *(one.job.project_id or "" for one in doubts)}), lambda key: key == "known",
-                  frozenset({bought}))
-    found = verdicts(doubts, listed, lambda key: generations.get(key, []), known)
-    words = {Bought: "bought", Unbought: "free", type(None): "held"}
-    return " ".join(words[type(found.get(one.job.id))] for one in doubts)
+def noted(path: str = "a.wav", content: str = "a", key: str = "p", service: str = "here") -> Entry:
+    return Entry(job="1", path=path, sha256=content * 64, service=service, project=key)
 
 
-A, G = project(), generation()
-CASES = {
-    "nothing of its name": ([doubt()], [OURS], {}, "free"),
+def verdict(doubts: list[Doubt], listed: list[ProjectSummary], generations: dict[str, list[GenerationSummary] | None],
+            *entries: Entry, other: Entry | None = None, size: int | None = 1, bought: str = "",
+            newest: str | None = "known") -> str:
+    own = {one.job.project_id for one in doubts if one.job.project_id is not None}
+    known = Known("here", {"known"}, own, newest, lambda key: key == "known", {bought * 64},
+                  {"in": entries, "other": [other] if other else []})
+    found = verdicts(doubts, Seen(listed, lambda key: generations.get(key, []), lambda _: size), known)
+    words = {Bought: "bought", Unbought: "free", Unsure: "held"}
+    return " ".join(words[type(found.get(one.job.id, Unsure()))] for one in doubts)
+
+
+A, G, GONE = project(), generation(), doubt("a.wav", there=False, content=None)
+B = doubt("b.wav", job="2")
+NAMES: dict[str, Any] = {
+    "nothing": ([doubt()], [OURS], {}, "free"),
     "a project that nothing was bought of": ([doubt()], [OURS, A], {}, "free"),
-    "one generation": ([doubt()], [OURS, A], {"p": [G]}, "bought"),
-    "two generations": ([doubt()], [OURS, A], {"p": [G, generation("h")]}, "held"),
-    "two projects with one each": ([doubt()], [OURS, A, project(key="q")], {"p": [G], "q": [generation("h")]}, "held"),
-    "two projects, one bought": ([doubt()], [OURS, A, project(key="q")], {"q": [G]}, "bought"),
-    "another model": ([doubt()], [OURS, A], {"p": [generation(model="other")]}, "held"),
-    "another recording under its name since": ([doubt(born=NOW + 60)], [OURS, A], {"p": [G]}, "held"),
-    "no file any more": ([doubt(born=None)], [OURS, A], {"p": [G]}, "held"),
-    "no date": ([doubt()], [OURS, A], {"p": [generation(at=None)]}, "held"),
-    "a name of two": ([doubt("x/a.wav"), doubt("y/a.wav", job="2")], [OURS, A], {"p": [G]}, "held held"),
-    "a name of two, and nothing bought": ([doubt("x/a.wav"), doubt("y/a.wav", job="2")], [OURS, A], {}, "free free"),
-    "its own project": ([doubt(found=False, own="p", born=NOW + 60)], [OURS], {"p": [G]}, "bought"),
-    "its own project, empty": ([doubt(found=False, own="p")], [OURS], {}, "free"),
-    "its own project, and another's": ([doubt(own="p")], [OURS, project(key="q")],
-                                       {"p": [G], "q": [generation("h")]}, "held"),
-    "a generation that another job has": ([doubt(own="p")], [OURS], {"p": [generation("known")]}, "free"),
+    "one generation of its name": ([doubt()], [OURS, A], {"p": [G]}, "held"),
+    "one of another name, for it may be renamed": ([B], [OURS, A], {"p": [G]}, "held"),
+    "one of another suffix": ([doubt("a.wave")], [OURS, A], {"p": [G]}, "held"),
+    "one that is a row's of the copy": ([GONE, B], [OURS, A], {"p": [G]}, "held held"),
+    "several": ([doubt()], [OURS, A, project(key="q")], {"p": [G], "q": [generation("h")]}, "held"),
+    "one whose project can't be seen": ([doubt()], [OURS, A], {"p": None}, "held"),
+    "one without a date": ([doubt()], [OURS, project(at=None)], {"p": [G]}, "held"),
+    "one from long before": ([doubt()], [OURS, project(at=NOW - 1e6)], {"p": [G]}, "free"),
+    "a name of two": ([doubt("x/a.wav"), doubt("y/a.wav", job="2", content="b")], [OURS, A], {"p": [G]}, "held held"),
     "an account without anything known": ([doubt()], [A], {"p": [G]}, "held"),
     "an empty account": ([doubt()], [], {}, "held"),
-    "bought under a name that is gone": ([doubt("b.wav")], [OURS, A], {"p": [G]}, "held"),
-    "the same, of another kind": ([doubt("b.mp3")], [OURS, A], {"p": [G]}, "free"),
-    "the same, long ago": ([doubt("b.wav")], [OURS, project(at=NOW - 1e6)], {"p": [G]}, "free"),
-    "the same, of a row of the copy": ([doubt("b.wav", found=False)], [OURS, A], {"p": [G]}, "free"),
-    "a file that can't be read": ([doubt(sha256=None)], [OURS], {}, "held"),
-    "a row whose file is gone": ([doubt(sha256=None, born=None)], [OURS], {}, "free"),
+    "a file that can't be read": ([doubt(content=None)], [OURS], {}, "held"),
+    "a row whose file is gone": ([GONE], [OURS], {}, "free"),
+}
+OWN: dict[str, Any] = {
+    "one generation": ([doubt(own="p")], [OURS, A], {"p": [G]}, "bought"),
+    "none": ([doubt(own="p")], [OURS, A], {}, "free"),
+    "two": ([doubt(own="p")], [OURS, A], {"p": [G, generation("h")]}, "held"),
+    "of another model": ([doubt(own="p")], [OURS, A], {"p": [generation(model="other")]}, "held"),
+    "one that another job has": ([doubt(own="p")], [OURS, A], {"p": [generation("known")]}, "free"),
+    "the key does not see it": ([doubt(own="p")], [OURS], {"p": None}, "held"),
+    "one that may be of the file that was renamed": ([replace(GONE, job=replace(GONE.job, project_id="p")), B],
+                                                     [OURS, A], {"p": [G]}, "held held"),
+    "it is gone, and was sent": ([doubt(own="p", there=False), doubt("c.wav", job="2", content="b")],
+                                 [OURS, A], {"p": [G]}, "bought free"),
+}
+LEDGER: dict[str, Any] = {
+    "one generation": ([doubt()], [OURS, A], {"p": [G]}, [noted()], "bought"),
+    "none": ([doubt()], [OURS, A], {}, [noted()], "free"),
+    "two": ([doubt()], [OURS, A], {"p": [G, generation("h")]}, [noted()], "held"),
+    "two projects, one bought": ([doubt()], [OURS, A, project(key="q")], {"q": [G]}, [noted(), noted(key="q")],
+                                 "bought"),
+    "of another model": ([doubt()], [OURS, A], {"p": [generation(model="other")]}, [noted()], "held"),
+    "another content under its name": ([doubt(content="b")], [OURS, A], {"p": [G]}, [noted()], "free"),
+    "renamed": ([GONE, B], [OURS, A], {"p": [G]}, [noted()], "free bought"),
+    "renamed, and another one under its name": ([B, doubt(content="c")], [OURS, A], {"p": [G]}, [noted()],
+                                                "bought free"),
+    "renamed twice": ([B, doubt("c.wav", job="3")], [OURS, A], {"p": [G]}, [noted()], "held held"),
+    "a copy beside it": ([doubt(), B], [OURS, A], {"p": [G]}, [noted()], "bought held"),
+    "a copy that was bought too": ([doubt(), B], [OURS, A, project(key="q")], {"p": [G], "q": [generation("h")]},
+                                   [noted(), noted("b.wav", key="q")], "bought bought"),
+    "at another service": ([doubt()], [OURS], {}, [noted(service="there")], "held"),
+    "its project is gone": ([doubt()], [OURS], {"p": None}, [noted()], "held"),
+    "two contents for a project": ([doubt(), B], [OURS, A], {"p": [G]}, [noted(), noted("b.wav", "b")], "held held"),
+    "another content for its own project": ([doubt(own="p")], [OURS, A], {"p": [G]}, [noted(content="b")], "held"),
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_only_what_is_certain_needs_no_person(case: str) -> None:
-    doubts, listed, generations, expected = CASES[case]
-    assert verdict(doubts, listed, generations) == expected
+@pytest.mark.parametrize("case", NAMES)
+def test_a_name_proves_nothing(case: str) -> None:
+    """It may be of a file of that size, whatever that is called, and whose ever it is: no more is known."""
+    *asked, expected = NAMES[case]
+    assert verdict(*asked) == expected
+
+
+@pytest.mark.parametrize("case", OWN)
+def test_what_is_in_a_row_s_own_project_is_that_row_s(case: str) -> None:
+    *asked, expected = OWN[case]
+    assert verdict(*asked) == expected
+
+
+@pytest.mark.parametrize("case", LEDGER)
+def test_the_ledger_proves_which_content_a_project_holds(case: str) -> None:
+    *asked, entries, expected = LEDGER[case]
+    assert verdict(*asked, *entries) == expected
+
+
+def test_what_is_of_another_size_is_not_of_this_recording() -> None:
+    assert verdict([doubt(size=2)], [OURS, A], {"p": [G]}) == "free"
+    assert verdict([doubt(size=2)], [OURS, A], {"p": [G]}, size=None) == "held"
+
+
+def test_what_was_bought_in_another_inbox_is_a_person_s() -> None:
+    """It was moved from there, or is a copy."""
+    assert verdict([doubt()], [OURS, A], {"p": [G]}, other=noted()) == "held"
+    assert verdict([doubt()], [OURS, A], {}, other=noted()) == "held"
 
 
 def test_content_that_another_job_has_bought_is_a_person_s() -> None:
     """An inbox under another name, say: by its own name there is nothing at the service that is not known."""
-    assert verdict([doubt()], [OURS], {}, bought="aa") == "held"
+    assert verdict([doubt()], [OURS], {}, bought="a") == "held"
 
 
-def test_names_are_compared_as_they_are_sent() -> None:
-    odd = os.fsdecode(b"x\xff.wav")
-    assert verdict([doubt(f"show/{odd}")], [OURS, project("x\\xff.wav")], {"p": [G]}) == "bought"
+def test_the_account_is_the_journal_s_where_the_last_project_of_the_copy_is_seen() -> None:
+    """Another key may see older ones, and nothing of what the dead machine bought."""
+    assert verdict([doubt()], [OURS], {}, newest="not seen") == "held"
+    assert verdict([doubt()], [OURS], {}, newest=None) == "free"  # sidecars tell of `known`
 
 
 @pytest.fixture
@@ -174,7 +232,7 @@ def test_broken_off_before_the_markers_it_is_run_again_to_the_same_end(old: Hous
 def test_while_the_machine_it_was_copied_from_works_on_nothing_is_taken_over(old: House,
                                                                            monkeypatch: pytest.MonkeyPatch) -> None:
     """It counts in its markers before it pays: seen between two looks, it is told, and nothing is bought twice."""
-    def meanwhile(self: asking.Asking, inboxes: object) -> asking.Settled:
+    def meanwhile(self: asking.Asking, *_: object) -> asking.Settled:
         found = marker_file.read(str(old.outbox))
         assert found is not None
         marker_file.replace(str(old.outbox), replace(found, counter=found.counter + 1))
@@ -184,3 +242,79 @@ def test_while_the_machine_it_was_copied_from_works_on_nothing_is_taken_over(old
     done = old.cmd("journal", "rebuild")
     assert done.code == 1
     assert "works on in the outbox of a" in done.err
+
+
+def test_without_its_ledger_what_was_bought_is_a_person_s(old: House) -> None:
+    """`new.wav` is as large: which of the two was bought nobody can say. What else is of another size."""
+    (old.outbox / NAME).unlink()
+    (old.inbox / "long.wav").write_bytes(recording(5, 0.2))
+    done = old.rebuild()
+    assert "2 jobs are held" in done.out
+    assert old.states() == {"first.wav": State.DELIVERED, "bought.wav": State.HELD, "new.wav": State.HELD,
+                            "long.wav": State.QUEUED}
+    because = old.jobs()["new.wav"].because
+    assert because is not None
+    assert "(bought.wav)" in because.message
+    old.check(2)
+
+
+def test_what_was_renamed_since_is_not_bought_again(old: House) -> None:
+    (old.inbox / "bought.wav").rename(old.inbox / "renamed.mp3")
+    old.rebuild()
+    assert old.states() == {"first.wav": State.DELIVERED, "renamed.mp3": State.WAITING, "new.wav": State.QUEUED}
+    old.sandbox.change(seconds=0)
+    old.sandbox.skip(4000)
+    assert old.once() == 0
+    old.check(3)
+
+
+def test_what_another_studio_bought_by_the_same_key_is_never_delivered_here(
+        house: House, tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch,
+        capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Of the same name, size and time: the original stays, and a person is asked."""
+    house.configure(originals="delete")
+    house.drop("first.wav", 1)
+    assert house.once() == 0
+    kept = house.keep()
+    house.drop("second.wav", 2)
+    assert house.once() == 0
+    mine = house.drop("mixdown.wav", 3)
+    (tmp_path / "other").mkdir()
+    other = House(tmp_path / "other", sandbox, monkeypatch, capfdbinary)
+    other.drop("mixdown.wav", 99)
+    assert other.once() == 0
+    monkeypatch.setenv("DIFFIO_WATCH_CONFIG", str(house.base / "config.yaml"))
+    house.put_back(kept)
+    house.rebuild()
+    assert house.once() == 1
+    assert house.states()["mixdown.wav"] is State.HELD
+    assert mine.read_bytes() == recording(3)
+    assert not [name for name in house.names() if name.startswith("mixdown.restored")]
+    house.check(3)
+
+
+def test_what_an_earlier_gap_left_to_a_person_stays_that_person_s(house: House) -> None:
+    """It may have been bought at any time: that nothing was bought of it lately says nothing."""
+    house.drop("first.wav", 1)
+    assert house.once() == 0
+    house.drop("long ago.wav", 2)
+    house.lose_journal()
+    house.rebuild()
+    house.once()
+    kept = house.keep()
+    house.drop("second.wav", 3)
+    house.once()
+    house.put_back(kept)
+    house.drop("new.wav", 4)
+    for _ in range(2):
+        house.rebuild()
+        assert house.states() == {"first.wav": State.DELIVERED, "second.wav": State.DELIVERED,
+                                  "new.wav": State.QUEUED, "long ago.wav": State.HELD}
+
+
+def test_what_had_only_just_come_is_in_no_copy_however_new(house: House) -> None:
+    house.drop("first.wav", 1)
+    assert house.once() == 0
+    house.drop("new.wav", 2)
+    house.rebuild()
+    assert house.states() == {"first.wav": State.DELIVERED, "new.wav": State.QUEUED}

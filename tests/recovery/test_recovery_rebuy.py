@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from recovery_house import House
 
-from diffio_watch.disk import marker
 from diffio_watch.job import State
 from diffio_watch.journal import Journal
 
@@ -108,7 +107,7 @@ def test_the_inbox_moved_to_another_place(full: House) -> None:
 
 def test_the_outbox_emptied_by_its_editors(full: House) -> None:
     for path in full.outbox.iterdir():
-        if path.name != marker.NAME:
+        if not path.name.startswith("."):
             shutil.rmtree(path)
     still_four(full)
 

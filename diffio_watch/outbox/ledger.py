@@ -1,0 +1,171 @@
+"""What is about to be bought, noted in the outbox before it is: a hidden file with one line a generation.
+
+The service's lists know projects by the names of their files alone, and a name proves nothing: others may have bought
+a file of that name with the same key. Where a machine died and an older copy of its journal goes on, this file tells
+which content each project holds. It is believed as sidecars are, and bounded: the oldest lines go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+import threading
+from collections.abc import Callable
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from diffio_watch.disk import durable
+from diffio_watch.disk.names import dumps, show
+from diffio_watch.disk.trouble import Trouble
+from diffio_watch.job import Job
+from diffio_watch.outbox.errors import DiskTrouble, translated
+from diffio_watch.outbox.files import READ, status_of
+from diffio_watch.outbox.names import temp_name
+from diffio_watch.outbox.root import Root
+from diffio_watch.outbox.sidecar_model import Digest
+
+NAME: Final = ".diffio-watch-bought"
+_MOST: Final = 8 << 20  # bytes; then the older half goes: that of some ten thousand generations
+_APPEND: Final = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_REMEMBERED: Final = 10_000  # lines that this process wrote and need not write again
+_Text = Annotated[str, Field(max_length=8192)]
+
+
+class Entry(BaseModel):
+    """A line: a project of ours at the service, and the content that was uploaded to it.
+
+    Attributes:
+        job: id of the job it was made for.
+        path: of its file in the inbox, as `disk.names.show` writes it: for people, and to choose between copies.
+        sha256: of the content.
+        service: base URL of the service.
+        project: its id there.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    job: _Text
+    path: _Text
+    sha256: Digest
+    service: _Text
+    project: _Text
+
+
+class Ledger:
+    """The ledger of one outbox. Safe to use from many threads.
+
+    Args:
+        root: of the outbox.
+        tell: gets a sentence, once, where this user may not write it.
+    """
+
+    def __init__(self, root: Root, tell: Callable[[str], None]) -> None:
+        self._root = root
+        self._tell = tell
+        self._writing = threading.Lock()
+        self._noted: set[tuple[str, str]] = set()
+
+    def note(self, job: Job) -> None:
+        """Have it on the disk that this job's generation is about to be bought; once for a job and its project.
+
+        Where this user may not write there, it is told and left: then a rebuild from an older copy asks a person.
+
+        Raises:
+            OutboxGone: the outbox is not there.
+            DiskTrouble: the disk is full or failing.
+        """
+        key = (job.id, job.project_id or "")
+        if key in self._noted or job.sha256 is None:
+            return
+        entry = {"job": job.id, "path": show(job.path), "sha256": job.sha256, "service": job.base_url,
+                 "project": job.project_id}
+        line = f"\n{dumps(entry)}\n".encode()  # the line before may have been cut off by a power cut
+        try:
+            with self._root.open() as root, translated(self._root.path, NAME):
+                self._append(line, job.settings.file_mode, root)
+        except DiskTrouble as trouble:
+            if trouble.kind not in {Trouble.NO_RIGHT, Trouble.IN_THE_WAY} and trouble.errno != errno.EROFS:
+                raise
+            self._tell(f"what is bought can't be noted in {NAME} ({trouble.detail}); a rebuild from an older copy of "
+                       "the journal would have to ask a person")
+        if len(self._noted) >= _REMEMBERED:
+            self._noted.clear()
+        self._noted.add(key)
+
+    def _append(self, line: bytes, mode: int, root: int) -> None:
+        with self._writing:  # what is appended must not land in a file that is just being replaced
+            status = status_of(NAME, root)
+            if status is None:
+                file = durable.create(NAME, mode, dir_fd=root)
+                durable.sync_folder(root)
+            elif not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EEXIST, "it is no regular file")
+            else:
+                if status.st_size >= _MOST:
+                    self._shorten(mode, root)
+                file = os.open(NAME, _APPEND, dir_fd=root)
+            try:
+                durable.write_all(file, line)
+            except BaseException:
+                os.close(file)
+                raise
+        try:
+            durable.sync(file)  # several threads' at once
+        finally:
+            os.close(file)
+
+    def _shorten(self, mode: int, root: int) -> None:
+        """Put the newer half in place of the whole."""
+        temp = temp_name(secrets.token_hex(8), "names")
+        kept = _tail(root, _MOST // 2)
+        file = durable.create(temp, mode, dir_fd=root)
+        try:
+            try:
+                durable.write_all(file, kept)
+                durable.sync(file)
+            finally:
+                os.close(file)
+            os.rename(temp, NAME, src_dir_fd=root, dst_dir_fd=root)
+            durable.sync_folder(root)
+        except BaseException:
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                os.unlink(temp, dir_fd=root)
+            raise
+
+    def read(self) -> list[Entry]:
+        """Every whole line, oldest first.
+
+        Raises:
+            OutboxGone: the outbox is not there.
+            DiskTrouble: it can't be read.
+        """
+        with self._root.open() as root, translated(self._root.path, NAME):
+            lines = _tail(root, 2 * _MOST).split(b"\n")
+        entries = []
+        for line in lines:
+            with contextlib.suppress(ValidationError):  # cut off, or bent by somebody: it proves nothing
+                entries.append(Entry.model_validate_json(line))
+        return entries
+
+
+def _tail(root: int, most: int) -> bytes:
+    """The last whole lines of the file, of at most so many bytes; nothing where there is none or no regular one."""
+    try:
+        file = os.open(NAME, READ, dir_fd=root)
+    except FileNotFoundError:
+        return b""
+    try:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
+            return b""
+        offset = max(0, status.st_size - most)
+        found = bytearray()
+        while len(found) < most and (data := os.pread(file, 1 << 20, offset + len(found))):
+            found += data
+        return bytes(found) if offset == 0 else bytes(found).partition(b"\n")[2]
+    finally:
+        os.close(file)
