@@ -67,8 +67,9 @@ def rebuild() -> int:
 
     What a sidecar tells of is known again. Every other recording that is now in an inbox is read: a copy of what was
     restored is skipped. Of what remains the service is asked, where the journal is an older copy: what it has nothing
-    of goes on, a generation that can only be one recording's is fetched. The rest is held until you `approve` it,
-    which pays, or `cancel` it. Runs while no daemon does, and may be run again at any time.
+    of goes on, a generation that is proved to be a recording's is fetched: by a row, or by the ledger in the outbox,
+    never by a name. The rest is held until you `approve` it, which pays, or `cancel` it. Runs while no daemon does,
+    and may be run again at any time.
     """
     from diffio_watch.cli.remote import opened_api
     from diffio_watch.daemon.startup import CannotRun, make_state_dir

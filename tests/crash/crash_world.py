@@ -22,7 +22,7 @@ from crash_scenarios import INBOX, PART, SCENARIOS, Scenario
 from diffio_watch.disk.marker import NAME
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Journal, JournalMissing
-from diffio_watch.outbox import sidecar
+from diffio_watch.outbox import ledger, sidecar
 from diffio_watch.outbox.names import sidecar_path
 from diffio_watch.sandbox import Sandbox
 from diffio_watch.sandbox.state import Seen
@@ -245,7 +245,7 @@ class World:
             assert content is None or shown[path] == content
         for path, state in scenario.sidecars.items():
             assert sidecar.parse(shown[path]).state is state
-        assert set(_files(self.outbox)) - set(shown) == {NAME}, "temporary files were left"
+        assert set(_files(self.outbox)) - set(shown) - {ledger.NAME} == {NAME}, "temporary files were left"
         remains = scenario.files if scenario.remains is None else scenario.remains
         assert _files(self.inbox).keys() - {NAME} == set(remains)
         assert all((self.inbox / path).stat().st_mtime_ns == _MTIME for path in remains)

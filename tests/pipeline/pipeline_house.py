@@ -30,7 +30,7 @@ from diffio_watch.intake import fingerprint
 from diffio_watch.job import OPEN, Job, Media, State
 from diffio_watch.journal import Answer, Journal
 from diffio_watch.journal.records import Found
-from diffio_watch.outbox import Outbox
+from diffio_watch.outbox import Outbox, ledger
 from diffio_watch.outbox.root import Root
 from diffio_watch.pipeline import command_queue
 from diffio_watch.pipeline.chores import Chores
@@ -311,6 +311,7 @@ class House:
                 if output.state == "published" and output.type != "transcript":
                     assert (self.outbox(job.inbox) / (output.path or "")).read_bytes() == original
         assert len(paid) == len({self.job(job_id).project_id for job_id in ids})
-        hidden = [path for name in self.inboxes for path in self.outbox(name).rglob(".*") if path.is_file()]
+        hidden = [path for name in self.inboxes for path in self.outbox(name).rglob(".*")
+                  if path.is_file() and path.name != ledger.NAME]
         assert hidden == []
         assert self.tools.sessions.jobs() == []
