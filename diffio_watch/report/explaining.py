@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from diffio_watch.intake.explain import Explanation, Records, explain
 from diffio_watch.intake.look import sight
-from diffio_watch.reasons import told
+from diffio_watch.reasons import because, still_empty, told
 from diffio_watch.report.keeps import kept
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ def explained(config: Config, journal: Journal | None, places: Iterable[Place], 
                               settling.get(place.path), journal.inboxes.reports().get(name), running)
         seen = sight(place.inbox, place.path, journal.id if journal else "", journal.folders if journal else None)
         said = explain(place.inbox, place.path, seen, records, time.time())
+        if said.job is not None and still_empty(said.job, time.time()):
+            said = replace(said, verdict="waiting", because=told(because("empty_yet"), running=running),
+                           next_look_at=said.job.due_at)
         if said.verdict == "job" and journal is not None and said.job is not None:
             why = kept(config, journal, said.job)
             said = said if why is None else replace(said, because=told(why, running=running))

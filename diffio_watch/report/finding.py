@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 
 _PAGES: Final = 2  # of the newest jobs that are searched for a name
 _PAGE: Final = 50
+_PARTLY: Final = 3  # files that have it in their names, to be looked at
+_SHORTEST: Final = 2  # characters of a part
 _DONE: Final = {State.DELIVERED: "is done", State.CANCELLED: "was left out"}
 
 
 def meant(config: Config, journal: Journal, text: str) -> Iterator[Place]:
     """The places that a name, or a path within an inbox, may mean, likeliest first. Looks at no disk.
 
-    What waits to be picked up comes first, then the newest job of that name, then the same place in each inbox.
+    What waits to be picked up comes first, then the newest job of that name, then what waits and has this in its name,
+    then the same place in each inbox.
     """
     inboxes = {inbox.name: inbox for inbox in config.inboxes}
     seen = set()
@@ -37,7 +40,9 @@ def meant(config: Config, journal: Journal, text: str) -> Iterator[Place]:
         path = os.path.normpath(reading)
         if "\0" in path or path.startswith(("..", "/")) or path == ".":
             continue
-        for name, place in (*_waiting(config, journal, path), *_journalled(journal, path),
+        waiting = _waiting(config, journal)
+        for name, place in (*((name, place) for name, place in waiting if _ends_so(place, path)),
+                            *_journalled(journal, path), *islice(_with(waiting, path), _PARTLY),
                             *((inbox.name, path) for inbox in config.inboxes)):
             if name in inboxes and (name, place) not in seen:
                 seen.add((name, place))
@@ -68,10 +73,20 @@ def _told(found: Explanation, inbox: str) -> Shape:
         "words": sentence(found, inbox), "row": None if found.job is None else rows.row(found.job)}
 
 
-def _waiting(config: Config, journal: Journal, path: str) -> list[tuple[str, str]]:
-    found = [(entry.since, inbox.name, entry.path) for inbox in config.inboxes
-             for entry in journal.inboxes.settling_in(inbox.name) if _ends_so(entry.path, path)]
+def _waiting(config: Config, journal: Journal) -> list[tuple[str, str]]:
+    """All that is not picked up yet, the newest first."""
+    now, names_of = journal.clock.now(), {inbox.name for inbox in config.inboxes}
+    found = [(entry.since, inbox, entry.path) for inbox in names_of for entry in journal.inboxes.settling_in(inbox)]
+    found += [(job.detected_at, job.inbox, job.path) for job in journal.overview.still_empty()
+              if job.inbox in names_of and job.detected_at <= now]
     return [(name, place) for _, name, place in sorted(found, reverse=True)]
+
+
+def _with(waiting: Iterable[tuple[str, str]], part: str) -> Iterator[tuple[str, str]]:
+    """Those of whose name it is a part; it may be more than one word."""
+    words = names.fold(part).split()
+    return ((name, place) for name, place in waiting
+            if len(part) >= _SHORTEST and all(word in names.fold(place) for word in words))
 
 
 def _journalled(journal: Journal, path: str) -> Iterator[tuple[str, str]]:

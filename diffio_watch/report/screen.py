@@ -13,6 +13,7 @@ from diffio_watch.clock import rfc3339 as when
 from diffio_watch.job import OPEN, Because, State
 from diffio_watch.reasons import because, told
 from diffio_watch.report import offers, rows, shapes
+from diffio_watch.report.arriving import arriving
 from diffio_watch.report.attention import Attention
 from diffio_watch.report.memory import Memory
 from diffio_watch.report.pace import Pace
@@ -32,10 +33,13 @@ def screen(config: Config, scene: Scene, pace: Pace, memory: Memory | None = Non
     memory = memory or Memory()
     facts = scene.facts
     needs = _needs(config, scene)
+    there, more = arriving(facts)
     return {
-        "at": when(facts.now), "version": __version__, "verdict": verdict(needs, facts), "needs": needs,
+        "at": when(facts.now), "version": __version__,
+        "verdict": verdict(needs, facts, len(there) + more), "needs": needs,
         "now": [rows.moving(memory.row(job, why := scene.waits.get(job.id)), job, why, pace,
                             scene.took.get(job.model_key or "", ())) for job in scene.moving],
+        "arriving": there, "arriving_more": more,
         "now_more": max(0, sum(facts.counts.get(state, 0) for state in OPEN - {State.QUEUED})
                         - sum(job.state is not State.QUEUED for job in scene.moving)),
         "queued": max(0, facts.counts.get(State.QUEUED, 0) - sum(job.state is State.QUEUED for job in scene.moving)),

@@ -55,7 +55,8 @@ def content(inbox: str, screen: Shape) -> str:
     verdict, parts, left = screen["verdict"], list[str](), _ROWS
     groups = [
         ("Needs somebody", [_need(one) for one in screen["needs"]], len(screen["needs"]), _NEEDS),
-        ("Now", [_moving(one) for one in screen["now"]], len(screen["now"]) + screen["now_more"], _ROWS),
+        ("Now", [_moving(one) for one in (*screen["arriving"], *screen["now"])],
+         sum(len(screen[name]) + screen[f"{name}_more"] for name in ("arriving", "now")), _ROWS),
         ("Done today", [_done(one) for one in screen["done_today"]["jobs"]], screen["done_today"]["count"], _ROWS),
     ]
     for title, rows, count, most in groups:

@@ -16,18 +16,19 @@ _ASLEEP: Final = ("Nothing is being restored: the restoration service does not r
                   "has to start it. Nothing is lost.")
 
 
-def verdict(needs: Sequence[Shape], facts: Facts) -> Shape:
+def verdict(needs: Sequence[Shape], facts: Facts, arriving: int = 0) -> Shape:
     """The sentence, and how good it is.
 
     Args:
         needs: the groups of what needs somebody, what stops everything first.
         facts: how everything is.
+        arriving: files that are there for a while and not picked up yet.
     """
-    level, message = _of(needs, facts)
+    level, message = _of(needs, facts, arriving)
     return {"level": level, "message": message}
 
 
-def _of(needs: Sequence[Shape], facts: Facts) -> tuple[str, str]:
+def _of(needs: Sequence[Shape], facts: Facts, arriving: int) -> tuple[str, str]:
     if not facts.running:
         return "stopped", _ASLEEP
     stops = [one for one in needs if one["what"] == "stopped"]
@@ -37,7 +38,7 @@ def _of(needs: Sequence[Shape], facts: Facts) -> tuple[str, str]:
             ("paused", [one for one in stops if one["code"] == "paused"])):
         if those:
             return level, _stopped(level, those)
-    return _moving(needs, facts)
+    return _moving(needs, facts, arriving)
 
 
 def _stopped(level: str, those: Sequence[Shape]) -> str:
@@ -52,7 +53,7 @@ def _stopped(level: str, those: Sequence[Shape]) -> str:
     return f"Restoring stands still in {names}; below stands why. Nothing is lost."
 
 
-def _moving(needs: Sequence[Shape], facts: Facts) -> tuple[str, str]:
+def _moving(needs: Sequence[Shape], facts: Facts, arriving: int) -> tuple[str, str]:
     for who, whom in (("editor", "you"), ("administrator", "your administrator")):
         called = sum(max(1, one["count"]) for one in needs if one["who"] == who)
         if called:
@@ -61,6 +62,8 @@ def _moving(needs: Sequence[Shape], facts: Facts) -> tuple[str, str]:
         return "busy", f"{needs[0]['message']} {needs[0]['action']}"
     if any(facts.counts.get(state, 0) for state in OPEN):
         return "busy", "Everything is being restored."
+    if arriving:
+        return "busy", f"{_recordings(arriving)} {'is' if arriving == 1 else 'are'} there and not picked up yet."
     if not any(facts.counts.values()):
         return "setup", "Everything is ready: copy a recording into the folder."
     return "good", "Everything is restored."

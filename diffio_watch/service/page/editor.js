@@ -19,8 +19,9 @@ export function paint(screen, given) {
   text($("verdict-words"), screen.verdict.message);
   paintNeeds(screen.needs ?? []);
 
-  const [now, more, queued] = [screen.now ?? [], screen.now_more ?? 0, screen.queued ?? 0];
-  sync($("now"), now, (job) => job.id, moving, (row, job) => setMoving(row, job, view));
+  const now = [...screen.arriving ?? [], ...screen.now ?? []];
+  const [more, queued] = [(screen.now_more ?? 0) + (screen.arriving_more ?? 0), screen.queued ?? 0];
+  sync($("now"), now, (job) => job.id ?? `${job.inbox} ${job.path}`, moving, (row, job) => setMoving(row, job, view));
   text($("now-count"), now.length + more ? count(now.length + more) : "");
   say($("now-more"), [more ? `And ${count(more)} more.` : "", queued ? `${many(queued, "recording waits", "recordings wait")} for ${queued === 1 ? "its" : "their"} turn.` : "",
     now.length || queued ? "" : nothing(screen)].join(" ").trim());

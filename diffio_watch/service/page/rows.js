@@ -18,6 +18,7 @@ export function setTitle(node, job, inboxes) {
   const [title, folder] = node.children;
   const [name, place] = split(job.path);
   title.dataset.id = job.id;
+  title.disabled = job.id === null; // it is only there yet
   text(title.firstChild, plain(name));
   text(folder.firstChild, plain([inboxes > 1 ? job.inbox : "", place].filter(Boolean).join(" / ")));
 }
