@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from diffio_watch.report import webhooks as words
 from diffio_watch.report.running import is_running
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from diffio_watch.journal.webhooks import WebhookFacts
 
 _LOOK: Final = 0.1
+_TOLD_EVERY: Final = 6.0  # seconds; the daemon's five, and a little
+_COPY: Final = " Copy the endpoint's secret from the service's settings once more."
 _NOBODY: Final = "No daemon of this configuration receives webhooks: "
 _LOST: Final = ("It has not arrived within {seconds:g} s. Check the URL of the endpoint in the service's settings "
                 "(…/webhooks/diffio), and that what stands before {listens} lets it through.")
@@ -49,6 +52,7 @@ def wait_for(work: Workplace, event: str, before: WebhookFacts | None, seconds: 
         return Seen(None, f"{_NOBODY}it has no secret to check them with (`webhook.secret_file`), or no address "
                           "(`webhook.listen`, or `web.listen`).")
     begun = time.monotonic()
+    refused_at: float | None = None
     while True:
         now = known(work)
         taken = time.monotonic() - begun
@@ -56,11 +60,14 @@ def wait_for(work: Workplace, event: str, before: WebhookFacts | None, seconds: 
             return Seen(arrived=True, message="It has arrived: webhooks come in.")
         if now is not None and now.secret:
             return Seen(arrived=False, message=f"It can't be checked and is turned away. {now.secret}")
-        if now is not None and now.refused and (now.refused, now.since) != (before.refused, before.since):
-            return Seen(arrived=False, message=f"Something came and was refused. {now.why}")
-        if taken > seconds:
+        if refused_at is None and now is not None and now.refused and (
+                (now.refused, now.since) != (before.refused, before.since)):
+            refused_at = taken
+        # that may have been a stranger's: the daemon tells of what comes every five seconds
+        if taken > seconds or (refused_at is not None and taken - refused_at > _TOLD_EVERY):
             if now is not None and now.why:
-                return Seen(arrived=False, message=f"It was refused. {now.why}")
+                return Seen(arrived=False, message=f"It has not arrived, and what came was refused. {now.why}"
+                                                   f"{_COPY if now.why == words.MISMATCH else ''}")
             listens = "the page" if now is None or now.listens == "web" else now.listens
             return Seen(arrived=False, message=_LOST.format(seconds=seconds, listens=listens))
         time.sleep(_LOOK)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Final
 
 from diffio_watch.journal import Journal
 
 _NAME: Final = "webhooks"
-TOLD: Final = 3  # refusals in a row, from which on a person is told
+TOLD: Final = 3  # refusals in a row, from which on a person may be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class WebhookFacts:
         since: when the first of these came.
         why: what was wrong with the last of them, as a sentence.
         reliable: polls rely on them just now.
+        doubt: enough were refused, and none had for so long, that a person is told.
     """
 
     listens: str
@@ -35,6 +36,7 @@ class WebhookFacts:
     since: float | None = None
     why: str = ""
     reliable: bool = False
+    doubt: bool = False
 
 
 def remember(journal: Journal, facts: WebhookFacts | None) -> None:
@@ -49,4 +51,5 @@ def last_known(journal: Journal) -> WebhookFacts | None:
     if not isinstance(text, str):
         return None
     found = json.loads(text)
-    return WebhookFacts(**found | {"events": tuple(found["events"])})
+    known = {one.name for one in fields(WebhookFacts)}  # a program that was newer may have known more
+    return WebhookFacts(**{name: found[name] for name in found if name in known} | {"events": tuple(found["events"])})

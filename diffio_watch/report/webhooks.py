@@ -6,11 +6,13 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from diffio_watch.clock import rfc3339 as when
-from diffio_watch.journal.webhooks import TOLD
 
 if TYPE_CHECKING:
     from diffio_watch.journal.webhooks import WebhookFacts
 
+MISMATCH: Final = "What came is signed with another secret than the one here."
+PROOF: Final = ("Either the service's own are refused, or a stranger sends such: `diffio-watch remote test-event` "
+                "tells which. Change nothing where that arrives.")
 _ASK: Final = "`diffio-watch remote test-event` has the service send one."
 
 
@@ -18,8 +20,8 @@ def trouble(facts: WebhookFacts) -> str:
     """What a person has to mend; "" where nothing."""
     if facts.secret:
         return facts.secret
-    if facts.refused >= TOLD:
-        return f"The last {facts.refused} webhooks were refused. {facts.why}"
+    if facts.doubt:
+        return f"The last {facts.refused} webhooks were refused. {facts.why} {PROOF}"
     return ""
 
 
@@ -38,5 +40,5 @@ def _message(facts: WebhookFacts) -> str:
         return f"None has come since the daemon began. {_ASK}"
     last = f"The last one came on {time.strftime('%Y-%m-%d at %H:%M', time.localtime(facts.at))}."
     if facts.refused:
-        last += f" Since then {facts.refused} came that another secret had signed."
+        last += f" Since then {facts.refused} came and were refused."
     return f"{last} Results are fetched as soon as they tell of them." if facts.reliable else last

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,13 +12,14 @@ from typing import Any, Final
 
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
+from diffio_watch.report.webhooks import MISMATCH
+
 _HEADERS: Final = ("id", "timestamp", "signature")
 _LONGEST_ID: Final = 255
 _TOLERANCE: Final = 300.0  # seconds that a delivery's own time may be off, as the library has it
 _REMEMBERED: Final = 600.0  # seconds; what is older than half of that is refused by its own time
 _MOST: Final = 10_000  # deliveries that are remembered; only the service can make one
-_MISMATCH: Final = ("The secret does not match: what comes here is signed with another one. Copy the endpoint's secret "
-                    "from the service's settings once more.")
+_SIGNATURE: Final = re.compile("v1,[A-Za-z0-9+/]{43}=")  # one of HMAC-SHA256
 _CLOCKS: Final = ("Its time is off by more than five minutes: either this machine's clock is wrong, or what comes is "
                   "old.")
 
@@ -26,8 +29,8 @@ class Result(StrEnum):
 
     ACCEPTED = "accepted"
     REPEATED = "repeated"  # the service's, and had before
-    REFUSED = "refused"  # signed by somebody, and not with our secret, or not just now
-    UNSIGNED = "unsigned"  # whoever looks for open doors sends such
+    REFUSED = "refused"  # as the service would send it, and not signed with our secret, or not just now
+    UNSIGNED = "unsigned"  # nothing that the service would send: whoever looks for open doors sends such
     UNCHECKED = "unchecked"  # there is no secret to check it with
     TOO_LARGE = "too_large"
     TOO_SLOW = "too_slow"
@@ -74,7 +77,9 @@ class Judge:
             event = _verified(secret, mapped, body)
             if event is not None:
                 return Judged(Result.REPEATED if self._known(message, now) else Result.ACCEPTED, event)
-        return Judged(Result.REFUSED, why=_MISMATCH if _in_time(mapped["webhook-timestamp"], wall) else _CLOCKS)
+        if not _looks_like_it(mapped["webhook-signature"], body):
+            return Judged(Result.UNSIGNED)
+        return Judged(Result.REFUSED, why=MISMATCH if _in_time(mapped["webhook-timestamp"], wall) else _CLOCKS)
 
     def _known(self, message: str, now: float) -> bool:
         while self._had and now - next(iter(self._had.values())) > _REMEMBERED:
@@ -98,6 +103,16 @@ def _verified(secret: str, headers: dict[str, str], body: bytes) -> Mapping[str,
     except (WebhookVerificationError, EmptyWebhookSecretError, ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) else {}
+
+
+def _looks_like_it(signature: str, body: bytes) -> bool:
+    """Whether it is made as the service makes one. Anybody can make such: it proves nothing."""
+    try:
+        event = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(event, dict) and str(event.get("eventType")).startswith("generation.") and any(
+        map(_SIGNATURE.fullmatch, signature.split(" ")))
 
 
 def _in_time(timestamp: str, wall: float) -> bool:

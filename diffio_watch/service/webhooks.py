@@ -22,6 +22,7 @@ from structlog.typing import FilteringBoundLogger
 from diffio_watch.clock import Clock
 from diffio_watch.config import SecretMissing
 from diffio_watch.journal.webhooks import TOLD, WebhookFacts
+from diffio_watch.report.webhooks import PROOF
 from diffio_watch.service.signed import Judge, Judged, Result
 
 PATH: Final = "/webhooks/diffio"
@@ -30,6 +31,7 @@ _PATIENCE: Final = 5.0  # seconds for all of it
 _SECRETS_EVERY: Final = 1.0  # seconds between two looks whether the secret was changed
 _SECRETS_PATIENCE: Final = 2.0  # seconds for one; a disk that hangs must not take the server along
 _AGAIN: Final = 3600.0  # seconds until they are told again
+_SILENT: Final = 900.0  # seconds without a true one, before those that are refused mean anything
 _KEPT: Final = 50  # ids of events
 _LONGEST_ID: Final = 255
 _UNDER_WAY: Final = frozenset({"generation.queued", "generation.processing"})
@@ -99,7 +101,7 @@ class Webhooks:
         """How it goes; `reliable`: whether polls rely on it."""
         with self._lock:
             return WebhookFacts(self._listens, self._no_secret, self.had.at, tuple(self.had.events), self._refused,
-                                self._since, self._why, reliable)
+                                self._since, self._why, reliable, doubt=self._told_at is not None)
 
     async def _receive(self, request: Request) -> Response:
         try:
@@ -179,18 +181,18 @@ class Webhooks:
             self._announce(event["generationId"])
 
     def _refuse(self, why: str) -> None:
-        """It looks like the service's, and is not."""
+        """It looks like the service's, which anybody can make it do: while true ones come, no person need know."""
         now = self._clock.now()
         with self._lock:
             self._since = self._since if self._refused else now
             self._refused, self._why = self._refused + 1, why
-            tell = self._refused >= TOLD and (self._told_at is None or now - self._told_at >= _AGAIN)
+            silent = self.had.at is None or now - self.had.at >= _SILENT
+            tell = silent and self._refused >= TOLD and (self._told_at is None or now - self._told_at >= _AGAIN)
             if tell:
                 self._told_at = now
         if tell:
             self._log.warning("webhook.refused", count=self._refused, message=why,
-                              action="Until then results are found by asking, as without webhooks. The service gives "
-                                     "an endpoint up that refuses for days.")
+                              action=f"{PROOF} Until then results are found by asking, as without webhooks.")
 
 
 async def _body(request: Request) -> bytes | None:

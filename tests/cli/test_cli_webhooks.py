@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_place import Place
 
+from diffio_watch.cli import arrival
+from diffio_watch.cli.base import Workplace
 from diffio_watch.journal import Lock
 from diffio_watch.journal.webhooks import WebhookFacts, remember
+from diffio_watch.report.webhooks import MISMATCH, PROOF
 from diffio_watch.sandbox import Sandbox
 
 SECRET = "whsec_dGhlLXNlY3JldC1vZi10aGVzZS10ZXN0cw=="
-MISMATCH = "The secret does not match: it is another one."
 
 
 @pytest.fixture
@@ -82,11 +86,11 @@ def test_check_tells_a_secret_that_nothing_receives_with_and_an_address_without_
 @pytest.mark.usefixtures("running")
 def test_what_is_refused_is_told_by_check_and_status(place: Place, secret: Path) -> None:
     configure(place, secret_file=str(secret), listen="127.0.0.1:8481")
-    know(place, WebhookFacts("127.0.0.1:8481", refused=3, since=1e9, why=MISMATCH))
+    know(place, WebhookFacts("127.0.0.1:8481", refused=3, since=1e9, why=MISMATCH, doubt=True))
     assert [level for level, _ in found(place)] == ["ok", "warning"]
     assert MISMATCH in place.run("status").out
     told = place.run("status", "--json").json["webhooks"]
-    assert told == {"message": f"The last 3 webhooks were refused. {MISMATCH}", "listens": "127.0.0.1:8481",
+    assert told == {"message": f"The last 3 webhooks were refused. {MISMATCH} {PROOF}", "listens": "127.0.0.1:8481",
                     "last_at": None, "refused": 3, "reliable": False}
     know(place, WebhookFacts("127.0.0.1:8481", at=1e9, reliable=True))
     assert "Webhooks" not in place.run("status").out
@@ -98,7 +102,7 @@ def test_what_is_refused_is_told_by_check_and_status(place: Place, secret: Path)
 
 
 def test_of_a_daemon_that_does_not_run_nothing_is_told(place: Place) -> None:
-    know(place, WebhookFacts("127.0.0.1:8481", refused=3, since=1e9, why=MISMATCH))
+    know(place, WebhookFacts("127.0.0.1:8481", refused=3, since=1e9, why=MISMATCH, doubt=True))
     assert place.run("status", "--json").json["webhooks"] is None
     assert MISMATCH not in place.run("status").out
 
@@ -134,4 +138,15 @@ class TestEvent:
         know(place, WebhookFacts("127.0.0.1:8481", refused=5, since=1e9, why=MISMATCH))
         done = place.run("remote", "test-event", "--wait", "0.2")
         assert done.code == 1
-        assert MISMATCH in done.err
+        assert f"{MISMATCH} Copy the endpoint's secret" in done.err
+
+    @pytest.mark.usefixtures("running")
+    def test_a_forged_one_that_comes_first_does_not_make_it_say_that_its_own_was_refused(self, place: Place) -> None:
+        before = WebhookFacts("127.0.0.1:8481")
+        know(place, replace(before, refused=1, since=1e9, why=MISMATCH))
+        later = threading.Timer(0.3, lambda: know(place, replace(before, events=("evt_1",))))
+        later.start()
+        try:
+            assert arrival.wait_for(Workplace(place.config), "evt_1", before, 20).arrived
+        finally:
+            later.join()
