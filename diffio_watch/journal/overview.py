@@ -95,6 +95,13 @@ class Overview:
                                row["minutes"], row["unbought_minutes"]))
         return found
 
+    def copies(self, inbox: str) -> tuple[int, float]:
+        """Jobs of an inbox that may be copies of others and wait for what becomes of those: how many, their minutes."""
+        row = self._db.row("SELECT count(*) AS n, total(length) AS minutes FROM jobs INDEXED BY jobs_kinds "  # noqa: S608 - a constant
+                           f"WHERE {KINDS} AND state = 'queued' AND inbox = ? AND code = 'twin'", inbox)
+        assert row is not None
+        return row["n"], row["minutes"]
+
     def _not_yet(self) -> dict[tuple[str, str], int]:
         """How many failed of those that may be another's turn by now: something settles there, or it may be filled."""
         rows = self._db.rows(

@@ -24,12 +24,16 @@ class Purse:
         unbought: of them, those that no generation is known of.
         minutes: of media that all of them have.
         unbought_minutes: that the unbought have.
+        copies: jobs that may be copies of them, and wait for what becomes of them.
+        copies_minutes: that those have.
     """
 
     count: int
     unbought: int = 0
     minutes: float = 0.0
     unbought_minutes: float = 0.0
+    copies: int = 0
+    copies_minutes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Way:
         command: of the request.
         args: of the request, beside its query.
         buys: `nothing`; `rest`: what no generation is known of; `all`: a new generation for each; `goes on`: the rest,
-            and whatever comes after it; `perhaps`: likewise, if the stop is over.
+            and whatever comes after it; `perhaps`: likewise, if the stop is over; `copies`: those that then go on.
     """
 
     id: str
@@ -56,7 +60,7 @@ _RETRY: Final = Way("retry", "Try again", "retry", {}, "rest")
 _AS_IS: Final = Way("as_is", "Send all the same", "retry", {"as_is": True}, "rest")
 _FRESH: Final = Way("fresh", "Restore anew", "retry", {"fresh": True}, "all")
 _APPROVE: Final = Way("approve", "Approve", "approve", {}, "rest")
-_CANCEL: Final = Way("cancel", "Leave out", "cancel", {}, "nothing")
+_CANCEL: Final = Way("cancel", "Leave out", "cancel", {}, "copies")
 _RESUME: Final = Way("resume", "Go on", "resume", {}, "goes on")
 _LOOK: Final = Way("look", "Look again now", "resume", {}, "perhaps")
 _PAUSE: Final = Way("pause", "Pause", "pause", {}, "nothing")
@@ -83,7 +87,8 @@ _WAYS: Final[dict[str, tuple[Way, ...]]] = {
 }
 
 # what is bought after a button whose end nobody can see: new files come all the time
-_WORDS: Final = {"goes on": "buys at least about {}", "perhaps": "and if it is over, buys at least about {}"}
+_WORDS: Final = {"goes on": "buys at least about {}", "perhaps": "and if it is over, buys at least about {}",
+                "copies": "buys at most about {} of copies that wait for it"}
 
 # where no generation is known of such a job, it may have been bought all the same: then the same one is asked for again
 _PERHAPS_BOUGHT: Final = frozenset({"internal", "conflict", "account_changed", "not_found", "service_error"})
@@ -111,8 +116,11 @@ def pause(inbox: str | None) -> dict[str, Any]:
 
 def cost(way: Way, purse: Purse, code: str = "") -> dict[str, Any]:
     """What a way costs jobs with this reason, in numbers and in words."""
-    files, minutes = {"nothing": (0, 0.0), "all": (purse.count, purse.minutes)}.get(
-        way.buys, (purse.unbought, purse.unbought_minutes))
+    files, minutes = {
+        "nothing": (0, 0.0), "all": (purse.count, purse.minutes), "copies": (purse.copies, purse.copies_minutes),
+    }.get(way.buys, (purse.unbought, purse.unbought_minutes))
+    if not files and way.buys == "goes on":
+        return {"free": False, "files": 0, "minutes": 0.0, "words": "buys what comes from now on"}
     if not files:
         return {"free": True, "files": 0, "minutes": 0.0, "words": "free"}
     minutes = max(minutes, float(files))
@@ -132,7 +140,7 @@ def offer(way: Way, purse: Purse, args: dict[str, Any], code: str = "", *, alone
         alone: it is about one job, which is shown: no number.
     """
     price = cost(way, purse, code)
-    if "query" in args and way.buys != "nothing":  # the daemon buys no more with it than is said here
+    if "query" in args and way.buys in {"rest", "all"}:  # the daemon buys no more with it than is said here
         args = {"query": {**args["query"], "minutes": math.ceil(price["minutes"])}}
     number = f" {purse.count:,}" if way.id == "approve" else f": {purse.count:,}"
     label = f"{way.label}{number if purse.count and not alone else ''}, {price['words']}"

@@ -46,7 +46,7 @@ def moving(made: Shape, job: Job, why: Because | None, pace: Pace, took: Sequenc
 
 
 def whole(job: Job, history: Sequence[Event], sidecar: Shape | None, why: Because | None = None, *,
-          seen: int | None = None) -> Shape:
+          seen: int | None = None, copies: tuple[int, float] = (0, 0.0)) -> Shape:
     """All about one job.
 
     Args:
@@ -55,18 +55,19 @@ def whole(job: Job, history: Sequence[Event], sidecar: Shape | None, why: Becaus
         sidecar: what stands beside its result.
         why: what keeps it along with others, where its own row has no reason.
         seen: how far the journal's history went before it was read; None where nothing can be asked about it any more.
+        copies: how many may be copies of it and wait, and their minutes.
     """
     told = shapes.whole_job(job, history, sidecar)
     past = [line | {"step": STEPS[event.state]} for line, event in zip(told["history"], history, strict=True)]
-    return row(job, why) | told | {"history": past, "offers": _offers(job, seen)}
+    return row(job, why) | told | {"history": past, "offers": _offers(job, seen, copies)}
 
 
-def _offers(job: Job, seen: int | None) -> list[Shape]:
+def _offers(job: Job, seen: int | None, copies: tuple[int, float]) -> list[Shape]:
     """What can be done about it alone, as it is now: should it change, or be followed by another, nothing is done."""
     if seen is None or job.because is None or job.state not in {State.FAILED, State.HELD}:
         return []
     unbought, long = int(job.generation_id is None), minutes(job)
-    purse = Purse(1, unbought, long, long * unbought)
+    purse = Purse(1, unbought, long, long * unbought, *copies)
     query = {"state": job.state.value, "reason": job.because.code, "inbox": job.inbox, "seen": seen, "job": job.id}
     return [offers.offer(way, purse, {"query": query}, job.because.code, alone=True)
             for way in offers.of_jobs(job.state.value, job.because.code)]

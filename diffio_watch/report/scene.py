@@ -88,7 +88,7 @@ def read(config: Config, journal: Journal | None, memory: Memory | None = None) 
     count = memory.sum("done", today, now, lambda: (n := overview.delivered_between(today, tomorrow), n))
     spent = memory.sum("spent", today, now, lambda: ((found := totals.spent_between(today, tomorrow))[0], found))
     return Scene(facts, seen, moving, waits, took, done, count, spent,
-                 {(one.inbox, one.state.value, one.code): _purse(one) for one in facts.groups},
+                 _purses(facts.groups),
                  {inbox.name: journal.inboxes.free(inbox.name) for inbox in config.inboxes},
                  sorted(thread.name for thread in threading.enumerate()) if facts.pid == os.getpid() else (),
                  memory.sum("check", None, now, lambda: (_OFTEN, last_check.read(config.state_dir))),
@@ -116,12 +116,16 @@ def of_inbox(config: Config, journal: Journal, name: str) -> tuple[Config, Scene
     return (replace(config, inboxes=tuple(inbox for inbox in config.inboxes if inbox.name == name)),
             Scene(facts, moving=moving, waits=_waits(config, journal, facts, moving), took=_took(journal, moving),
                   done=done, done_count=overview.delivered_between(today, tomorrow, name),
-                  purses={(one.inbox, one.state.value, one.code): _purse(one) for one in facts.groups}))
+                  purses=_purses(facts.groups)))
 
 
-def _purse(group: Group) -> Purse:
-    """What a group would cost that goes on."""
-    return Purse(group.count, min(group.unbought, group.count), group.minutes, group.unbought_minutes)
+def _purses(groups: Sequence[Group]) -> dict[tuple[str, str, str], Purse]:
+    """What each group would cost that goes on, or is left out."""
+    copies = {one.inbox: (one.count, one.minutes) for one in groups
+              if (one.state, one.code) == (State.QUEUED, "twin")}
+    return {(one.inbox, one.state.value, one.code): Purse(
+        one.count, min(one.unbought, one.count), one.minutes, one.unbought_minutes, *copies.get(one.inbox, (0, 0.0)))
+        for one in groups}
 
 
 def after_pause(scene: Scene, inbox: str | None) -> Purse:

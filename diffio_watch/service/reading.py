@@ -73,7 +73,8 @@ async def job(site: Site, job_id: str) -> Response:
         code = found.because.code if found.because is not None else ""
         standing, _ = site.reader.overview.members(found.state, code, found.inbox, seen=seen, after=0, limit=1,
                                                    job=found.id)
-        told = rows.whole(found, history, document(site.reader, found), why, seen=seen if standing else None)
+        told = rows.whole(found, history, document(site.reader, found), why, seen=seen if standing else None,
+                          copies=site.reader.overview.copies(found.inbox))
         return encoded(told | {"loudness": site.loudness(found)})
 
     return data(await site.threads.run(JOURNAL, look))

@@ -147,10 +147,27 @@ def test_the_button_of_a_stop_says_what_goes_on_with_it(house: House, stop: str,
     house.run(3600)
     bought = _bought(house) - before
     assert bought <= cost["files"] or stage == _ASKED
-    assert cost["free"] is (cost["files"] == 0)
-    assert button["label"].endswith("free" if cost["free"] else "buys at least about 2 min")
+    nothing = "buys what comes from now on" if "pause" in stop else "free"
+    assert button["label"].endswith("buys at least about 2 min" if cost["files"] else nothing)
+    assert cost["free"] is button["label"].endswith("free")
     if "pause" in stop and stage != _ASKED:
         assert bought == cost["files"]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_is_left_out_says_that_a_copy_goes_on_in_its_place(house: House, alone: bool) -> None:
+    content, media = os.urandom(4000), Media("Wave", 60 * _MINUTES, has_video=False)
+    job = _stopped(house, house.job(house.drop("a.wav", content, media=media, read=True)), "daily_limit")
+    house.drop("b.wav", content, media=media)
+    house.run(60)
+    before = _bought(house)
+    shown = (rows.whole(job, [], None, seen=house.journal.overview.last_line(),
+                        copies=house.journal.overview.copies("podcasts")) if alone else _groups(house)[0])
+    leave = shown["offers"][1]
+    assert leave["cost"]["words"] == "buys at most about 1 min of copies that wait for it"
+    _click(house, leave)
+    house.run(3600)
+    assert _bought(house) - before == leave["cost"]["files"] == 1
 
 
 def test_a_failed_recording_that_was_restored_anew_is_not_bought_again_by_another_dialog(house: House) -> None:

@@ -66,7 +66,7 @@ def test_a_pause_of_everything_is_one_card_whose_button_ends_it(several: House) 
         "paused", "Everything is paused. It goes on when somebody resumes it. Nothing is lost.")
     [card] = several.screen()["needs"]
     assert [(one["command"], one["args"], one["label"]) for one in card["offers"]] == [
-        ("resume", {"inbox": None, "paused": round(NOON * 1000)}, "Go on, free")]
+        ("resume", {"inbox": None, "paused": round(NOON * 1000)}, "Go on, buys what comes from now on")]
 
 
 def test_the_end_of_a_pause_says_what_it_will_buy(house: House) -> None:

@@ -15,8 +15,6 @@ const endedRows = (parent, jobs, days) =>
 
 export function paint(screen, given) {
   view = given;
-  attr($("verdict"), "data-level", screen.verdict.level);
-  text($("verdict-words"), screen.verdict.message);
   paintNeeds(screen.needs ?? []);
 
   const now = [...screen.arriving ?? [], ...screen.now ?? []];

@@ -2,7 +2,7 @@
 
 import * as actions from "./actions.js";
 import * as details from "./details.js";
-import { $, about, say, show, text, time } from "./dom.js";
+import { $, about, attr, say, show, text, time } from "./dom.js";
 import * as editor from "./editor.js";
 import * as live from "./live.js";
 import * as login from "./login.js";
@@ -32,6 +32,8 @@ function paint() {
   const view = { now: now(), told: Date.parse(screen?.at), old: old(), inboxes: screen?.inboxes?.length ?? 1, may: Boolean(may.change) };
   paintAge(view);
   if (!screen) return;
+  attr($("verdict"), "data-level", screen.verdict.level);
+  text($("verdict-words"), screen.verdict.message);
   if (!$("work").hidden) editor.paint(screen, view);
   else service.paint($("service"), screen, view, () => { may = {}; live.everybody(); });
   details.paint(view);
