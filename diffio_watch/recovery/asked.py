@@ -189,8 +189,7 @@ class _Round:
         listed = self._seen.listed
         newest = next((one.created_at for one in listed if one.project_id == self._known.newest), None)
         return [one for one in listed
-                if one.project_id not in self._known.paid and one.generations != 0
-                and len(self._contents.get(one.project_id, ())) != 1
+                if one.project_id not in self._known.paid and len(self._contents.get(one.project_id, ())) != 1
                 and (one.project_id in self._known.unpaid or newest is None or one.created_at is None
                      or one.created_at > newest - _LONG_AGO)
                 and self._unknown(one.project_id) != []]

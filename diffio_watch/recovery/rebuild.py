@@ -28,14 +28,13 @@ from diffio_watch.journal.folders import OLD_COPY
 from diffio_watch.journal.restore import REBUILDING
 from diffio_watch.media import mediainfo
 from diffio_watch.outbox import Outbox
-from diffio_watch.outbox.errors import DiskTrouble, OutboxError
-from diffio_watch.outbox.ledger import NAME as LEDGER
-from diffio_watch.outbox.ledger import Entry
+from diffio_watch.outbox.errors import OutboxError
 from diffio_watch.outbox.sidecar_reader import recall
 from diffio_watch.pipeline.project_list import Listed, Projects
 from diffio_watch.reasons import because
 from diffio_watch.recovery.asking import Asking, Service, Settled
 from diffio_watch.recovery.inventory import Inventory, Progress
+from diffio_watch.recovery.noted import Noted
 
 _GAPS: Final = (COPIED_AT, REBUILDING, OLD_COPY)  # in the meta of a journal that can't know of everything
 _TOLD: Final = frozenset({State.DELIVERED, State.SKIPPED, State.FAILED, State.HELD})
@@ -109,10 +108,12 @@ class _Rebuild:
             asking.remember()
         for inbox in self._config.inboxes:
             self._read_sidecars(inbox)
+        noted = self._noted()
         for inbox in self._config.inboxes:
             self._doubt(inbox, doubtful=inbox.name in doubtful)
             try:
-                found = Inventory(inbox, self._journal, self._service.about, vouched=inbox.name not in doubtful)
+                found = Inventory(inbox, self._journal, lambda job: noted.about(job) + self._service.about(job),
+                                  vouched=inbox.name not in doubtful)
                 found.take(self._progress)
             except (OSError, OutboxError) as error:
                 raise CannotRebuild(f"Inbox {inbox.name} can't be read to its end ({error}): mend it and run the "
@@ -125,7 +126,7 @@ class _Rebuild:
             if found.held:  # what came in the journal's last moment, though it knows of all that was paid for
                 doubtful.append(inbox.name)
         if asking is not None:
-            settled = asking.settle(doubtful, {inbox.name: self._ledger(inbox) for inbox in self._config.inboxes})
+            settled = asking.settle(doubtful, noted.by_inbox)
             self._tally.settled = settled
             self._tally.held = max(0, self._tally.held - settled.free - settled.adopted)
             self._nobody_else({key: one for key, one in markers.items() if one is not None})
@@ -183,15 +184,12 @@ class _Rebuild:
             except Exception as error:  # noqa: BLE001 - likewise
                 self._set_aside(inbox, job.path, f"{type(error).__name__}: {error}")
 
-    def _ledger(self, inbox: Inbox) -> list[Entry]:
+    def _noted(self) -> Noted:
         try:
-            return Outbox(str(inbox.outbox), inbox=inbox.name, available=lambda: None).ledger.read()
-        except DiskTrouble as trouble:  # then it proves nothing, and a person is asked
-            self._tally.aside.append((show(f"{inbox.outbox}/{LEDGER}"), trouble.detail))
-            return []
+            return Noted(self._config, lambda path, why: self._tally.aside.append((path, why)))
         except OutboxError as error:
-            raise CannotRebuild(f"The outbox of {inbox.name} went away ({error}): bring it back, and run the rebuild "
-                                "again.") from error
+            raise CannotRebuild(f"The ledger of an outbox can't be read ({error}): bring it back, and run the rebuild "
+                                "again. Nothing is spent until then.") from error
 
     def _set_aside(self, inbox: Inbox, path: str, why: str) -> None:
         self._tally.aside.append((show(f"{inbox.outbox}/{path}"), why))

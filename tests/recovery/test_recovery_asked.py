@@ -95,6 +95,7 @@ LEDGER: dict[str, Any] = {
     "renamed": ([GONE, B], [OURS, A], {"p": [G]}, [noted()], "free bought"),
     "renamed, and another one under its name": ([B, doubt(content="c")], [OURS, A], {"p": [G]}, [noted()],
                                                 "bought free"),
+    "renamed, and its row sent it": ([doubt(own="p", there=False), B], [OURS, A], {"p": [G]}, [noted()], "held bought"),
     "renamed twice": ([B, doubt("c.wav", job="3")], [OURS, A], {"p": [G]}, [noted()], "held held"),
     "a copy beside it": ([doubt(), B], [OURS, A], {"p": [G]}, [noted()], "bought held"),
     "a copy that was bought too": ([doubt(), B], [OURS, A, project(key="q")], {"p": [G], "q": [generation("h")]},
@@ -207,6 +208,9 @@ def test_a_lost_journal_asks_a_person(old: House) -> None:
     old.rebuild()
     assert old.states() == {"first.wav": State.DELIVERED, "bought.wav": State.HELD, "new.wav": State.HELD}
     old.check(2)
+    because = old.jobs()["bought.wav"].because
+    assert because is not None
+    assert "It was probably bought: by the ledger of a's outbox it is in project" in because.message
 
 
 def test_a_drop_that_is_too_large_to_be_meant_stays_a_person_s(old: House) -> None:
