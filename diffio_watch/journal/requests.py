@@ -14,6 +14,9 @@ from diffio_watch.journal.rows import dump
 _LONGEST_NAME: Final = 100
 
 
+PAGE: Final = "the page"  # how `who` begins where a button was clicked
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a person asks, as it stands in the journal. `who` is a name; "" where nobody said one."""
@@ -23,6 +26,11 @@ class Request:
     args: dict[str, Any]
     at: float
     who: str = ""
+
+    @property
+    def on_the_page(self) -> bool:
+        """Whether somebody clicked: what is answered is for people who see a folder and a page, and no terminal."""
+        return self.who.startswith(PAGE)
 
 
 @dataclass(frozen=True, slots=True)

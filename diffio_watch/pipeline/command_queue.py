@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from diffio_watch import editors
 from diffio_watch.job import ENDED, OPEN, Job, Settings, State
-from diffio_watch.journal import Answer, Journal, JournalError, Request
+from diffio_watch.journal import Answer, Halt, Journal, JournalError, Request
 from diffio_watch.journal.blocks import paused_at
 from diffio_watch.journal.records import FolderMemory
 from diffio_watch.media.length import minutes
 from diffio_watch.pipeline import commands, groups
 from diffio_watch.pipeline.commands import Ruling
 from diffio_watch.pipeline.groups import BadQuery, Query
-from diffio_watch.pipeline.tally import Tally, Told
+from diffio_watch.pipeline.tally import Tally, Told, wish_of
 from diffio_watch.reasons import REASONS, Kind, because
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _step(journal: Journal, config: Config, request: Request, now: float) -> _St
     Returns:
         The request as it stands now; its answer, None while there is more to do; the ids of the jobs that were changed.
     """
-    args = {**request.args, "asked_at": request.at}
+    args = {**request.args, "asked_at": request.at, "on_the_page": request.on_the_page}
     if request.command in _OTHERS:
         answer = _OTHERS[request.command](journal, config, args, now)
         return request, answer, answer.jobs
@@ -106,7 +107,8 @@ def _step(journal: Journal, config: Config, request: Request, now: float) -> _St
         return request, Answer(0, ("Nothing is held.",)), ()
     told, changed = _ON_JOBS[request.command](journal, config, args, now, jobs)
     _afterwards(journal, request.command, {job.inbox for job in jobs if _dropped(job)}, now)
-    return request, Tally().plus(told, len(changed)).answer(changed), changed
+    wish = wish_of(request)
+    return request, Tally().plus(told, len(changed), wish=wish).answer(changed, wish), changed
 
 
 def _next(journal: Journal, config: Config, request: Request, query: Query, now: float) -> _Step:
@@ -119,7 +121,7 @@ def _next(journal: Journal, config: Config, request: Request, query: Query, now:
     those, dear, spent = _affordable(request, query, jobs, tally.minutes)
     told, changed = _ON_JOBS[request.command](journal, config, {**request.args, "asked_at": request.at}, now, those)
     told = [*told, *((job, Ruling(_MORE, done=False)) for job in dear)]
-    tally = replace(tally.plus(told, len(changed), after), minutes=spent)
+    tally = replace(tally.plus(told, len(changed), after, wish_of(request)), minutes=spent)
     drops = {job.inbox for job in those if _dropped(job)} | set(request.args.get("drops", ()))
     if len(jobs) == _BATCH:
         request = replace(request, args={**request.args, "so_far": asdict(tally), "drops": sorted(drops)})
@@ -128,7 +130,7 @@ def _next(journal: Journal, config: Config, request: Request, query: Query, now:
     _afterwards(journal, request.command, drops, now)
     if not tally.done and not tally.refused:
         return request, Answer(0, (_NONE_LEFT,)), ()
-    return request, tally.answer(), changed
+    return request, tally.answer(wish=wish_of(request)), changed
 
 
 def _affordable(request: Request, query: Query, jobs: Sequence[Job],
@@ -246,8 +248,8 @@ def _pause(journal: Journal, config: Config, args: dict[str, Any], _: float) -> 
     if name is not None and _inbox(config, name) is None:
         return _unknown(config, name)
     journal.halts.pause(name or "*")
-    again = f"diffio-watch resume {name}" if name else "diffio-watch resume"
-    return Answer(0, (f"Paused: {name or 'every inbox'}. What is paid for is still fetched; `{again}` goes on.",))
+    again = "" if args["on_the_page"] else f"; `diffio-watch resume{f' {name}' if name else ''}` goes on"
+    return Answer(0, (f"Paused: {name or 'every inbox'}. What is paid for is still fetched{again}.",))
 
 
 def _resume(journal: Journal, config: Config, args: dict[str, Any], now: float) -> Answer:
@@ -273,10 +275,16 @@ def _resume(journal: Journal, config: Config, args: dict[str, Any], now: float) 
         return Answer(0, (f"Goes on: {whose}.",))
     # what the halt says is from when it began; whether it is still so is only asked now
     was_paused = [f"Paused no longer: {whose}."] if pauses else []
+    if args["on_the_page"]:
+        return Answer(0, (*was_paused, *dict.fromkeys(_in_editors_words(halt) for halt in halts)))
     since = [time.strftime("%Y-%m-%d %H:%M", time.localtime(halt.since)) for halt in halts]
     stopped = [f"Stopped since {at}: {halt.because.message}" for at, halt in zip(since, halts, strict=True)]
     looks = ["The daemon looks next whether that is over."] if seen is None else []
     return Answer(0, (*was_paused, *stopped, *looks))
+
+
+def _in_editors_words(halt: Halt) -> str:
+    return editors.words(halt.because, 1, halt.scope.split(":")[1] if halt.scope.startswith("inbox:") else "").message
 
 
 def _look(journal: Journal, args: dict[str, Any], now: float) -> Answer:
@@ -285,6 +293,8 @@ def _look(journal: Journal, args: dict[str, Any], now: float) -> Answer:
     if halt is None:
         return Answer(0, (_NO_STOP,))
     journal.halts.set(replace(halt, next_check_at=now))
+    if args["on_the_page"]:
+        return Answer(0, ("It is looked at now whether that is over.",), changed=1)
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(halt.since))
     return Answer(0, (f"Stopped since {since}: {halt.because.message}", "The daemon looks next whether that is over."),
                   changed=1)

@@ -47,6 +47,29 @@ def test_few_are_named_as_the_command_names_them(house: House) -> None:
         "podcasts:0.wav fetches its outputs again.", "podcasts:1.wav fetches its outputs again.")
 
 
+def test_a_click_on_the_page_is_answered_in_an_editors_words(house: House) -> None:
+    """Counted, and without ids, models and commands; whoever types a command is answered as ever."""
+    def clicked(command: str, **args: Any) -> tuple[str, ...]:
+        number = house.journal.requests.ask(command, args, "the page, from 192.0.2.7")
+        command_queue.serve(house.journal, house.tools.config, 1.0)
+        answer = house.journal.requests.answer_of(number)
+        assert answer is not None
+        return answer.lines
+
+    fill(house, 214)
+    assert clicked("retry", query=query(house)) == ("214 recordings are tried again.",)
+    fill(house, 1, code="empty", first=300, generation_id=None, uploaded=False, intent_at=None)
+    assert clicked("cancel", query=query(house, "empty")) == ("1 recording is left out.",)
+    fill(house, 45, code="drop_size", state=State.HELD, first=400, generation_id=None, uploaded=False)
+    assert clicked("approve", query=query(house, "drop_size", "held")) == ("45 recordings go on.",)
+    fill(house, 1, code="generation_failed", first=500)
+    assert clicked("retry", query=query(house, "generation_failed")) == (
+        "500.wav has nothing left to go on from: the generation is lost (generation_failed). Ask your administrator.",)
+    assert clicked("pause", inbox=None) == ("Paused: every inbox. What is paid for is still fetched.",)
+    assert clicked("resume", inbox=None) == ("Goes on: every inbox.",)
+    assert "`diffio-watch resume` goes on" in house.ask("pause").lines[0]
+
+
 def test_a_second_click_does_nothing(house: House) -> None:
     fill(house, 30)
     clicked = query(house)
