@@ -166,7 +166,7 @@ class Access:
             return Verdict(may_change=True)
         if self.tries.one_more(visit.peer, visit.headers.get("x-forwarded-for", ""), now):
             return Verdict(429, "Too many wrong tokens came from here. The right one is taken at any time.")
-        return Verdict(401, "This is not the token. It stands in the file that `web.token_file` names.")
+        return Verdict(401, "This is not the token. Ask your administrator.")
 
     def _sign_in(self, what: str) -> str:
         if self.token is None:

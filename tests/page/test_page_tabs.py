@@ -153,6 +153,12 @@ def test_where_a_request_gets_lost_it_says_that_nobody_knows(desk: Desk, window:
     until(page, button.is_enabled, 4.0)
     button.click()
     until(page, lambda: "Paused: every inbox" in page.inner_text("#service .answer"))
+    until(page, lambda: "paused" in page.inner_text("#verdict"), 6.0, "the answer above is the one of now on each tab")
+    page.wait_for_timeout(2600)
+    page.get_by_role("button", name="Go on").click()
+    until(page, lambda: "every inbox" in page.inner_text("#service .answer")
+          and "Paused: every" not in page.inner_text("#service"), 6.0, "the newest answer stands alone")
+    until(page, lambda: "paused" not in page.inner_text("#verdict"), 6.0)
 
 
 def _answers(origin: str) -> None:

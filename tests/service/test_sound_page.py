@@ -234,7 +234,7 @@ def test_without_the_extra_all_else_is_whole_and_the_administrator_is_told(
         job = a_pair(place)
         found = place.get(f"/api/jobs/{job.id}/sound").json
         assert (found["available"], found["lag"], found["differences"]) == (False, None, [])
-        assert found["sides"]["original"] == {"gone": None, "wait": None, "note": None}
+        assert found["sides"]["original"] == {"gone": None, "wait": None, "note": None, "no_sound": False}
         assert place.get(f"/api/jobs/{job.id}/original").status == 200
         refused = place.get(f"/api/jobs/{job.id}/original/preview")
         assert (refused.status, refused.error) == (

@@ -236,6 +236,19 @@ def test_it_says_that_a_preview_is_being_prepared(chromium: Browser, place: Plac
         listener.page.get_by_text("Original: Preparing, about ").wait_for()
 
 
+def test_what_is_no_sound_is_told_once_and_asked_for_no_more(chromium: Browser, place: Place) -> None:
+    """Nor anything in the console, which `opened` sees to."""
+    (place.inbox / "a.wav").write_text("no sound at all")
+    job = delivered(place, place.inbox / "a.wav", tones.write(place.outbox / "a.restored.wav", tones.speech(5)))
+    for _ in range(2):
+        with opened(chromium, place, job) as listener:
+            listener.page.get_by_text("It can't be opened as sound.").wait_for()
+            listener.page.wait_for_timeout(2500)
+            assert listener.page.inner_text("#job .sound").count("can't be opened") == 1
+            listener.page.keyboard.press("n")
+            listener.page.get_by_text("No difference is known so far.").wait_for()
+
+
 def test_all_of_it_goes_by_keys_and_tells_where_it_is(chromium: Browser, place: Place) -> None:
     job = a_pair(place)
     known(place, job)
@@ -256,6 +269,17 @@ def test_all_of_it_goes_by_keys_and_tells_where_it_is(chromium: Browser, place: 
         assert button(listener, "Original").get_attribute("aria-pressed") == "false"
         page.keyboard.press(" ")
         button(listener, "Play").wait_for()
+        assert page.locator(".wave.heard b").all_inner_texts() == ["Restored · you hear this"]
+        for clicked in (button(listener, "Original"), page.get_by_text("Keys", exact=True)):
+            clicked.click()
+            page.keyboard.press(" ")
+            button(listener, "Pause").wait_for()
+            page.keyboard.press(" ")
+            button(listener, "Play").wait_for()
+        assert page.locator("details", has_text="Space plays").last.get_attribute("open") is not None
+        assert page.locator(".wave b").all_inner_texts() == ["Original · you hear this", "Restored"]
+        colours = page.locator(".wave").evaluate_all("all => all.map((one) => getComputedStyle(one).color)")
+        assert colours[0] != colours[1]
         assert page.get_by_text("The restored one is 120 ms late; the player makes up for it.").is_visible()
 
 
@@ -286,6 +310,10 @@ def test_a_blind_test_tells_no_side_and_counts_five_picks(chromium: Browser, pla
         assert button(listener, "Original").count() == 0
         assert page.get_by_role("slider").count() == 1
         assert "dB" not in page.locator(".same").inner_text()
+        assert not page.locator(".wave.heard").count()
+        button(listener, "Link to here").click()
+        assert "&t=" in page.url
+        assert "side" not in page.url
         for _ in range(5):
             button(listener, "2").click()
             button(listener, "This one is better").click()

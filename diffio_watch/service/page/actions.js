@@ -1,7 +1,7 @@
-// What a person asks of the daemon: one click, one request, and the daemon's own words beside the button.
+// One click, one request, and the daemon's own words beside the button.
 
 import { post } from "./api.js";
-import { button, h, show, sync, text } from "./dom.js";
+import { button, h, show, sync, text, words } from "./dom.js";
 
 const asked = new Map(); // by button: {busy, fine, lines, at}
 const REST = 2500; // ms after an answer in which the button stays off: until what it did shows
@@ -62,12 +62,17 @@ export function offers(node, prefix, list, old) {
     node.classList.toggle("buys", offer.cost?.free === false);
     text(node, offer.label); // tells what it costs, too
   });
-  const told = [...asked].filter(([name]) => name.startsWith(`${prefix} `));
+  const told = [...asked].filter(([name]) => name.startsWith(`${prefix} `)).sort(([, one], [, other]) => other.at - one.at).slice(0, 1);
   sync(answers, told, ([name]) => name, () => h("div"), (block, [, state]) => {
     block.className = state.fine ? "answer" : "answer bad";
     const key = state.lines.join("\n");
-    if (block.dataset.of !== key) block.replaceChildren(...state.lines.map((line) => h("p", { dir: "auto" }, line)));
+    if (block.dataset.of === key) return;
     block.dataset.of = key;
+    block.replaceChildren(...state.lines.map((line) => {
+      const place = h("p", { dir: "auto" });
+      words(place, line);
+      return place;
+    }));
   });
   show(node, list.length || told.length);
 }

@@ -12,7 +12,7 @@ export async function call(method, path, body) {
     return { ok: answer.ok, status: answer.status, body: json, error: answer.ok ? "" : (json.error ?? `The answer was ${answer.status}.`) };
   } catch {
     const status = answer?.status ?? 0;
-    return { ok: false, status, body: {}, error: status ? `The service is not there: something on the way answered ${status}.` : "The service does not answer." };
+    return { ok: false, status, body: {}, error: status ? `diffio-watch is not there: something on the way answered ${status}.` : "diffio-watch does not answer." };
   }
 }
 

@@ -1,6 +1,6 @@
 // Elements and figures. What comes from outside goes in as text; nothing here reads HTML.
 
-/** An element: `h("p.muted", {dir: "auto", onclick: f}, child, …)`; the attributes may be left out, null children are. */
+/** An element: `h("p.muted", {onclick: f}, child, …)`; attributes may be left out, null children are. */
 export function h(tag, props, ...children) {
   const [name, ...classes] = tag.split(".");
   const node = document.createElement(name);

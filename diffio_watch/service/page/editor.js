@@ -1,4 +1,4 @@
-// The first screen: how it is, where a file is, what needs somebody, what moves, what is done.
+// The first screen.
 
 import { fresh, offers, place } from "./actions.js";
 import { get, query } from "./api.js";
@@ -8,7 +8,7 @@ import { ended, many, moving, setEnded, setMoving } from "./rows.js";
 
 let view = { now: Date.now(), old: false, inboxes: 1 };
 const lists = new Set(); // those that were asked for and are open
-let [stale, renewed] = [false, 0]; // more changed than was told; when lists were read anew
+let [stale, renewed, missed] = [false, 0, null]; // more changed than was told; when lists were read anew; what got no answer
 let today = new Set(); // what stands under "Done today" already
 const endedRows = (parent, jobs, days) =>
   sync(parent, jobs, (job) => job.id, ended, (row, job) => setEnded(row, job, view, days));
@@ -30,9 +30,11 @@ export function paint(screen, given) {
   text($("done-count"), done.count ? count(done.count) : "");
   const rest = done.count - done.jobs.length;
   say($("done-none"), !done.count ? "Nothing was finished today so far." : rest > 0 ? `And ${count(rest)} more: among the earlier ones below, or by their name above.` : "");
-  const anew = stale && view.now - renewed > 5000;
+  stale ||= view.old;
+  const anew = stale && !view.old && view.now - renewed > 5000;
   if (anew) [stale, renewed] = [false, view.now];
   for (const list of lists) list[anew ? "again" : "repaint"]();
+  if (anew) missed?.();
 }
 
 function nothing(screen) {
@@ -77,7 +79,7 @@ function setCard(node, group) {
   attr(node, "data-what", kind);
   text(what.firstChild, WHAT[kind] ?? kind);
   text(what.lastChild, [group.count ? many(group.count, "recording") : "", view.inboxes > 1 ? group.inbox : ""].filter(Boolean).join(" · "));
-  if (!fresh(`${group.key} `) || !message.textContent) words(message, group.message); // what was asked about stays
+  words(message, group.gone ? "" : group.message);
   words(action, group.gone ? "" : group.action);
   say(sample, group.sample && group.count === 1 ? plain(group.sample) : "");
   offers(place, group.key, group.offers ?? [], view.old);
@@ -97,6 +99,7 @@ export function start(open) {
   let [pause, turn] = [0, 0];
   async function ask(whole) {
     clearTimeout(pause);
+    missed = null;
     const mine = ++turn;
     const name = field.value.trim();
     $("answer").replaceChildren();
@@ -104,6 +107,10 @@ export function start(open) {
     if (name.length < 2) return found.clear();
     const [answer] = await Promise.all([whole ? get(query("api/explain", { file: name })) : null, found.load({ q: split(name)[0] || name })]);
     if (!answer || mine !== turn) return;
+    if (!answer.status) {
+      [missed, stale] = [() => ask(true), true]; // the list says why
+      return;
+    }
     const there = answer.body.verdict !== "missing" || !$("found").children.length; // else it is a part of names
     if (there) $("answer").append(verdict(answer.ok ? answer.body : { words: answer.error }, open));
   }
@@ -136,7 +143,7 @@ function verdict(one, open) {
     h("p", { dir: "auto" }, one.words ?? one.because?.message ?? ""),
     next > 1 ? h("p.muted", `It is looked at again in ${about(next)}.`) : null,
     one.job ? button("Show it", () => open(one.job)) : null,
-    one.rules?.length ? h("details", h("summary", "Details"), one.rules.map((rule) => h("p.muted", `${rule.holds ? "✓" : "✗"} ${rule.rule}: ${rule.detail}`))) : null);
+    one.rules?.length ? h("details", h("summary", "Details"), one.rules.map((rule) => h("p.muted", `${rule.holds ? "✓" : "✗"} ${rule.rule.replaceAll("_", " ")}: ${rule.detail}`))) : null);
 }
 
 /** What changed meanwhile, in the lists that were asked for; `more`: and more than is told. */

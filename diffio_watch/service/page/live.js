@@ -1,6 +1,5 @@
-// One stream of events a browser, however many tabs: one leads, listens, and passes on what it hears.
-// Web Locks are for https and localhost only, and a studio opens http://nas:PORT. So over a BroadcastChannel who hears
-// nobody claims the lead, and of two the newer claim stands. A tab in the background may be frozen.
+// One stream a browser: one tab leads, listens, and passes it on. Web Locks need https, so who hears nobody claims the
+// lead, and of two the newer claim stands. A tab in the background may be frozen.
 
 import { get } from "./api.js";
 
@@ -17,6 +16,7 @@ let alive = 0; // when my own stream brought something last
 let source = null;
 let retry = 0;
 let attempt = 0;
+let locked = false; // nothing is told before a login
 const channel = "BroadcastChannel" in window ? new BroadcastChannel(`diffio-watch ${new URL(".", location.href).pathname}`) : null;
 
 const say = (words) => channel?.postMessage(words);
@@ -39,6 +39,7 @@ export async function refresh() {
   const mine = ++attempt;
   const answer = await get("api/status");
   if (mine !== attempt) return answer.ok;
+  locked = answer.status === 401;
   if (answer.ok) news("screen", answer.body);
   else news("trouble", { status: answer.status, error: answer.error });
   return answer.ok;
@@ -84,7 +85,7 @@ function watch() {
 function lead() {
   claim = Date.now() + Math.random();
   say({ kind: "lead", claim });
-  open();
+  if (!locked) open();
 }
 
 function stop() {
@@ -127,5 +128,5 @@ async function again() {
   const fine = await refresh(); // says why where it does not go
   if (mine !== claim) return;
   if (fine) open();
-  else retry = setTimeout(again, AGAIN);
+  else if (!locked) retry = setTimeout(again, AGAIN);
 }

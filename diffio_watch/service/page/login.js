@@ -1,4 +1,4 @@
-// Who is there: the token, once, by the form or in the address after #; then a cookie remembers.
+// The token, once, by the form or in the address after #; then a cookie remembers.
 
 import { post } from "./api.js";
 import { $, text } from "./dom.js";

@@ -1,4 +1,4 @@
-// Puts the page together: news come in, and at most twice a second the page shows what is known by then.
+// Puts the page together, and paints it at most twice a second.
 
 import * as actions from "./actions.js";
 import * as details from "./details.js";

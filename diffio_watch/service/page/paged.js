@@ -1,4 +1,4 @@
-// A long list of recordings, a page at a time: of a group, what was found, of other days.
+// A long list of recordings, a page at a time.
 
 import { get, query } from "./api.js";
 import { say, show } from "./dom.js";

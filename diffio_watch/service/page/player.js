@@ -41,6 +41,7 @@ class Player {
     this.#hear("restored");
     const { signal } = this.#ending;
     document.addEventListener("keydown", (event) => this.#key(event), { signal });
+    document.addEventListener("keyup", (event) => this.#own(event) && event.preventDefault(), { signal }); // Firefox presses then
     document.addEventListener("visibilitychange", () => document.hidden || this.#sides.wake(), { signal });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw(), { signal });
     this.sizes = new ResizeObserver(() => this.#draw());
@@ -59,9 +60,7 @@ class Player {
     await this.#load();
     if (this.#ending.signal.aborted) return;
     for (const key of ["original", "restored"]) {
-      const gone = this.#told.sides[this.#type(key)]?.gone;
-      if (gone) this.#say(`${NAMES[key]}: ${gone}`);
-      else this.#nodes[key].src = this.paths[key];
+      if (!this.#told.sides[this.#type(key)]?.gone) this.#nodes[key].src = this.paths[key];
     }
     if (play || this.#sides.playing) this.#sides.play();
     this.#paint();
@@ -104,7 +103,8 @@ class Player {
   #slider(key) {
     const canvas = h("canvas", { "aria-hidden": "true" });
     const mark = h("i", {});
-    const node = h("div", { class: "wave", role: "slider", tabindex: 0, "aria-label": `${NAMES[key]}: position`, "aria-valuemin": 0 }, canvas, mark);
+    const name = h("b");
+    const node = h("div", { class: `wave ${key}`, role: "slider", tabindex: 0, "aria-label": `${NAMES[key]}: position`, "aria-valuemin": 0 }, canvas, name, mark);
     const seek = (event) => {
       const { left, width } = node.getBoundingClientRect();
       this.#seek(((event.clientX - left) / width) * this.#length());
@@ -117,7 +117,7 @@ class Player {
       event.preventDefault();
       this.#seek(Math.max(0, Math.min(this.#length(), this.#sides.time + step)));
     });
-    return { node, canvas, mark };
+    return { node, canvas, mark, name };
   }
 
   #side(key) {
@@ -133,14 +133,17 @@ class Player {
 
   /** What the browser can't play is asked for as a preview, which may have to be made first. */
   async #preview(key, node) {
-    if (this.#ending.signal.aborted || node.dataset.preview) return this.#say(`${NAMES[key]}: ${this.#told.sides[this.#type(key)]?.gone ?? "this browser can't play it."}`);
+    if (this.#ending.signal.aborted) return;
+    const side = this.#told.sides[this.#type(key)];
+    if (side?.gone || side?.no_sound) return this.#say(""); // told already
+    if (node.dataset.preview) return this.#say(`${NAMES[key]}: this browser can't play it.`);
     const path = `${this.paths[key]}/preview`;
     const answer = await fetch(path, { headers: { Range: "bytes=0-0" }, cache: "no-store" }).catch(() => null);
     if (this.#ending.signal.aborted || !answer) return;
     if (answer.status === 202) {
       const { seconds, words } = await answer.json();
       this.#say(`${NAMES[key]}: ${words}`);
-      setTimeout(() => this.#preview(key, node), Math.min(2000, seconds * 1000));
+      setTimeout(() => this.#load().then(() => this.#preview(key, node)), Math.min(2000, seconds * 1000));
     } else if (answer.ok) {
       this.#say("");
       node.dataset.preview = "yes";
@@ -150,6 +153,7 @@ class Player {
   }
 
   async #load() {
+    clearTimeout(this.again);
     const answer = await get(jobPath(this.job.id, "sound"));
     if (this.#ending.signal.aborted || !answer.ok) return;
     this.#told = answer.body;
@@ -160,9 +164,15 @@ class Player {
     this.#draw();
     this.places.forEach((one) => show(one, this.#told.differences.length));
     show(this.choose.removed, this.#told.removed);
-    const unfit = ["original", "restored"].map((key) => [key, this.#told.sides[this.#type(key)]]).map(([key, side]) => (side?.gone ?? side?.note) && `${NAMES[key]}: ${side.gone ?? side.note}`);
+    const unfit = ["original", "restored"].map((key) => this.#unfit(key) && `${NAMES[key]}: ${this.#unfit(key)}`);
     text(this.facts, [this.#told.lag?.words, this.#told.sandbox, ...unfit].filter(Boolean).join(" "));
     if (waits.some(Boolean) || (this.#told.available && !this.#told.lag && !unfit.some(Boolean))) this.again = setTimeout(() => this.#load(), 2000);
+  }
+
+  /** Why a side can't be heard, if it is known. */
+  #unfit(key) {
+    const side = this.#told.sides[this.#type(key)];
+    return side?.gone ?? side?.note;
   }
 
   #type(key) { return key === "restored" ? this.best : key; }
@@ -210,6 +220,7 @@ class Player {
     const [all, at] = [this.#told.differences, this.#sides.time];
     const next = way > 0 ? all.find((one) => one > at + 0.5) ?? all[0] : all.findLast((one) => one < at - 1.5) ?? all.at(-1);
     if (next !== undefined) this.#seek(next);
+    else this.#say(this.#told.available === false ? "Where they differ is not known." : "No difference is known so far.");
   }
 
   #cut() {
@@ -258,21 +269,24 @@ class Player {
   }
 
   #link() {
-    const side = this.#sides.heard.key === "original" ? "a" : "b";
-    history.replaceState(null, "", `#job=${encodeURIComponent(this.job.id)}&t=${this.#sides.time.toFixed(1)}&side=${side}`);
+    const side = this.#blind ? "" : `&side=${this.#sides.heard.key === "original" ? "a" : "b"}`; // it would tell
+    history.replaceState(null, "", `#job=${encodeURIComponent(this.job.id)}&t=${this.#sides.time.toFixed(1)}${side}`);
     const copied = navigator.clipboard?.writeText(location.href).then(() => " and was copied", () => "") ?? Promise.resolve("");
     copied.then((words) => this.#say(`The link to ${length(this.#sides.time)} stands in the address bar${words}.`));
   }
 
+  /** Space plays and pauses also where a button of the player has the focus, as after a click; Enter presses it. */
+  #own(event) { return event.key === " " && this.place.contains(event.target) && !event.target.closest("input"); }
+
   #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || event.target.closest?.("input:not([type=checkbox]), textarea, select")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || event.target.closest?.(`input${event.key === " " ? "" : ":not([type=checkbox])"}, textarea, select`)) return;
     const act = {
       " ": () => this.#toggle(), a: () => this.#hear(this.#named("original")), b: () => this.#hear(this.#named("restored")),
       x: () => this.#hear(this.#sides.heard.key === "original" ? "restored" : "original"), l: () => this.#cut(),
       n: () => this.#jump(1), p: () => this.#jump(-1),
       ArrowLeft: () => this.#seek(Math.max(0, this.#sides.time - 5)), ArrowRight: () => this.#seek(Math.min(this.#length(), this.#sides.time + 5)),
     }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!act || (event.key === " " && event.target.closest?.("button, summary, a, input"))) return;
+    if (!act || (event.key === " " && !this.#own(event) && event.target.closest?.("button, summary, a"))) return;
     event.preventDefault();
     act();
   }
@@ -286,7 +300,10 @@ class Player {
     for (const [key, node] of Object.entries(this.choose)) {
       node.setAttribute("aria-pressed", this.#sides.heard?.key === (key === "removed" ? key : this.#named(key)));
     }
-    for (const { node, mark } of Object.values(this.lines)) {
+    for (const [key, { node, mark, name }] of Object.entries(this.lines)) {
+      const heard = !this.#blind && this.#sides.heard?.key === key;
+      node.classList.toggle("heard", heard);
+      text(name, this.#blind ? "" : NAMES[key] + (heard ? " · you hear this" : ""));
       mark.style.left = `${all ? (100 * at) / all : 0}%`;
       node.setAttribute("aria-valuemax", Math.round(all));
       node.setAttribute("aria-valuenow", Math.round(at));

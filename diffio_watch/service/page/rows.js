@@ -1,4 +1,4 @@
-// Rows of recordings, the same in every list: now, done, found, the files of a group.
+// Rows of recordings, the same in every list.
 
 import { jobPath } from "./api.js";
 import { about, attr, button, count, h, length, moment, plain, say, split, sync, text, time } from "./dom.js";
@@ -23,7 +23,7 @@ export function setTitle(node, job, inboxes) {
   text(folder.firstChild, plain([inboxes > 1 ? job.inbox : "", place].filter(Boolean).join(" / ")));
 }
 
-/** What moves: the step with its bar, how long, what it waits for. */
+/** What moves. */
 export function moving() {
   return h("li.row.moving", title(),
     h("div.step", h("span"), h("span.muted"), h("progress", { max: "1", value: "0" })),
@@ -53,7 +53,7 @@ export function waits(job, now) {
   return [job.waits, next].filter(Boolean).join(" ");
 }
 
-/** What came to its end, or waits: when, how long, how loud, and what can be had. */
+/** What came to its end, or waits. */
 export function ended() {
   return h("li.row.ended", title(),
     h("div.facts", h("span.state"), h("time"), h("span.long"), h("span.loud")),
@@ -90,8 +90,8 @@ export const published = (job) => (job.outputs ?? []).filter((one) => one.state 
 
 export function loudness(one) {
   if (!one || (one.before == null && one.after == null)) return "";
-  const side = (value) => (value == null ? "?" : value.toFixed(1).replace("-", "−"));
-  return `${side(one.before)} → ${side(one.after)} LUFS`;
+  const sides = [one.before, one.after].filter((value) => value != null);
+  return `${sides.map((value) => value.toFixed(1).replace("-", "−")).join(" → ")} LUFS`;
 }
 
 export const many = (number, one, more = `${one}s`) => `${count(number)} ${number === 1 ? one : more}`;

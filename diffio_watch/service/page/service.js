@@ -1,4 +1,4 @@
-// The second tab, for the administrator: folders, queues, stops, money, and what the program says of itself.
+// The second tab, for the administrator.
 
 import { offers, place } from "./actions.js";
 import { post } from "./api.js";
@@ -57,7 +57,7 @@ export function paint(root, screen, given, onLogout) {
   const limits = money?.limits ?? {};
   const of = (number, limit, unit) => `${many(number, unit)}${known(limit) ? ` of ${count(limit)} a day` : ", without a limit"}`;
   pairs(parts.money, [["Files", money && of(money.files, limits.daily_files, "file")],
-    ["Length", money && of(Math.round(money.minutes), limits.daily_minutes, "minute")]]);
+    ["Counted length, at least 1 minute a file", money && of(Math.round(money.minutes), limits.daily_minutes, "minute")]]);
   show(parts.paid, money);
   const sent = (one) => [one.subject, ...one.failed.map((each) => `${each.address}: ${each.message}`)].join(" · ");
   pairs(parts.rest, [["Webhooks", webhooks], ["Notices", notices], ["Listening", listening], ...(notices?.latest ?? []).map((one) => [moment(one.at, view.now), sent(one)])]);

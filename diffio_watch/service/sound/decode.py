@@ -48,7 +48,7 @@ class Sound:
                                       metadata_errors="ignore")
         except (av.error.FFmpegError, ValueError) as error:
             _must_be_its_own(error)
-            raise NoSound(f"It can't be opened as sound: {_words(error)}.") from error
+            raise NoSound("It can't be opened as sound.") from error
         self._stream = self._container.streams.best("audio")
         if self._stream is None:
             raise NoSound("There is no sound in it.")

@@ -131,11 +131,12 @@ def _told(site: Site, job: Job, gone: dict[Side, tuple[int, str]]) -> dict[str, 
 
 
 def _side(listening: Listening | None, job: Job, side: Side, gone: tuple[int, str] | None) -> dict[str, Any]:
-    told: dict[str, Any] = {"gone": gone[1] if gone else None, "wait": None, "note": None}
+    told: dict[str, Any] = {"gone": gone[1] if gone else None, "wait": None, "note": None,
+                            "no_sound": False}
     if listening is None:
         return told
     known = listening.store.get(contents(job)[side].sha256)
-    told |= view.side(known)
+    told |= view.side(known) | {"no_sound": known.final and bool(known.note)}
     if not known.final and gone is None:
         try:
             told["wait"] = listening.ask(Task("measure", job, side))
