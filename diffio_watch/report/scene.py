@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MOST: Final = 50  # rows of a list
 _GROUPS: Final = 3.0  # seconds that groups of very many jobs are shown
 _OFTEN: Final = 1 << 30  # as if it were a sum over so many: it is not asked each second
+_NAMED: Final = 20  # files of a group that are named
 _TOOK: Final = 50  # generations that say how long the next one takes
 
 
@@ -48,6 +49,7 @@ class Scene:
         check: what the last `check` found.
         purses: what groups of jobs would cost that go on, by inbox, state and reason.
         unpaid: where something is stopped, how much is on its way and not bought, and its minutes, by inbox and state.
+        names: of some files of such groups, for those who can't open one; only where one inbox is looked at.
     """
 
     facts: Facts
@@ -63,6 +65,7 @@ class Scene:
     threads: Sequence[str] = ()
     check: Mapping[str, Any] | None = None
     unpaid: Mapping[tuple[str, State], tuple[int, float]] = field(default_factory=dict)
+    names: Mapping[tuple[str, str, str], Sequence[str]] = field(default_factory=dict)
 
 
 def read(config: Config, journal: Journal | None, memory: Memory | None = None) -> Scene:
@@ -116,7 +119,9 @@ def of_inbox(config: Config, journal: Journal, name: str) -> tuple[Config, Scene
     return (replace(config, inboxes=tuple(inbox for inbox in config.inboxes if inbox.name == name)),
             Scene(facts, moving=moving, waits=_waits(config, journal, facts, moving), took=_took(journal, moving),
                   done=done, done_count=overview.delivered_between(today, tomorrow, name),
-                  purses=_purses(facts.groups)))
+                  purses=_purses(facts.groups),
+                  names={(name, one.state.value, one.code): [job.path for job in overview.members(
+                      one.state, one.code, name, seen=None, after=0, limit=_NAMED)[0]] for one in facts.groups}))
 
 
 def _purses(groups: Sequence[Group]) -> dict[tuple[str, str, str], Purse]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from diffio_watch import __version__, editors
 from diffio_watch.clock import rfc3339 as when
+from diffio_watch.disk import names
 from diffio_watch.job import OPEN, Because, State
 from diffio_watch.reasons import because, told
 from diffio_watch.report import offers, rows, shapes
@@ -88,8 +89,9 @@ def _need(one: Attention, scene: Scene) -> Shape:
     return {
         "key": ":".join((one.what, one.inbox, state or "", one.code)), "what": one.what, "inbox": one.inbox,
         "state": state, "code": one.code or None, "count": one.count, "sample": None,
-        **(named(one.path, "sample") if one.path is not None else {}), "message": words.message,
-        "action": words.action, "who": words.who, "admin_message": one.message, "admin_action": one.action,
-        "offers": buttons,
+        **(named(one.path, "sample") if one.path is not None else {}),
+        "names": [names.show(path) for path in scene.names.get((one.inbox, state or "", one.code), ())],
+        "message": words.message, "action": words.action, "who": words.who, "admin_message": one.message,
+        "admin_action": one.action, "offers": buttons,
     }
 

@@ -22,7 +22,7 @@ from diffio_watch.report.shapes import Shape
 from diffio_watch.report.spans import length
 
 _ROWS: Final = 200
-_NEEDS: Final = 60  # of them, at most
+_NEEDS: Final = 60  # groups, at most
 _STYLE: Final = """
 :root { color-scheme: light dark; --soft: #59636e; --line: #d1d9e0; --bad: #b3261e; --warn: #8a5300; --good: #1a6b32; }
 @media (prefers-color-scheme: dark) {
@@ -34,7 +34,7 @@ header p { margin: 0; color: var(--soft); }
 h1 { font-size: 1.35rem; margin: 1rem 0 0; }
 h2 { font-size: 1.05rem; margin: 1.6rem 0 .3rem; }
 .needs, .stopped, .away { color: var(--bad); }
-.paused, .setup { color: var(--warn); }
+.paused, .setup, .waits { color: var(--warn); }
 .good, .busy { color: var(--good); }
 ul { list-style: none; margin: 0; padding: 0; }
 li { border-top: 1px solid var(--line); padding: .5rem 0; overflow-wrap: anywhere; }
@@ -101,8 +101,10 @@ def _list(title: str, rows: Sequence[str], count: int) -> str:
 
 
 def _need(one: Shape) -> str:
-    sample = _name(one["sample"]) if one["sample"] else ""
-    return _row([sample], one["message"], one["action"])
+    shown = [_name(name) for name in one["names"]] or ([_name(one["sample"])] if one["sample"] else [])
+    more = max(0, one["count"] - len(shown))
+    return _row([*shown, *([f"<small>and {more:,} more</small>"] if more and shown else [])],
+                one["message"], one["action"])
 
 
 def _moving(job: Shape) -> str:

@@ -16,16 +16,13 @@ _LIKE: Final = 2.0  # a length is like another within this factor
 
 
 def words(job: Job, took: Sequence[Took]) -> str | None:
-    """`usually 3 to 5 min for this length`; None where fewer than five earlier ones tell."""
+    """`usually 3 to 5 min for this length`; None where fewer than five earlier ones of about its length tell."""
     mine = job.media.duration_s if job.media is not None else None
     if not mine:
         return None
     like = sorted(one.seconds for one in took if one.length and mine / _LIKE <= one.length <= mine * _LIKE)
     if len(like) < _ENOUGH:
-        # of other lengths: as long in proportion
-        like = sorted(one.seconds * mine / one.length for one in took if one.length)
-    if len(like) < _ENOUGH:
-        return None
+        return None  # other lengths tell nothing of it: each takes its seconds, however short it is
     return f"usually {_between(like[len(like) // 4], like[-1 - len(like) // 4])} for this length"
 
 

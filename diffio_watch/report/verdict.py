@@ -9,9 +9,12 @@ from diffio_watch.job import OPEN
 from diffio_watch.report.shapes import Shape
 
 if TYPE_CHECKING:
+    from diffio_watch.journal.records import SettlingEntry
     from diffio_watch.report.shapes import Facts
 
 _AWAY: Final = frozenset({"unavailable", "outbox_unavailable"})
+_UNFINISHED: Final = frozenset({"cut_short", "empty_yet"})  # nobody writes into it, and its end is missing
+_LONG: Final = 600.0  # seconds; a copy that is under way so long is looked after by who makes it, or was forgotten
 _ASLEEP: Final = ("Nothing is being restored: the restoration service does not run on this machine. Your administrator "
                   "has to start it. Nothing is lost.")
 
@@ -54,19 +57,34 @@ def _stopped(level: str, those: Sequence[Shape]) -> str:
 
 
 def _moving(needs: Sequence[Shape], facts: Facts, arriving: int) -> tuple[str, str]:
-    for who, whom in (("editor", "you"), ("administrator", "your administrator")):
-        called = sum(max(1, one["count"]) for one in needs if one["who"] == who)
-        if called:
-            return "needs", f"{_recordings(called)} need{'s' if called == 1 else ''} {whom}."
+    yours, theirs = (sum(max(1, one["count"]) for one in needs if one["who"] == who)
+                     for who in ("editor", "administrator"))
+    if yours and theirs:
+        return "needs", f"{_need(yours)} you, {theirs:,} your administrator."
+    if yours or theirs:
+        return "needs", f"{_need(yours or theirs)} {'you' if yours else 'your administrator'}."
+    settling = [entry for entries in facts.settling.values() for entry in entries] if arriving else []
+    level = "waits" if any(_makes_wonder(entry, facts.now) for entry in settling) else "busy"
     if needs:  # what goes on by itself, in its time
-        return "busy", f"{needs[0]['message']} {needs[0]['action']}"
-    if any(facts.counts.get(state, 0) for state in OPEN):
-        return "busy", "Everything is being restored."
+        return level, f"{needs[0]['message']} {needs[0]['action']}"
+    moves = any(facts.counts.get(state, 0) for state in OPEN)
     if arriving:
-        return "busy", f"{_recordings(arriving)} {'is' if arriving == 1 else 'are'} there and not picked up yet."
+        there = f"{_recordings(arriving)} {'is' if arriving == 1 else 'are'} there and not picked up yet"
+        return level, f"{there}; all others are being restored." if moves else f"{there}."
+    if moves:
+        return "busy", "Everything is being restored."
     if not any(facts.counts.values()):
         return "setup", "Everything is ready: copy a recording into the folder."
     return "good", "Everything is restored."
+
+
+def _makes_wonder(entry: SettlingEntry, now: float) -> bool:
+    """Whether who put it there may ask what has become of it."""
+    return entry.because.code in _UNFINISHED or now - entry.since > _LONG
+
+
+def _need(count: int) -> str:
+    return f"{_recordings(count)} need{'s' if count == 1 else ''}"
 
 
 def _recordings(count: int) -> str:

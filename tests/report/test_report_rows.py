@@ -33,9 +33,11 @@ def test_how_long_it_usually_takes_is_told_from_five_like_it(house: House) -> No
     assert usual.words(replace(job, media=None), took) is None
 
 
-def test_of_other_lengths_the_proportion_tells(house: House) -> None:
+def test_what_is_much_shorter_or_longer_tells_nothing_of_how_long_it_takes(house: House) -> None:
+    """Jingles of seconds take seconds each, and an hour takes no thousand times as long."""
     [job] = house.add("a.wav", state=State.WAITING, media=HOUR, model_key="m")
-    assert usual.words(job, [Took(6.0, 60.0)] * 5) == "usually 6 min for this length"
+    assert usual.words(job, [Took(6.0, 60.0)] * 50) is None
+    assert usual.words(job, [Took(600.0, 36_000.0)] * 50) is None
 
 
 @pytest.mark.parametrize("state", sorted(OPEN))

@@ -49,7 +49,7 @@ def test_failures_of_one_reason_are_one_group_that_needs_somebody(house: House) 
     house.add(*(f"{number}.wav" for number in range(14)), state=State.FAILED, code="output_unavailable",
               generation_id="g")
     house.add("e.wav", "f.wav", "g.wav", state=State.FAILED, code="empty")
-    assert house.verdict() == ("needs", "3 recordings need you.")
+    assert house.verdict() == ("needs", "3 recordings need you, 14 your administrator.")
     empty, lost = sorted(house.screen()["needs"], key=lambda one: str(one["code"]))
     assert (empty["count"], empty["who"]) == (3, "editor")
     [again] = lost["offers"]

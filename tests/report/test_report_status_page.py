@@ -119,3 +119,14 @@ def test_an_editor_is_told_no_command_and_no_word_of_the_machine_room(house: Hou
     house.journal.halts.set(Halt("account", because("auth", detail="401"), NOON, NOON + 60))
     text = Read(page()).text.partition("Of the folder")[2]
     assert not re.search(r"`|diffio-watch |generation|journal|halt|daemon", text)
+
+
+def test_whose_recordings_are_in_trouble_is_told_by_name(house: House, page: Page) -> None:
+    """Who reads it can open no list: of each group twenty are named, and how many more there are."""
+    house.add(*(f"show/{number:02}.wav" for number in range(25)), state=State.FAILED, code="internal", error_file=True)
+    house.add("held 1.wav", "held 2.wav", state=State.HELD, code="unproven")
+    text = Read(page()).text
+    assert [f"{number:02}.wav" in text for number in (0, 19, 20)] == [True, True, False]
+    assert "and 5 more" in text
+    assert "held 1.wav" in text
+    assert "held 2.wav" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from report_house import NOON, House
 
 from diffio_watch.job import State
 from diffio_watch.journal import Halt
+from diffio_watch.journal.records import SettlingEntry
 from diffio_watch.reasons import REASONS, Kind, because
 
 
@@ -83,6 +85,30 @@ def test_who_is_needed_is_counted(house: House) -> None:
     house.add("a.wav", state=State.FAILED, code="truncated", error_file=True)
     house.add("b.wav", state=State.FAILED, code="internal", error_file=True)
     house.add("c.wav", state=State.HELD, code="unproven")
-    assert house.verdict() == ("needs", "1 recording needs you.")
+    assert house.verdict() == ("needs", "1 recording needs you, 2 your administrator.")
     house.add("a.wav", state=State.DELIVERED, run=2, delivered_at=NOON)
     assert house.verdict() == ("needs", "2 recordings need your administrator.")
+    house.add("b.wav", state=State.DELIVERED, run=2, delivered_at=NOON)
+    house.add("d.wav", "e.wav", state=State.FAILED, code="truncated", error_file=True)
+    house.add("f.wav", state=State.FAILED, code="internal", error_file=True)
+    assert house.verdict() == ("needs", "2 recordings need you, 2 your administrator.")
+
+
+@pytest.mark.parametrize(("code", "since", "level"), [
+    ("settling", 15, "busy"), ("open_for_writing", 60, "busy"), ("open_for_writing", 3600, "waits"),
+    ("cut_short", 15, "waits"), ("empty_yet", 15, "waits")])
+def test_nothing_is_all_restored_while_a_file_is_still_to_settle(house: House, code: str, since: float,
+                                                                 level: str) -> None:
+    entry = SettlingEntry("a.wav", because(code, seconds="2", detail="d"), NOON - since, None)
+    house.journal.inboxes.settling("podcasts", [entry])
+    house.add("done.wav", state=State.DELIVERED, delivered_at=NOON)
+    assert house.verdict() == (level, "1 recording is there and not picked up yet.")
+    house.journal.inboxes.settling("podcasts", [entry, replace(entry, path="b.wav")])
+    house.add("moves.wav", state=State.WAITING)
+    assert house.verdict() == (level, "2 recordings are there and not picked up yet; all others are being restored.")
+
+
+def test_an_empty_file_that_may_be_filled_is_counted_among_those_to_come(house: House) -> None:
+    house.add("done.wav", state=State.DELIVERED, delivered_at=NOON)
+    house.add("a.wav", state=State.FAILED, code="empty", due_at=NOON + 300)
+    assert house.verdict() == ("waits", "1 recording is there and not picked up yet.")
