@@ -215,6 +215,11 @@ def _enable() -> None:
         system.run("systemctl", "enable", "--quiet", UNIT)
 
 
+def _refuses_journal(told: str) -> bool:
+    """Whether that is among the errors that a `check` printed."""
+    return any(line.split()[:2] == ["error", "journal"] for line in told.splitlines())
+
+
 def check_of(new: Path, *, instead_of: Path | None) -> None:
     """Have a version prove that it will work here.
 
@@ -230,10 +235,12 @@ def check_of(new: Path, *, instead_of: Path | None) -> None:
     if code == 0:
         say(told.splitlines()[-1:])
         return
-    if code == FAILED and instead_of is not None and instead_of != new \
-            and system.ended(instead_of / "bin/diffio-watch", "check")[0] == FAILED:
-        say([told, f"{instead_of.name}, which is in use, finds faults as well."])
-        return
+    if code == FAILED and instead_of is not None and instead_of != new:
+        code, theirs = system.ended(instead_of / "bin/diffio-watch", "check")
+        # an older version may not know the journal's form any more: it would not even start
+        if code == FAILED and not (_refuses_journal(told) and not _refuses_journal(theirs)):
+            say([told, f"{instead_of.name}, which is in use, finds faults as well."])
+            return
     say(told.splitlines())
     raise Trouble("It is not started like this: mend what `check` found, and run this again." if instead_of is None else
                   f"It is not put in place like this; {instead_of.name} stays in use.", FAILED)

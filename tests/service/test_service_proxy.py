@@ -52,14 +52,14 @@ class Proxied:
 
 
 @contextmanager
-def nginx(root: Path, upstream: str) -> Iterator[int]:
-    """The location that the README has, at a path of its own; the port."""
+def nginx(root: Path, upstream: str, location: str = "") -> Iterator[int]:
+    """This location, or the one that the README has, at a path of its own; the port."""
     program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
     if program is None:
         pytest.skip("no nginx here")
     found = re.search(r"^  location /restoring/ \{.*?^  \}", README.read_text(), re.DOTALL | re.MULTILINE)
     assert found is not None, "the README shows how"
-    location = found[0].replace("/restoring/", f"{PATH}/").replace("http://127.0.0.1:8480/", upstream)
+    location = location or found[0].replace("/restoring/", f"{PATH}/").replace("http://127.0.0.1:8480/", upstream)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     conf = root / "nginx.conf"
@@ -82,6 +82,17 @@ def nginx(root: Path, upstream: str) -> Iterator[int]:
         process.wait(10)
         assert process.stderr is not None
         process.stderr.close()
+
+
+@pytest.mark.parametrize("more", ["", "proxy_http_version 1.1; proxy_set_header X-Real-IP $remote_addr;"])
+def test_the_short_way_to_set_up_a_proxy_opens_the_page_to_nobody(tmp_path: Path, more: str) -> None:
+    """nginx then asks for a loopback name, from loopback."""
+    with page(tmp_path) as place, nginx(
+            tmp_path, "", f"location {PATH}/ {{ proxy_pass http://127.0.0.1:{place.port}/; {more} }}") as port:
+        seen = Proxied(place, port)
+        for path in ("/api/status", "/api/jobs", "/metrics"):
+            assert seen.get(path).status == 401
+        assert seen.get("/api/status", BEARER).status == 200
 
 
 @pytest.fixture
