@@ -43,7 +43,7 @@ def init(path: Path | None, inbox: Path, outbox: Path, group: str | None) -> int
          *_rights((inbox, outbox), group, shared),
          *_key(path),
          "Then prove that all works here, and begin:", f"  diffio-watch {named}check",
-         f"  {'systemctl enable --now diffio-watch' if _is_services(path) else f'diffio-watch {named}run'}"])
+         f"  {'sudo diffio-watch service install' if _is_services(path) else f'diffio-watch {named}run'}"])
     return 0
 
 

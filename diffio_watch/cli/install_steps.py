@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from diffio_watch import __version__
 from diffio_watch.cli.base import FAILED, REFUSED, Trouble, say
 from diffio_watch.cli.init import first_configuration, put_first_configuration
 from diffio_watch.install import dropin, machine, program, system
@@ -119,8 +121,8 @@ class Installation:
                 f"{program.BASE}/current, systemctl enable and systemctl restart.")
         return [f"{DROP_IN.name} is:", *(f"  {line}" for line in lines), *([] if self._tree.staged else [then])]
 
-    def steps(self) -> list[Step]:
-        """All there is to do, up to the start."""
+    def steps(self, *, asks: bool = False) -> list[Step]:
+        """All there is to do, up to the start; `asks`: a key that is missing would be asked for then, and is told."""
         tree = self._tree
         groups = self._facts.groups
         steps = [tree.command("groupadd", group, note="the group of the folders", needed=not machine.has_group(group))
@@ -132,10 +134,12 @@ class Installation:
             steps.append(self._makes())
         steps.append(tree.on_the_path())
         if self._first is not None:
-            steps.append(Step("writes", str(tree.at(CONFIG)), "the configuration; its folders are made where they are "
-                              "missing", self._configure))
+            steps.append(Step("writes", str(tree.at(CONFIG)), "the configuration" if tree.staged else
+                              "the configuration; its folders are made where they are missing", self._configure))
         if self._key is not None:
             steps.append(tree.key(self._key))
+        elif asks and not self._has_key():
+            steps.append(Step("writes", str(tree.at(KEY)), "the key, for root alone: it is asked for", lambda: None))
         steps += [tree.unit(), tree.drop_in(self._drop_in)]
         if tree.staged:
             steps.append(tree.boots())
@@ -156,9 +160,15 @@ class Installation:
         put_first_configuration(self._tree.at(CONFIG), *self._first, None if self._tree.staged else self._group)
 
     def later(self) -> list[str]:
-        """The commands for whoever boots a staging tree."""
-        return ["systemd-sysusers", f"python3 -m venv {program.BASE}/VERSION",
-                f"{program.BASE}/VERSION/bin/pip install diffio-watch", f"ln -s VERSION {program.BASE}/current",
+        """The commands for whoever boots a staging tree, with what this program came from."""
+        place = program.BASE / __version__
+        group = f"-g {shlex.quote(self._group)} -m 2775 " if self._group else ""
+        folders = [f"install -d {group}{shlex.quote(str(folder))}"
+                   for inbox in self.config.inboxes for folder in (inbox.path, inbox.outbox)]
+        return [*([f"groupadd -f {shlex.quote(self._group)}"] if self._group else []), "systemd-sysusers",
+                *dict.fromkeys(folders), f"python3 -m venv {place}",
+                f"{place}/bin/pip install {shlex.quote(self._spec or program.source())}",
+                f"ln -s {place.name} {program.BASE}/current",
                 *([] if self._has_key() else [f"install -m 0600 /dev/stdin {KEY}"])]
 
     def stand_by(self) -> int:

@@ -63,7 +63,7 @@ def install(*, inbox: Path | None, outbox: Path | None, group: str | None, key_f
     try:
         plan = Installation(tree, inbox, outbox, group, source, python)
         plan.ask_for_key(key_file, may_ask=not yes and not dry_run and sys.stdin.isatty())
-        steps = plan.steps()
+        steps = plan.steps(asks=dry_run and key_file is None)
     except (program.Refused, system.Broke) as error:
         raise Trouble(str(error), REFUSED) from error
     _tell(steps, plan.shown())

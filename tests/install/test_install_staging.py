@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from commands import Done, run
 
+from diffio_watch import __version__
 from diffio_watch.config import parse
-from diffio_watch.install import steps
+from diffio_watch.install import program, steps
 from diffio_watch.install.shipped import shipped
 
 KEY = "sk-test-very-secret-1"
@@ -64,6 +65,9 @@ def test_the_tree_holds_each_file_with_its_mode_and_nothing_else(
     assert (str(config.inboxes[0].path), str(config.state_dir)) == ("/srv/studio/inbox", "/var/lib/diffio-watch")
     assert (root / "etc/diffio-watch/api-key").read_text("ascii") == f"{KEY}\n"
     assert not (root / "srv").exists()  # data is never its
+    assert "folders are made" not in done.out
+    assert "install -d -g studio -m 2775 /srv/studio/inbox\n" in done.out
+    assert f"/opt/diffio-watch/{__version__}/bin/pip install {program.source()}\n" in done.out
 
 
 def test_the_key_is_in_no_output_and_no_other_file(root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -110,6 +114,7 @@ def test_a_dry_run_writes_nothing(root: Path, capfdbinary: pytest.CaptureFixture
     for path in (UNIT, DROP_IN, *LINKS):
         assert str(root / path) in done.out
     assert "ReadWritePaths=-/srv/studio" in done.out
+    assert f"{root}/etc/diffio-watch/api-key   (the key, for root alone: it is asked for)" in done.out
     assert list(root.rglob("*")) == []
 
 
