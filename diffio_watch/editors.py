@@ -162,6 +162,7 @@ _ROWS: Final[dict[str, _Row]] = {
                  "Copy the recording itself into the folder."),
 }
 CODES: Final = frozenset(_ROWS)
+_NAMES_ANOTHER: Final = frozenset({"duplicate"})  # whose own sentence is an editor's too, and tells which other file
 _UNKNOWN: Final = _Row("administrator", f"{_NOT}.", _ASK)
 
 
@@ -175,7 +176,10 @@ def words(because: Because | None, count: int = 1, inbox: str = "") -> Words:
     """
     row = _ROWS.get(because.code, _UNKNOWN) if because is not None else _UNKNOWN
     fields = {**(_ONE if count == 1 else _MANY | {"they": f"{count:,} recordings"}), "inbox": inbox}
-    return Words(row.who, _sentence(row.message, fields), _sentence(row.action, fields))
+    message = _sentence(row.message, fields)
+    if because is not None and because.message and count == 1 and because.code in _NAMES_ANOTHER:
+        message = because.message
+    return Words(row.who, message, _sentence(row.action, fields))
 
 
 def _sentence(text: str, fields: dict[str, str]) -> str:

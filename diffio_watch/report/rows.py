@@ -35,6 +35,7 @@ def row(job: Job, why: Because | None = None) -> Shape:
         "waits": told.message if told is not None and parked else None,
         "next_at": when(job.due_at or None) if parked else None,
         "fraction": min(_SHORT_OF_DONE, round(way_behind(job) / 100, 4)) if job.state in OPEN else None,
+        "copy_of": job.duplicate_of if job.state is State.SKIPPED else None,
         "length_s": _length(job), "took_s": _took(job), "delivered_at": when(job.delivered_at), "loudness": None,
     }
 
@@ -58,8 +59,14 @@ def whole(job: Job, history: Sequence[Event], sidecar: Shape | None, why: Becaus
         copies: how many may be copies of it and wait, and their minutes.
     """
     told = shapes.whole_job(job, history, sidecar)
-    past = [line | {"step": STEPS[event.state]} for line, event in zip(told["history"], history, strict=True)]
+    past = [line | {"step": _step(job, event)} for line, event in zip(told["history"], history, strict=True)]
     return row(job, why) | told | {"history": past, "offers": _offers(job, seen, copies)}
+
+
+def _step(job: Job, event: Event) -> str:
+    """What happened to it; nothing was fetched for a copy, which went that way only to be told of in the outbox."""
+    looked_at = job.state is State.SKIPPED and event.state is State.DOWNLOADING
+    return STEPS[State.QUEUED if looked_at else event.state]
 
 
 def _offers(job: Job, seen: int | None, copies: tuple[int, float]) -> list[Shape]:

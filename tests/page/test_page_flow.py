@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from page_browser import Window, until
 from page_desk import TOKEN, Desk
+from sounds import sound
 
 import diffio_watch.service
 from diffio_watch.job import State
@@ -50,7 +51,7 @@ def test_html_style_and_scripts_stay_under_60_kb_and_the_first_paint_under_300_m
         desk: Desk, window: OpenWindow) -> None:
     files = (Path(diffio_watch.service.__file__).parent / "page").iterdir()
     sizes = {file.name: file.stat().st_size for file in files if file.suffix in {".html", ".css", ".js"}}
-    player = sizes.pop("player.js") + sizes.pop("sides.js")  # loaded when a recording is opened
+    player = sum(map(sizes.pop, ("player.js", "sides.js", "player.css")))  # loaded when a recording is opened
     assert (sum(sizes.values()) <= 60_000, player <= 25_000) == (True, True), (sizes, player)
     desk.studio.start()
     page = window(desk.origin).open()
@@ -163,3 +164,25 @@ def test_a_recording_whose_files_went_away_says_so_and_leaves_the_console_empty(
     page = window(desk.origin).open()
     page.locator("#done .name", has_text="take 1").click()
     until(page, lambda: "not where it was" in page.inner_text("#job .sound"))
+
+
+def test_a_copy_tells_of_what_and_leads_to_its_result(desk: Desk, window: OpenWindow) -> None:
+    desk.drop("show 1/take 1.wav", content=sound("one"))
+    desk.studio.start()
+    desk.studio.wait("show 1/take 1.wav")
+    desk.drop("again.wav", content=sound("one"))
+    desk.studio.wait("again.wav", state="skipped: duplicate")
+    page = window(desk.origin).open()
+    page.fill("#name", "again.wav")
+    page.keyboard.press("Enter")
+    until(page, lambda: page.locator("#found .row").count() == 1)
+    until(page, lambda: "It is a copy of show 1/take 1.wav, which was restored before." in page.inner_text("#answer"))
+    page.get_by_role("button", name="Show what it is a copy of").click()
+    until(page, lambda: page.inner_text("#job-title") == "take 1.wav")
+    page.get_by_role("button", name="Close").click()
+    page.locator("#found .name").click()
+    until(page, lambda: page.locator("#job .history li").count())
+    assert "is being fetched" not in page.inner_text("#job .history >> nth=0")
+    assert "?" not in page.inner_text("#job .pairs >> nth=0")
+    page.locator("#job").get_by_role("button", name="Show what it is a copy of").click()
+    until(page, lambda: page.inner_text("#job-title") == "take 1.wav")

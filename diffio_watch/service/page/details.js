@@ -2,7 +2,7 @@
 
 import { offers, place } from "./actions.js";
 import { get, jobPath } from "./api.js";
-import { $, bytes, h, moment, plain, split, text, words } from "./dom.js";
+import { $, button, bytes, h, moment, plain, split, text, words } from "./dom.js";
 import { download, label, lasts, loudness, published, waits } from "./rows.js";
 import { pairs } from "./service.js";
 
@@ -79,10 +79,10 @@ export function paint(given) {
   words(parts.action, job.words_action ?? "");
   offers(parts.offers, `job ${job.id}`, job.offers ?? [], view.old);
   const links = published(job);
-  const key = links.map((one) => one.type).join();
+  const key = [job.copy_of, ...links.map((one) => one.type)].join();
   if (parts.links.dataset.of !== key) {
     parts.links.dataset.of = key;
-    parts.links.replaceChildren(...links.map((one) => download(job, one, one.size ? `, ${bytes(one.size)}` : "")));
+    parts.links.replaceChildren(...(job.copy_of ? [button("Show what it is a copy of", () => open(job.copy_of))] : []), ...links.map((one) => download(job, one, one.size ? `, ${bytes(one.size)}` : "")));
   }
   pairs(parts.facts, [
     ["Folder", plain(folder) || "the inbox itself"], ["Inbox", job.inbox], ["Length", lasts(job)],

@@ -8,6 +8,7 @@ import { same, Sides } from "./sides.js";
 const NAMES = { original: "Original", restored: "Restored", removed: "Removed" };
 const PICKS = 5; // of a blind test
 let now = null; // the one player there is
+await new Promise((done) => document.head.append(h("link", { rel: "stylesheet", href: "page/player.css", onload: done, onerror: done })));
 
 /** Put what can be heard of a job into `place`; `play`: begin at once with the restored side. */
 export function mount(place, job, play) {

@@ -72,8 +72,8 @@ export function setEnded(row, job, { now, inboxes }, days = false) {
   say(long, lasts(job));
   say(loud, loudness(job.loudness));
   const there = published(job);
-  sync(links, [...(there.some((one) => one.type !== "transcript") ? [{ type: "play" }] : []), ...there], (one) => one.type,
-    (one) => (one.type === "play"
+  sync(links, [...(job.copy_of ? [{ type: "copy" }] : []), ...(there.some((one) => one.type !== "transcript") ? [{ type: "play" }] : []), ...there], (one) => one.type,
+    (one) => (one.type === "copy" ? button(["Show what it is a copy of", h("span.sr")], () => open(job.copy_of)) : one.type === "play"
       ? button(["▶ Play", h("span.sr")], () => open(row.dataset.id, true), { class: "play" })
       : download(job, one, "", h("span.sr"))),
     (node) => text(node.lastChild, ` ${plain(split(job.path)[0])}`));
