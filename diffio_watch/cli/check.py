@@ -36,6 +36,7 @@ def check(*, offline: bool, notify: bool, as_json: bool) -> int:
         model_findings,
         notice_findings,
         page_findings,
+        unit_findings,
         unreadable,
         webhook_findings,
     )
@@ -56,7 +57,10 @@ def check(*, offline: bool, notify: bool, as_json: bool) -> int:
         return REFUSED
     found = [findings.ok("configuration", f"{find(given_config(), os.environ)} is right.")]
     asked_by_root = os.geteuid() == 0
-    service = become_owner(config.state_dir, key=True, early=True) if asked_by_root else installed(config.state_dir)
+    service = installed(config.state_dir)
+    kept_away = unit_findings.unit(config, service)
+    if asked_by_root:
+        service = become_owner(config.state_dir, key=True, early=True)
     others = service is not None and not asked_by_root and service.uid != os.geteuid()
     if service is not None and not asked_by_root and not others:
         lend_credential(service)
@@ -66,6 +70,7 @@ def check(*, offline: bool, notify: bool, as_json: bool) -> int:
     found += findings.key(config, mine, offline=offline, others=others)
     found += model_findings.models(config, offline=offline)
     found += findings.state(config, mine)
+    found += kept_away
     for inbox in config.inboxes:
         found += canary.folders(config, inbox, service)
         found += unreadable.unread(inbox)

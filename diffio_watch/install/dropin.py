@@ -96,6 +96,11 @@ def in_home(path: os.PathLike[str] | str) -> bool:
     return within(os.path.realpath(path), _HOMES)
 
 
+def in_temporary(path: os.PathLike[str] | str) -> bool:
+    """Whether a path is, by its real name, where PrivateTmp= shows another folder."""
+    return within(os.path.realpath(path), _TEMPORARY)
+
+
 def secrets(config: Config) -> dict[str, Path]:
     """Files of secrets that the service is to read, by the keys that name them."""
     named: Mapping[str, Path | None] = {
