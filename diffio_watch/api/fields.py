@@ -22,6 +22,8 @@ _YEAR_10000: Final = 253_402_300_800.0  # where `datetime` ends
 _LONGEST_ID: Final = 1024  # characters
 _SECRET = re.compile(r"[!-~]{1,16384}")  # what fits into a header, and is as long as servers take one
 _TAG = re.compile(r"[ -~]{1,512}")
+# how services say that a list goes on elsewhere; this one does not yet (documentation, official SDK 0.3)
+_GOES_ON: Final = ("nextPageToken", "nextCursor", "nextToken", "hasMore", "hasNextPage", "isTruncated", "truncated")
 _DIGITS: Final = 300  # of a whole number; more are no number anybody means
 _WHOLE = re.compile(r"\s*([0-9]{1,20})(?:\.0*)?\s*")
 _NUMBER = re.compile(r"\s*[+-]?[0-9]{1,300}(?:\.[0-9]{0,300})?(?:[eE][+-]?[0-9]{1,3})?\s*")
@@ -167,8 +169,10 @@ class Fields:
             every: money depends on it: none may be missing. Else a bad row costs itself.
 
         Raises:
-            Ambiguous: it is something else; with `every`, also where it is missing or has a bad row.
+            Ambiguous: it is something else; with `every`, also where it is missing, goes on elsewhere or has a bad row.
         """
+        if every and any(self.values.get(one) for one in _GOES_ON):
+            raise Ambiguous(f"the answer has only a part of its {name}", status=self._status)
         value = self.values.get(name)
         if value is None and (name in self.values or not every):
             return []

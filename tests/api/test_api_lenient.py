@@ -271,6 +271,7 @@ def test_null_is_an_empty_list(told: dict[str, object], found: int, wild: Wild, 
 @pytest.mark.parametrize("told", [
     {}, {"generations": [{"generationId": "g"}, {"generationId": None}]}, {"generations": ["g"]}, {"generations": {}},
     {"apiProjectId": "p2", "generations": []},
+    {"generations": [], "nextPageToken": "x"}, {"generations": [{"generationId": "g"}], "hasMore": True},
 ])
 def test_where_money_depends_on_a_list_every_row_of_it_counts(told: dict[str, object], wild: Wild, api: Api) -> None:
     """A row that can't be read may be the purchase that is looked for."""
@@ -278,6 +279,8 @@ def test_where_money_depends_on_a_list_every_row_of_it_counts(told: dict[str, ob
     with pytest.raises(Ambiguous):
         api.list_generations("p1", every=True)
     wild.replies = [http(200, {"generations": None})]
+    assert api.list_generations("p1", every=True) == []
+    wild.replies = [http(200, {"generations": [], "nextPageToken": "", "hasMore": False})]
     assert api.list_generations("p1", every=True) == []
 
 
