@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from pipeline_house import House
 
 from diffio_watch.job import State
+from diffio_watch.outbox import Outbox
+from diffio_watch.outbox.errors import DiskTrouble
+from diffio_watch.outbox.ledger import Ledger
 from diffio_watch.pipeline import upload
 from diffio_watch.sandbox import Sandbox
 from diffio_watch.sandbox.state import Seen
@@ -142,3 +147,36 @@ def test_an_upload_that_is_complete_when_its_small_file_is_cancelled_is_not_abor
     assert "abort" not in house.calls()
     assert house.tools.sessions.jobs() == []
     house.check()
+
+
+def test_what_is_bought_is_noted_in_the_outbox_before_it_is(house: House, service: Sandbox) -> None:
+    """By it whoever goes on with an older copy of the journal knows which content the project holds."""
+    noted: list[str] = []
+
+    def asked(moment: str, seen: Seen) -> None:
+        if (moment, seen.call) == ("arrived", "generate"):
+            noted.extend(entry.sha256 for entry in Outbox(str(house.outbox()), inbox="a", available=lambda: None)
+                         .ledger.read() if entry.project == seen.project_id and entry.service == service.base_url)
+
+    service.watch(asked)
+    service.fault("generate", "status", status=503, times=1)
+    job_id = house.drop("a.wav")
+    house.finish()
+    assert set(noted) == {house.job(job_id).sha256}
+    assert len(noted) == service.calls["generate"] > 1
+    house.check_delivered(job_id)
+
+
+def test_nothing_is_bought_that_can_t_be_noted_for_the_disk_is_full(house: House, service: Sandbox,
+                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise DiskTrouble("no room", errno.ENOSPC)
+
+    job_id = house.drop("a.wav")
+    with monkeypatch.context() as broken:
+        broken.setattr(Ledger, "note", full)
+        house.work()
+    assert service.charges == 0
+    assert house.job(job_id).state is State.GENERATING
+    house.finish()
+    house.check_delivered(job_id)
