@@ -35,8 +35,8 @@ def listening(config: Config) -> list[Finding]:
             answer = Runner(wall=_PATIENCE).ask({"do": "measure", "file": file.fileno()}, [file.fileno()])
         except ChildFailed as failed:
             return [warning(_SUBJECT, f"The process that measures recordings does not work here. {failed}",
-                            "Install the extra anew: `pip install --force-reinstall 'av>=18.1'`.")]
+                            "Install the extra anew: `pip install --force-reinstall 'av>=18.1,<19'`.")]
     if answer.get("seconds") != 1.0:
         return [warning(_SUBJECT, f"A second of silence was measured as {answer.get('note', 'something else')}",
-                        "Install the extra anew: `pip install --force-reinstall 'av>=18.1'`.")]
+                        "Install the extra anew: `pip install --force-reinstall 'av>=18.1,<19'`.")]
     return [ok(_SUBJECT, "Waveforms, loudness and previews can be made.")]

@@ -33,7 +33,7 @@ def test_a_missing_extra_is_told_and_no_fault(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(importlib.metadata, "version", hidden)
     (found,) = listening(load(_config(tmp_path, 'web: {listen: "127.0.0.1:8480"}'), {}))
     assert found.level == "ok"
-    assert "pip install 'av>=18.1'" in found.message
+    assert "pip install 'av>=18.1,<19'" in found.message
 
 
 def test_where_there_is_no_page_nothing_is_said(tmp_path: Path) -> None:

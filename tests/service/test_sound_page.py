@@ -240,7 +240,7 @@ def test_without_the_extra_all_else_is_whole_and_the_administrator_is_told(
         assert (refused.status, refused.error) == (
             404, "This browser can't play it, and no preview can be made: PyAV is not installed at the service.")
         told = place.get("/api/status").json["screen"]["service"]["listening"]["message"]
-        assert "`pip install 'av>=18.1'`" in told
+        assert "`pip install 'av>=18.1,<19'`" in told
         assert place.get(f"/api/jobs/{job.id}").json["loudness"] is None
         assert not (place.root / "state" / "sound").exists()
 

@@ -23,7 +23,7 @@ from diffio_watch.service.sound.sides import contents
 from diffio_watch.service.sound.store import SPARE, Store
 from diffio_watch.service.sound.tasks import Doer, Later, Task
 
-NEEDED: Final = (18, 1)  # of PyAV
+NEEDED, TOO_NEW = (18, 1), (19, 0)  # of PyAV: from the one to before the other
 _LOOK_EVERY: Final = 3.0  # seconds
 _DAY: Final = 86_400.0
 _NEWEST, _NEXT = 50, 20  # jobs that a look takes in: delivered ones, and such as are still at the service
@@ -37,7 +37,7 @@ def available() -> bool:
     """Whether the extra `waveforms` is installed, in a version that does."""
     try:
         version = importlib.metadata.version("av").split(".")
-        return (int(version[0]), int(version[1])) >= NEEDED
+        return NEEDED <= (int(version[0]), int(version[1])) < TOO_NEW
     except (importlib.metadata.PackageNotFoundError, ValueError, IndexError):
         return False
 
