@@ -16,8 +16,9 @@ from page_desk import TOKEN, Desk
 from sounds import sound
 
 import diffio_watch.service
-from diffio_watch.job import State
+from diffio_watch.job import Job, Settings, State, new_id
 from diffio_watch.journal import Journal
+from diffio_watch.reasons import because
 
 OpenWindow = Callable[..., Window]
 
@@ -186,3 +187,26 @@ def test_a_copy_tells_of_what_and_leads_to_its_result(desk: Desk, window: OpenWi
     assert "?" not in page.inner_text("#job .pairs >> nth=0")
     page.locator("#job").get_by_role("button", name="Show what it is a copy of").click()
     until(page, lambda: page.inner_text("#job-title") == "take 1.wav")
+
+
+def test_a_button_that_changed_just_as_it_was_pressed_asks_nothing(desk: Desk, window: OpenWindow) -> None:
+    """A drop goes on while somebody aims at what it costs."""
+    desk.studio.start()
+    here = window(desk.origin)
+    with Journal.open(desk.studio.state) as journal:
+        def held(*paths: str) -> None:
+            journal.jobs.add([Job(new_id(), "podcasts", path, 9_000_000, 7, Settings(), state=State.HELD, due_at=None,
+                                  because=because("drop_size", limit=1, inbox="podcasts")) for path in paths])
+
+        held("a.wav")
+        page = here.open(f"/#token={TOKEN}")
+        until(page, lambda: page.locator("#groups button:has-text('Approve 1,')").count(), 5)
+        page.evaluate("""() => { const button = document.querySelector('#groups .buttons button');
+            new MutationObserver((_, all) => { all.disconnect(); button.click(); }).observe(button,
+                {subtree: true, childList: true, characterData: true}); }""")
+        held("b.wav", "c.wav")
+        until(page, lambda: "changed just as you pressed it" in page.inner_text("#groups"), 5)
+        assert here.asked("/api/requests", "POST") == 0
+        page.wait_for_timeout(500)
+        page.locator("#groups button:has-text('Approve 3,')").click()
+        until(page, lambda: here.asked("/api/requests", "POST") == 1, 5)

@@ -210,3 +210,9 @@ def test_the_journal_adds_up_what_a_purchase_counts(house: House, media: Media |
     [(key, (count, asks))] = house.journal.totals.unpaid().items()
     assert (key, count) == (("podcasts", State.QUEUED), 1)
     assert asks == pytest.approx(minutes(job))
+
+
+def test_a_dialogs_button_is_about_its_recording_alone(house: House) -> None:
+    job, other = house.add("a.wav", "b.wav", state=State.HELD, code="daily_limit", **lasting(60))
+    assert click(house, dialog(house, job.id)[0]).changed == 1
+    assert (house.job(job.id).state, house.job(other.id).state) == (State.QUEUED, State.HELD)

@@ -25,6 +25,23 @@ def test_a_request_gets_the_daemons_answer_in_its_words(place: Place) -> None:
                            "lines": [f"podcasts:a.wav {answer.json['lines'][0].partition(' ')[2]}"]}
 
 
+def test_of_two_who_have_the_same_recording_open_only_the_first_decides_about_it(place: Place) -> None:
+    """And a recording that was dropped again has no buttons: the newer one has them."""
+    failed = {"state": State.FAILED, "because": because("generation_failed", detail="x"), "project_id": "p",
+              "uploaded": True, "intent_at": 1.0}
+    job, other = (place.add(path, generation_id=path, **failed) for path in ("a.wav", "b.wav"))
+    one, two = (place.get(f"/api/jobs/{job.id}").json["offers"] for _ in range(2))
+    assert [offer["id"] for offer in one] == ["fresh", "cancel"]
+    leave = one[1]
+    asked = {"command": leave["command"], "args": leave["args"]}
+    assert place.post("/api/requests", asked, BEARER).json["count"] == 1
+    again = place.post("/api/requests", {"command": two[0]["command"], "args": two[0]["args"]}, BEARER).json
+    assert (again["count"], again["lines"][0][:26]) == (0, "Nothing of this is left to")
+    assert place.get(f"/api/jobs/{other.id}").json["offers"] != []
+    place.add("b.wav", state=State.DELIVERED, run=2)
+    assert place.get(f"/api/jobs/{other.id}").json["offers"] == []
+
+
 def test_events_tell_all_at_once_then_what_changes_and_end_with_the_page(place: Place) -> None:
     with place.connect() as wire:
         wire.sendall(request("GET", "/api/events", {"Host": "localhost"}))

@@ -21,12 +21,13 @@ export function fresh(prefix) {
   return false;
 }
 
-async function ask(name, offer) {
+async function ask(name, { offer, since }) {
   const before = asked.get(name);
   if (before && (before.busy || Date.now() - before.at < REST)) return;
-  if (!hooks.may()) {
-    hooks.login("To change something the page has to know that you may.");
-    return;
+  if (!hooks.may()) return hooks.login("To change something the page has to know that you may.");
+  if (Date.now() - since < 400) { // nobody has read it so soon
+    asked.set(name, { lines: ["This changed just as you pressed it: read it again."], at: 0 });
+    return hooks.repaint();
   }
   asked.set(name, { busy: true, fine: true, lines: ["Asked…"], at: Date.now() });
   hooks.repaint();
@@ -51,9 +52,10 @@ export const place = () => h("div.offers", h("div.buttons"), h("div.answers", { 
 export function offers(node, prefix, list, old) {
   const [buttons, answers] = node.children;
   sync(buttons, list, (offer) => offer.id, (offer) => {
-    const node = button("", () => ask(`${prefix} ${offer.id}`, node.offer));
+    const node = button("", () => ask(`${prefix} ${offer.id}`, node));
     return node;
   }, (node, offer) => {
+    if (node.offer?.label !== offer.label) node.since = node.offer ? Date.now() : 0;
     node.offer = offer;
     const state = asked.get(`${prefix} ${offer.id}`);
     const off = old || Boolean(state && (state.busy || Date.now() - state.at < REST));

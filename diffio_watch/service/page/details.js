@@ -1,4 +1,4 @@
-// One recording: what it is and needs, how it sounds, what happened to it.
+// One recording.
 
 import { offers, place } from "./actions.js";
 import { get, jobPath } from "./api.js";

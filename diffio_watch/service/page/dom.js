@@ -76,7 +76,7 @@ export const split = (path) => {
   const at = (path ?? "").lastIndexOf("/");
   return [path.slice(at + 1), at < 0 ? "" : path.slice(0, at)];
 };
-// marks that turn the direction of writing, hide, or break lines are shown as what they are
+// marks that act on the reader are shown as what they are
 const ACTING = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udfff](?![\udc00-\udfff])(?<![\ud800-\udbff][\udc00-\udfff])/g;
 export const plain = (name) =>
   (name ?? "").replace(ACTING, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);

@@ -42,10 +42,8 @@ function nothing(screen) {
   return `Nothing is on its way. ${paths.length ? `Copy a recording into ${paths.slice(0, 3).join(" or ")}.` : ""}`;
 }
 
-// ---- what needs somebody
-
 const WHAT = { held: "Needs a yes", failed: "Did not work", waiting: "Waits", stopped: "Stands still", paused: "Paused", originals: "Original stays", gone: "Asked" };
-let shown = []; // the groups as they stand, with those that went while their answer is still to be read
+let shown = []; // with those that went while their answer is still to be read
 
 function paintNeeds(groups) {
   const now = new Set(groups.map((group) => group.key));
@@ -89,8 +87,6 @@ function setCard(node, group) {
   words(admin.children[1], group.admin_message);
   words(admin.children[2], group.admin_action);
 }
-
-// ---- where is my file
 
 /** `open(id)` opens the details of a recording. */
 export function start(open) {

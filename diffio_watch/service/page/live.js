@@ -112,7 +112,7 @@ function open() {
       news(kind, JSON.parse(event.data));
     });
   }
-  // after a proxy's 502 an EventSource gives up for good, and never tells why: it is always opened anew
+  // after a proxy's 502 an EventSource gives up for good: it is always opened anew
   mine.onerror = () => {
     if (mine !== source) return;
     mine.close();
