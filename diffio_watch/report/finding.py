@@ -12,10 +12,11 @@ from diffio_watch import editors
 from diffio_watch.disk import names
 from diffio_watch.intake.explain import Explanation, outside
 from diffio_watch.job import State
-from diffio_watch.report import rows, shapes
+from diffio_watch.report import shapes
 from diffio_watch.report.explaining import explained
 from diffio_watch.report.resolve import Place, places
 from diffio_watch.report.shapes import Shape
+from diffio_watch.report.standing import Standing
 
 if TYPE_CHECKING:
     from diffio_watch.config import Config
@@ -60,17 +61,17 @@ def answer(config: Config, journal: Journal, place: Place) -> Shape | None:
     Looks at the disk, so that it takes as long as a share does.
     """
     found = explained(config, journal, [place], running=True)
-    return None if found is None else _told(found, place.inbox.name)
+    return None if found is None else _told(journal, found, place.inbox.name)
 
 
-def nowhere(text: str) -> Shape:
+def nowhere(journal: Journal, text: str) -> Shape:
     """The same about what lies in no inbox."""
-    return _told(outside(text), "")
+    return _told(journal, outside(text), "")
 
 
-def _told(found: Explanation, inbox: str) -> Shape:
+def _told(journal: Journal, found: Explanation, inbox: str) -> Shape:
     return shapes.explanation(found) | {
-        "words": sentence(found, inbox), "row": None if found.job is None else rows.row(found.job)}
+        "words": sentence(found, inbox), "row": None if found.job is None else Standing(journal).row(found.job)}
 
 
 def _waiting(config: Config, journal: Journal) -> list[tuple[str, str]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from diffio_watch.job import OPEN, Because, Job
@@ -12,9 +13,23 @@ from diffio_watch.journal.turns import waits_for
 
 if TYPE_CHECKING:
     from diffio_watch.config import Config
-    from diffio_watch.journal import Journal
+    from diffio_watch.journal import Halt, Journal
 
 _ITS_OWN: Final = frozenset({"turn", "unavailable"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What keeps a job along with others, and when that is looked at next, in seconds since the epoch; None: untold."""
+
+    because: Because
+    next_at: float | None = None
+
+
+def stopped(job: Job, halts: Sequence[Halt], pauses: Container[str]) -> Kept | None:
+    """The halt, or the pause, that keeps a job from its next step."""
+    why = what_keeps(job, halts, pauses)
+    return None if why is None else Kept(why, next((one.next_check_at for one in halts if one.because is why), None))
 
 
 def kept(config: Config, journal: Journal, job: Job) -> Because | None:

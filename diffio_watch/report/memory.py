@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from diffio_watch.report.rows import row
+from diffio_watch.report.rows import ahead, row
 
 if TYPE_CHECKING:
-    from diffio_watch.job import Because, Job
+    from diffio_watch.job import Job
     from diffio_watch.journal import Journal
+    from diffio_watch.report.keeps import Kept
     from diffio_watch.report.shapes import Shape
 
 _FEW: Final = 2000  # so many are counted anew each time
@@ -21,7 +22,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
-        self._shapes: dict[str, tuple[Job, Because | None, Any]] = {}
+        self._shapes: dict[str, tuple[Job, Kept | None, bool, Any]] = {}
         self._sums: dict[str, tuple[float, object, Any]] = {}
 
     def jobs(self, journal: Journal, lists: Sequence[Sequence[tuple[str, int, float | None]]]) -> list[list[Job]]:
@@ -47,12 +48,12 @@ class Memory:
         self._shapes = {job_id: one for job_id, one in self._shapes.items() if job_id in kept}
         return found
 
-    def row(self, job: Job, why: Because | None) -> Shape:
+    def row(self, job: Job, why: Kept | None, now: float) -> Shape:
         """`rows.row`, made once as long as nothing of it changes."""
-        known = self._shapes.get(job.id)
-        if known is None or known[0] is not job or known[1] != why:
-            known = self._shapes[job.id] = job, why, row(job, why)
-        return known[2]
+        known, waits = self._shapes.get(job.id), ahead(job, now)
+        if known is None or known[0] is not job or known[1:3] != (why, waits):
+            known = self._shapes[job.id] = job, why, waits, row(job, why, now=now)
+        return known[3]
 
     def sum(self, name: str, of: object, now: float, ask: Callable[[], tuple[int, Any]], keep: float = _KEEP) -> Any:
         """A number over jobs that may be very many.

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from diffio_watch.clock import midnight
-from diffio_watch.job import Because, Job, State
+from diffio_watch.job import Job, State
 from diffio_watch.journal import Halt
-from diffio_watch.journal.blocks import blocks, what_keeps
+from diffio_watch.journal.blocks import blocks
 from diffio_watch.journal.overview import Group
 from diffio_watch.journal.totals import Took
 from diffio_watch.journal.turns import waits_for
 from diffio_watch.report import last_check, look
+from diffio_watch.report.keeps import Kept, stopped
 from diffio_watch.report.memory import Memory
 from diffio_watch.report.offers import Purse
 from diffio_watch.report.shapes import Facts
@@ -55,7 +56,7 @@ class Scene:
     facts: Facts
     seen: int = 0
     moving: Sequence[Job] = ()
-    waits: Mapping[str, Because] = field(default_factory=dict)
+    waits: Mapping[str, Kept] = field(default_factory=dict)
     took: Mapping[str, Sequence[Took]] = field(default_factory=dict)
     done: Sequence[Job] = ()
     done_count: int = 0
@@ -151,12 +152,18 @@ def _waiting(scene: Scene, goes_on: Callable[[str, State], bool]) -> Purse:
     return Purse(files, files, minutes, minutes)
 
 
-def _waits(config: Config, journal: Journal, facts: Facts, moving: Sequence[Job]) -> dict[str, Because]:
+def _waits(config: Config, journal: Journal, facts: Facts, moving: Sequence[Job]) -> dict[str, Kept]:
     halts = [halt for _, halt in sorted(facts.halts.items())]
-    # what is queued waits its turn, as its step says already
-    found = ((job.id, what_keeps(job, halts, facts.pauses) or (
-        None if job.state is State.QUEUED else waits_for(job, journal, config, facts.now))) for job in moving)
-    return {job_id: why for job_id, why in found if why is not None}
+    found = {}
+    for job in moving:
+        why = stopped(job, halts, facts.pauses)
+        # what is queued waits its turn, as its step says already
+        if why is None and job.state is not State.QUEUED and (
+                turn := waits_for(job, journal, config, facts.now)) is not None:
+            why = Kept(turn)
+        if why is not None:
+            found[job.id] = why
+    return found
 
 
 def _took(journal: Journal, moving: Sequence[Job]) -> dict[str, Sequence[Took]]:

@@ -38,13 +38,13 @@ def screen(config: Config, scene: Scene, pace: Pace, memory: Memory | None = Non
     return {
         "at": when(facts.now), "version": __version__,
         "verdict": verdict(needs, facts, len(there) + more), "needs": needs,
-        "now": [rows.moving(memory.row(job, why := scene.waits.get(job.id)), job, why, pace,
+        "now": [rows.moving(memory.row(job, why := scene.waits.get(job.id), facts.now), job, why, pace,
                             scene.took.get(job.model_key or "", ())) for job in scene.moving],
         "arriving": there, "arriving_more": more,
         "now_more": max(0, sum(facts.counts.get(state, 0) for state in OPEN - {State.QUEUED})
                         - sum(job.state is not State.QUEUED for job in scene.moving)),
         "queued": max(0, facts.counts.get(State.QUEUED, 0) - sum(job.state is State.QUEUED for job in scene.moving)),
-        "done_today": {"count": scene.done_count, "jobs": [memory.row(job, None) for job in scene.done]},
+        "done_today": {"count": scene.done_count, "jobs": [memory.row(job, None, facts.now) for job in scene.done]},
         "service": service(config, scene),
     }
 

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from diffio_watch.clock import rfc3339
 from diffio_watch.journal import JournalError
-from diffio_watch.report import rows
+from diffio_watch.report.standing import Standing
 from diffio_watch.service import snapshot
 from diffio_watch.service.answers import Refused, abort, disconnected, encoded
 from diffio_watch.service.threads import PATIENCE, TooSlow
@@ -213,7 +213,8 @@ class Hub:
             if newest == version:
                 return _Look(newest)
             changed = site.ticker.lists.changed_since(history, _CHANGED)
-            news = {"changed": [rows.row(job) | {"loudness": site.loudness(job)} for job in changed.jobs],
+            stand = Standing(site.ticker)
+            news = {"changed": [stand.row(job) | {"loudness": site.loudness(job)} for job in changed.jobs],
                     "more": changed.more} if changed.jobs else None
             taken = snapshot.take(site)
             return _Look(newest, time.thread_time() - began, taken, changed.last, news)

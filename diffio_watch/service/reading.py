@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from diffio_watch.job import OPEN, Job, State
-from diffio_watch.journal.blocks import what_keeps
-from diffio_watch.report import finding, rows
-from diffio_watch.report.documents import document
-from diffio_watch.report.keeps import kept
+from diffio_watch.job import Job, State
+from diffio_watch.report import finding
+from diffio_watch.report.standing import Standing
 from diffio_watch.service.answers import Refused, data, encoded
 from diffio_watch.service.site import EXPLAIN, JOURNAL, disk
 from diffio_watch.service.threads import TooSlow
@@ -51,9 +49,8 @@ async def jobs(site: Site, request: Request) -> Response:
         journal = site.reader
         page = journal.lists.page(max(1, min(_LARGEST, limit)), states={State(word) for word in states}, inbox=inbox,
                                   reason=reason, words=words, before=end, standing=True)
-        halts, pauses = [halt for _, halt in sorted(journal.halts.all().items())], journal.halts.pauses()
-        told = [rows.row(job, what_keeps(job, halts, pauses) if job.state in OPEN else None)
-                | {"loudness": site.loudness(job)} for job in page.jobs]
+        stand = Standing(journal)
+        told = [stand.row(job) | {"loudness": site.loudness(job)} for job in page.jobs]
         return encoded({"jobs": told, "next_before": page.before})
 
     return data(await site.threads.run(JOURNAL, look))
@@ -68,13 +65,10 @@ async def job(site: Site, job_id: str) -> Response:
     def look() -> bytes:
         seen = site.reader.overview.last_line()
         found = must_be(site, job_id)
-        why = kept(site.config, site.reader, found) if found.because is None and found.state in OPEN else None
-        history = site.reader.jobs.history(found.id)
         code = found.because.code if found.because is not None else ""
         standing, _ = site.reader.overview.members(found.state, code, found.inbox, seen=seen, after=0, limit=1,
                                                    job=found.id)
-        told = rows.whole(found, history, document(site.reader, found), why, seen=seen if standing else None,
-                          copies=site.reader.overview.copies(found.inbox))
+        told = Standing(site.reader).whole(site.config, found, seen if standing else None)
         return encoded(told | {"loudness": site.loudness(found)})
 
     return data(await site.threads.run(JOURNAL, look))
@@ -117,7 +111,7 @@ async def explain(site: Site, text: str) -> Response:
         missing = missing or found
     if slow is not None:
         raise slow
-    return data(finding.nowhere(text) if missing is None else missing)
+    return data(missing or await site.threads.run(JOURNAL, lambda: finding.nowhere(site.reader, text)))
 
 
 async def _places(site: Site, text: str) -> list[Place]:

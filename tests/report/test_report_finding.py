@@ -18,7 +18,7 @@ def asked(house: House, text: str) -> Shape:
         if said is not None and said["verdict"] != "missing":
             return said
         found = found or said
-    return found if found is not None else finding.nowhere(text)
+    return found if found is not None else finding.nowhere(house.journal, text)
 
 
 @pytest.fixture
@@ -49,4 +49,5 @@ def test_an_inbox_that_is_away_is_named(house: House) -> None:
 
 
 def test_a_name_that_nobody_knows_is_told_so(house: House) -> None:
-    assert finding.nowhere("x.wav")["words"] == "x.wav lies in no folder that is looked after: copy it into one."
+    assert finding.nowhere(house.journal, "x.wav")["words"] == (
+        "x.wav lies in no folder that is looked after: copy it into one.")

@@ -7,12 +7,16 @@ from dataclasses import replace
 import pytest
 from report_house import NOON, House
 
+from diffio_watch.clock import rfc3339
 from diffio_watch.job import OPEN, Job, Media, State
+from diffio_watch.journal import Halt
 from diffio_watch.journal.totals import Took
 from diffio_watch.reasons import because
 from diffio_watch.report import rows, scene, screen, usual
+from diffio_watch.report.keeps import Kept
 from diffio_watch.report.memory import Memory
 from diffio_watch.report.spans import length
+from diffio_watch.report.standing import Standing
 
 HOUR = Media("Wave", 3600.0, has_video=False)
 
@@ -53,7 +57,7 @@ def test_what_waits_says_why_in_an_editors_words_and_when_it_is_looked_at(house:
     told = rows.row(job)
     assert told["waits"] == "This recording is restored, and the results folder can't take the result now."
     assert told["next_at"].startswith("2027-")
-    along = rows.row(replace(job, because=None), because("billing", detail="x"))
+    along = rows.row(replace(job, because=None), Kept(because("billing", detail="x"), NOON + 52))
     assert along["waits"].startswith("Restoring stands still")
 
 
@@ -98,3 +102,45 @@ def test_a_screen_of_memory_is_the_screen_without(house: House) -> None:
         kept = screen.screen(house.config, scene.read(house.config, house.journal, memory), house.pace, memory)
         fresh = screen.screen(house.config, scene.read(house.config, house.journal), house.pace)
         assert kept == fresh
+
+
+def test_what_is_stopped_along_with_others_waits_without_a_bar_for_the_stops_next_look(house: House) -> None:
+    """Its own moment may have come; nothing of it is done, or bought, before the stop is over."""
+    [job] = house.add("a.wav", state=State.GENERATING, due_at=NOON - 60, model_key="m", media=HOUR)
+    house.journal.halts.set(Halt("account", because("billing", detail="x"), NOON - 8, NOON + 52))
+    [shown] = house.screen()["now"]
+    listed, whole = Standing(house.journal).row(job), Standing(house.journal).whole(house.config, job, None)
+    for told in (shown, listed, whole):
+        assert (told["step"], told["fraction"], told["next_at"]) == ("waits", None, rfc3339(NOON + 52))
+        assert told["waits"] == "Restoring stands still: the service has a billing hold."
+    assert (shown["usual"], shown["left_seconds"]) == (None, None)
+
+
+def test_what_waits_for_its_own_moment_has_no_bar_until_that_comes(house: House) -> None:
+    house.add("a.wav", state=State.WAITING, due_at=NOON + 60, because=because("service_error", detail="d"))
+    memory = Memory()
+
+    def step() -> tuple[str, bool]:
+        found = scene.read(house.config, house.journal, memory)
+        [told] = screen.screen(house.config, found, house.pace, memory)["now"]
+        return told["step"], told["fraction"] is None
+
+    assert step() == ("waits", True)
+    house.clock.at += 61
+    assert step() == ("is being restored", False)
+
+
+def test_an_empty_file_that_may_yet_be_filled_has_not_failed(house: House) -> None:
+    """Whoever asks: in a list, and in its details, which offer nothing before it is told."""
+    [job] = house.add("a.wav", state=State.FAILED, code="empty", due_at=NOON + 300)
+    listed, whole = Standing(house.journal).row(job), Standing(house.journal).whole(house.config, job, 7)
+    for told in (listed, whole):
+        assert (told["step"], told["because"]["code"], told["next_at"]) == (
+            "is not picked up yet", "empty_yet", rfc3339(NOON + 300))
+        assert told["words"] == told["waits"] == "Nothing is in it yet, so the copying may not be over."
+    assert whole["offers"] == []
+    assert [one["step"] for one in whole["history"]] == ["is not picked up yet"]
+    house.clock.at += 301
+    told = Standing(house.journal).whole(house.config, job, 7)
+    assert (told["step"], told["because"]["code"], told["waits"]) == ("did not work", "empty", None)
+    assert told["offers"]

@@ -75,7 +75,7 @@ export function paint(given) {
   text($("job-title"), plain(name));
   parts.state.dataset.state = job.state;
   text(parts.state, [job.step ?? job.state, waits(job, view.now)].filter(Boolean).join(". "));
-  words(parts.message, job.words ?? job.because?.message);
+  words(parts.message, job.waits ? "" : job.words ?? job.because?.message);
   words(parts.action, job.words_action ?? "");
   offers(parts.offers, `job ${job.id}`, job.offers ?? [], view.old);
   const links = published(job);

@@ -65,7 +65,7 @@ export function setEnded(row, job, { now, inboxes }, days = false) {
   const [name, facts, links] = row.children;
   const [state, at, long, loud] = facts.children;
   setTitle(name, job, inboxes);
-  row.dataset.state = job.state;
+  row.dataset.state = job.waits ? "" : job.state; // an empty file may still be filled
   say(state, job.state === "delivered" && !days ? "" : job.step ?? job.state);
   say(at, days ? moment(when(job), now) : time(when(job)));
   attr(at, "datetime", when(job));
