@@ -126,6 +126,8 @@ def sentence(found: Explanation, inbox: str) -> str:
     why = "" if told is None else f" {told.message} {told.action}"
     if found.verdict == "job" and found.job is not None:
         state = found.job.state
+        if state is State.SKIPPED and why:  # it says itself what it is
+            return f"{name}:{why}"
         return f"{name} {_DONE.get(state, editors.STEPS[state])}.{why}"
     if found.verdict == "waiting":
         return f"{name} is there, and not picked up yet.{why}"

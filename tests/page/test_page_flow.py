@@ -177,7 +177,11 @@ def test_a_copy_tells_of_what_and_leads_to_its_result(desk: Desk, window: OpenWi
     page.fill("#name", "again.wav")
     page.keyboard.press("Enter")
     until(page, lambda: page.locator("#found .row").count() == 1)
-    until(page, lambda: "It is a copy of show 1/take 1.wav, which was restored before." in page.inner_text("#answer"))
+    told = "again.wav: It is a copy of show 1/take 1.wav, which was restored before. Nothing to do."
+    until(page, lambda: told in page.inner_text("#answer"))
+    page.locator("#answer summary").click()
+    assert page.locator("#answer code").all_inner_texts() == ["include", "exclude"]
+    assert "not a root:" in page.inner_text("#answer")
     page.get_by_role("button", name="Show what it is a copy of").click()
     until(page, lambda: page.inner_text("#job-title") == "take 1.wav")
     page.get_by_role("button", name="Close").click()

@@ -159,6 +159,14 @@ def test_where_a_request_gets_lost_it_says_that_nobody_knows(desk: Desk, window:
     until(page, lambda: "every inbox" in page.inner_text("#service .answer")
           and "Paused: every" not in page.inner_text("#service"), 6.0, "the newest answer stands alone")
     until(page, lambda: "paused" not in page.inner_text("#verdict"), 6.0)
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        out = page.get_by_role("button", name="Log out here").bounding_box()
+        assert out is not None
+        assert out["height"] < 50, "it does not grow with the answer beside it"
+        money = page.locator("#service dt", has_text="Counts as").locator("xpath=following-sibling::dd").bounding_box()
+        assert money is not None
+        assert money["width"] > 150, "it can be read"
 
 
 def _answers(origin: str) -> None:

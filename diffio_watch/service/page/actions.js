@@ -1,7 +1,7 @@
 // One click, one request, and the daemon's own words beside the button.
 
 import { post } from "./api.js";
-import { button, h, show, sync, text, words } from "./dom.js";
+import { button, h, show, sync, text, worded } from "./dom.js";
 
 const asked = new Map(); // by button: {busy, fine, lines, at}
 const REST = 2500; // ms after an answer in which the button stays off: until what it did shows
@@ -70,11 +70,7 @@ export function offers(node, prefix, list, old) {
     const key = state.lines.join("\n");
     if (block.dataset.of === key) return;
     block.dataset.of = key;
-    block.replaceChildren(...state.lines.map((line) => {
-      const place = h("p", { dir: "auto" });
-      words(place, line);
-      return place;
-    }));
+    block.replaceChildren(...state.lines.map((line) => worded(h("p", { dir: "auto" }), line)));
   });
   show(node, list.length || told.length);
 }

@@ -71,6 +71,11 @@ export function words(node, value) {
   node.replaceChildren(...value.split("`").map((part, at) => (at % 2 ? h("code", part) : part)));
 }
 
+export function worded(node, value) {
+  words(node, value);
+  return node;
+}
+
 /** A file's name as it is, whatever direction or length; its folder apart. */
 export const split = (path) => {
   const at = (path ?? "").lastIndexOf("/");

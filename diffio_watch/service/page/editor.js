@@ -2,7 +2,7 @@
 
 import { fresh, offers, place } from "./actions.js";
 import { get, query } from "./api.js";
-import { $, about, attr, button, count, h, plain, say, show, split, sync, text, words } from "./dom.js";
+import { $, about, attr, button, count, h, plain, say, show, split, sync, text, worded, words } from "./dom.js";
 import { paged } from "./paged.js";
 import { ended, many, moving, setEnded, setMoving } from "./rows.js";
 
@@ -139,7 +139,7 @@ function verdict(one, open) {
     h("p", { dir: "auto" }, one.words ?? one.because?.message ?? ""),
     next > 1 ? h("p.muted", `It is looked at again in ${about(next)}.`) : null,
     one.job ? button("Show it", () => open(one.job)) : null,
-    one.rules?.length ? h("details", h("summary", "Details"), one.rules.map((rule) => h("p.muted", `${rule.holds ? "✓" : "✗"} ${rule.rule.replaceAll("_", " ")}: ${rule.detail}`))) : null);
+    one.rules?.length ? h("details", h("summary", "Details"), one.rules.map((rule) => worded(h("p.muted"), `${rule.holds ? "✓" : "✗"} ${rule.rule.replaceAll("_", " ")}: ${rule.detail}`))) : null);
 }
 
 /** What changed meanwhile, in the lists that were asked for; `more`: and more than is told. */

@@ -166,7 +166,7 @@ class Player {
     this.places.forEach((one) => show(one, this.#told.differences.length));
     show(this.choose.removed, this.#told.removed);
     const unfit = ["original", "restored"].map((key) => this.#unfit(key) && `${NAMES[key]}: ${this.#unfit(key)}`);
-    text(this.facts, [this.#told.lag?.words, this.#told.sandbox, ...unfit].filter(Boolean).join(" "));
+    text(this.facts, [unfit.some(Boolean) ? "" : this.#told.lag?.words, this.#told.sandbox, ...unfit].filter(Boolean).join(" "));
     if (waits.some(Boolean) || (this.#told.available && !this.#told.lag && !unfit.some(Boolean))) this.again = setTimeout(() => this.#load(), 2000);
   }
 

@@ -27,7 +27,7 @@ function build(root, onLogout) {
   const part = (title, ...inner) => h("section", h("h2", title), ...inner);
   parts.stopped = part("What stands still", parts.stops);
   parts.paid = part("Bought today", h("div.card", parts.money));
-  parts.others = part("Webhooks, notices and listening", h("div.card", parts.rest));
+  parts.others = part("Beside the work", h("div.card", parts.rest));
   root.replaceChildren(part("The program", h("div.card", parts.head, h("div.buttons", parts.pause, parts.out))), parts.stopped,
     part("Inboxes", parts.inboxes), part("Queues", parts.queues), parts.paid, parts.others);
 }
@@ -55,12 +55,14 @@ export function paint(root, screen, given, onLogout) {
     setInbox);
   pairs(parts.queues, Object.entries(queues));
   const limits = money?.limits ?? {};
-  const of = (number, limit, unit) => `${many(number, unit)}${known(limit) ? ` of ${count(limit)} a day` : ", without a limit"}`;
+  const of = (number, limit, unit, more = "") => `${many(number, unit)}${more}${known(limit) ? ` of ${count(limit)} a day` : ", without a limit"}`;
   pairs(parts.money, [["Files", money && of(money.files, limits.daily_files, "file")],
-    ["Counted length, at least 1 minute a file", money && of(Math.round(money.minutes), limits.daily_minutes, "minute")]]);
+    ["Counts as", money && of(Math.round(money.minutes), limits.daily_minutes, "minute", ", at least one a file")]]);
   show(parts.paid, money);
   const sent = (one) => [one.subject, ...one.failed.map((each) => `${each.address}: ${each.message}`)].join(" · ");
-  pairs(parts.rest, [["Webhooks", webhooks], ["Notices", notices], ["Listening", listening], ...(notices?.latest ?? []).map((one) => [moment(one.at, view.now), sent(one)])]);
+  const latest = notices?.latest ?? [];
+  const told = latest[0] && !latest[0].failed.length && notices.message.includes(latest[0].subject) ? 1 : 0; // the sentence has it
+  pairs(parts.rest, [["Webhooks", webhooks], ["Notices", notices], ["Listening", listening], ...latest.slice(told).map((one) => [moment(one.at, view.now), sent(one)])]);
   show(parts.others, known(webhooks) || known(notices) || known(listening));
 }
 
