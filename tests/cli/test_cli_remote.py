@@ -93,7 +93,7 @@ def test_an_old_result_is_fetched_whole_and_nothing_is_overwritten(place: Place,
     assert again.code == 1
     assert "exists already" in again.err
     assert (place.root / "old.wav").read_bytes() == b"mine"
-    assert not [*place.root.glob(".diffio-watch-*")]
+    assert not [*place.root.glob(".diffio-watch-*.part")]
 
 
 def test_the_journal_knows_the_project_of_its_generations(place: Place, bought: tuple[str, str]) -> None:
@@ -116,7 +116,7 @@ def test_a_download_that_fails_leaves_nothing(place: Place, service: Sandbox, bo
     done = place.run("remote", "download", generation, "--project", project, "-o", "old.wav")
     assert done.code == 1
     assert "no audio" in done.err
-    assert not [*chain(place.root.glob("old.wav"), place.root.glob(".diffio-watch-*"))]
+    assert not [*chain(place.root.glob("old.wav"), place.root.glob(".diffio-watch-*.part"))]
 
 
 @pytest.mark.parametrize("account", ["auth", "inactive"])

@@ -366,7 +366,7 @@ class Studio:
                 for output in told["outputs"]:
                     content = (self.outbox(name) / name_of(output)).read_bytes()
                     assert (len(content), hashlib.sha256(content).hexdigest()) == (output["size"], output["sha256"])
-            assert list(self.outbox(name).rglob(".diffio-watch-*")) == []
+            assert list(self.outbox(name).rglob(".diffio-watch-*.part")) == []
 
 
 def name_of(told: Mapping[str, Any]) -> str:
