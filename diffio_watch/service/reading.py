@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from diffio_watch.service.site import EXPLAIN, JOURNAL, disk
 from diffio_watch.service.threads import TooSlow
 
 if TYPE_CHECKING:
+    from diffio_watch.config import Inbox
     from diffio_watch.report.resolve import Place
     from diffio_watch.report.shapes import Shape
     from diffio_watch.service.site import Site
@@ -96,30 +98,44 @@ async def explain(site: Site, text: str) -> Response:
     text = text.strip()
     if not text or len(text) > _PATH:
         raise Refused(400, "Type the name of a file.")
-    slow = missing = None
+    slow: TooSlow | None = None
+    vague: Shape | None = None  # of what is not known, or can't be seen
     for place in await _places(site, text):
-        def look(place: Place = place) -> Shape | None:
-            return finding.answer(site.config, site.reader, place)
-
         try:
-            found = await site.threads.run(disk(place.inbox.path), look)
+            found = await site.threads.run(disk(place.inbox.path), partial(_look, site, place))
         except TooSlow as error:
             slow = error
             continue
-        if found is not None and found["verdict"] != "missing":
+        if found is not None and finding.is_known(found):
             return data(found)
-        missing = missing or found
+        vague = found if vague is None or (found and found["verdict"] == "unavailable") else vague
     if slow is not None:
         raise slow
-    return data(missing or await site.threads.run(JOURNAL, lambda: finding.nowhere(site.reader, text)))
+    if vague is None:
+        return data(await site.threads.run(JOURNAL, lambda: finding.nowhere(site.config, site.reader, text)))
+    if vague["verdict"] == "missing":
+        for inbox in site.config.inboxes:
+            found = await site.threads.run(disk(inbox.path), partial(_below, site, inbox, text))
+            if found is not None and finding.is_known(found):
+                return data(found)
+    return data(vague)
+
+
+def _look(site: Site, place: Place) -> Shape | None:
+    return finding.answer(site.config, site.reader, place)
+
+
+def _below(site: Site, inbox: Inbox, text: str) -> Shape | None:
+    place = finding.below(inbox, text)
+    return None if place is None else finding.answer(site.config, site.reader, place)
 
 
 async def _places(site: Site, text: str) -> list[Place]:
-    if not text.startswith("/"):
-        found = await site.threads.run(JOURNAL, lambda: list(finding.meant(site.config, site.reader, text)))
+    if text.startswith("/"):
+        found = await site.threads.run(EXPLAIN, lambda: finding.anywhere(site.config, text))
         if found:
             return found
-    return await site.threads.run(EXPLAIN, lambda: finding.anywhere(site.config, text))
+    return await site.threads.run(JOURNAL, lambda: list(finding.meant(site.config, site.reader, text)))
 
 
 def _number(text: str | None, otherwise: int) -> int:

@@ -67,7 +67,7 @@ def test_a_file_is_seen_on_its_way_and_the_daemon_does_what_is_asked(make_studio
     assert _ask(port, "GET", f"/api/jobs/{job['id']}")[1]["sidecar"]["state"] == "delivered"
     told = _ask(port, "GET", "/api/explain?file=A.wav")[1]
     assert (told["job"], told["words"]) == (job["id"], "a.wav is done.")
-    assert "never was" in _ask(port, "GET", "/api/explain?file=b.wav")[1]["words"]
+    assert "No recording of the name b.wav is known" in _ask(port, "GET", "/api/explain?file=b.wav")[1]["words"]
     (studio.outbox() / job["outputs"][0]["path"]).unlink()
     assert _ask(port, "GET", f"/api/jobs/{job['id']}/outputs/audio")[0] == 410
     status, answer = _ask(port, "POST", "/api/requests", {"command": "retry", "args": {"jobs": [job["id"]]}})
