@@ -86,13 +86,14 @@ def base(suite: str, cache: Path) -> Path:
 
 
 def wheels(suite: str, folder: Path) -> None:
-    """What pip is to find in there: all that the program needs, and what builds it."""
+    """What pip is to find in there: all that the program needs, with its extras, and what builds it."""
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))
     machine = platform.machine()
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(17, 37)] + [f"manylinux2014_{machine}"]
     call(sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "-d", folder,
          "--only-binary=:all:", "--python-version", PYTHONS[suite], *(f"--platform={one}" for one in platforms),
-         *project["project"]["dependencies"], *project["build-system"]["requires"])
+         *project["project"]["dependencies"], *project["build-system"]["requires"],
+         *(each for extra in ("notify", "waveforms") for each in project["project"]["optional-dependencies"][extra]))
 
 
 @dataclass

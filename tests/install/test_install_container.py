@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from install_container import CHECKOUT, Container, booted, roots_of, until
+from install_unit import the_page_and_its_parts_work_in_it, what_it_keeps_away_is_told
 from sounds import sound
 
 KEY = "sk-container-secret-1"
@@ -36,7 +37,10 @@ def test_a_machine_from_nothing_to_gone(suite: str, request: pytest.FixtureReque
         a_reboot_in_the_middle_of_a_job_loses_and_buys_nothing(machine)
         a_share_comes_and_goes_under_the_running_service(machine)
         root_may_be_refused_at_a_share(machine)
-        an_update_leads_there_and_back(machine)
+        version = an_update_leads_to_it(machine)
+        the_page_and_its_parts_work_in_it(machine)
+        what_it_keeps_away_is_told(machine)
+        and_back(machine, version)
         what_is_uninstalled_leaves_the_data(machine)
 
 
@@ -246,19 +250,27 @@ def root_may_be_refused_at_a_share(machine: Container) -> None:
     machine.delivers("far.wav")
 
 
-def an_update_leads_there_and_back(machine: Container) -> None:
+def an_update_leads_to_it(machine: Container) -> str:
+    """With the extras, which came with it; the version before."""
     version = machine.does("diffio-watch --version").split()[-1]
     machine.does(f"cd diffio-watch && sed -i 's/{re.escape(version)}/99.0/' diffio_watch/__init__.py && "
-                 ".venv/bin/pip install -q . && .venv/bin/diffio-watch service update --yes")
+                 ".venv/bin/pip install -q '.[notify,waveforms]' && .venv/bin/diffio-watch service update --yes",
+                 seconds=300)
     assert machine.does("diffio-watch --version").split()[-1] == "99.0"
     assert json.loads(machine.does("diffio-watch status --json"))["version"] == "99.0"
     pid = machine.state("MainPID")["MainPID"]
     assert "/opt/diffio-watch/99.0/" in machine.does(f"tr '\\0' ' ' < /proc/{pid}/cmdline")
     again = machine.does("cd diffio-watch && .venv/bin/diffio-watch service update --yes")
     assert "is that already" in again
+    return version
+
+
+def and_back(machine: Container, version: str) -> None:
+    pid = machine.state("MainPID")["MainPID"]
     machine.does("cd diffio-watch && sed -i 's/99.0/99.1/' diffio_watch/__init__.py && "
                  "echo 'raise RuntimeError' >> diffio_watch/cli/check.py")
-    broken = machine.run("/opt/diffio-watch/current/bin/diffio-watch service update --yes --from /root/diffio-watch")
+    broken = machine.run("/opt/diffio-watch/current/bin/diffio-watch service update --yes --from /root/diffio-watch",
+                         seconds=300)
     assert broken.code == 1
     assert machine.does("diffio-watch --version").split()[-1] == "99.0"
     assert machine.state("MainPID")["MainPID"] == pid
