@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -146,7 +147,10 @@ def test_a_refused_key_and_a_service_out_of_reach_are_sentences_with_a_next_step
     told = place.run("remote", "usage").err
     assert re.match(r"The service at \S+ does not accept the API key: .* \(HTTP 401\)\. Put a valid key", told)
     service.close()
-    told = place.run("remote", "usage").err
+    with socket.socket() as held:  # bound and deaf: no other test's service may get this port meanwhile
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", int(service.base_url.split(":")[2].split("/")[0])))
+        told = place.run("remote", "usage").err
     assert re.match(r"The service at \S+ can't be reached: Connection refused\. Check the network", told)
 
 

@@ -291,11 +291,11 @@ def _furnish(root: Path, suite: str) -> None:
     (root / "etc/sudoers.d/sandbox").write_text("Defaults env_keep += DIFFIO_API_BASE_URL\n")
     (root / "etc/fstab").write_text("")
     checkout = root / "root/diffio-watch"
-    files = call("git", "-C", CHECKOUT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    for name in files.split("\0"):
-        if name and not name.startswith("tests/") and (CHECKOUT / name).is_file():
-            (checkout / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(CHECKOUT / name, checkout / name)
+    checkout.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE", "config.example.yaml"):
+        shutil.copy(CHECKOUT / name, checkout)
+    for name in ("diffio_watch", "systemd"):
+        shutil.copytree(CHECKOUT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def quoted(*words: str) -> str:
