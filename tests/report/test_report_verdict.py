@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,10 +48,12 @@ def test_what_stops_one_inbox_is_told_with_its_name(house: House, code: str) -> 
 
 
 @pytest.fixture
-def several(tmp_path: Path) -> House:
+def several(tmp_path: Path) -> Iterator[House]:
     rows = [{"name": name, "path": str(tmp_path / name), "outbox": str(tmp_path / f"{name}-out")}
             for name in ("one", "two", "three")]
-    return House(tmp_path, inboxes=rows)
+    made = House(tmp_path, inboxes=rows)
+    yield made
+    made.journal.close()
 
 
 def test_several_that_are_away_are_one_sentence(several: House) -> None:
