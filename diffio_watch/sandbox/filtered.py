@@ -32,7 +32,7 @@ def filtered(blob: Blob, target: Path) -> Blob | None:
         target: where the WAV goes, unless it is there already.
     """
     import av  # noqa: PLC0415 - an extra
-    import av.error  # noqa: PLC0415
+    import av.error  # noqa: PLC0415 - heavy, or an extra
 
     if not target.exists():
         part = target.with_suffix(".part")
@@ -66,8 +66,8 @@ def _in_time(pieces: Iterator[bytes], late: int) -> Iterator[bytes]:
 
 
 def _samples(medium: Any, stream: Any) -> Iterator[bytes]:
-    import av  # noqa: PLC0415
-    import av.filter  # noqa: PLC0415
+    import av  # noqa: PLC0415 - heavy, or an extra
+    import av.filter  # noqa: PLC0415 - heavy, or an extra
 
     layout = "mono" if stream.channels == 1 else "stereo"
     to_words = av.AudioResampler("s16", layout, stream.rate)

@@ -34,7 +34,7 @@ def confine(seconds: int, file_bytes: int) -> None:
 def answer(question: dict[str, Any]) -> dict[str, Any]:
     """What the question asks for: a file's measures, the lag of two, or a preview."""
     # PyAV comes only now, under the limits
-    from diffio_watch.service.sound import lag, measure, preview, removed  # noqa: PLC0415
+    from diffio_watch.service.sound import lag, measure, preview, removed  # noqa: PLC0415 - heavy, or an extra
 
     match question["do"]:
         case "measure":
@@ -44,7 +44,7 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
         case "removed":
             return removed.write(question["file"], question["other"], question["target"], question["late"])
         case "lag":
-            from base64 import b64decode  # noqa: PLC0415
+            from base64 import b64decode  # noqa: PLC0415 - heavy, or an extra
 
             found = lag.between(*([b64decode(window) for window in side] for side in question["sides"]))
             return {"lag": None if found is None else {
@@ -58,7 +58,7 @@ def main() -> None:
     """Answer what standard input asks."""
     question = json.loads(sys.stdin.buffer.read(_LARGEST))
     confine(question["seconds"], question.get("file_bytes", 0))
-    from diffio_watch.service.sound.decode import NoSound, Unreadable  # noqa: PLC0415
+    from diffio_watch.service.sound.decode import NoSound, Unreadable  # noqa: PLC0415 - heavy, or an extra
 
     try:
         told = answer(question)
