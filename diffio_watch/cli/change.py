@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diffio_watch.cli.base import FAILED, REFUSED, Trouble, config_option, json_option, workplace
+from diffio_watch.cli.base import FAILED, REFUSED, Trouble, complain, config_option, json_option, workplace
 from diffio_watch.cli.complete import files_and_jobs, inbox_names
 
 if TYPE_CHECKING:
     from diffio_watch.cli.base import Workplace
     from diffio_watch.config import Config
     from diffio_watch.job import Job
+    from diffio_watch.journal import Journal
 
 
 @click.command()
@@ -32,7 +33,8 @@ def retry(jobs: Sequence[str], *, failed: bool, since: str | None, fresh: bool, 
     """Go on from what exists. Never pays a second time, but with --fresh.
 
     What nothing was bought for yet, such as a refused file with --as-is, has its first generation bought then.
-    --fresh says how many generations it buys and asks first.
+    --fresh says how many generations it buys and asks first. Where a newer run of a job is there, it tells of that
+    and asks; with --yes, name the newer one.
     """
     if bool(jobs) == failed:
         raise click.UsageError("Name jobs or files, or say --failed.")
@@ -49,12 +51,15 @@ def retry(jobs: Sequence[str], *, failed: bool, since: str | None, fresh: bool, 
     after = moment(since)
     work = workplace()
     with work.write() as journal:
+        found: Sequence[Job]
+        seen = journal.overview.last_line() if fresh else None
         found, missed = (journal.overview.failures(after), []) if failed else many_jobs(journal, work.config, jobs)
         if failed and not found:
             return tell(work, journal, Answer(0, ("Nothing has failed.",)), as_json=as_json)
         if fresh and found and not yes:
-            _ask_first(work, found, model, as_json=as_json)
+            found = _ask_first(work, journal, found, model, as_json=as_json)
         args: dict[str, Any] = {"jobs": [job.id for job in found], "as_is": as_is, "fresh": fresh, "model": model,
+                                "seen": seen,
                                 "missing": {job.id: _missing(job, work.config) for job in found}}
         return tell(work, journal, ask(work, journal, "retry", args), missed, as_json=as_json)
 
@@ -68,14 +73,28 @@ def _missing(job: Job, config: Config) -> list[str]:
         raise Trouble(str(error), FAILED) from error
 
 
-def _ask_first(work: Workplace, found: Sequence[Job], model: str | None, *, as_json: bool) -> None:
+def _ask_first(work: Workplace, journal: Journal, found: Sequence[Job], model: str | None, *,
+               as_json: bool) -> Sequence[Job]:
+    """Say what this buys, and ask. The jobs that a yes is about: of those with newer runs at their end, the newest."""
+    from diffio_watch.disk import names
+    from diffio_watch.job import ENDED
+    from diffio_watch.pipeline.command_handlers import newest_run
+    from diffio_watch.pipeline.tally import label
+
     configured = {inbox.name: inbox.model for inbox in work.config.inboxes}
     models = sorted({model or configured.get(job.inbox, job.settings.model) for job in found})
     what = "1 new generation" if len(found) == 1 else f"{len(found)} new generations"
     if as_json or not sys.stdin.isatty():
         raise Trouble(f"This would buy {what} with {', '.join(models)}: say --yes.", REFUSED)
-    if not click.confirm(f"Buy {what} with {', '.join(models)}? Each costs at least a minute."):
+    newest = [newer if (newer := newest_run(journal, job)) is not None and newer.state in ENDED else job
+              for job in found]
+    again = [(job, newer) for job, newer in zip(found, newest, strict=True) if newer is not job]
+    for job, newer in again:
+        complain(names.terminal(f"{label(job)} has a newer run: job {newer.id}, run {newer.run}, is {newer.state}."))
+    anyway = " all the same" if again else ""
+    if not click.confirm(f"Buy {what} with {', '.join(models)}{anyway}? Each costs at least a minute."):
         raise Trouble("Nothing was bought.", FAILED)
+    return list({job.id: job for job in newest}.values())
 
 
 @click.command()
@@ -148,8 +167,9 @@ def _change(command: str, arguments: Sequence[str], args: dict[str, Any], *, as_
     work = workplace()
     inbox_named(work.config, args.get("inbox"))
     with work.write() as journal:
+        seen = journal.overview.last_line() if command == "approve" else None
         found, missed = many_jobs(journal, work.config, arguments)
         if missed and not found:
             raise Trouble("\n".join(missed))
-        answer = ask(work, journal, command, args | {"jobs": [job.id for job in found]})
+        answer = ask(work, journal, command, args | {"jobs": [job.id for job in found], "seen": seen})
         return tell(work, journal, answer, missed, as_json=as_json)

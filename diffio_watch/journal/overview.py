@@ -160,6 +160,11 @@ class Overview:
         assert row is not None
         return int(row["last"])
 
+    def changed_since(self, job_id: str, seen: int | None) -> bool:
+        """Whether a job's history has a newer line than this one; with None nobody looked, and nothing has."""
+        return seen is not None and self._db.row(
+            "SELECT 1 FROM history WHERE job = ? AND rowid > ? LIMIT 1", job_id, seen) is not None
+
     def moving(self, limit: int, inbox: str | None = None) -> list[Glimpse]:
         """The jobs on their way that are nearest to their end, of each step the newest first; then the oldest queued.
 

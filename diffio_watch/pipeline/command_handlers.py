@@ -40,14 +40,14 @@ def _retry(journal: Journal, config: Config, args: dict[str, Any], now: float, j
         lost = ruling.changes.get("state") is State.QUEUED and journal.files.stands(job) is None
         return Ruling(_NO_FILE, done=False) if lost else ruling
 
-    return _each(journal, jobs, rule)
+    return _each(journal, args, jobs, rule)
 
 
 def _fresh(journal: Journal, config: Config, args: dict[str, Any], now: float, jobs: Sequence[Job]) -> _Done:
     halts = journal.halts.all()
     told, made = [], []
     for job in jobs:
-        newer = _newer(journal, job)
+        newer = newest_run(journal, job)
         if newer is not None and newer.created_at >= args["asked_at"]:
             made.append(newer.id)
             told.append((job, Ruling(f"gets the new generation that is asked for already: job {newer.id}, run "
@@ -56,6 +56,13 @@ def _fresh(journal: Journal, config: Config, args: dict[str, Any], now: float, j
         if newer is not None and newer.state not in ENDED:
             told.append((job, Ruling(f"has a newer run, job {newer.id}, that is not at its end ({newer.state}): wait "
                                      f"for it, or end it first with `diffio-watch cancel {newer.id}`.", done=False)))
+            continue
+        if newer is not None:  # who asked was told of another result than the one that is there
+            told.append((job, Ruling(f"has a newer run, job {newer.id}, run {newer.run}, that is {newer.state}: "
+                                     f"`diffio-watch retry --fresh {newer.id}` buys another one.", done=False)))
+            continue
+        if (changed := _changed(journal, args, job)) is not None:
+            told.append((job, changed))
             continue
         stop = halts.get(f"inbox:{job.inbox}:model")
         refusal = commands.fresh_refusal(job, stop.because.code if stop else None)
@@ -82,10 +89,18 @@ def _fresh(journal: Journal, config: Config, args: dict[str, Any], now: float, j
     return told, made
 
 
-def _newer(journal: Journal, job: Job) -> Job | None:
+def newest_run(journal: Journal, job: Job) -> Job | None:
     """The newest of the further generations that were asked for of a job's content since."""
     runs = [one for one in journal.jobs.at(job.inbox, job.path) if one.sha256 == job.sha256 and one.run > job.run]
     return max(runs, key=lambda one: one.run, default=None)
+
+
+def _changed(journal: Journal, args: dict[str, Any], job: Job) -> Ruling | None:
+    """The refusal of what is asked of a job that is not as the person saw it any more."""
+    if not journal.overview.changed_since(job.id, args.get("seen")):
+        return None
+    why = f" ({job.because.code})" if job.because is not None else ""
+    return Ruling(f"has changed since: it is {job.state} now{why}. Look again, and ask anew.", done=False)
 
 
 def _settings(job: Job, inbox: Inbox | None, model: str | None) -> Settings:
@@ -95,15 +110,15 @@ def _settings(job: Job, inbox: Inbox | None, model: str | None) -> Settings:
 
 
 def _cancel(journal: Journal, _: Config, args: dict[str, Any], __: float, jobs: Sequence[Job]) -> _Done:
-    return _each(journal, jobs, lambda job: commands.cancel(job, discard=bool(args.get("discard"))))
+    return _each(journal, args, jobs, lambda job: commands.cancel(job, discard=bool(args.get("discard"))))
 
 
-def _approve(journal: Journal, _: Config, __: dict[str, Any], now: float, jobs: Sequence[Job]) -> _Done:
-    return _each(journal, jobs, lambda job: commands.approve(job, now))
+def _approve(journal: Journal, _: Config, args: dict[str, Any], now: float, jobs: Sequence[Job]) -> _Done:
+    return _each(journal, args, jobs, lambda job: commands.approve(job, now))
 
 
-def _bump(journal: Journal, _: Config, __: dict[str, Any], now: float, jobs: Sequence[Job]) -> _Done:
-    return _each(journal, jobs, lambda job: commands.bump(job, now))
+def _bump(journal: Journal, _: Config, args: dict[str, Any], now: float, jobs: Sequence[Job]) -> _Done:
+    return _each(journal, args, jobs, lambda job: commands.bump(job, now))
 
 
 def _pause(journal: Journal, config: Config, args: dict[str, Any], _: float) -> Answer:
@@ -170,10 +185,10 @@ def _adopt(journal: Journal, _: Config, args: dict[str, Any], __: float) -> Answ
     return Answer(0)
 
 
-def _each(journal: Journal, jobs: Sequence[Job], rule: Callable[[Job], Ruling]) -> _Done:
+def _each(journal: Journal, args: dict[str, Any], jobs: Sequence[Job], rule: Callable[[Job], Ruling]) -> _Done:
     told = []
     for job in jobs:
-        ruling = rule(job)
+        ruling = _changed(journal, args, job) or rule(job)
         if ruling.changes:
             free = not any(journal.jobs.reserved(job.inbox, key, job.id) for key in ruling.reserve)
             journal.jobs.commit(job, detail=ruling.detail, reserve=ruling.reserve if free else (), **ruling.changes)

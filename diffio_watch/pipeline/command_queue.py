@@ -87,6 +87,8 @@ def _step(journal: Journal, config: Config, request: Request, now: float) -> _St
         return request, answer, answer.jobs
     if request.command not in ON_JOBS:
         return request, Answer(2, (f"This daemon does not know `{request.command}`: restart it after an upgrade.",)), ()
+    if (args.get("seen") or 0) > journal.overview.last_line():
+        return request, Answer(1, (_OTHER_PAST,)), ()
     try:
         query = groups.asked(request.args)
     except BadQuery as error:
@@ -97,6 +99,10 @@ def _step(journal: Journal, config: Config, request: Request, now: float) -> _St
     jobs = journal.jobs.newest({State.HELD}, args.get("inbox")) if all_held else _named(journal, args)
     if all_held and not jobs:
         return request, Answer(0, ("Nothing is held.",)), ()
+    if all_held:  # what came later was not meant
+        jobs = [job for job in jobs if not journal.overview.changed_since(job.id, args.get("seen"))]
+        if not jobs:
+            return request, Answer(0, (_NONE_LEFT,)), ()
     told, changed = ON_JOBS[request.command](journal, config, args, now, jobs)
     _afterwards(journal, request.command, {job.inbox for job in jobs if _dropped(job)}, now)
     wish = wish_of(request)

@@ -32,7 +32,7 @@ _LATER: Final = ("The daemon has not answered within 10 s. The request stands, a
                  "page shows it then.")
 
 # each command, and what may be said with it
-_JOBS: Final = frozenset({"jobs", "query"})
+_JOBS: Final = frozenset({"jobs", "query", "seen"})
 _ARGS: Final = {
     "retry": _JOBS | {"fresh", "as_is", "model"}, "cancel": _JOBS | {"discard"}, "approve": _JOBS | {"inbox", "all"},
     "bump": _JOBS, "pause": frozenset({"inbox"}), "resume": frozenset({"inbox", "look", "paused"}),
@@ -91,7 +91,22 @@ def checked(found: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     wanted = [name for name in ("jobs", "query", "inbox", "all") if args.get(name)]
     if "jobs" in _ARGS[command] and len(wanted) != 1:
         raise Refused(400, "Name jobs, or one kind of them.")
+    _must_be_told(command, args)
     return command, {"jobs": [], **args}
+
+
+def _must_be_told(command: str, args: dict[str, Any]) -> None:
+    """Nothing is bought on a word that was said about something else than what is there.
+
+    Raises:
+        Refused: it is not said what was seen.
+    """
+    query = args.get("query")
+    if query and "seen" in args:
+        raise Refused(400, "`seen` of a query stands in it.")
+    if (command == "approve" or args.get("fresh")) and (query or args).get("seen") is None:
+        raise Refused(400, "This may buy: say `seen` with it, as `api/jobs` and `api/jobs/ID` told it when this was "
+                           "decided.")
 
 
 def _fits(name: str, value: object) -> bool:
@@ -103,7 +118,7 @@ def _fits(name: str, value: object) -> bool:
             value is None or _is_number(value) or _is_word(value) for value in value.values())
     if name in _FLAGS:
         return isinstance(value, bool)
-    if name == "paused":
+    if name in {"paused", "seen"}:
         return value is None or _is_number(value)
     return value is None or (value != "" and _is_word(value, _LONGEST_STOP if name == "look" else _LONGEST))
 

@@ -49,11 +49,12 @@ async def jobs(site: Site, request: Request) -> Response:
 
     def look() -> bytes:
         journal = site.reader
+        seen = journal.overview.last_line()
         page = journal.lists.page(max(1, min(_LARGEST, limit)), states={State(word) for word in states}, inbox=inbox,
                                   reason=reason, words=words, before=end, standing=True)
         stand = Standing(journal)
         told = [stand.row(job) | {"loudness": site.loudness(job)} for job in page.jobs]
-        return encoded({"jobs": told, "next_before": page.before})
+        return encoded({"jobs": told, "next_before": page.before, "seen": seen})
 
     return data(await site.threads.run(JOURNAL, look))
 
@@ -71,7 +72,7 @@ async def job(site: Site, job_id: str) -> Response:
         standing, _ = site.reader.overview.members(found.state, code, found.inbox, seen=seen, after=0, limit=1,
                                                    job=found.id)
         told = Standing(site.reader).whole(site.config, found, seen if standing else None)
-        return encoded(told | {"loudness": site.loudness(found)})
+        return encoded(told | {"loudness": site.loudness(found), "seen": seen})
 
     return data(await site.threads.run(JOURNAL, look))
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import termios
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -125,15 +125,20 @@ def delivered(**facts: Any) -> dict[str, Any]:
 
 
 def at_a_terminal(place: Place, typed: str, *arguments: str, columns: int = 80,
-                  env: Mapping[str, str] | None = None, encoding: str = "utf-8") -> tuple[int, str]:
-    """Run a command where a person sits; its exit code, and what the person sees."""
+                  env: Mapping[str, str] | None = None, encoding: str = "utf-8",
+                  before: Callable[[], None] | None = None) -> tuple[int, str]:
+    """Run a command where a person sits; its exit code, and what the person sees.
+
+    With `before` the person types only when asked yes or no, and that happens first.
+    """
     ours, theirs = os.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
     process = subprocess.Popen(command(*arguments), stdin=theirs, stdout=theirs, stderr=theirs, env={
         **place.env, **(env or {}),
         "DIFFIO_WATCH_CONFIG": str(place.config_file), "TERM": "dumb"})
     os.close(theirs)
-    os.write(ours, typed.encode())
+    if before is None:
+        os.write(ours, typed.encode())
     told = b""
     while True:
         try:
@@ -143,6 +148,10 @@ def at_a_terminal(place: Place, typed: str, *arguments: str, columns: int = 80,
         if not piece:
             break
         told += piece
+        if before is not None and b"[y/N]" in told:
+            before()
+            before = None
+            os.write(ours, typed.encode())
     process.wait(10)
     os.close(ours)
     return process.returncode, told.decode(encoding)

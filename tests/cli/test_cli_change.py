@@ -250,6 +250,34 @@ def test_fresh_says_how_many_and_with_which_model_it_buys(place: Place) -> None:
     assert len(place.run("jobs", "--json").json) == 4
 
 
+def test_fresh_tells_of_a_newer_run_and_buys_beyond_it_only_on_a_yes_to_that(place: Place) -> None:
+    old = place.add("a.wav", state=State.FAILED, because=because("gave_up"), sha256="0" * 64, **BOUGHT)
+    new = place.add("a.wav", run=2, **delivered() | {"sha256": "0" * 64})
+    _, out = at_a_terminal(place, "n\n", "retry", "--fresh", old.id)
+    told = " ".join(out.split())  # as broken into lines as the terminal is wide
+    assert f"podcasts:a.wav has a newer run: job {new.id}, run 2, is delivered." in told
+    assert "Buy 1 new generation with diffio-4.6-flash all the same?" in told
+    scripted = place.run("retry", "--fresh", "--yes", old.id)
+    assert scripted.code == 1, "a yes to a number is none to a third generation"
+    assert f"diffio-watch retry --fresh {new.id}" in scripted.err
+    assert len(place.run("jobs", "--json").json) == 2
+    at_a_terminal(place, "y\n", "retry", "--fresh", old.id)
+    assert [each["run"] for each in place.run("jobs", "--json").json] == [3, 2, 1]
+
+
+def test_what_is_asked_at_a_terminal_is_bought_only_as_it_was_told(place: Place) -> None:
+    """Somebody else decides about the job while the question stands there."""
+    held = place.add("a.wav", state=State.HELD, because=because("conflict"), **BOUGHT)
+
+    def meanwhile() -> None:
+        assert place.run("approve", held.id).code == 0
+
+    _, out = at_a_terminal(place, "y\n", "retry", "--fresh", held.id, before=meanwhile)
+    assert "Buy 1 new generation" in out
+    assert "has changed since" in out
+    assert len(place.run("jobs", "--json").json) == 1
+
+
 def test_retry_failed_takes_what_failed_since_and_was_not_replaced(place: Place) -> None:
     place.add("old.wav", state=State.FAILED, because=because("internal"), updated_at=time.time() - 7200)
     place.add("new.wav", state=State.FAILED, because=because("internal"), updated_at=time.time() - 60)

@@ -167,3 +167,44 @@ def test_a_held_drop_that_is_approved_as_a_group_is_over(house: House) -> None:
 def test_a_query_that_is_none_is_refused_in_words(house: House, bad: Any) -> None:
     answer = house.ask("retry", query=bad)
     assert (answer.exit, answer.lines[0].startswith("This can't be asked: ")) == (2, True)
+
+
+def held(house: House, path: str, code: str = "drop_size") -> Job:
+    """A recording that nothing was bought for yet, and that waits for a yes."""
+    job = house.job(house.drop(path))
+    return house.journal.jobs.commit(job, state=State.HELD, because=because(code, job=job.id), due_at=None)
+
+
+def test_jobs_by_name_are_released_only_as_they_were_when_the_person_looked(house: House) -> None:
+    """The word that released a drop says nothing of what may have been bought once already."""
+    same, other, gone = (held(house, path) for path in ("same.wav", "other.wav", "gone.wav"))
+    seen = house.journal.overview.last_line()
+    house.journal.jobs.commit(other, because=because("unproven", job=other.id))
+    house.journal.jobs.commit(gone, state=State.CANCELLED, because=because("discarded", job=gone.id))
+    answer = house.ask("approve", jobs=[same.id, other.id, gone.id], seen=seen)
+    assert (answer.exit, answer.jobs) == (1, (same.id,))
+    now = house.job(other.id)
+    assert (now.state, now.unproven, now.because) == (State.HELD, other.unproven, because("unproven", job=other.id))
+    assert [line for line in answer.lines if "has changed since" in line] == [
+        "podcasts:other.wav has changed since: it is held now (unproven). Look again, and ask anew.",
+        "podcasts:gone.wav has changed since: it is cancelled now (discarded). Look again, and ask anew."]
+    looked = house.journal.overview.last_line()
+    assert house.ask("approve", jobs=[other.id], seen=looked).jobs == (other.id,)
+
+
+@pytest.mark.parametrize("which", [{"all": True}, {"inbox": "podcasts"}])
+def test_all_that_is_held_is_what_was_when_it_was_said(house: House, which: dict[str, Any]) -> None:
+    """A request may stand for hours before a daemon serves it."""
+    first = held(house, "a.wav")
+    seen = house.journal.overview.last_line()
+    second = held(house, "b.wav")
+    answer = house.ask("approve", seen=seen, **which)
+    assert (answer.exit, answer.jobs, house.job(second.id).state) == (0, (first.id,), State.HELD)
+    assert "Nothing of this is left to do" in house.ask("approve", seen=seen, **which).lines[0]
+
+
+def test_what_was_seen_in_another_past_releases_nothing(house: House) -> None:
+    """The journal was rebuilt, or an older copy of it put back."""
+    job = held(house, "a.wav")
+    answer = house.ask("approve", jobs=[job.id], seen=house.journal.overview.last_line() + 1)
+    assert (answer.exit, answer.jobs, house.job(job.id).state) == (1, (), State.HELD)

@@ -147,9 +147,40 @@ def test_no_fresh_generation_is_bought_beside_a_newer_run_that_is_open(house: Ho
     assert f"has a newer run, job {second}" in refused.lines[0]
     house.finish()
     assert service.charges == 2
-    house.ask("retry", jobs=[job_id], fresh=True)  # the newer run is at its end: it is meant
+
+
+def test_the_name_of_an_older_run_buys_nothing_more_once_there_is_a_newer_one(house: House, service: Sandbox) -> None:
+    """A script that is given the same id again, days later: who wants another one names the newest, or the file."""
+    job_id = failed(house)
+    (second,) = house.ask("retry", jobs=[job_id], fresh=True).jobs
+    house.finish()
+    house.clock.advance(86_400)
+    refused = house.ask("retry", jobs=[job_id], fresh=True)
+    assert (refused.exit, refused.jobs) == (1, ())
+    assert f"has a newer run, job {second}, run 2, that is delivered" in refused.lines[0]
+    assert f"`diffio-watch retry --fresh {second}`" in refused.lines[0]
+    house.finish()
+    assert service.charges == 2
+    house.ask("retry", jobs=[second], fresh=True)
     house.finish()
     assert service.charges == 3
+
+
+def test_no_fresh_generation_is_bought_of_what_has_changed_since_the_person_looked(
+    house: House, service: Sandbox,
+) -> None:
+    """It had failed; somebody else had it tried again while the question stood on the screen."""
+    service.change(seconds=60)
+    job = house.job(house.drop("a.wav"))
+    job = house.journal.jobs.commit(job, state=State.FAILED, because=because("internal"), due_at=None)
+    seen = house.journal.overview.last_line()
+    house.ask("retry", jobs=[job.id])
+    house.finish()
+    refused = house.ask("retry", jobs=[job.id], fresh=True, seen=seen)
+    assert (refused.exit, refused.jobs) == (1, ())
+    assert "has changed since: it is delivered now" in refused.lines[0]
+    house.finish()
+    assert service.charges == 1
 
 
 def test_what_nothing_was_bought_for_goes_on_with_the_settings_of_now_and_says_so(

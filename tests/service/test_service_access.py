@@ -262,6 +262,10 @@ def test_what_is_remembered_of_wrong_tokens_is_bounded() -> None:
     ({"paused": 1 << 60}, "resume"), ({"jobs": ["0" * 26], "fresh": True, "model": "\ud800"}, "retry"),
     ({"query": {"state": "failed", "reason": "\ud800", "inbox": "x"}}, "retry"),
     ({"query": {"state": "failed", "reason": "x", "inbox": "x", "seen": 1 << 64}}, "retry"),
+    ({"jobs": ["0" * 26], "seen": "1"}, "approve"), ({"jobs": ["0" * 26], "seen": None}, "approve"),
+    ({"query": {"state": "held", "reason": "x", "inbox": "x"}}, "approve"), ({"all": True}, "approve"),
+    ({"query": {"state": "failed", "reason": "x", "inbox": "x"}, "fresh": True, "seen": 1}, "retry"),
+    ({"query": {"state": "failed", "reason": "x", "inbox": "x"}, "seen": 1}, "cancel"),
 ])
 def test_what_is_no_request_of_the_page_never_reaches_the_journal(args: Any, command: Any) -> None:
     with pytest.raises(Refused) as refused:

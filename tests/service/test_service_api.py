@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-from service_page import BEARER, Place, request
+from typing import Any
 
-from diffio_watch.job import State
+import pytest
+from service_page import BEARER, Answer, Place, request
+
+from diffio_watch.job import Job, State
 from diffio_watch.reasons import because
 from diffio_watch.service import snapshot
 
@@ -40,6 +42,28 @@ def test_of_two_who_have_the_same_recording_open_only_the_first_decides_about_it
     assert place.get(f"/api/jobs/{other.id}").json["offers"] != []
     place.add("b.wav", state=State.DELIVERED, run=2)
     assert place.get(f"/api/jobs/{other.id}").json["offers"] == []
+
+
+@pytest.mark.parametrize(("command", "more"), [("approve", {}), ("retry", {"fresh": True})])
+def test_what_buys_is_asked_by_name_only_with_what_was_seen_of_it(
+    place: Place, command: str, more: dict[str, Any],
+) -> None:
+    """Lists and single jobs tell how far the history went; what changed since is not bought on an older word."""
+    facts = {"project_id": "p", "uploaded": True, "intent_at": 1.0, "generation_id": "g",
+             "base_url": place.config().api.base_url}
+    one, other = (place.add(path, state=State.HELD, because=because("conflict", detail="x"), **facts)
+                  for path in ("a.wav", "b.wav"))
+
+    def ask(seen: dict[str, Any], *jobs: Job) -> Answer:
+        return place.post("/api/requests", {"command": command, "args": {
+            "jobs": [job.id for job in jobs], **more, **seen}}, BEARER)
+
+    blind = ask({}, one)
+    assert (blind.status, "`seen`" in blind.error, place.journal.jobs.get(one.id)) == (400, True, one)
+    listed, told = place.get("/api/jobs").json["seen"], place.get(f"/api/jobs/{one.id}").json["seen"]
+    place.journal.jobs.commit(other, because=because("unproven", job=other.id))
+    assert (ask({"seen": told}, one).json["count"], ask({"seen": listed}, other).json["count"]) == (1, 0)
+    assert ask({"seen": place.get("/api/jobs").json["seen"]}, other).json["count"] == 1
 
 
 def test_events_tell_all_at_once_then_what_changes_and_end_with_the_page(place: Place) -> None:
