@@ -3,8 +3,8 @@
 
 import { get } from "./api.js";
 
-const BEAT = 1000; // ms between two words of the leader
-const SILENCE = 2500; // ms without one, and a tab that is looked at takes over
+const BEAT = 500; // ms between two words of the leader
+const SILENCE = 2000; // ms without one, and a tab that is looked at takes over: not every tab that ends says so
 const HIDDEN = 90000; // ms for one in the background, whose timers may run once a minute
 const AGAIN = 2000; // ms before a lost stream is opened again
 const DEAF = 8000; // ms without an event, and a stream is taken for dead; the server beats every 2 s
@@ -12,6 +12,7 @@ const DEAF = 8000; // ms without an event, and a stream is taken for dead; the s
 let tell = () => {};
 let claim = 0; // mine while I lead
 let heard = 0; // when another leader was heard last
+let leader = 0; // its claim
 let alive = 0; // when my own stream brought something last
 let source = null;
 let retry = 0;
@@ -26,7 +27,7 @@ export function listen(onNews) {
   tell = onNews;
   if (channel) channel.onmessage = (event) => hear(event.data);
   setInterval(watch, BEAT);
-  addEventListener("pagehide", () => { if (claim) { stop(); say({ kind: "bye" }); } });
+  addEventListener("pagehide", () => { if (claim) say({ kind: "bye", claim: stop() }); });
   addEventListener("pageshow", (event) => { if (event.persisted) hello(); });
   addEventListener("online", again);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) watch(); });
@@ -61,6 +62,7 @@ function hear(words) {
   if (words.kind === "hello") {
     if (claim) say({ kind: "lead", claim });
   } else if (words.kind === "bye") {
+    if (claim || words.claim !== leader) return; // another leads since
     heard = 0;
     setTimeout(() => { if (!claim && !heard) lead(); }, Math.random() * 400);
   } else if (words.kind === "anew") {
@@ -71,6 +73,7 @@ function hear(words) {
   } else {
     if (claim) stop();
     heard = Date.now();
+    leader = words.claim;
     if (words.news) tell(words.news, words.data);
   }
 }
@@ -89,10 +92,12 @@ function lead() {
 }
 
 function stop() {
+  const mine = claim;
   claim = 0;
   clearTimeout(retry);
   source?.close();
   source = null;
+  return mine;
 }
 
 function news(kind, data) {
