@@ -20,7 +20,7 @@ ARGUMENTS: Final = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--host-resolver-rules=MAP *.test 127.0.0.1")
-PATIENCE: Final = 15.0  # seconds
+PATIENCE: Final = 20.0  # seconds
 SHOTS: Final = os.environ.get("DIFFIO_PAGE_SHOTS")  # a folder: every state that a test looks at is painted there
 _AXE: Final = (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 # loads that failed are told by the browser itself, and no page can keep it from that
@@ -88,13 +88,21 @@ class Window:
         assert not self.wrong, self.wrong[:5]
 
 
-def until(page: Page, holds: Callable[[], object], seconds: float = PATIENCE, what: str = "") -> float:
-    """Wait for something to hold; the seconds it took."""
-    began = time.monotonic()
+def until(page: Page, holds: Callable[[], object], seconds: float = PATIENCE, what: str = "") -> None:
+    """Wait for something to hold, with patience: how soon it does is a matter of the benchmarks."""
+    end = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() - began < seconds, what or page.inner_text("body")
+        assert time.monotonic() < end, what or page.inner_text("body")
         page.wait_for_timeout(20)
-    return time.monotonic() - began
+
+
+def painted(page: Page, times: int) -> list[float]:
+    """The moments at which the page's content changes, so many of them, in its own milliseconds."""
+    page.evaluate("""() => { window.paints = [];
+        new MutationObserver(() => paints.push(performance.now())).observe(document.body,
+            {subtree: true, childList: true, attributes: true, characterData: true}); }""")
+    until(page, lambda: page.evaluate("paints.length") >= times, PATIENCE + times)
+    return [float(moment) for moment in page.evaluate("paints")]
 
 
 def fits(page: Page, width: int) -> None:

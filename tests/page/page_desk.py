@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
+import threading
+import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from sounds import sound
 from whole_studio import NAME, Studio
 
+from diffio_watch.journal import Journal
 from diffio_watch.sandbox import Sandbox
 
 TOKEN: Final = "a-token-of-this-studio"
@@ -59,4 +65,29 @@ class Desk:
             return json.load(answer)
 
 
-__all__ = ["NAME", "TOKEN", "Desk", "free_port"]
+@contextmanager
+def changing(studio: Studio) -> Iterator[None]:
+    """Meanwhile a thousand changes a second in the journal, as another process makes them."""
+    ending = threading.Event()
+
+    def change() -> None:
+        with Journal.open(studio.state) as journal:
+            jobs = [job.id for job in journal.jobs.newest()]
+            began = time.monotonic()
+            for number in itertools.count():
+                if (ahead := number / 1000 - (time.monotonic() - began)) > 0:
+                    time.sleep(ahead)
+                if ending.is_set():
+                    return
+                journal.jobs.note_progress(jobs[number % len(jobs)], number % 100)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+
+
+__all__ = ["NAME", "TOKEN", "Desk", "changing", "free_port"]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from page_browser import Window, until
-from page_desk import TOKEN, Desk
+from page_browser import Window, painted, until
+from page_desk import TOKEN, Desk, changing
 from sounds import sound
 
 import diffio_watch.service
@@ -31,14 +28,13 @@ def test_a_dropped_file_appears_moves_through_its_steps_and_ends_as_done_without
     page = here.open()
     assert "Nothing is on its way" in page.inner_text("#now-more")
     desk.drop("show 12/interview.wav")
-    # 0.2 s to settle
-    until(page, lambda: page.locator("#now .row").count(), 2.2)
+    until(page, lambda: page.locator("#now .row").count())
     row = page.locator("#now .row")
     assert row.locator(".name").inner_text() == "interview.wav"
     assert row.locator(".folder").inner_text() == "show 12"
     until(page, lambda: "is being restored" in row.inner_text())
     desk.studio.ready()
-    until(page, lambda: page.locator("#done .row").count(), 5)
+    until(page, lambda: page.locator("#done .row").count())
     assert page.locator("#now .row").count() == 0
     done = page.locator("#done .row")
     assert done.get_by_role("link", name="Sound").get_attribute("download") == ""
@@ -46,23 +42,14 @@ def test_a_dropped_file_appears_moves_through_its_steps_and_ends_as_done_without
         done.get_by_role("link", name="Sound").click()
     assert saved.value.suggested_filename == "interview.restored.wav"
     assert [url for _, url in here.requests].count(f"{desk.origin}/") == 1
+    assert not [url for _, url in here.requests if "player" in url], "it comes when a recording is opened"
 
 
-def test_html_style_and_scripts_stay_under_60_kb_and_the_first_paint_under_300_ms(
-        desk: Desk, window: OpenWindow) -> None:
+def test_html_style_and_scripts_stay_under_60_kb() -> None:
     files = (Path(diffio_watch.service.__file__).parent / "page").iterdir()
     sizes = {file.name: file.stat().st_size for file in files if file.suffix in {".html", ".css", ".js"}}
     player = sum(map(sizes.pop, ("player.js", "sides.js", "player.css")))  # loaded when a recording is opened
     assert (sum(sizes.values()) <= 60_000, player <= 25_000) == (True, True), (sizes, player)
-    desk.studio.start()
-    page = window(desk.origin).open()
-    paints = []
-    for _ in range(3):  # the quickest counts: the machine may be busy
-        page.reload()
-        page.wait_for_selector("body[data-ready]")
-        paints.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
-    assert min(paints) < 300, paints
-    assert not page.evaluate("performance.getEntriesByType('resource').filter(e => /player|sides/.test(e.name)).length")
 
 
 @pytest.mark.slow
@@ -77,30 +64,11 @@ def test_at_1000_changes_a_second_it_paints_at_most_twice_a_second_and_keeps_wha
     until(page, lambda: page.locator("#now .row").count() == len(names))
     page.locator("#now .name").first.focus()
     held = page.evaluate_handle("document.activeElement")
-    page.evaluate("""() => { window.paints = [];
-        new MutationObserver(() => paints.push(performance.now())).observe(document.body,
-            {subtree: true, childList: true, attributes: true, characterData: true}); }""")
-    changes = threading.Thread(target=_changes, args=(desk, 4.0))
-    changes.start()
-    page.wait_for_timeout(4000)
-    changes.join()
-    paints: list[float] = page.evaluate("paints")
-    assert len(paints) >= 3, "it goes on painting"
-    assert all(third - first > 900 for first, third in zip(paints, paints[2:], strict=False)), paints
+    with changing(desk.studio):
+        paints = painted(page, 8)
+    span = (paints[-1] - paints[0]) / 1000
+    assert len(paints) <= 2 * span + 2, paints  # the first and the last may be late, and stand nearer to each other
     assert page.evaluate("node => node.isConnected && node === document.activeElement", held)
-
-
-def _changes(desk: Desk, seconds: float) -> None:
-    """A thousand changes a second in the journal, as another process makes them."""
-    with Journal.open(desk.studio.state) as journal:
-        jobs = [job.id for job in journal.jobs.newest()]
-        began = time.monotonic()
-        for number in itertools.count():
-            if (ahead := number / 1000 - (time.monotonic() - began)) > 0:
-                time.sleep(ahead)
-            if time.monotonic() - began > seconds:
-                return
-            journal.jobs.note_progress(jobs[number % len(jobs)], number % 100)
 
 
 @pytest.mark.slow
@@ -128,8 +96,8 @@ def test_a_group_of_failures_is_one_click_one_request_and_the_daemons_answer_bes
     assert button.inner_text() == "Leave out: 214, free"
     button.dblclick()
     answer = card.locator(".answer")
-    until(page, lambda: "Asked" not in answer.inner_text(), 5)
-    until(page, lambda: desk.studio.counts()[State.CANCELLED] == 214, 5)
+    until(page, lambda: "Asked" not in answer.inner_text())
+    until(page, lambda: desk.studio.counts()[State.CANCELLED] == 214)
     assert here.asked("/api/requests", "POST") == 1
     # the answer stands although the group is gone
     until(page, lambda: card.locator(".badge").inner_text() == "Asked")
@@ -205,13 +173,13 @@ def test_a_button_that_changed_just_as_it_was_pressed_asks_nothing(desk: Desk, w
 
         held("a.wav")
         page = here.open(f"/#token={TOKEN}")
-        until(page, lambda: page.locator("#groups button:has-text('Approve 1,')").count(), 5)
+        until(page, lambda: page.locator("#groups button:has-text('Approve 1,')").count())
         page.evaluate("""() => { const button = document.querySelector('#groups .buttons button');
             new MutationObserver((_, all) => { all.disconnect(); button.click(); }).observe(button,
                 {subtree: true, childList: true, characterData: true}); }""")
         held("b.wav", "c.wav")
-        until(page, lambda: "changed just as you pressed it" in page.inner_text("#groups"), 5)
+        until(page, lambda: "changed just as you pressed it" in page.inner_text("#groups"))
         assert here.asked("/api/requests", "POST") == 0
         page.wait_for_timeout(500)
         page.locator("#groups button:has-text('Approve 3,')").click()
-        until(page, lambda: here.asked("/api/requests", "POST") == 1, 5)
+        until(page, lambda: here.asked("/api/requests", "POST") == 1)

@@ -22,7 +22,7 @@ def _open(desk: Desk, window: OpenWindow) -> tuple[Window, Page]:
 
 
 def _level(page: Page, level: str) -> None:
-    until(page, lambda: page.get_attribute("#verdict", "data-level") == level, 20)
+    until(page, lambda: page.get_attribute("#verdict", "data-level") == level)
 
 
 def test_nothing_yet_busy_done_and_one_recording(desk: Desk, window: OpenWindow) -> None:
@@ -174,7 +174,7 @@ def test_without_a_token_and_without_the_daemon(desk: Desk, window: OpenWindow) 
     desk.studio.stop()
     page.fill("#name", "take 1.wav")
     page.keyboard.press("Enter")
-    until(page, lambda: page.locator("body.old").count(), 6.0)
+    until(page, lambda: page.locator("body.old").count())
     assert not page.locator("#answer .answer").count()
     assert page.inner_text("#found-none") == "diffio-watch does not answer."
     looked_at(page, "lost")
@@ -216,7 +216,7 @@ def test_everything_is_reached_by_keyboard_and_keeps_its_focus(desk: Desk, windo
     page.locator("#tab-work").focus()
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.id") == "tab-service"
-    until(page, lambda: page.locator("#service").is_visible(), 0.4)
+    assert page.locator("#service").is_visible(), "at once"
     assert not page.locator("#work").is_visible()
 
 
