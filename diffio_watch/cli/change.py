@@ -60,7 +60,7 @@ def retry(jobs: Sequence[str], *, failed: bool, since: str | None, fresh: bool, 
             found = _ask_first(work, journal, found, model, as_json=as_json)
         args: dict[str, Any] = {"jobs": [job.id for job in found], "as_is": as_is, "fresh": fresh, "model": model,
                                 "seen": seen,
-                                "missing": {job.id: _missing(job, work.config) for job in found}}
+                                "missing": {} if fresh else {job.id: _missing(job, work.config) for job in found}}
         return tell(work, journal, ask(work, journal, "retry", args), missed, as_json=as_json)
 
 

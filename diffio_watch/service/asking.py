@@ -53,7 +53,7 @@ async def ask(site: Site, found: dict[str, Any], who: str) -> Response:
         JournalError: the journal can't be written.
     """
     command, args = checked(found)
-    if command == "retry":
+    if command == "retry" and not args.get("fresh"):  # what is bought anew is fetched from nothing older
         try:
             args["missing"] = await _missing(site, args["jobs"])
         except CannotLook as error:

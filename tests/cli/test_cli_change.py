@@ -252,7 +252,7 @@ def test_fresh_says_how_many_and_with_which_model_it_buys(place: Place) -> None:
 
 def test_fresh_tells_of_a_newer_run_and_buys_beyond_it_only_on_a_yes_to_that(place: Place) -> None:
     old = place.add("a.wav", state=State.FAILED, because=because("gave_up"), sha256="0" * 64, **BOUGHT)
-    new = place.add("a.wav", run=2, **delivered() | {"sha256": "0" * 64})
+    new = place.add("a.wav", run=2, **delivered() | BOUGHT | {"sha256": "0" * 64})
     _, out = at_a_terminal(place, "n\n", "retry", "--fresh", old.id)
     told = " ".join(out.split())  # as broken into lines as the terminal is wide
     assert f"podcasts:a.wav has a newer run: job {new.id}, run 2, is delivered." in told
@@ -261,7 +261,8 @@ def test_fresh_tells_of_a_newer_run_and_buys_beyond_it_only_on_a_yes_to_that(pla
     assert scripted.code == 1, "a yes to a number is none to a third generation"
     assert f"diffio-watch retry --fresh {new.id}" in scripted.err
     assert len(place.run("jobs", "--json").json) == 2
-    at_a_terminal(place, "y\n", "retry", "--fresh", old.id)
+    code, out = at_a_terminal(place, "y\n", "retry", "--fresh", old.id)
+    assert code == 0, out
     assert [each["run"] for each in place.run("jobs", "--json").json] == [3, 2, 1]
 
 
