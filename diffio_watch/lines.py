@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from diffio_watch.disk.names import show, terminal
@@ -63,6 +64,7 @@ class Redact:
         return {key: value if key in _OURS else _hide(value, hidden) for key, value in event.items()}
 
 
+@lru_cache(512)
 def _pattern(secret: str) -> re.Pattern[str]:
     found = re.escape(secret)
     return re.compile(found if len(secret) >= _LONG else rf"(?<![\w-]){found}(?![\w-])")

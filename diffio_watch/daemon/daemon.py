@@ -23,7 +23,8 @@ from diffio_watch.daemon import renames
 from diffio_watch.daemon.once import finished, named, undone
 from diffio_watch.daemon.parts import Maker, Parts
 from diffio_watch.daemon.reload import OldCopy, Reload
-from diffio_watch.daemon.signals import Key, Signals
+from diffio_watch.daemon.secrets import Secrets
+from diffio_watch.daemon.signals import Signals
 from diffio_watch.daemon.startup import (
     CannotRun,
     exit_code,
@@ -70,9 +71,9 @@ class Daemon:
         self._source = source
         self._tell = tell or say
         self._once = once
-        self._key = Key()
+        self._secrets = Secrets()
         self._own_log = log is None
-        self._log = log or open_log(config.log.level, config.log.format, secrets=self._key.known)
+        self._log = log or open_log(config.log.level, config.log.format, secrets=self._secrets.known)
         self._stop = threading.Event()
         self._sick = threading.Event()  # the journal can't be written: nothing may be sent
         self._reload = Reload(reread, self._use, self._log)
@@ -155,21 +156,22 @@ class Daemon:
         journal.set_meta("starts", owner.counter + 1)  # before any marker says so
         owner.counter += 1
         try:
-            self._key.read(self._config)
+            self._secrets.read(self._config)
         except KeyMissing as error:
             raise CannotRun(str(error)) from error
         upkeep = Upkeep(journal, owner, self._log)
-        maker = Maker(journal, owner, self._clock, self._key.of, self._log, self._stop, self._sick, self._trouble,
+        maker = Maker(journal, owner, self._clock, self._secrets.of, self._log, self._stop, self._sick, self._trouble,
                       upkeep.count)
         parts = maker.make(self._config)
         if not self._once:
-            hooks = Hooks(journal, self._log, self._key.webhook_secrets, parts.announce,
+            hooks = Hooks(journal, self._log, self._secrets.webhook_secrets, parts.announce,
                           parts.tools.announced.reliable)
-            self._page = Beside(journal, self._log, hooks, maker.traffic)
+            self._page = Beside(journal, self._log, hooks, maker.traffic, self._secrets.remember)
             self._page.open(self._config)
         take_folders(self._config, journal, owner)  # last: a start that fails leaves no marker
         journal.set_meta("started_at", self._started)
-        self._telling = Telling(journal, lambda: self._config, self._log, self._stop, self._sick)
+        self._telling = Telling(journal, lambda: self._config, self._log, self._stop, self._sick,
+                                self._secrets.remember)
         parts.threads = (
             threading.Thread(target=parts.dispatcher.run, name="dispatch", daemon=True),
             threading.Thread(target=upkeep.run, args=(self._stop, self._sick, self._trouble), name="upkeep",
@@ -267,7 +269,7 @@ class Daemon:
     def _use(self, config: Config) -> None:
         """Another configuration is in force from now on."""
         if self._own_log and config.log != self._config.log:
-            open_log(config.log.level, config.log.format, secrets=self._key.known)
+            open_log(config.log.level, config.log.format, secrets=self._secrets.known)
         self._config = config
         if self._telling is not None:
             self._telling.reconfigured()

@@ -1,4 +1,4 @@
-"""What a process has one of: its signals, and the key that it must never tell."""
+"""What signals do to this process, and what becomes of a thread that breaks."""
 
 from __future__ import annotations
 
@@ -10,48 +10,6 @@ from types import FrameType
 from typing import Final, Self
 
 from structlog.typing import FilteringBoundLogger
-
-from diffio_watch.config import Config, read_key, webhook_secrets
-
-
-class Key:
-    """The API key and the webhooks' secrets, read anew each time, and remembered so that no log line can tell them."""
-
-    def __init__(self) -> None:
-        self._seen: list[str] = []
-
-    def of(self, config: Config) -> Callable[[], str]:
-        """What reads it from where this configuration says: one service's key is never told to another."""
-        return lambda: self.read(config)
-
-    def read(self, config: Config) -> str:
-        """The key as it is now, from where this configuration says.
-
-        Raises:
-            KeyMissing: there is none.
-        """
-        key = read_key(config)
-        self._remember(key)
-        return key
-
-    def webhook_secrets(self, config: Config) -> tuple[str, ...]:
-        """The secrets of webhooks as they are now, from where this configuration says.
-
-        Raises:
-            SecretMissing: there is to be one, and there is none.
-        """
-        secrets = webhook_secrets(config)
-        for secret in secrets:
-            self._remember(secret.removeprefix("whsec_"))
-        return secrets
-
-    def _remember(self, secret: str) -> None:
-        if secret not in self._seen:
-            self._seen.append(secret)
-
-    def known(self) -> list[str]:
-        """Every one that was read."""
-        return self._seen
 
 
 class Signals:

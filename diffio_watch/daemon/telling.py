@@ -25,18 +25,19 @@ class Telling:
         log: where what goes wrong is told.
         stop: set when the program ends.
         sick: set while the journal can't be written.
+        remember: told each secret that is read.
 
     Raises:
         JournalTrouble: it can't be written now.
     """
 
     def __init__(self, journal: Journal, config: Callable[[], Config], log: FilteringBoundLogger, stop: threading.Event,
-                 sick: threading.Event) -> None:
+                 sick: threading.Event, remember: Callable[[str], None]) -> None:
         self._log = log
         self._stop = stop
         self._sick = sick
         self._moved_at = time.monotonic()
-        self._notifier = Notifier(journal, config, log, self._moving)
+        self._notifier = Notifier(journal, config, log, self._moving, remember=remember)
         self._thread: threading.Thread | None = None
         self._journal = journal
         self._notifier.begin(journal.clock.now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from structlog.typing import FilteringBoundLogger
@@ -28,13 +29,16 @@ class Beside:
         log: where events go.
         hooks: the webhooks' side of it.
         traffic: what the daemon counts.
+        remember: told each secret that is read.
     """
 
-    def __init__(self, journal: Journal, log: FilteringBoundLogger, hooks: Hooks, traffic: Traffic) -> None:
+    def __init__(self, journal: Journal, log: FilteringBoundLogger, hooks: Hooks, traffic: Traffic,
+                 remember: Callable[[str], None]) -> None:
         self._journal = journal
         self._log = log
         self._hooks = hooks
         self._traffic = traffic
+        self._remember = remember
         self._config: Config | None = None
         self._next_config: Config | None = None
         self._web: Web | None = None
@@ -86,7 +90,8 @@ class Beside:
 
         self._pulse = self._pulse or Pulse()
         try:
-            return Web(config, self._journal, self._log, hooks, self._traffic, pulse=self._pulse, before=self._web)
+            return Web(config, self._journal, self._log, hooks, self._traffic, pulse=self._pulse, before=self._web,
+                       remember=self._remember)
         except (CannotListen, JournalError) as error:
             self._hooks.made = had
             raise CannotRun(str(error)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -55,11 +56,13 @@ class TokenFile:
 
     Attributes:
         path: of it; None where there is to be no token.
+        remember: told each token that it holds.
         token: that it held last; None where it holds none.
         trouble: why not; "" where all is well.
     """
 
     path: Path | None
+    remember: Callable[[str], None] = lambda _: None
     token: str | None = None
     trouble: str = ""
     _seen: tuple[int, ...] | None = None
@@ -79,6 +82,7 @@ class TokenFile:
         self._seen = seen
         try:
             self.token, self.trouble = read_token(self.path), ""
+            self.remember(self.token)
         except BadToken as error:
             self.token, self.trouble = None, str(error)
         return True

@@ -41,6 +41,7 @@ class Web:
         traffic: what the daemon counts, for metrics.
         pulse: how the daemon's loops do.
         before: the server that this one is to replace: the addresses that both have go over to it.
+        remember: told each secret that is read, so that no log tells it.
 
     Raises:
         CannotListen: an address can't be listened at.
@@ -48,7 +49,8 @@ class Web:
     """
 
     def __init__(self, config: Config, journal: Journal, log: FilteringBoundLogger, webhooks: Webhooks | None = None,
-                 traffic: Traffic | None = None, *, pulse: Pulse | None = None, before: Web | None = None) -> None:
+                 traffic: Traffic | None = None, *, pulse: Pulse | None = None, before: Web | None = None,
+                 remember: Callable[[str], None] = lambda _: None) -> None:
         self._log = log
         self._journal = journal
         self._access: Access | None = None
@@ -63,7 +65,7 @@ class Web:
         try:
             if page is not None:
                 reader, ticker = (self._reader(config) for _ in range(2))
-                self._token = TokenFile(config.web.token_file)
+                self._token = TokenFile(config.web.token_file, remember)
                 self._token.look()
                 self._access = Access(journal.secret, known_hosts(config.web), self._token.token,
                                       ended=sessions.ended(journal))

@@ -21,6 +21,7 @@ _HOSTED: Final = frozenset({"form", "forms", "gotify", "gotifys", "http", "https
                             "matrix", "matrixs", "xml", "xmls"})
 _BETWEEN: Final = re.compile(r"[/:@?&=#,\[\]\s]+")
 _TOLD: Final = 4  # letters of a part that is hidden: fewer stand in any word
+_HIDDEN: Final = 8  # letters of a part that no log tells: passwords and tokens have as many, few other words have
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9_+.-]{0,40})://")
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,120}[A-Za-z0-9])?(?::[0-9]{1,5})?", re.ASCII)
 
@@ -73,6 +74,20 @@ def redacted(url: str) -> str:
         if _HOST.fullmatch(place) and ("@" not in url or "@" in url[:url.index(place) + 1]):
             return f"{kind}://{place}"
     return f"{kind}://…"
+
+
+def secrets(url: str) -> set[str]:
+    """What of an address no line of a log may tell: all of it, and whatever in it may be a password or a token."""
+    shown = redacted(url)
+    return {part for part in {url, *_parts(url)} if len(part) >= _HIDDEN and part not in shown} | _password(url)
+
+
+def _password(url: str) -> set[str]:
+    try:
+        found = urlsplit(url).password
+    except ValueError:
+        found = None
+    return {word for word in (found, unquote(found)) if len(word) >= _TOLD} if found else set()
 
 
 def name(url: str, secret: bytes) -> str:

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from diffio_watch.config import Config
+from diffio_watch.config import Config, Notify
 from diffio_watch.journal import Journal, JournalError
 from diffio_watch.journal.notice_records import News, Notice, NoticesState, Result
 from diffio_watch.report import attention
@@ -56,14 +56,17 @@ class Notifier:
         moving: whether all loops of the daemon move.
         ways: how messages leave.
         host: the name of this machine.
+        remember: told each secret that is read, so that no log tells it.
     """
 
     def __init__(self, journal: Journal, config: Callable[[], Config], log: FilteringBoundLogger,
-                 moving: Callable[[], bool], ways: Ways | None = None, host: str = "") -> None:
+                 moving: Callable[[], bool], ways: Ways | None = None, host: str = "",
+                 remember: Callable[[str], None] = lambda _: None) -> None:
         self._journal = journal
         self._config = config
         self._log = log
         self._ways = ways or Ways()
+        self._remember = remember
         self._host = host or socket.gethostname()
         self._stop: Callable[[], bool] = lambda: False
         self._cursor: int | None = None
@@ -135,7 +138,7 @@ class Notifier:
             self.begin(now)
         if steady - self._state_at >= _STATE_EVERY:
             self._state_at = steady
-            self._found = addresses.read(config.notify)
+            self._read(config.notify)
             self._there = self._ways.available()
         self._beats.look(config.notify.heartbeat, now, steady, self._stop, last=last)
         meant = self._means(config)
@@ -223,7 +226,7 @@ class Notifier:
         link = words.link(config.web, self._host)
         due = list(lanes) if last else plan.due(tellings, lanes, now)
         if due or again is not None:
-            self._found = addresses.read(config.notify)  # as it is now
+            self._read(config.notify)
         for lane in due:
             if self._stop():
                 return
@@ -234,6 +237,13 @@ class Notifier:
             refused = {one.id for one in again.results if one.ok is False}
             urls = [url for url in self._found.urls if addresses.name(url, self._journal.secret) in refused]
             self._deliver(notices.begin_again(again), urls)
+
+    def _read(self, notify: Notify) -> None:
+        """Whom to tell, as it is now."""
+        self._found = addresses.read(notify)
+        for url in (*self._found.urls, *([notify.heartbeat] if notify.heartbeat else [])):
+            for secret in addresses.secrets(url):
+                self._remember(secret)
 
     def _deliver(self, notice: Notice, urls: tuple[str, ...] | list[str]) -> None:
         """Send a message that the journal knows of, and record what came of it."""
