@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from service_page import BEARER, TOKEN, Place, read_answer, request
+from service_page import BEARER, PATIENCE, TOKEN, Place, read_answer, request
 
 from diffio_watch.config.model import Web
 from diffio_watch.journal.sessions import MOST
@@ -217,7 +217,7 @@ def test_a_stream_ends_with_its_session(place: Place) -> None:
 
 
 def _read_until(wire: socket.socket, what: bytes) -> None:
-    wire.settimeout(8.0)
+    wire.settimeout(PATIENCE)
     got = b""
     while what not in got:
         piece = wire.recv(1 << 20)
@@ -226,8 +226,8 @@ def _read_until(wire: socket.socket, what: bytes) -> None:
 
 
 def _read_to_the_end(wire: socket.socket) -> None:
-    wire.settimeout(8.0)
-    until = time.monotonic() + 8.0
+    wire.settimeout(PATIENCE)
+    until = time.monotonic() + PATIENCE
     while wire.recv(1 << 20):
         assert time.monotonic() < until, "it goes on"
 

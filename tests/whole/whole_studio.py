@@ -214,7 +214,7 @@ class Studio:
         self.process.kill()
         self.process.wait(10)
 
-    def end(self, number: signal.Signals = signal.SIGTERM, within: float = 5.0) -> tuple[int, float]:
+    def end(self, number: signal.Signals = signal.SIGTERM, within: float = 20.0) -> tuple[int, float]:
         """Have the process end by a signal; its exit code and the seconds it took."""
         assert self.process is not None
         began = time.monotonic()
