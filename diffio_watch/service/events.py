@@ -78,6 +78,7 @@ class Hub:
         self._looking = asyncio.Lock()
         self._snapshot: Snapshot | None = None
         self._version: int | None = None  # of the journal's data, as the last look found it
+        self._config = site.config  # that it was taken by
         self._history: int | None = None  # its last line, likewise
         self._looked_at = 0.0
         self._next_at = 0.0
@@ -203,8 +204,8 @@ class Hub:
 
     async def _look(self) -> Snapshot:
         site, version, history = self._site, self._version, self._history
-        now = asyncio.get_running_loop().time()
-        if self._snapshot is None or now - self._looked_at >= _ANYWAY:
+        now, config = asyncio.get_running_loop().time(), site.config
+        if self._snapshot is None or config is not self._config or now - self._looked_at >= _ANYWAY:
             version = None
 
         def look() -> _Look:
@@ -222,7 +223,7 @@ class Hub:
         # one at a time, for what the last one kept is its own; and lists wait for none of them
         found = await site.threads.run(_LOOK, look, at_once=1)
         if found.snapshot is not None:
-            self._version, self._history = found.version, found.history
+            self._version, self._history, self._config = found.version, found.history, config
             if not found.snapshot.shows(self._snapshot):
                 self._snapshot = found.snapshot
             self._looked_at = now

@@ -26,6 +26,7 @@ CONNECTIONS: Final = min(400, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
 _KEEP_ALIVE: Final = 5  # seconds
 _REQUEST: Final = 15.0  # seconds that a connection gets for the head of its first request
 _GRACE: Final = 1  # seconds that answers under way get at the end
+_BEAT: Final = 1.0  # seconds
 _PATIENCE: Final = 5.0  # seconds for the thread to begin, and to end
 
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # struct linger: no time for what is still to be sent
@@ -50,12 +51,14 @@ class Server:
         log: where trouble is told.
         beside: work of the same thread, ended with it: each gets the loop's stop event.
         error: what ended the thread before it was told to; None while all is well.
+        beats: grows about once a second, as long as its loop moves.
     """
 
     listeners: Sequence[Listener]
     log: FilteringBoundLogger
     beside: Sequence[Callable[[asyncio.Event], Awaitable[None]]]
     error: BaseException | None = None
+    beats: int = 0
     _loop: asyncio.AbstractEventLoop | None = None
     _ending: asyncio.Event | None = None
     _thread: threading.Thread | None = None
@@ -71,14 +74,14 @@ class Server:
         """Whether it serves."""
         return self._thread is not None and self._thread.is_alive()
 
-    def stop(self) -> None:
-        """End open streams, then the server; waits for it, with a bound."""
+    def stop(self, patience: float = _PATIENCE) -> None:
+        """End open streams, then the server; waits for it, so many seconds at most."""
         loop, ending = self._loop, self._ending
         if loop is None or ending is None or self._thread is None:
             return
         with contextlib.suppress(RuntimeError):  # it has ended already
             loop.call_soon_threadsafe(ending.set)
-        self._thread.join(_PATIENCE)
+        self._thread.join(patience)
 
     def _run(self) -> None:
         try:
@@ -100,7 +103,7 @@ class Server:
         # copies, for uvicorn closes what it gets
         serving = [asyncio.ensure_future(server.serve([one.dup() for one in listener.sockets]))
                    for server, listener in zip(servers, self.listeners, strict=True)]
-        serving += [asyncio.ensure_future(work(self._ending)) for work in self.beside]
+        serving += [asyncio.ensure_future(work(self._ending)) for work in (*self.beside, self._beat)]
         told = asyncio.create_task(self._ending.wait())
         self._ready.set()
         done, _ = await asyncio.wait({*serving, told}, return_when=asyncio.FIRST_COMPLETED)
@@ -120,6 +123,12 @@ class Server:
                 raise error
         if told not in done:
             raise RuntimeError("the page's server ended by itself")
+
+    async def _beat(self, ending: asyncio.Event) -> None:
+        while not ending.is_set():
+            self.beats += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ending.wait(), _BEAT)
 
     def _broke(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

@@ -55,6 +55,7 @@ class Web:
         self._journal = journal
         self._access: Access | None = None
         self._readers: list[Journal] = []
+        self._site: Site | None = None
         page, hooks = config.web.listen, config.webhook.listen if webhooks is not None else None
         names = {"web.listen": page, "webhook.listen": hooks}
         self._held: Held = Held.of({name: where for name, where in names.items() if where is not None},
@@ -71,7 +72,7 @@ class Web:
                                       ended=sessions.ended(journal))
                 if before is not None and before._access is not None:  # noqa: SLF001 - of this class
                     self._access.tries = before._access.tries  # noqa: SLF001 - likewise
-                site = Site(config, journal, reader, ticker, log, self._access, pulse or Pulse(),
+                site = self._site = Site(config, journal, reader, ticker, log, self._access, pulse or Pulse(),
                             listening=self._sound.listening if self._sound is not None else None)
                 hub = Hub(site)
                 beside += [hub.run, lambda ending: self._keep_token(site, ending)]
@@ -120,17 +121,38 @@ class Web:
             return None
         return self._server.error or RuntimeError("its thread ended")
 
-    def stop(self, after: Web | None = None) -> None:
+    @property
+    def beats(self) -> int:
+        """Grows about once a second, as long as it serves and its thread does not hang."""
+        return self._server.beats
+
+    def alive(self) -> bool:
+        """Whether its thread runs, or hangs."""
+        return self._server.alive()
+
+    def use(self, config: Config) -> None:
+        """Serve by another configuration, whose `web` and `webhook` are the same: streams go on."""
+        if self._site is not None:
+            self._site.config = config
+        if self._sound is not None:
+            self._sound.config = config
+
+    def stop(self, after: Web | None = None, *, hangs: bool = False) -> None:
         """End it, within two seconds.
 
         Args:
             after: the server that takes its place, and its addresses.
+            hangs: it is not waited for; it ends when it moves again.
         """
         self._held.close(but=after._held if after is not None else None)  # noqa: SLF001 - of this class
         if self._sound is not None:
             self._sound.stop()
-        self._server.stop()
+        self._server.stop(0.0) if hangs else self._server.stop()
         self._close(readers=not self._server.alive())
+
+    def forget(self) -> None:
+        """Close what its thread may still have asked when it was ended, for it hung."""
+        self._close()
 
     def _reader(self, config: Config) -> Journal:
         self._readers.append(Journal.open(config.state_dir, read_only=True))

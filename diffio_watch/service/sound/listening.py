@@ -199,13 +199,17 @@ class Listening:
 class Sound:
     """Listening in a thread of its own.
 
-    Args:
+    Attributes:
         config: in force.
+
+    Args:
+        config: likewise.
         log: where trouble is told.
     """
 
     def __init__(self, config: Config, log: FilteringBoundLogger) -> None:
-        self.listening = Listening(lambda: config, log)
+        self.config = config
+        self.listening = Listening(lambda: self.config, log)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.listening.run, args=(self._stop,), name="sound", daemon=True)
 

@@ -1,0 +1,207 @@
+"""The page beside the daemon: one that hangs is made anew, one whose settings stay the same goes on, through it all."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from diffio_watch.clock import Clock
+from diffio_watch.config import Config, load
+from diffio_watch.daemon.traffic import Traffic
+from diffio_watch.daemon.web import Beside
+from diffio_watch.daemon.webhooks import Hooks
+from diffio_watch.journal import Journal
+from diffio_watch.logs import open_log
+from diffio_watch.service import events
+
+TOKEN = "a-token-that-is-long-enough"
+PATIENCE = 15.0
+
+
+class SetClock(Clock):
+    """Goes as it is told."""
+
+    at = 1000.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+class Desk:
+    """A journal, and the page of a daemon beside it."""
+
+    def __init__(self, root: Path) -> None:
+        for name in ("in", "out", "state"):
+            (root / name).mkdir()
+        (root / "token").touch(0o600)
+        (root / "token").write_text(TOKEN)
+        self.root = root
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.clock = SetClock()
+        self.out = io.StringIO()
+        log = open_log("debug", "json", secrets=list, stream=self.out)
+        self.journal = Journal.open(root / "state", self.clock, create=True)
+        hooks = Hooks(self.journal, log, lambda _: (), lambda _: None, lambda: False)
+        self.page = Beside(self.journal, log, hooks, Traffic(), lambda _: None)
+
+    def config(self, web: str = "", rest: str = "") -> Config:
+        file = self.root / "config.yaml"
+        file.write_text(
+            f"state_dir: {self.root}/state\n"
+            f"inboxes: [{{name: podcasts, path: {self.root}/in, outbox: {self.root}/out}}]\n"
+            f'web: {{listen: "127.0.0.1:{self.port}", token_file: {self.root}/token{web}}}\n{rest}')
+        return load(file, {})
+
+    def look(self, seconds: float, looks: int = 1) -> None:
+        """The main loop looks after the page, several times in so many seconds."""
+        for _ in range(looks):
+            self.clock.at += seconds / looks
+            self.page.tend(moving=True)
+
+    def ask(self, path: str, patience: float = PATIENCE) -> Any:
+        wire = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patience)
+        try:
+            wire.request("GET", path, headers={"Authorization": f"Bearer {TOKEN}"})
+            return json.loads(wire.getresponse().read())
+        finally:
+            wire.close()
+
+    def told(self, event: str) -> list[dict[str, Any]]:
+        return [line for line in map(json.loads, self.out.getvalue().splitlines()) if line["event"] == event]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    try:
+        yield made
+    finally:
+        made.page.stop()
+        made.journal.close()
+
+
+@pytest.fixture
+def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], threading.Event]]:
+    """Has the threads of pages that start from now on stand still, until the event is set."""
+    holds = list[threading.Event]()
+    real = events.Hub.run
+
+    def begin() -> threading.Event:
+        hold = threading.Event()
+        holds.append(hold)
+
+        async def stands(self: events.Hub, ending: Any) -> None:
+            if not hold.is_set():
+                hold.wait()
+            await real(self, ending)
+
+        monkeypatch.setattr(events.Hub, "run", stands)
+        return hold
+
+    yield begin
+    for hold in holds:
+        hold.set()
+
+
+def _threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "page"]
+
+
+def test_a_page_that_hangs_is_told_and_made_anew_at_its_address(
+    desk: Desk, hang: Callable[[], threading.Event], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hold = hang()
+    desk.page.open(desk.config())
+    desk.page.start()
+    with socket.create_connection(("127.0.0.1", desk.port), 0.3) as wire:
+        wire.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        with pytest.raises(TimeoutError):
+            wire.recv(1)
+    monkeypatch.undo()
+    desk.look(29, 100)
+    assert not desk.told("page.hangs")
+    desk.look(10, 40)
+    (told,) = desk.told("page.hangs")
+    assert (told["level"], "made anew" in told["action"]) == ("error", True)
+    desk.look(5)
+    assert desk.ask("/healthz")["ok"] is True
+    assert len(_threads()) == 2
+    hold.set()
+    (old, _) = _threads()
+    old.join(PATIENCE)
+    assert not old.is_alive(), "it ends as soon as it can"
+    desk.look(1)
+    assert desk.ask("/healthz")["ok"] is True
+
+
+def test_a_daemon_that_stood_still_itself_finds_no_page_hanging(desk: Desk) -> None:
+    """After SIGSTOP, or a machine that slept, its first look comes before the page could move."""
+    desk.page.open(desk.config())
+    desk.page.start()
+    desk.look(1, 4)
+    desk.look(5000, 10)
+    assert not desk.told("page.hangs")
+
+
+def test_pages_that_hang_again_and_again_leave_only_a_few_threads_behind(
+    desk: Desk, hang: Callable[[], threading.Event],
+) -> None:
+    hold = hang()
+    desk.page.open(desk.config())
+    desk.page.start()
+    for _ in range(12):
+        desk.look(40, 60)
+        desk.look(400, 1)
+    assert len(_threads()) <= 5
+    assert "once one of them ends" in desk.told("page.hangs")[-1]["action"]
+    hold.set()
+    for thread in _threads():
+        thread.join(1.0)
+    desk.look(400, 1)
+    assert desk.ask("/healthz")["ok"] is True
+
+
+def test_a_page_whose_settings_stay_goes_on_with_its_streams_and_knows_the_new_configuration(desk: Desk) -> None:
+    desk.page.open(desk.config())
+    desk.page.start()
+    (thread,) = _threads()
+    with socket.create_connection(("127.0.0.1", desk.port), PATIENCE) as wire:
+        wire.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        got = b""
+        while b"event: screen" not in got:
+            got += wire.recv(65536)
+        (desk.root / "second").mkdir()
+        (desk.root / "out 2").mkdir()
+        config = desk.config()
+        more = replace(config.inboxes[0], name="second", path=desk.root / "second", outbox=desk.root / "out 2")
+        desk.page.prepare(replace(config, inboxes=(*config.inboxes, more)))
+        desk.page.change()
+        while b'"name": "second"' not in got.replace(b'":"', b'": "'):
+            piece = wire.recv(65536)
+            assert piece, "the stream goes on"
+            got += piece
+    assert _threads() == [thread]
+    assert [one["name"] for one in desk.ask("/api/status")["inboxes"]] == ["podcasts", "second"]
+
+
+@pytest.mark.parametrize("change", ["hosts", "webhook"])
+def test_a_page_whose_settings_change_is_replaced(desk: Desk, change: str) -> None:
+    desk.page.open(desk.config())
+    desk.page.start()
+    before = _threads()
+    (desk.root / "secret").write_text("whsec_" + "A" * 32)
+    desk.page.prepare(desk.config(web=', hosts: ["studio.example"]') if change == "hosts" else
+                      desk.config(rest=f"webhook: {{secret_file: {desk.root}/secret}}\n"))
+    desk.page.change()
+    assert _threads() != before
+    assert desk.ask("/healthz")["ok"] is True
