@@ -49,4 +49,4 @@ def read(state_dir: Path) -> dict[str, Any] | None:
     if not isinstance(found, dict) or not isinstance(found.get("message"), str) or not isinstance(found.get("at"), str):
         return None
     return {"at": found["at"], "errors": found.get("errors"), "warnings": found.get("warnings"),
-            "message": f"{found['at'][:16].replace('T', ' ')} UTC: {found['message']}"}
+            "message": found["message"]}

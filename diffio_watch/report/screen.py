@@ -12,15 +12,16 @@ from diffio_watch import __version__, editors
 from diffio_watch.clock import rfc3339 as when
 from diffio_watch.disk import names
 from diffio_watch.job import OPEN, Because, State
+from diffio_watch.journal import Halt
 from diffio_watch.reasons import because, told
-from diffio_watch.report import offers, rows, shapes
+from diffio_watch.report import attention, offers, rows, shapes
 from diffio_watch.report.arriving import arriving
 from diffio_watch.report.attention import Attention
 from diffio_watch.report.memory import Memory
 from diffio_watch.report.pace import Pace
 from diffio_watch.report.scene import after_pause, after_stop
 from diffio_watch.report.service import service
-from diffio_watch.report.shapes import Shape, named
+from diffio_watch.report.shapes import Facts, Shape, named
 from diffio_watch.report.verdict import verdict
 
 if TYPE_CHECKING:
@@ -74,7 +75,10 @@ def _need(one: Attention, scene: Scene) -> Shape:
     if one.code == "paused" and not one.inbox:
         words = replace(words, message="Everything is paused.")
     state = one.state.value if one.state is not None else None
+    stop: Shape = {}
     if one.what == "stopped":
+        found = _stop(one, scene.facts)
+        stop = {} if found is None else shapes.halt(found, running=scene.facts.running)
         halt = scene.facts.halts.get(one.scope)
         if one.code == "paused":
             buttons = [offers.resume(one.inbox or None, scene.facts.pauses, after_pause(scene, one.inbox or None))]
@@ -93,5 +97,13 @@ def _need(one: Attention, scene: Scene) -> Shape:
         "names": [names.show(path) for path in scene.names.get((one.inbox, state or "", one.code), ())],
         "message": words.message, "action": words.action, "who": words.who, "admin_message": one.message,
         "admin_action": one.action, "offers": buttons,
+        "since": stop.get("since"), "next_check_at": stop.get("next_check_at"),
     }
+
+
+def _stop(one: Attention, facts: Facts) -> Halt | None:
+    """What this tells of."""
+    if one.code == "paused":
+        return attention.stop(one.inbox, {}, facts.pauses, {})
+    return facts.halts.get(one.scope) or attention.stop(one.inbox, facts.halts, {}, facts.reports)
 

@@ -171,7 +171,7 @@ class Access:
     def _sign_in(self, what: str) -> str:
         if self.token is None:
             return f"{what}, a token is needed, and none is set up: name a file with one as `web.token_file`."
-        return f"{what}, sign in with the token first."
+        return f"{what}, log in with the token."
 
 
 _EMBEDDED: Final = "Another page asks for this: only the page itself reads it, or who opens its address."

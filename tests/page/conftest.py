@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-# the whole-way tests' studio is the page's, too
-sys.path.append(str(Path(__file__).parents[1] / "whole"))
+# the whole-way tests' studio is the page's, too, and what the player's tests have to hear
+sys.path += [str(Path(__file__).parents[1] / name) for name in ("whole", "service")]
 
 from page_browser import Window, chromium
 from page_desk import Desk

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, CDPSession, ConsoleMessage, Page, Request, sync_playwright
 
 CHROMIUM: Final = "/usr/bin/chromium"
 ARGUMENTS: Final = (
@@ -124,20 +124,32 @@ def accessible(page: Page) -> None:
 
 
 def looked_at(page: Page, name: str) -> None:
-    """Judge a state as it is, light and dark, wide, narrow, and at twice the size."""
+    """Judge a state as it is, light and dark, wide, narrow (on a phone, by finger), and at twice the size."""
+    wire = page.context.new_cdp_session(page)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         for width in (1280, 390):
             fits(page, width)
+            _by_finger(page, wire, on=width == 390)
             if SHOTS:
-                page.wait_for_timeout(50)
-                page.screenshot(path=Path(SHOTS) / f"{name}-{width}-{scheme}.png", full_page="dialog" not in name)
+                if "dialog" not in name:  # as high as all of it: a picture of more than is seen would be none by finger
+                    height: int = page.evaluate("document.documentElement.scrollHeight")
+                    page.set_viewport_size({"width": width, "height": max(900, height)})
+                    _by_finger(page, wire, on=width == 390)
+                page.wait_for_timeout(200)
+                page.screenshot(path=Path(SHOTS) / f"{name}-{width}-{scheme}.png")
             if scheme == "light" or width == 1280:
                 accessible(page)
+    wire.detach()  # ends the finger, too
     for width in (640, 320):  # 1280 at twice the size, and WCAG 1.4.10
         fits(page, width)
     page.emulate_media(color_scheme="light")
     page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def _by_finger(page: Page, wire: CDPSession, *, on: bool) -> None:
+    wire.send("Emulation.setTouchEmulationEnabled", {"enabled": on})
+    until(page, lambda: page.evaluate("matchMedia('(pointer: coarse)').matches") is on)
 
 
 def number(text: str) -> int:

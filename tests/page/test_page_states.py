@@ -6,11 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import service_page
+import tones
 from page_browser import SHOTS, Window, looked_at, number, until
-from page_desk import TOKEN, Desk
+from page_desk import TOKEN, Desk, free_port
 from playwright.sync_api import Page
+
+from diffio_watch.job import State
 
 OpenWindow = Callable[..., Window]
 pytestmark = pytest.mark.slow
@@ -53,7 +58,14 @@ def test_nothing_yet_busy_done_and_one_recording(desk: Desk, window: OpenWindow)
     page.fill("#name", "interview Müller.wav")
     page.keyboard.press("Enter")
     until(page, lambda: page.locator("#answer .answer").count())
-    looked_at(page, "where")
+    looked_at(page, "found")
+    page.fill("#name", "show 1")
+    until(page, lambda: page.locator("#found .row").count() == 7)
+    looked_at(page, "found-many")
+    page.fill("#name", "show 12/intervju.wav")
+    page.keyboard.press("Enter")
+    until(page, lambda: "No recording of the name" in page.inner_text("#answer"))
+    looked_at(page, "found-nothing")
     page.fill("#name", "")
     until(page, lambda: not page.locator("#found .row").count())
 
@@ -117,6 +129,8 @@ def test_stops_pauses_and_a_share_that_is_away(desk: Desk, window: OpenWindow) -
     page.click("#tab-service")
     looked_at(page, "billing-service")
     page.click("#tab-work")
+    assert not page.locator("#groups .message").is_visible(), "the verdict says it already"
+    assert "since" in page.inner_text("#groups .what")
 
     desk.service.change(account="good", seconds=600.0)
     desk.studio.command("resume")
@@ -145,9 +159,13 @@ def test_thousands_in_the_queue(desk: Desk, window: OpenWindow) -> None:
     desk.studio.start()
     _, page = _open(desk, window)
     _level(page, "busy")
-    until(page, lambda: number(page.inner_text("#now-more").rpartition(" more. ")[2]) > many * 0.9, 90)
+    until(page, lambda: number(page.inner_text("#now-count").rpartition(" · ")[2]) > many * 0.9, 90)
+    until(page, lambda: page.locator("#now .row").count() > 10 and "not picked up" not in page.inner_text("#now"), 90)
     assert page.locator(".row").count() <= 100
+    assert page.locator("#now .row >> visible=true").count() == 8, "what was done today is on the first screen, too"
     looked_at(page, "queued")
+    page.click("#now-all")
+    until(page, lambda: page.locator("#now .row >> visible=true").count() == page.locator("#now .row").count())
 
 
 def test_without_a_token_and_without_the_daemon(desk: Desk, window: OpenWindow) -> None:
@@ -159,7 +177,7 @@ def test_without_a_token_and_without_the_daemon(desk: Desk, window: OpenWindow) 
     page = far.context.new_page()
     page.goto(far.origin + "/")
     until(page, lambda: page.locator("#login").is_visible())
-    looked_at(page, "login-dialog")
+    looked_at(page, "dialog-login")
     asked = len(far.requests)
     page.wait_for_timeout(5000)
     assert far.requests[asked:] == [], "nothing is asked before the login"
@@ -168,6 +186,7 @@ def test_without_a_token_and_without_the_daemon(desk: Desk, window: OpenWindow) 
     until(page, lambda: "Ask your administrator" in page.inner_text("#login-error"))
     page.keyboard.press("Escape")
     assert page.locator("#login").is_visible(), "there is nothing else to see"
+    looked_at(page, "dialog-login-wrong")
     page.get_by_label("Token").fill(TOKEN)
     page.keyboard.press("Enter")
     _level(page, "busy")
@@ -177,9 +196,90 @@ def test_without_a_token_and_without_the_daemon(desk: Desk, window: OpenWindow) 
     until(page, lambda: page.locator("body.old").count())
     assert not page.locator("#answer .answer").count()
     assert page.inner_text("#found-none") == "diffio-watch does not answer."
+    assert page.inner_text("#verdict-words") == "Last known: Everything is being restored."
+    assert page.title().startswith("Not connected."), "who looks at another tab sees no more than this"
     looked_at(page, "lost")
     page.click("#tab-service")
     looked_at(page, "lost-service")
+
+
+def test_a_recording_with_its_player(desk: Desk, window: OpenWindow, tmp_path: Path) -> None:
+    desk.service.change(filters=True)  # which take the hiss away
+    voice = [tone // 2 + (hiss // 2 if at // tones.RATE % 16 > 11 else 0)
+             for at, (tone, hiss) in enumerate(zip(tones.voice(40), tones.speech(40), strict=True))]
+    desk.drop("show 12/interview with a very long name, take 3, the one after lunch (final) v2.wav",
+              content=tones.write(tmp_path / "voice.wav", voice).read_bytes())
+    desk.studio.start()
+    _, page = _open(desk, window)
+    until(page, lambda: "→" in page.inner_text("#done"), 60, "its loudness is known")
+    looked_at(page, "done")
+    page.get_by_role("button", name="▶ Play").click()
+    until(page, lambda: page.get_by_role("button", name="Pause", exact=True).is_visible())
+    until(page, lambda: page.get_by_role("button", name="Next difference").is_visible(), 30)
+    until(page, lambda: "0:00 /" not in page.inner_text(".clock"))
+    looked_at(page, "dialog-player")
+    page.keyboard.press("l")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("l")
+    page.keyboard.press("a")
+    page.locator("#job summary", has_text="Keys").click()
+    looked_at(page, "dialog-player-loop")
+    page.keyboard.press("l")
+    page.get_by_role("button", name="Don't tell me").click()
+    looked_at(page, "dialog-player-blind")
+
+
+def test_the_whole_of_the_second_tab(desk: Desk, window: OpenWindow) -> None:
+    studio, base = desk.studio, desk.studio.base
+    (base / "secret").write_text("whsec_" + "c2VjcmV0IG9mIHRoZSBzdHVkaW8=" + "\n")
+    (base / "secret").chmod(0o600)
+    for name in ("films", "radio", "trailers"):
+        studio.inboxes[name] = {}
+        studio.inbox(name).mkdir(parents=True)
+        studio.outbox(name).mkdir(parents=True)
+    studio.config |= {"limits": {"daily_files": 40, "daily_minutes": 600},
+                      "webhook": {"listen": f"127.0.0.1:{free_port()}", "secret_file": str(base / "secret")},
+                      "notify": {"urls": [f"json://127.0.0.1:{free_port()}/nobody-is-there"]}}
+    desk.service.change(seconds=600.0)
+    desk.drop("take 1.wav", "take 2.wav")
+    desk.drop("text.wav", content=b"no sound at all" * 40)
+    studio.start()
+    studio.wait("text.wav", state="failed: not_media")
+    studio.command("check")
+    studio.command("pause", "radio")
+    studio.inbox("trailers").rename(base / "away")
+    _, page = _open(desk, window)
+    page.click("#tab-service")
+    until(page, lambda: "is not there" in page.inner_text("#service") and "Paused" in page.inner_text("#service"), 20)
+    until(page, lambda: "Notices" in page.inner_text("#service"))
+    until(page, lambda: "not restored" in page.inner_text("#service"), 60, "a notice that did not arrive is told")
+    looked_at(page, "service-whole")
+    page.click("#tab-work")
+    looked_at(page, "several")
+
+
+def test_while_no_daemon_runs_the_page_says_so(tmp_path: Path, window: OpenWindow) -> None:
+    with service_page.page(tmp_path) as place:
+        for number in range(3):
+            place.add(f"take {number}.wav", state=State.QUEUED, detected_at=1e9 + number)
+        page = window(f"http://127.0.0.1:{place.port}").open()
+        _level(page, "stopped")
+        assert "does not run on this machine" in page.inner_text("#verdict-words")
+        looked_at(page, "stopped")
+
+
+def test_where_the_connection_is_lost_it_is_told(desk: Desk, window: OpenWindow) -> None:
+    desk.drop("take 1.wav")
+    desk.studio.start()
+    desk.studio.wait("take 1.wav")
+    here, page = _open(desk, window)
+    here.troubled = True
+    _level(page, "good")
+    page.route("**/api/**", lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>"))
+    desk.studio.stop()
+    until(page, lambda: "answered 502" in page.inner_text("#age"), 12.0)
+    looked_at(page, "proxy")
 
 
 def test_everything_is_reached_by_keyboard_and_keeps_its_focus(desk: Desk, window: OpenWindow) -> None:

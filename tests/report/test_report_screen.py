@@ -6,6 +6,7 @@ import json
 
 from report_house import NOON, House, keys
 
+from diffio_watch.clock import rfc3339 as when
 from diffio_watch.job import Media, Output, State
 from diffio_watch.journal import Halt
 from diffio_watch.reasons import because
@@ -43,6 +44,16 @@ def test_what_stops_the_account_is_told_first(house: House) -> None:
     assert message == ("Restoring stands still: the service has a billing hold. Your administrator has to settle it. "
                        "Nothing is lost.")
     assert keys(house.screen()["needs"]) == ["stopped:::billing", "failed:podcasts:failed:empty"]
+
+
+def test_a_stop_tells_since_when_it_is_and_when_it_is_looked_at_next(house: House) -> None:
+    house.journal.halts.set(Halt("account", because("billing", detail="unpaid"), NOON, NOON + 60))
+    house.report(available=False, stopped=because("unavailable", detail="no marker", inbox="podcasts"), since=NOON - 60)
+    account, share = house.screen()["needs"]
+    assert (account["since"], account["next_check_at"]) == (when(NOON), when(NOON + 60))
+    assert share["since"] == when(NOON - 60)
+    house.add("a.wav", state=State.FAILED, code="empty")
+    assert house.screen()["needs"][-1]["since"] is None
 
 
 def test_failures_of_one_reason_are_one_group_that_needs_somebody(house: House) -> None:

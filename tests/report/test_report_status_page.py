@@ -110,7 +110,7 @@ def test_it_tells_the_verdict_of_its_own_inbox_alone(house: House, page: Page) -
     house.add("c.wav", state=State.FAILED, code="truncated")
     text = Read(page()).text
     assert "1 recording needs you." in text
-    assert "This recording was not restored, for the file is cut short: the end is missing." in text
+    assert "This recording was not restored: the file is cut short, the end is missing." in text
 
 
 def test_an_editor_is_told_no_command_and_no_word_of_the_machine_room(house: House, page: Page) -> None:

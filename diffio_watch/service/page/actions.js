@@ -60,8 +60,7 @@ export function offers(node, prefix, list, old) {
     const state = asked.get(`${prefix} ${offer.id}`);
     const off = old || Boolean(state && (state.busy || Date.now() - state.at < REST));
     if (node.disabled !== off) node.disabled = off;
-    node.className = offer === list[0] && !["cancel", "pause"].includes(offer.command) ? "main" : "";
-    node.classList.toggle("buys", offer.cost?.free === false);
+    node.className = offer.cost?.free === false ? "buys" : offer === list[0] && !["cancel", "pause"].includes(offer.command) ? "main" : "";
     text(node, offer.label); // tells what it costs, too
   });
   const told = [...asked].filter(([name]) => name.startsWith(`${prefix} `)).sort(([, one], [, other]) => other.at - one.at).slice(0, 1);
@@ -70,7 +69,7 @@ export function offers(node, prefix, list, old) {
     const key = state.lines.join("\n");
     if (block.dataset.of === key) return;
     block.dataset.of = key;
-    block.replaceChildren(...state.lines.map((line) => worded(h("p", { dir: "auto" }), line)));
+    block.replaceChildren(...state.lines.map((line) => worded(h("p"), line)));
   });
   show(node, list.length || told.length);
 }

@@ -2,7 +2,7 @@
 
 import { offers, place } from "./actions.js";
 import { get, jobPath } from "./api.js";
-import { $, button, bytes, h, moment, plain, split, text, words } from "./dom.js";
+import { $, button, bytes, dots, h, moment, plain, split, text, words } from "./dom.js";
 import { download, label, lasts, loudness, published, waits } from "./rows.js";
 import { pairs } from "./service.js";
 
@@ -59,7 +59,7 @@ async function mount(play) {
 function build() {
   if (parts) player?.unmount(parts.sound);
   parts = {
-    trouble: h("p.bad", { role: "status" }), state: h("p.lead"), message: h("p", { dir: "auto" }), action: h("p.action", { dir: "auto" }),
+    trouble: h("p.bad", { role: "status" }), state: h("p.lead"), message: h("p"), action: h("p.action"),
     offers: place(), sound: h("div.sound"), links: h("div.links"), facts: h("dl.pairs"),
     steps: h("ol.history"), inner: h("dl.pairs"), past: h("ol.history"),
   };
@@ -73,7 +73,7 @@ export function paint(given) {
   if (!id || !job) return;
   const [name, folder] = split(job.path);
   text($("job-title"), plain(name));
-  parts.state.dataset.state = job.state;
+  parts.state.dataset.level = job.state;
   text(parts.state, [job.step ?? job.state, waits(job, view.now)].filter(Boolean).join(". "));
   words(parts.message, job.waits ? "" : job.words ?? job.because?.message);
   words(parts.action, job.words_action ?? "");
@@ -93,12 +93,12 @@ export function paint(given) {
   pairs(parts.inner, [
     ["Job", job.id], ["Run", job.run], ["Model", job.model], ["Project", job.project_id], ["Generation", job.generation_id], ["Attempts", job.attempts],
     ["Reason", job.because?.code], ["In full", job.because?.message], ["What to do", job.because?.action],
-    ...(job.outputs ?? []).map((one) => [label(one), [one.state, one.path && plain(one.path), one.size && bytes(one.size), one.sha256].filter(Boolean).join(" · ")]),
+    ...(job.outputs ?? []).map((one) => [label(one), dots(one.state, one.path && plain(one.path), one.size && bytes(one.size), one.sha256)]),
   ]);
   const past = job.history ?? [];
   if (parts.past.dataset.of === String(past.length)) return;
   parts.past.dataset.of = String(past.length);
-  const line = (event, told) => h("li", h("time", { datetime: event.at }, moment(event.at, view.now)), h("span", { dir: "auto" }, told));
+  const line = (event, told) => h("li", h("time", { datetime: event.at }, moment(event.at, view.now)), h("span", told));
   parts.steps.replaceChildren(...past.filter((event, at) => event.step !== past[at - 1]?.step).map((event) => line(event, event.step)));
   parts.past.replaceChildren(...past.map((event) => line(event, [event.state, event.detail].filter(Boolean).join(": "))));
 }

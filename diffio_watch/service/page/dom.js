@@ -90,6 +90,7 @@ const cycle = new Intl.DateTimeFormat(undefined, { hour: "numeric" }).resolvedOp
 const TIME = new Intl.DateTimeFormat("en", { hour: cycle.startsWith("h2") ? "2-digit" : "numeric", minute: "2-digit", hourCycle: cycle });
 const SHORT = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 
+export const dots = (...parts) => parts.filter(Boolean).join(" · ");
 export const count = (number) => Number(number).toLocaleString("en");
 export const time = (at) => TIME.format(new Date(at));
 const sameDay = (one, other) => new Date(one).toDateString() === new Date(other).toDateString();
@@ -112,6 +113,9 @@ export function about(seconds) {
   if (whole < 172800) return `${Math.floor(whole / 3600)} h${whole % 3600 >= 60 ? ` ${Math.floor((whole % 3600) / 60)} min` : ""}`;
   return `${Math.round(whole / 86400)} days`;
 }
+
+/** When something is to be: in 3 min, now. */
+export const ahead = (at, now) => (at && (Date.parse(at) - now < 1000 ? "now" : `in ${about((Date.parse(at) - now) / 1000)}`));
 
 export function bytes(size) {
   let [left, unit] = [size, 0];

@@ -2,34 +2,37 @@
 
 import { fresh, offers, place } from "./actions.js";
 import { get, query } from "./api.js";
-import { $, about, attr, button, count, h, plain, say, show, split, sync, text, worded, words } from "./dom.js";
+import { $, about, ahead, attr, button, count, dots, h, moment, plain, say, show, split, sync, text, worded, words } from "./dom.js";
 import { paged } from "./paged.js";
 import { ended, many, moving, setEnded, setMoving } from "./rows.js";
 
 let view = { now: Date.now(), old: false, inboxes: 1 };
 const lists = new Set(); // those that were asked for and are open
 let [stale, renewed, missed] = [false, 0, null]; // more changed than was told; when lists were read anew; what got no answer
+let whole = false; // all that is on its way was asked for
 let today = new Set(); // what stands under "Done today" already
 const endedRows = (parent, jobs, days) =>
   sync(parent, jobs, (job) => job.id, ended, (row, job) => setEnded(row, job, view, days));
 
 export function paint(screen, given) {
   view = given;
-  paintNeeds(screen.needs ?? []);
+  paintNeeds(screen.needs ?? [], screen.verdict.message);
 
   const now = [...screen.arriving ?? [], ...screen.now ?? []];
   const [more, queued] = [(screen.now_more ?? 0) + (screen.arriving_more ?? 0), screen.queued ?? 0];
   sync($("now"), now, (job) => job.id ?? `${job.inbox} ${job.path}`, moving, (row, job) => setMoving(row, job, view));
-  text($("now-count"), now.length + more ? count(now.length + more) : "");
-  say($("now-more"), [more ? `And ${count(more)} more.` : "", queued ? `${many(queued, "recording waits", "recordings wait")} for ${queued === 1 ? "its" : "their"} turn.` : "",
-    now.length || queued ? "" : nothing(screen)].join(" ").trim());
+  const few = !whole && now.length > 10;
+  $("now").classList.toggle("few", few);
+  show($("now-all"), few);
+  text($("now-count"), dots(now.length + more && count(now.length + more), queued && `${count(queued)} ${queued === 1 ? "waits its" : "wait their"} turn`));
+  say($("now-more"), more && !few ? `And ${count(more)} more.` : now.length || queued ? "" : nothing(screen));
 
   const done = screen.done_today ?? { count: 0, jobs: [] };
   endedRows($("done"), done.jobs);
   today = new Set(done.jobs.map((job) => job.id));
   text($("done-count"), done.count ? count(done.count) : "");
   const rest = done.count - done.jobs.length;
-  say($("done-none"), !done.count ? "Nothing was finished today so far." : rest > 0 ? `And ${count(rest)} more: among the earlier ones below, or by their name above.` : "");
+  say($("done-none"), !done.count ? "Nothing was finished today so far." : rest > 0 ? `And ${count(rest)} more: see the earlier ones.` : "");
   stale ||= view.old;
   const anew = stale && !view.old && view.now - renewed > 5000;
   if (anew) [stale, renewed] = [false, view.now];
@@ -42,17 +45,19 @@ function nothing(screen) {
   return `Nothing is on its way. ${paths.length ? `Copy a recording into ${paths.slice(0, 3).join(" or ")}.` : ""}`;
 }
 
-const WHAT = { held: "Needs a yes", failed: "Did not work", waiting: "Waits", stopped: "Stands still", paused: "Paused", originals: "Original stays", gone: "Asked" };
+const WHAT = { held: "Needs a yes", failed: "Did not work", waits: "Waits", stopped: "Stands still", paused: "Paused", originals: "Original stays", gone: "Asked" };
 let shown = []; // with those that went while their answer is still to be read
 
-function paintNeeds(groups) {
+function paintNeeds(groups, said) {
   const now = new Set(groups.map((group) => group.key));
   const all = [...groups];
   shown.forEach((group, at) => {
     if (!now.has(group.key) && fresh(`${group.key} `)) all.splice(at, 0, { ...group, count: 0, offers: [], gone: true });
   });
   shown = all;
-  sync($("groups"), all, (group) => group.key, card, setCard);
+  sync($("groups"), all, (group) => group.key, card, (node, group) => setCard(node, group, all.length < 2 && said));
+  const needs = (who) => all.some((group) => group.who === who);
+  text($("needs-title"), needs("editor") ? "Needs you" : needs("administrator") ? "Needs your administrator" : "What waits");
   show($("needs"), all.length);
 }
 
@@ -66,19 +71,21 @@ function card(group) {
   };
   return h("li.card",
     h("p.what", h("span.badge"), h("span.muted")),
-    h("p.message", { dir: "auto" }), h("p.action", { dir: "auto" }), h("p.muted", { dir: "auto" }), place(),
+    h("p.message"), h("p.action"), h("p.muted"), place(),
     h("details", { ontoggle: toggle }, h("summary"), rows, note, more),
     h("details", h("summary", "For your administrator"), h("p"), h("p")));
 }
 
-function setCard(node, group) {
+function setCard(node, group, said) {
   const [what, message, action, sample, place, those, admin] = node.children;
-  const kind = group.gone ? "gone" : group.code === "paused" ? "paused" : group.what;
-  attr(node, "data-what", kind);
+  const kind = group.gone ? "gone" : group.code === "paused" ? "paused" : group.what === "waiting" ? "waits" : group.what;
+  attr(node, "data-level", kind);
   text(what.firstChild, WHAT[kind] ?? kind);
-  text(what.lastChild, [group.count ? many(group.count, "recording") : "", view.inboxes > 1 ? group.inbox : ""].filter(Boolean).join(" · "));
-  words(message, group.gone ? "" : group.message);
-  words(action, group.gone ? "" : group.action);
+  text(what.lastChild, dots(group.count && many(group.count, "recording"), view.inboxes > 1 && group.inbox, group.since && `since ${moment(group.since, view.now)}`,
+    group.next_check_at && `next look ${ahead(group.next_check_at, view.now)}`));
+  const told = group.gone || said === `${group.message} ${group.action}`; // by the verdict
+  words(message, told ? "" : group.message);
+  words(action, told ? "" : group.action);
   say(sample, group.sample && group.count === 1 ? plain(group.sample) : "");
   offers(place, group.key, group.offers ?? [], view.old);
   show(those, group.state && group.count);
@@ -90,6 +97,7 @@ function setCard(node, group) {
 
 /** `open(id)` opens the details of a recording. */
 export function start(open) {
+  $("now-all").addEventListener("click", () => { whole = true; $("now-all").hidden = true; $("now").classList.remove("few"); });
   const [form, field, drop] = [$("ask"), $("name"), $("where")];
   const found = paged({ paint: (jobs) => { endedRows($("found"), jobs, true); }, note: $("found-none"), more: $("found-more"), limit: 10, none: "No recording that was taken up has this in its name." });
   let [pause, turn] = [0, 0];
@@ -108,7 +116,7 @@ export function start(open) {
       return;
     }
     const there = answer.body.verdict !== "missing" || !$("found").children.length; // else it is a part of names
-    if (there) $("answer").append(verdict(answer.ok ? answer.body : { words: answer.error }, open));
+    if (there) $("answer").append(verdict(answer.ok ? answer.body : { words: answer.error }, open, $("found")));
   }
   form.addEventListener("submit", (event) => { event.preventDefault(); ask(true); });
   field.addEventListener("input", () => { clearTimeout(pause); pause = setTimeout(ask, 250); });
@@ -132,13 +140,12 @@ export function start(open) {
   $("older-first").addEventListener("click", () => { lists.add(older); older.load({ state: "delivered" }); show($("older-first"), false); });
 }
 
-function verdict(one, open) {
+function verdict(one, open, found) {
   const next = one.next_look_at ? (Date.parse(one.next_look_at) - view.now) / 1000 : 0;
   return h("div.answer",
-    one.path ? h("p.name", h("bdi", plain(split(one.path)[0]))) : null,
-    h("p", { dir: "auto" }, one.words ?? one.because?.message ?? ""),
+    h("p", one.words ?? one.because?.message ?? ""),
     next > 1 ? h("p.muted", `It is looked at again in ${about(next)}.`) : null,
-    one.job ? button("Show it", () => open(one.job)) : null,
+    one.job && ![...found.children].some((row) => row.dataset.id === one.job) ? button("Show it", () => open(one.job)) : null,
     one.rules?.length ? h("details", h("summary", "Details"), one.rules.map((rule) => worded(h("p.muted"), `${rule.holds ? "✓" : "✗"} ${rule.rule.replaceAll("_", " ")}: ${rule.detail}`))) : null);
 }
 

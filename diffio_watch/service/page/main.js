@@ -33,12 +33,12 @@ function paint() {
   paintAge(view);
   if (!screen) return;
   attr($("verdict"), "data-level", screen.verdict.level);
-  text($("verdict-words"), screen.verdict.message);
+  text($("verdict-words"), (view.old ? "Last known: " : "") + screen.verdict.message);
   if (!$("work").hidden) editor.paint(screen, view);
   else service.paint($("service"), screen, view, () => { may = {}; live.everybody(); });
   details.paint(view);
   const needs = (screen.needs ?? []).length;
-  const title = `${needs ? `(${needs}) ` : ""}${screen.verdict.message} · diffio-watch`;
+  const title = `${view.old ? "Not connected." : (needs ? `(${needs}) ` : "") + screen.verdict.message} · diffio-watch`;
   if (document.title !== title) document.title = title;
   document.body.dataset.ready = "yes";
 }

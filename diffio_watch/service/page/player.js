@@ -93,10 +93,10 @@ class Player {
     this.media = h("div", { class: "media" });
     this.places.forEach((one) => show(one, false));
     show(this.prefer, false);
-    this.place.append(this.media, h("div", { class: "buttons", role: "group", "aria-label": "What is heard" }, Object.values(this.choose)),
+    this.place.append(this.media, h("div", { class: "buttons", role: "group", "aria-label": "What is heard" }, Object.values(this.choose), this.prefer),
       ...Object.values(this.lines).map((line) => line.node),
-      h("div", { class: "buttons" }, this.play, this.clock, h("label", { class: "same" }, this.equal, " Same loudness"), ...this.places, this.looping, this.blind, this.prefer,
-        button("Link to here", () => this.#link())),
+      h("div", { class: "buttons" }, this.play, this.clock, h("label", { class: "same" }, this.equal, " Same loudness")),
+      h("div", { class: "buttons more" }, ...this.places, this.looping, this.blind, button("Link to here", () => this.#link())),
       this.state, this.facts,
       h("details", {}, h("summary", {}, "Keys"), h("p", { class: "muted" }, "Space plays and pauses, A and B choose, X swaps, ← and → go 5 s, N and P to the next and previous difference, L sets the start and end of a loop.")));
   }

@@ -1,7 +1,7 @@
 // Rows of recordings, the same in every list.
 
 import { jobPath } from "./api.js";
-import { about, attr, button, count, h, length, moment, plain, say, split, sync, text, time } from "./dom.js";
+import { about, attr, button, count, dots, h, length, moment, plain, say, split, sync, text, time } from "./dom.js";
 
 let open = () => {};
 /** `show(id)` opens the details of a recording. */
@@ -11,7 +11,7 @@ export const onOpen = (given) => { open = given; };
 export function title() {
   const name = h("bdi");
   const title = button(name, () => open(title.dataset.id), { class: "name" });
-  return h("div.title", title, h("span.folder", h("bdi")));
+  return h("div.title", title, h("span.muted.folder", h("bdi")));
 }
 
 export function setTitle(node, job, inboxes) {
@@ -27,7 +27,7 @@ export function setTitle(node, job, inboxes) {
 export function moving() {
   return h("li.row.moving", title(),
     h("div.step", h("span"), h("span.muted"), h("progress", { max: "1", value: "0" })),
-    h("p.why"));
+    h("p.muted.why"));
 }
 
 export function setMoving(row, job, { now, told, inboxes }) {
@@ -38,7 +38,7 @@ export function setMoving(row, job, { now, told, inboxes }) {
   const percent = job.fraction == null || job.state === "queued" ? null : Math.min(99, Math.floor(job.fraction * 100));
   const seconds = job.left_seconds - (now - told) / 1000; // it was told some seconds ago
   const left = job.left_seconds && seconds > 1 ? `about ${about(seconds)} left` : "";
-  text(figures, [percent === null ? "" : `${percent} %`, left || job.usual || ""].filter(Boolean).join(" · "));
+  text(figures, dots(percent !== null && `${percent} %`, left || job.usual));
   attr(bar, "value", percent === null ? 0 : percent / 100);
   attr(bar, "aria-label", `${plain(split(job.path)[0])}: ${job.step}`);
   bar.classList.toggle("none", percent === null);
@@ -65,7 +65,7 @@ export function setEnded(row, job, { now, inboxes }, days = false) {
   const [name, facts, links] = row.children;
   const [state, at, long, loud] = facts.children;
   setTitle(name, job, inboxes);
-  row.dataset.state = job.waits ? "" : job.state; // an empty file may still be filled
+  row.dataset.level = job.waits ? "" : job.state; // an empty file may still be filled
   say(state, job.state === "delivered" && !days ? "" : job.step ?? job.state);
   say(at, days ? moment(when(job), now) : time(when(job)));
   attr(at, "datetime", when(job));
