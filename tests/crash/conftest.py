@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from crash_world import Nursery
+from crash_world import Nursery, born
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    nursery = Nursery()
-    yield nursery
-    nursery.close()
+def _nurseries() -> Iterator[list[Nursery]]:
+    nurseries = [born()]
+    yield nurseries
+    for nursery in nurseries:
+        nursery.close()
+
+
+@pytest.fixture
+def nursery(_nurseries: list[Nursery]) -> Nursery:
+    """The nursery; a new one after a life in it has failed."""
+    if _nurseries[-1].spoiled:
+        _nurseries.append(born())
+    return _nurseries[-1]

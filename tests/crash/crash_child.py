@@ -1,26 +1,20 @@
-"""The process that is killed: the daemon's own parts, driven by one thread, so that the n-th effect is always the same.
+"""One life of what is killed: the daemon's own parts, driven by one thread, so that the n-th effect is always the same.
 
-Run as a program it is the nursery: it has everything imported and forks a child for each order it reads, so that a
-life costs milliseconds; what is made at first use it has made, too, for it lives the first life itself. It holds no
-sockets of the sandbox, which would outlive the killed.
+`crash_nursery` makes the processes.
 """
 
 from __future__ import annotations
 
 import functools
-import gc
 import json
 import os
 import random
 import signal
-import sys
 import threading
-import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import journals
 from crash_scenarios import INBOX, SCENARIOS, Scenario
@@ -51,6 +45,11 @@ _TURNS: Final = 2000
 Acknowledged = dict[str, tuple[int, int]]  # by job: version of its row, number of confirmed parts
 
 
+def _signal(number: signal.Signals) -> None:
+    """Take a signal that is for the whole process in this thread, which would outrun it in another."""
+    signal.pthread_kill(threading.get_ident(), number)
+
+
 def _log() -> FilteringBoundLogger:
     return open_log("warning", "console", secrets=list)
 
@@ -65,18 +64,25 @@ class Leaping(Clock):
 
 
 class Fuse:
-    """Ends this process at the n-th boundary; each effect, and each side of a commit, is one."""
+    """Ends this process at the n-th boundary; each effect, and each side of a commit, is one.
 
-    def __init__(self, length: int | None, *, lit: bool) -> None:
+    Or it stops it at every so many of them, so that somebody can look what a kill there would leave.
+    """
+
+    def __init__(self, length: int | None, *, lit: bool, every: int | None = None) -> None:
         self.lit = lit
         self.passed = 0
         self._length = length
+        self._every = every
 
     def burn(self) -> None:
         self.passed += self.lit
-        if self.passed == self._length:
-            os.kill(os.getpid(), signal.SIGKILL)
-            time.sleep(60)  # the signal is for the whole process, and this thread may outrun it
+        if self._length is None or not self.lit or self.passed < self._length:
+            return
+        if self._every is None:
+            _signal(signal.SIGKILL)
+        elif (self.passed - self._length) % self._every == 0:
+            _signal(signal.SIGSTOP)
 
     def after(self, call: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(call)
@@ -244,12 +250,13 @@ def _put(module: ModuleType, **names: object) -> None:
 def obey(order: dict[str, Any]) -> int:
     """Live one life in this process."""
     scenario, base, url = SCENARIOS[order["scenario"]], Path(order["base"]), order["url"]
-    fuse = Fuse(order.get("fuse"), lit=scenario.since is State.QUEUED or not order.get("explore"))
+    fuse = Fuse(order.get("fuse"), lit=scenario.since is State.QUEUED or not order.get("explore"),
+                every=order.get("every"))
     swift = Tries(first=0.01)  # lost answers cost no time
     _put(daemon_parts, Api=functools.partial(Api, tries=swift), Storage=functools.partial(Storage, tries=swift))
     _put(connection, migrate=(journals if order.get("copied") else schema).migrate)
     random.seed(order.get("seed", 0))
-    if not order.get("rehearsal"):
+    if not order.get("here"):
         fuse.lay()
     if order.get("whole"):
         return run_daemon(scenario, base, url, fuse)
@@ -260,45 +267,3 @@ def obey(order: dict[str, Any]) -> int:
 
         live(scenario, base, url, fuse, tell)
     return 0
-
-
-def _child(order: dict[str, Any]) -> NoReturn:
-    code = 99
-    try:
-        os.dup2(os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 1)
-        os.dup2(1, 2)
-        code = obey(order)
-    except BaseException:  # noqa: BLE001 - a child has to end here, whatever it met
-        traceback.print_exc()
-        sys.stderr.flush()
-    finally:
-        os._exit(code)
-
-
-def _rehearse(order: dict[str, Any]) -> int:
-    """Live the first life here, so that children inherit all that is loaded, compiled or made at first use."""
-    code = obey(order)
-    assert threading.enumerate() == [threading.current_thread()], "a fork needs a process with one thread"
-    gc.collect()
-    gc.freeze()
-    return code
-
-
-def main() -> None:
-    """The nursery: a line of JSON in, the child's process id and then its exit out."""
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    for line in sys.stdin:
-        order = json.loads(line)
-        if order.get("rehearsal"):
-            answers.write(f"0\n{_rehearse(order)}\n")
-            continue
-        pid = os.fork()
-        if pid == 0:
-            _child(order)
-        answers.write(f"{pid}\n")
-        answers.write(f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n")
-
-
-if __name__ == "__main__":
-    main()

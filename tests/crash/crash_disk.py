@@ -104,12 +104,13 @@ class Served:
                     self._safe[first:last] = data[first - offset:last - offset]
                 else:
                     lost += 1
-        self._unsafe.clear()
         return lost
 
     def boot(self) -> None:
         """Power again: what was saved is all there is."""
-        self.now[:] = self._safe
+        for offset, data in self._unsafe:
+            self.now[offset:offset + len(data)] = self._safe[offset:offset + len(data)]
+        self._unsafe.clear()
         self.off, self._fatal = False, 0
 
 

@@ -8,8 +8,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +15,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
+from crash_copy import in_the_place_of, left
+from crash_nursery import STOPPED, Nursery
 from crash_scenarios import INBOX, PART, SCENARIOS, Scenario
 
 from diffio_watch.disk.marker import NAME
@@ -29,37 +29,6 @@ from diffio_watch.sandbox.state import Seen
 
 MOMENTS: Final = ("arrived", "effect", "answered")
 _MTIME: Final = 1_700_000_000_123_456_789
-
-
-class Nursery:
-    """The process that forks the children; see `crash_child`."""
-
-    def __init__(self) -> None:
-        path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("crash_child.py"))], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True, bufsize=1,
-            env={**os.environ, "PYTHONPATH": path, "DIFFIO_API_KEY": "crash-key-1"})
-        with tempfile.TemporaryDirectory() as elsewhere, World("transcript", self, Path(elsewhere)) as world:
-            world.live(rehearsal=True)
-            world.check()
-
-    def begin(self, order: Mapping[str, Any]) -> int:
-        """Fork a child; its process id."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
-        return self._read()
-
-    def wait(self) -> int:
-        """The exit of the child; negative: the signal it died of."""
-        return self._read()
-
-    def _read(self) -> int:
-        assert self._process.stdout is not None
-        return int(self._process.stdout.readline())
-
-    def close(self) -> None:
-        self._process.communicate()
 
 
 def fast_folder() -> str | None:
@@ -91,6 +60,8 @@ class World:
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
                 (root / path).write_bytes(content)
                 os.utime(root / path, ns=(_MTIME, _MTIME))
+        originals = [(self.inbox / path).stat() for path in self.scenario.files]
+        self._originals = {(facts.st_dev, facts.st_ino) for facts in originals}
         self.others = dict(self.scenario.others)
         (self._aside / "service").mkdir()
         self.sandbox = Sandbox(folder=self._aside / "service",
@@ -137,8 +108,12 @@ class World:
                     file.flush()
                     os.fsync(file.fileno())
 
-    def live(self, *, fuse: int | None = None, moment: int | None = None,
-             explore: bool = False, whole: bool = False, rehearsal: bool = False,
+    def _order(self, **more: Any) -> dict[str, Any]:
+        return {"scenario": self.name, "base": str(self.base), "url": self.sandbox.base_url, "log": str(self.log),
+                "copied": self._own,  # on a disk that forgets what was not flushed it is made in full
+                "acknowledged": str(self.acknowledged), **more}
+
+    def live(self, *, fuse: int | None = None, moment: int | None = None, explore: bool = False, whole: bool = False,
              born: Callable[[int], None] = lambda _: None) -> bool:
         """One life, ended by a fuse in the child or at the n-th moment of the sandbox; whether it was killed.
 
@@ -147,25 +122,67 @@ class World:
             moment: the moment at the sandbox that is its last.
             explore: count only from where the scenario begins to differ.
             whole: run the daemon with all its threads.
-            rehearsal: live it in the nursery itself.
             born: is told the process, at its beginning.
         """
         self._moments, self._fatal = 0, moment
         self._lit = not explore or self.scenario.since_call == "*"
         self._born.clear()
-        self._pid = self._nursery.begin({
-            "scenario": self.name, "base": str(self.base), "url": self.sandbox.base_url, "fuse": fuse,
-            "explore": explore, "whole": whole, "rehearsal": rehearsal, "log": str(self.log),
-            "copied": self._own,  # on a disk that forgets what was not flushed it is made in full
-            "acknowledged": str(self.acknowledged)})
+        self._pid = self._nursery.begin(self._order(fuse=fuse, explore=explore, whole=whole))
         self._born.set()
         born(self._pid)
-        code = self._nursery.wait()
+        code = self._nursery.wait(self._pid)
         self._fatal = None
         killed = code == -signal.SIGKILL
-        assert killed or code == 0, f"exit {code}: {self.log.read_text('utf-8')}"
+        assert killed or code == 0, self._ended_badly(code)
         self.kills += killed
         return killed
+
+    def go_on(self) -> None:
+        """A life that nothing ends early."""
+        code = self._nursery.live(self._order())
+        assert code == 0, self._ended_badly(code)
+
+    def _ended_badly(self, code: int) -> str:
+        return f"exit {code}: {self.log.read_text('utf-8')}"
+
+    def die(self, first: int, every: int, then: Callable[[], None], *, kill: bool = False) -> int:
+        """One life, and many deaths: it is stopped at boundaries, and what a kill there would leave is there instead.
+
+        Args:
+            first: the first of these boundaries, counted from where the scenario begins to differ.
+            every: how many of them go by between two.
+            then: goes on with what is left; afterwards the life does, with the world as it was.
+            kill: instead of that it is ended at the first boundary.
+
+        Returns:
+            How many there were.
+        """
+        deaths = 0
+        pid = self._nursery.begin(self._order(fuse=first, every=every, explore=True))
+        code = STOPPED
+        try:
+            while (code := self._nursery.wait(pid)) == STOPPED:
+                deaths += 1
+                others = dict(self.others)
+                with in_the_place_of(self._changed(), self.sandbox, self._originals):
+                    then()
+                self.others = others
+                os.kill(pid, signal.SIGKILL if kill else signal.SIGCONT)
+        finally:
+            if code == STOPPED:
+                os.kill(pid, signal.SIGKILL)
+                self._nursery.wait(pid)
+        assert code == (-signal.SIGKILL if kill and deaths else 0), self._ended_badly(code)
+        return deaths
+
+    def left(self) -> list[object]:
+        """All that a kill leaves."""
+        return left(self._changed(), self.sandbox, self._originals)
+
+    def _changed(self) -> list[Path]:
+        """The folders that a life can change, the service's included."""
+        elsewhere = [self.archive] if self.scenario.archive_elsewhere else []
+        return [self.base, *elsewhere, self.sandbox._state.folder]
 
     def glance(self) -> None:
         """What must be so at every moment."""
@@ -240,7 +257,8 @@ class World:
         assert len({one["project_id"] for one in report["generations"]}) == scenario.charges - len(
             [1 for _, args in scenario.asks if args.get("fresh")])
         shown = self.visible()
-        assert set(shown) == {*scenario.outputs, *scenario.sidecars, *self.others}
+        expected = {*scenario.outputs, *scenario.sidecars, *self.others}
+        assert set(shown) == expected, f"missing or too many: {expected ^ set(shown)}"
         for path, content in scenario.outputs.items():
             assert content is None or shown[path] == content
         for path, state in scenario.sidecars.items():
@@ -277,6 +295,15 @@ def _files(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
+def born() -> Nursery:
+    """A nursery that has lived its first life."""
+    nursery = Nursery()
+    with tempfile.TemporaryDirectory() as elsewhere, World("transcript", nursery, Path(elsewhere)) as world:
+        world.go_on()
+        world.check()
+    return nursery
+
+
 @contextmanager
 def opened(name: str, nursery: Nursery, elsewhere: Path, base: Path | None = None) -> Iterator[World]:
     """A fresh world, in `base` or in a folder in memory."""
@@ -289,4 +316,4 @@ def opened(name: str, nursery: Nursery, elsewhere: Path, base: Path | None = Non
             raise
 
 
-__all__ = ["INBOX", "Nursery", "World", "opened"]
+__all__ = ["INBOX", "Nursery", "World", "born", "opened"]

@@ -1,15 +1,18 @@
 """Killed at every boundary of the flow, the daemon loses nothing, pays nothing twice and shows nothing torn.
 
-Two ways to die: at every effect on the disk (a write also in its middle) and on both sides of every commit, by the
-child's own hand; and at every moment of every call, by the sandbox's: when the request has arrived, when it has taken
-effect and nothing was answered yet, when it was answered. The boundaries of a scenario are counted as they come, so a
-new effect in the program is explored without a change here.
+Two ways to die: at every effect on the disk (a write also in its middle) and on both sides of every commit; and at
+every moment of every call, by the sandbox's hand: when the request has arrived, when it has taken effect and nothing
+was answered yet, when it was answered. The boundaries of a scenario are counted as they come, so a new effect in the
+program is explored without a change here.
+
+At the effects one life dies all deaths: it is stopped at each, and what goes on is a copy of all that a kill there
+would have left (`crash_copy`, and the first test). Everywhere else the kills are kills.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,18 +25,28 @@ _SHARDS = 2
 _EXPLORED = [name for name in SCENARIOS if name != "several"]  # which is `multipart`, three times
 
 
-def _every(name: str, shard: int, nursery: Nursery, elsewhere: Path, live: Callable[[World, int], bool]) -> int:
-    """A world for each boundary: killed there once, then left alone. The number of kills."""
-    boundary = 1 + shard
-    while True:
-        with opened(name, nursery, elsewhere) as world:
-            if not live(world, boundary):
-                world.check()
-                return (boundary - 1 - shard) // _SHARDS
+@pytest.mark.parametrize("name", ["put", "archive", "name-taken-again"])
+def test_what_goes_on_after_a_death_is_what_a_kill_there_leaves(
+    name: str, nursery: Nursery, tmp_path: Path, request: pytest.FixtureRequest,
+) -> None:
+    """At places all over a life, which is then really ended there."""
+    kills = 0
+    for boundary in range(2, 1000, 7):
+        with opened(name, nursery, tmp_path) as world:
+            copied: list[object] = []
+            if not world.die(boundary, 1, partial(_look, world, copied), kill=True):
+                break
+            assert world.left() == copied
+            kills += 1
             world.glance()
-            assert not world.live()
+            world.go_on()
             world.check()
-        boundary += _SHARDS
+    assert kills > 3
+    request.node.user_properties.append(("kills", kills))
+
+
+def _look(world: World, found: list[object]) -> None:
+    found += world.left()
 
 
 @pytest.mark.parametrize("shard", range(_SHARDS))
@@ -41,17 +54,33 @@ def _every(name: str, shard: int, nursery: Nursery, elsewhere: Path, live: Calla
 def test_a_kill_at_any_effect_or_commit_costs_nothing(
     name: str, shard: int, nursery: Nursery, tmp_path: Path, request: pytest.FixtureRequest,
 ) -> None:
-    kills = _every(name, shard, nursery, tmp_path, lambda world, boundary: world.live(fuse=boundary, explore=True))
-    assert kills > 0
-    request.node.user_properties.append(("kills", kills))
+    with opened(name, nursery, tmp_path) as world:
+        def go_on() -> None:
+            world.glance()
+            world.go_on()
+            world.check()
+
+        deaths = world.die(1 + shard, _SHARDS, go_on)
+        world.check()
+    assert deaths > 0
+    request.node.user_properties.append(("deaths", deaths))
 
 
 @pytest.mark.parametrize("name", [name for name in _EXPLORED if SCENARIOS[name].since_call])
 def test_a_kill_at_any_moment_of_any_call_costs_nothing(
     name: str, nursery: Nursery, tmp_path: Path, request: pytest.FixtureRequest,
 ) -> None:
-    kills = sum(_every(name, shard, nursery, tmp_path, lambda world, moment: world.live(moment=moment, explore=True))
-                for shard in range(_SHARDS))
+    kills = 0
+    while True:
+        with opened(name, nursery, tmp_path) as world:
+            killed = world.live(moment=kills + 1, explore=True)
+            if killed:
+                kills += 1
+                world.glance()
+                world.go_on()
+            world.check()
+        if not killed:
+            break
     assert kills > 0
     request.node.user_properties.append(("kills", kills))
 
@@ -71,7 +100,7 @@ def test_a_kill_in_the_recovery_from_a_kill_costs_nothing(
                     break
                 world.glance()
             else:
-                assert not world.live()
+                world.go_on()
             world.check()
             kills += world.kills
     assert kills > 0
