@@ -16,6 +16,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import journals
+import programs
 import pytest
 import structlog
 
@@ -84,6 +85,7 @@ def _log_plainly() -> None:
 
 def pytest_unconfigure() -> None:
     """Whatever outlived the fixtures of an interrupted run."""
+    programs.close()
     _end(_children())
 
 
@@ -121,7 +123,7 @@ def _nothing_left(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixt
     children = _children()
     yield
     patience = time.monotonic() + 5.0  # a filesystem's program ends a little after its mount
-    while (left := _children() - children) and time.monotonic() < patience:
+    while (left := _children() - children - programs.nursery()) and time.monotonic() < patience:
         time.sleep(0.02)
     processes = [_end({pid}) for pid in sorted(left)]
     mounted = sorted(_mounts(tmp_path_factory.getbasetemp()), reverse=True)

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from commands import Done, run
+from programs import Program
 
 import diffio_watch
 from diffio_watch.config import Config, load
@@ -81,8 +82,8 @@ class Place:
 
     def start(self, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
         """Start a command as a process of its own, as a shell would."""
-        return subprocess.Popen(command(*arguments), env=self.env | {"DIFFIO_WATCH_CONFIG": str(self.config_file)},
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, **more)
+        return Program(command(*arguments), env=self.env | {"DIFFIO_WATCH_CONFIG": str(self.config_file)},
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, **more)
 
 
 @contextmanager
@@ -133,7 +134,7 @@ def at_a_terminal(place: Place, typed: str, *arguments: str, columns: int = 80,
     """
     ours, theirs = os.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
-    process = subprocess.Popen(command(*arguments), stdin=theirs, stdout=theirs, stderr=theirs, env={
+    process = Program(command(*arguments), stdin=theirs, stdout=theirs, stderr=theirs, env={
         **place.env, **(env or {}),
         "DIFFIO_WATCH_CONFIG": str(place.config_file), "TERM": "dumb"})
     os.close(theirs)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import programs
 import pytest
 from cli_place import Place, at_a_terminal, command, delivered
 
@@ -233,7 +234,7 @@ def test_a_fresh_run_for_a_held_job_ends_the_held_one(place: Place) -> None:
 
 def test_fresh_asks_first_and_buys_nothing_without_a_yes(place: Place) -> None:
     place.add("a.wav", state=State.FAILED, because=because("gave_up"), **BOUGHT)
-    done = subprocess.run(command("retry", "--fresh", "podcasts:a.wav"), env=place.env | {
+    done = programs.run(command("retry", "--fresh", "podcasts:a.wav"), env=place.env | {
         "DIFFIO_WATCH_CONFIG": str(place.config_file)}, input=b"y\n", capture_output=True, check=False)
     assert done.returncode == 2
     assert b"--yes" in done.stderr

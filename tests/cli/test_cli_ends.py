@@ -6,6 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import programs
 import pytest
 from cli_place import NOBODY, Place, another_user, at_a_terminal, command, delivered
 
@@ -19,7 +20,7 @@ def test_an_output_that_can_not_be_written_is_one_sentence_and_1(place: Place, a
     env = place.env | {"DIFFIO_WATCH_CONFIG": str(place.config_file)}
     env.pop("PYTHONUNBUFFERED", None)
     with FULL.open("wb") as full:
-        done = subprocess.run(command(*arguments), env=env, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = programs.run(command(*arguments), env=env, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "The output can't be written: No space left on device."
     assert "Traceback" not in done.stderr

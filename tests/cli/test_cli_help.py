@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import programs
 import pytest
 from cli_place import Place, command
 
@@ -133,7 +134,7 @@ def test_the_shell_is_told_commands_states_and_inboxes(place: Place) -> None:
     def completed(line: str) -> set[str]:
         env = place.env | {"_DIFFIO_WATCH_COMPLETE": "bash_complete", "COMP_WORDS": line,
                            "COMP_CWORD": str(len(line.split(" ")) - 1), "DIFFIO_WATCH_CONFIG": str(place.config_file)}
-        told = subprocess.run(command(), env=env, capture_output=True, check=True, text=True)
+        told = programs.run(command(), env=env, capture_output=True, check=True, text=True)
         return {entry.partition(",")[2] for entry in told.stdout.split()}
 
     assert completed("diffio-watch re") == {"retry", "resume", "remote"}
@@ -150,7 +151,8 @@ def test_file_names_are_left_to_the_shell_and_ids_are_offered(place: Place, comm
     def completed(line: str) -> list[str]:
         env = place.env | {"_DIFFIO_WATCH_COMPLETE": "bash_complete", "COMP_WORDS": line,
                            "COMP_CWORD": str(len(line.split(" ")) - 1), "DIFFIO_WATCH_CONFIG": str(place.config_file)}
-        return subprocess.run(command(), env=env, capture_output=True, check=True, text=True).stdout.split()
+        told: str = programs.run(command(), env=env, capture_output=True, check=True, text=True).stdout
+        return told.split()
 
     assert completed(f"diffio-watch {command_line}")[0].split(",")[0] == "file"
     if command_line == "show x":

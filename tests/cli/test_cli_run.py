@@ -11,6 +11,7 @@ import time
 import wave
 from pathlib import Path
 
+import programs
 import pytest
 from cli_place import Place, command, delivered
 
@@ -53,7 +54,7 @@ def test_demo_delivers_given_files_and_folders_and_leaves_out_what_is_no_recordi
     files = write_samples(given)
     (given / "notes.txt").write_text("no recording")
     before = {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in files}
-    done = subprocess.run(command("demo", str(given), str(files[0])), env=place.env, capture_output=True, text=True,
+    done = programs.run(command("demo", str(given), str(files[0])), env=place.env, capture_output=True, text=True,
                           check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "notes.txt is no recording" in done.stderr
@@ -68,7 +69,7 @@ def test_demo_delivers_given_files_and_folders_and_leaves_out_what_is_no_recordi
 def test_demo_with_nothing_to_show_or_no_place_to_keep_it_says_so(place: Place) -> None:
     (place.root / "notes.txt").write_text("x")
     for arguments in (["--keep", str(place.root)], [str(place.root / "nope.wav")]):
-        done = subprocess.run(command("demo", *arguments), env=place.env, capture_output=True, text=True, check=False)
+        done = programs.run(command("demo", *arguments), env=place.env, capture_output=True, text=True, check=False)
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
         assert done.stderr
@@ -99,7 +100,7 @@ def test_demo_tells_each_end_at_once_and_waits_for_no_file_that_is_cut_short(pla
     env = place.env.copy()
     env.pop("PYTHONUNBUFFERED", None)
     started = time.monotonic()
-    with subprocess.Popen(command("demo", str(whole), str(cut)), env=env, stdout=subprocess.PIPE,
+    with programs.Program(command("demo", str(whole), str(cut)), env=env, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         while not process.stdout.readline().startswith("welcome.wav: delivered"):
@@ -124,7 +125,7 @@ def test_once_brings_what_is_there_to_its_end_and_tells_a_failure(place: Place) 
         assert (place.outbox / "show 12/interview.wav.json").is_file()
         assert service.charges == 3
         (place.inbox / "notes.wav").write_text("no sound at all" * 100)
-        done = subprocess.run(command("once"), env=env, capture_output=True, text=True, check=False, timeout=120)
+        done = programs.run(command("once"), env=env, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 1, done.stderr
         (undone,) = (line for line in done.stderr.splitlines() if "once.undone" in line)
         assert re.search(r'"failed": 1\b', undone)
@@ -146,10 +147,10 @@ def test_a_running_daemon_answers_commands_and_refuses_a_second_one(place: Place
             assert time.monotonic() - started < 3
             assert place.run("status", "--json").json["paused"] == ["podcasts"]
             assert place.run("cancel", job.id).code == 1
-            second = subprocess.run(command("run"), env=env, capture_output=True, text=True, check=False, timeout=20)
+            second = programs.run(command("run"), env=env, capture_output=True, text=True, check=False, timeout=20)
             assert second.returncode == 2
             assert str(process.pid) in second.stderr
-            once = subprocess.run(command("once"), env=env, capture_output=True, text=True, check=False, timeout=20)
+            once = programs.run(command("once"), env=env, capture_output=True, text=True, check=False, timeout=20)
             assert (once.returncode, once.stdout) == (0, "A daemon runs already: it does it.\n")
             process.send_signal(signal.SIGTERM)
             assert process.wait(5) == 0
@@ -166,7 +167,7 @@ def _until(holds: object, seconds: float = 20.0) -> None:
 
 
 def test_run_without_a_key_ends_with_2_and_says_what_to_do(place: Place) -> None:
-    done = subprocess.run(command("run"), env=place.env | {"DIFFIO_WATCH_CONFIG": str(place.config_file)},
+    done = programs.run(command("run"), env=place.env | {"DIFFIO_WATCH_CONFIG": str(place.config_file)},
                           capture_output=True, text=True, check=False, timeout=20)
     assert done.returncode == 2
     assert "no API key" in done.stderr

@@ -6,14 +6,13 @@ import grp
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import programs
 import pytest
-from cli_place import NOBODY, REPOSITORY, Place, clean
+from cli_place import NOBODY, REPOSITORY, Place, clean, command
 
 from diffio_watch.cli import service
 from diffio_watch.job import State
@@ -104,8 +103,8 @@ def test_check_of_root_is_green_where_the_unit_s_groups_open_the_folders(studio:
 
     def check(*unit: str) -> tuple[int, dict[str, list[str]]]:
         (studio / "show").write_text("\n".join(unit))
-        done = subprocess.run(
-            [sys.executable, "-c", _OPEN_TO_ALL, "-c", str(studio / "config.yaml"), "check", "--offline", "--json"],
+        done = programs.run(  # it has loaded the package, which may lie where only root looks
+            command("-c", str(studio / "config.yaml"), "check", "--offline", "--json"),
             env=env, capture_output=True, text=True, check=False, timeout=60)
         assert "canary-of-the-unit" not in done.stdout + done.stderr
         assert done.stdout, done.stderr
@@ -134,19 +133,6 @@ def test_check_of_root_is_green_where_the_unit_s_groups_open_the_folders(studio:
     assert found["key"] == ["error: There is no API key."]
 
 
-# the package and its libraries may lie where only root looks: they are loaded before root becomes another
-_OPEN_TO_ALL = """
-import pkgutil, sys, importlib
-import diffio_watch
-for module in pkgutil.walk_packages(diffio_watch.__path__, "diffio_watch."):
-    if not module.name.endswith("__main__"):
-        importlib.import_module(module.name)
-import rich.table, rich.console, rich.text, rich.live, pymediainfo
-from diffio_watch.cli import main
-main(sys.argv[1:])
-"""
-
-
 @needs_root
 def test_a_copy_that_root_puts_in_the_journal_s_place_becomes_the_service_s(studio: Path) -> None:
     """As the words on a lost journal advise: `sudo cp`, then `sudo diffio-watch journal rebuild`."""
@@ -156,8 +142,8 @@ def test_a_copy_that_root_puts_in_the_journal_s_place_becomes_the_service_s(stud
     Journal.open(studio / "made", create=True).close()
     shutil.copy(studio / "made/journal.sqlite3", state)
     assert (state / "journal.sqlite3").stat().st_uid == 0
-    done = subprocess.run([sys.executable, "-c", _OPEN_TO_ALL, "-c", str(studio / "config.yaml"), "status"],
-                          env=env, capture_output=True, text=True, check=False, timeout=60)
+    done = programs.run(command("-c", str(studio / "config.yaml"), "status"), env=env, capture_output=True, text=True,
+                        check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert (state / "journal.sqlite3").stat().st_uid == NOBODY
 

@@ -10,6 +10,7 @@ import subprocess
 import termios
 from contextlib import nullcontext
 
+import programs
 import pytest
 from cli_place import Place, at_a_terminal, command
 
@@ -36,7 +37,7 @@ def test_hints_name_the_configuration_that_the_command_was_given(place: Place) -
 
 def test_the_daemons_own_hints_name_its_configuration(place: Place) -> None:
     marker_file.replace(str(place.inbox), marker_file.Marker("diffio-watch", "another", "inbox", "podcasts", 1))
-    done = subprocess.run(command("run", "-c", str(place.config_file)), env=place.env, capture_output=True, text=True,
+    done = programs.run(command("run", "-c", str(place.config_file)), env=place.env, capture_output=True, text=True,
                           check=False, timeout=60)
     assert done.returncode == 2
     assert f"`diffio-watch -c {place.config_file} journal adopt podcasts`" in done.stderr
@@ -75,7 +76,7 @@ def test_a_terminal_of_another_encoding_shows_and_types_names_in_its_own(place: 
     _, told = at_a_terminal(bare, "", "explain", os.fsdecode("podcasts:grün.wav".encode("latin-1")),
                                encoding="latin-1", columns=200)
     assert "grün.wav: it is not picked up yet" in told
-    piped = subprocess.run(command("jobs"), env=ours | {"DIFFIO_WATCH_CONFIG": str(place.config_file)},
+    piped = programs.run(command("jobs"), env=ours | {"DIFFIO_WATCH_CONFIG": str(place.config_file)},
                            capture_output=True, check=True)
     assert "grün 日本.wav".encode() in piped.stdout
 
@@ -87,7 +88,7 @@ def test_where_the_encoding_has_no_bars_they_are_drawn_with_what_it_has(place: P
     if terminal:
         _, told = at_a_terminal(place, "", "status", env=env)
     else:
-        told = subprocess.run(command("status"), env=place.env | env | {"DIFFIO_WATCH_CONFIG": str(place.config_file)},
+        told = programs.run(command("status"), env=place.env | env | {"DIFFIO_WATCH_CONFIG": str(place.config_file)},
                               capture_output=True, check=True, text=True).stdout
     assert "----" in told
     assert "\\u" not in told
@@ -141,7 +142,7 @@ def test_a_terminal_that_moves_no_cursor_is_printed_to_whenever_something_change
     place.add("a.wav", state=State.WAITING, progress=42.0)
     ours, theirs = os.openpty()
     termios.tcsetwinsize(theirs, (24, 80))
-    process = subprocess.Popen(command("status", "-f"), stdin=theirs, stdout=theirs, stderr=theirs,
+    process = programs.Program(command("status", "-f"), stdin=theirs, stdout=theirs, stderr=theirs,
                                env={**place.env, "DIFFIO_WATCH_CONFIG": str(place.config_file), "TERM": "dumb"})
     os.close(theirs)
     told = b""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import programs
 import pytest
 from cli_place import Place, command
 
@@ -26,7 +26,7 @@ def running(place: Place, service: Sandbox, **inbox: Any) -> Iterator[None]:
         text = text.replace('"name": "podcasts"', f'"name": "podcasts", "{name}": "{value}"')
     place.config_file.write_text(text)
     env = place.env | {"DIFFIO_WATCH_CONFIG": str(place.config_file), "DIFFIO_API_KEY": "k"}
-    with (place.root / "log").open("ab") as log, subprocess.Popen(command("run"), env=env, stderr=log) as process:
+    with (place.root / "log").open("ab") as log, programs.Program(command("run"), env=env, stderr=log) as process:
         try:
             yield
         finally:

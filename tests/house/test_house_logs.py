@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import programs
 import pytest
 from structlog.typing import FilteringBoundLogger
 
@@ -105,7 +106,7 @@ def test_a_start_that_fails_is_an_error_in_the_journal(tmp_path: Path) -> None:
     facts = os.fstat(writer)
     env = os.environ | {"JOURNAL_STREAM": f"{facts.st_dev}:{facts.st_ino}"}
     with os.fdopen(reader, "rb") as told:
-        done = subprocess.run([sys.executable, "-m", "diffio_watch", "run", "-c", str(tmp_path / "none.yaml")],
+        done = programs.run([sys.executable, "-m", "diffio_watch", "run", "-c", str(tmp_path / "none.yaml")],
                               stderr=writer, env=env, check=False)
         os.close(writer)
         lines = told.read().decode().splitlines()

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import programs
 import pytest
 import structlog
 
@@ -79,7 +80,7 @@ def _told(process: subprocess.Popen[bytes], tmp_path: Path, env: dict[str, str])
         with contextlib.suppress(OSError):  # it is over already
             found += _leaks("a child's command line", (child / "cmdline").read_bytes())
     for words in (["status"], ["status", "--json"], ["jobs", "--json"], ["journal", "export"]):
-        done = subprocess.run([sys.executable, "-m", "diffio_watch", *words], env=env, capture_output=True, check=False)
+        done = programs.run([sys.executable, "-m", "diffio_watch", *words], env=env, capture_output=True, check=False)
         found += _leaks(" ".join(words), done.stdout + done.stderr)
     return found
 

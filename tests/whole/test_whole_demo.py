@@ -10,6 +10,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import programs
 import pytest
 from whole_media import RECIPES, duration
 from whole_studio import clean_environment
@@ -19,7 +20,7 @@ from diffio_watch.sandbox import filtered
 
 @pytest.mark.slow
 def test_demo_delivers_every_form_with_the_right_facts_in_its_sidecar(media: Path, tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-m", "diffio_watch", "demo", "--keep", str(tmp_path / "kept"), str(media)],
+    done = programs.run([sys.executable, "-m", "diffio_watch", "demo", "--keep", str(tmp_path / "kept"), str(media)],
                           env=clean_environment(), capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"Delivered {len(RECIPES)} of {len(RECIPES)} files" in done.stdout
@@ -48,7 +49,7 @@ def test_demo_delivers_every_form_with_the_right_facts_in_its_sidecar(media: Pat
 def test_demo_shows_the_page_beside_it_until_it_is_interrupted(tmp_path: Path) -> None:
     """A newcomer sees it in the first minute, and its buttons work: the token comes along in the address."""
     command = [sys.executable, "-m", "diffio_watch", "demo", "--page", "--keep", str(tmp_path / "kept")]
-    with subprocess.Popen(command, env=clean_environment(), stdout=subprocess.PIPE, text=True) as demo:
+    with programs.Program(command, env=clean_environment(), stdout=subprocess.PIPE, text=True) as demo:
         assert demo.stdout is not None
         try:
             found = next(match for line in demo.stdout if (match := re.search(r"(http://\S+/)#token=(\S+)", line)))

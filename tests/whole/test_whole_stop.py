@@ -143,7 +143,7 @@ def test_an_inbox_of_another_journal_is_refused_naming_it(make_studio: MakeStudi
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_it_starts_ends_it_quietly(number: signal.Signals, studio: Studio, tmp_path: Path) -> None:
-    studio.launch()
+    studio.launch(forked=False)
     until((studio.state / "lock").exists)
     code, _ = studio.end(number)
     assert "Traceback" not in studio.log_file.read_text(), studio.log_file.read_text()

@@ -17,6 +17,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from programs import Program
+
 from diffio_watch.cli import main
 from diffio_watch.clock import Clock
 from diffio_watch.config import load_from
@@ -199,11 +201,15 @@ class Studio:
 
     # in a process of its own
 
-    def launch(self, command: str = "run", **env: str) -> subprocess.Popen[bytes]:
-        """Start the daemon as a shell would; `env` comes on top of a clean environment."""
+    def launch(self, command: str = "run", *, forked: bool = True, **env: str) -> subprocess.Popen[bytes]:
+        """Start the daemon as a shell would; `env` comes on top of a clean environment.
+
+        Args:
+            forked: from a process that has the program imported (see `programs`), where a test is not about the start.
+        """
         self.configure()
         with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = (Program if forked else subprocess.Popen)(
                 [sys.executable, "-m", "diffio_watch", command, "-c", str(self.config_file)],
                 env=clean_environment() | env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.base)
         return self.process
