@@ -182,6 +182,9 @@ def _target(config: Config, inbox: Inbox, role: marker.Role, path: Path, subject
         if not canary.synced:
             found.append(warning(subject, "This filesystem can't sync a folder: after a power cut a name may be gone.",
                                  "The file would be fetched again, without paying."))
+        if role == "outbox" and not canary.appends():
+            found.append(warning(subject, "This filesystem can't append to a file: what is bought is not noted there.",
+                                 "All the same it works; a rebuild from an older copy of the journal has to ask you."))
     usage = os.statvfs(path)
     free = usage.f_bavail * usage.f_frsize
     if role == "outbox":
@@ -232,6 +235,20 @@ class _Canary:
         self.name, self._other = self._other, self.name
         self.synced = durable.sync_folder(self.root)
         return way
+
+    def appends(self) -> bool:
+        """Whether a line can be put to its end, as the outbox's ledger needs it."""
+        try:
+            file = os.open(self.name, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.root)
+        except OSError:
+            return False
+        try:
+            durable.write_all(file, b"and a line more\n")
+        except OSError:
+            return False
+        finally:
+            os.close(file)
+        return True
 
     def reopen(self) -> int:
         """A second descriptor, for reading."""

@@ -23,14 +23,16 @@ from diffio_watch.disk.names import dumps, show
 from diffio_watch.disk.trouble import Trouble
 from diffio_watch.job import Job
 from diffio_watch.outbox.errors import DiskTrouble, translated
-from diffio_watch.outbox.files import READ, status_of
+from diffio_watch.outbox.files import READ
 from diffio_watch.outbox.names import temp_name
 from diffio_watch.outbox.root import Root
 from diffio_watch.outbox.sidecar_model import Digest
 
 NAME: Final = ".diffio-watch-bought"
 _MOST: Final = 8 << 20  # bytes; then the older half goes: that of some ten thousand generations
-_APPEND: Final = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_APPEND: Final = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_BEGINNINGS: Final = (b"", b"\n", b"{")  # of what this program wrote, whole or shortened
+_WAITED_FOR: Final = frozenset({Trouble.FULL, Trouble.SHORT, Trouble.GONE})  # it passes, and then it can be noted
 _REMEMBERED: Final = 10_000  # lines that this process wrote and need not write again
 _Text = Annotated[str, Field(max_length=8192)]
 
@@ -72,11 +74,12 @@ class Ledger:
     def note(self, job: Job) -> None:
         """Have it on the disk that this job's generation is about to be bought; once for a job and its project.
 
-        Where this user may not write there, it is told and left: then a rebuild from an older copy asks a person.
+        Where such a file can't be had there (no right to it, something else of that name, a share that can't append),
+        it is told and left: then a rebuild from an older copy asks a person.
 
         Raises:
             OutboxGone: the outbox is not there.
-            DiskTrouble: the disk is full or failing.
+            DiskTrouble: the disk is full, or the host short of memory or open files.
         """
         key = (job.id, job.project_id or "")
         if key in self._noted or job.sha256 is None:
@@ -88,7 +91,7 @@ class Ledger:
             with self._root.open() as root, translated(self._root.path, NAME):
                 self._append(line, job.settings.file_mode, root)
         except DiskTrouble as trouble:
-            if trouble.kind not in {Trouble.NO_RIGHT, Trouble.IN_THE_WAY} and trouble.errno != errno.EROFS:
+            if trouble.kind in _WAITED_FOR:
                 raise
             self._tell(f"what is bought can't be noted in {NAME} ({trouble.detail}); a rebuild from an older copy of "
                        "the journal would have to ask a person")
@@ -98,16 +101,7 @@ class Ledger:
 
     def _append(self, line: bytes, mode: int, root: int) -> None:
         with self._writing:  # what is appended must not land in a file that is just being replaced
-            status = status_of(NAME, root)
-            if status is None:
-                file = durable.create(NAME, mode, dir_fd=root)
-                durable.sync_folder(root)
-            elif not stat.S_ISREG(status.st_mode):
-                raise OSError(errno.EEXIST, "it is no regular file")
-            else:
-                if status.st_size >= _MOST:
-                    self._shorten(mode, root)
-                file = os.open(NAME, _APPEND, dir_fd=root)
+            file = self._opened(mode, root)
             try:
                 durable.write_all(file, line)
             except BaseException:
@@ -118,10 +112,31 @@ class Ledger:
         finally:
             os.close(file)
 
-    def _shorten(self, mode: int, root: int) -> None:
-        """Put the newer half in place of the whole."""
+    def _opened(self, mode: int, root: int) -> int:
+        """The file to append to. It is one of ours, and has no other name: that may be a recording's."""
+        try:
+            file = os.open(NAME, _APPEND, dir_fd=root)
+        except FileNotFoundError:
+            file = durable.create(NAME, mode, dir_fd=root)
+            durable.sync_folder(root)
+            return file
+        try:
+            status = os.fstat(file)
+            if not stat.S_ISREG(status.st_mode) or os.pread(file, 1, 0) not in _BEGINNINGS:
+                raise OSError(errno.EEXIST, "what stands there is not of this program")
+        except BaseException:
+            os.close(file)
+            raise
+        if status.st_size < _MOST and status.st_nlink <= 1:
+            return file
+        os.close(file)
+        self._renew(_MOST // 2 if status.st_size >= _MOST else _MOST, mode, root)
+        return os.open(NAME, _APPEND, dir_fd=root)
+
+    def _renew(self, most: int, mode: int, root: int) -> None:
+        """Put a file of the newest lines, of at most so many bytes, in its place."""
         temp = temp_name(secrets.token_hex(8), "names")
-        kept = _tail(root, _MOST // 2)
+        kept = _tail(root, most)
         file = durable.create(temp, mode, dir_fd=root)
         try:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from dataclasses import replace
@@ -105,10 +106,15 @@ def test_threads_lose_nothing_of_each_other(outbox: Outbox, monkeypatch: pytest.
     assert len(set(projects(outbox))) == 60
 
 
-@pytest.mark.parametrize("there", ["folder", "fifo", "link"])
-def test_what_stands_in_its_place_is_told_once_and_left(there: str, outbox: Outbox, file: Path,
+@pytest.mark.parametrize("there", ["folder", "fifo", "link", "recording", "another name of a recording"])
+def test_what_stands_in_its_place_is_told_once_and_left(there: str, outbox: Outbox, file: Path, tmp_path: Path,
                                                         told: list[str]) -> None:
-    if there == "folder":
+    recording = tmp_path / "a.wav" if "another" in there else file
+    if "recording" in there:
+        recording.write_bytes(b"RIFF, and what people said")
+        if "another" in there:
+            file.hardlink_to(recording)
+    elif there == "folder":
         file.mkdir()
     elif there == "fifo":
         os.mkfifo(file)
@@ -118,6 +124,37 @@ def test_what_stands_in_its_place_is_told_once_and_left(there: str, outbox: Outb
     outbox.ledger.note(job(2))
     assert len(told) == 1
     assert ledger.NAME in told[0]
+    if "recording" in there:
+        assert recording.read_bytes() == b"RIFF, and what people said"
+
+
+def test_a_backup_by_links_stays_as_it_was(outbox: Outbox, file: Path, tmp_path: Path) -> None:
+    """What has a second name is replaced by a copy, and the other one is left alone."""
+    outbox.ledger.note(job(1))
+    backup = tmp_path / "backup"
+    backup.hardlink_to(file)
+    was = backup.read_bytes()
+    outbox.ledger.note(job(2))
+    assert backup.read_bytes() == was
+    assert projects(outbox) == ["project 1", "project 2"]
+    assert file.stat().st_nlink == 1
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL, errno.EIO, errno.EROFS, errno.EACCES, errno.EBUSY])
+def test_a_share_that_cant_append_keeps_nothing_from_being_bought(
+        number: int, outbox: Outbox, told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = os.open
+
+    def refuses(path: str, flags: int, *rest: int, **named: int) -> int:
+        if flags & os.O_APPEND:
+            raise OSError(number, os.strerror(number))
+        return opened(path, flags, *rest, **named)
+
+    outbox.ledger.note(job(1))
+    monkeypatch.setattr(os, "open", refuses)
+    outbox.ledger.note(job(2))
+    outbox.ledger.note(job(3))
+    assert len(told) == 1
 
 
 def test_a_full_disk_is_waited_for(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
