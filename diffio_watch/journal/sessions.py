@@ -30,16 +30,16 @@ class Ended:
         """Whether a session is over."""
         return began <= self.before or name in self.names
 
-    def adding(self, name: str, began: int, *, oldest: int) -> Ended:
+    def adding(self, name: str, began: int) -> Ended:
         """These and another one. Where they become too many, the oldest end as a kind: none comes back to life.
+
+        None is forgotten for its age: the host's clock, which tells it, may be ahead for a while.
 
         Args:
             name: of the session.
             began: when it did.
-            oldest: sessions from before that are over by their age, and remembered no more.
         """
-        kept = sorted((at, one) for one, at in {**self.names, name: began}.items()
-                      if at > max(self.before, oldest))
+        kept = sorted((at, one) for one, at in {**self.names, name: began}.items() if at > self.before)
         before = max([self.before, *(at for at, _ in kept[:-MOST])])
         return Ended(before, {one: at for at, one in kept if at > before})
 
@@ -54,12 +54,12 @@ def ended(journal: Journal) -> Ended:
     return Ended(**json.loads(text)) if isinstance(text, str) else Ended()
 
 
-def end(journal: Journal, name: str, began: int, *, oldest: int) -> None:
+def end(journal: Journal, name: str, began: int) -> None:
     """Remember another one, as `Ended.adding` does; on disk when it returns.
 
     Raises:
         JournalError: the journal can't be written.
     """
     with journal.transaction():
-        found = ended(journal).adding(name, began, oldest=oldest)
+        found = ended(journal).adding(name, began)
         journal.set_meta(_NAME, json.dumps({"before": found.before, "names": dict(found.names)}))

@@ -125,14 +125,14 @@ class Access:
         """Whether a cookie is of a session that was begun with the token in force, and not ended."""
         return self._began(cookie, now) is not None
 
-    def end(self, cookie: str, now: float) -> tuple[str, int, int] | None:
-        """End a session; what `journal.sessions.end` is to remember of it, None where it is none."""
+    def ending(self, cookie: str, now: float) -> tuple[str, int] | None:
+        """What `journal.sessions.end` is to remember of a session, and then `end`; None where it is none."""
         began = self._began(cookie, now)
-        if began is None:
-            return None
-        name, oldest = _name(cookie), int(now) - COOKIE_AGE
-        self.ended = self.ended.adding(name, began, oldest=oldest)
-        return name, began, oldest
+        return None if began is None else (_name(cookie), began)
+
+    def end(self, name: str, began: int) -> None:
+        """End a session that the journal remembers as ended: what only this process knew, a restart would forget."""
+        self.ended = self.ended.adding(name, began)
 
     def lasting(self, visit: Visit, now: float) -> Callable[[float], bool]:
         """What tells, at any later time, whether that still holds by which a visitor was let in to read."""

@@ -17,13 +17,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from diffio_watch.journal import JournalError, sessions
 from diffio_watch.service import asking, health, reading, scraping
-from diffio_watch.service.access import COOKIE_AGE, Verdict, Visit, cookie_of, is_loopback_name, is_trustworthy, joined
+from diffio_watch.service.access import COOKIE_AGE, Verdict, Visit, cookie_of, is_trustworthy, joined
 from diffio_watch.service.answers import HEADERS, Refused, data, refusal
 from diffio_watch.service.asking import ASK, BUSY
 from diffio_watch.service.bodies import body_of
 from diffio_watch.service.files import Files
 from diffio_watch.service.sound import routes as sound
 from diffio_watch.service.threads import TooSlow
+from diffio_watch.service.tries import is_this_machine, whence
 
 if TYPE_CHECKING:
     from diffio_watch.service.access import Need
@@ -35,7 +36,6 @@ _TYPES: Final = {"html": "text/html; charset=utf-8", "css": "text/css; charset=u
                  "js": "text/javascript; charset=utf-8", "webmanifest": "application/manifest+json"}
 
 _LONGEST_ID: Final = 64
-_ADDRESS: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 _USER: Final = re.compile(r"[A-Za-z0-9@._+-]{1,40}", re.ASCII)
 
 _Answer = Callable[[Request, Verdict], Awaitable[ASGIApp]]
@@ -152,15 +152,13 @@ class Page:
         return await asking.ask(self._site, await body_of(request), self._who(request))
 
     def _who(self, request: Request) -> str:
-        """Who asks, for a job's history: the page or a program, and whom and where a proxy or the network tells."""
+        """Who asks, for a job's history: the page or a program, and whom and where this machine's proxy tells."""
         visit = self._visit(request)
         headers = visit.headers
         who = "a program" if "authorization" in headers else "the page"
-        where = headers.get("x-forwarded-for", "").partition(",")[0].strip() or (
-            "" if visit.peer is None or is_loopback_name(visit.peer) else visit.peer)
-        user = headers.get("x-forwarded-user", headers.get("remote-user", ""))
-        return who + (f", {user}" if _USER.fullmatch(user) else "") + (
-            f", from {where}" if _ADDRESS.fullmatch(where) else "")
+        user = headers.get("x-forwarded-user", headers.get("remote-user", "")) if is_this_machine(visit.peer) else ""
+        where = whence(visit.peer, headers.get("x-forwarded-for", ""))
+        return who + (f", {user}" if _USER.fullmatch(user) else "") + (f", from {where}" if where else "")
 
     async def _login(self, request: Request, _: Verdict) -> Response:
         token = (await body_of(request)).get("token")
@@ -173,10 +171,10 @@ class Page:
 
     async def _logout(self, request: Request, _: Verdict) -> Response:
         site = self._site
-        ended = site.access.end(self._visit(request).cookie, self._now())
-        if ended is not None:
-            name, began, oldest = ended
-            await site.threads.run(ASK, lambda: sessions.end(site.journal, name, began, oldest=oldest), patience=BUSY)
+        ending = site.access.ending(self._visit(request).cookie, self._now())
+        if ending is not None:
+            await site.threads.run(ASK, lambda: sessions.end(site.journal, *ending), patience=BUSY)
+            site.access.end(*ending)
         return self._with_cookie(request, "", 0)
 
     def _with_cookie(self, request: Request, value: str, age: int) -> Response:

@@ -1,4 +1,4 @@
-"""How often a wrong token came, and from where. Bounded, whoever tries."""
+"""Where a visit comes from, and how often a wrong token came from there. Bounded, whoever tries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Tries:
         """
         with self._lock:
             whose = _whose(peer, forwarded)
-            recent = [at for at in self._at.get(whose, ()) if now - at < _MINUTE]
+            recent = [at for at in self._at.get(whose, ()) if 0 <= now - at < _MINUTE]  # a clock may be set back
             if len(recent) >= _MOST:
                 return True
             self._at[whose] = [*recent, now]
@@ -39,12 +39,28 @@ class Tries:
             return False
 
 
+def is_this_machine(peer: str | None) -> bool:
+    """Whether a request comes from a program of this machine, such as a proxy: what that writes can be believed."""
+    return peer is None or _network(peer) in {"127.0.0.1", "::/64"}
+
+
+def whence(peer: str | None, forwarded: str) -> str:
+    """The address that a visit comes from; "" for this machine's own.
+
+    Args:
+        peer: the address of the connection; None on a Unix socket.
+        forwarded: `X-Forwarded-For`, believed of a proxy on this machine alone, and of it what it added itself.
+    """
+    if not is_this_machine(peer):
+        return peer or ""
+    last = forwarded.rpartition(",")[2].strip()  # what stands before it, the visitor may have written
+    return last if _network(last) else ""
+
+
 def _whose(peer: str | None, forwarded: str) -> str:
     """Whose wrong tokens are counted together: an address, of IPv6 the network that one host usually has."""
-    if peer is None or _network(peer) in {"127.0.0.1", "::/64"}:
-        last = forwarded.rpartition(",")[2].strip()  # what stands before it, the visitor may have written
-        return _network(last) or _network(peer or "") or "unix"
-    return _network(peer) or peer
+    whose = whence(peer, forwarded) or peer or "unix"
+    return _network(whose) or whose
 
 
 def _network(address: str) -> str:

@@ -52,12 +52,14 @@ class Had:
         judge: remembers what was had.
         counts: by what became of it.
         at: when the service's last one came, in seconds since the epoch.
+        heard: the same, in monotonic seconds.
         events: ids of its newest.
     """
 
     judge: Judge = field(default_factory=Judge)
     counts: Counter[Result] = field(default_factory=lambda: Counter(dict.fromkeys(Result, 0)))
     at: float | None = None
+    heard: float = float("-inf")
     events: deque[str] = field(default_factory=lambda: deque(maxlen=_KEPT))
 
 
@@ -172,7 +174,8 @@ class Webhooks:
         """It is the service's, and new."""
         with self._lock:
             refused, told, self._told_at = self._refused, self._told_at is not None, None
-            self._refused, self._since, self._why, self.had.at = 0, None, "", self._clock.now()
+            self._refused, self._since, self._why = 0, None, ""
+            self.had.at, self.had.heard = self._clock.now(), self._clock.monotonic()
             if _is_id(event.get("eventId")):
                 self.had.events.append(event["eventId"])
         if told:
@@ -182,12 +185,12 @@ class Webhooks:
 
     def _refuse(self, why: str) -> None:
         """It looks like the service's, which anybody can make it do: while true ones come, no person need know."""
-        now = self._clock.now()
+        now = self._clock.monotonic()
         with self._lock:
-            self._since = self._since if self._refused else now
+            self._since = self._since if self._refused else self._clock.now()
             self._refused, self._why = self._refused + 1, why
-            silent = self.had.at is None or now - self.had.at >= _SILENT
-            tell = silent and self._refused >= TOLD and (self._told_at is None or now - self._told_at >= _AGAIN)
+            tell = (self._refused >= TOLD and now - self.had.heard >= _SILENT
+                    and (self._told_at is None or now - self._told_at >= _AGAIN))
             if tell:
                 self._told_at = now
         if tell:

@@ -52,9 +52,10 @@ class Handclock(Clock):
     """Time that a test moves on, besides passing."""
 
     moved = 0.0
+    wall = 0.0  # the date alone, which somebody sets
 
     def now(self) -> float:
-        return super().now() + self.moved
+        return super().now() + self.moved + self.wall
 
     def monotonic(self) -> float:
         return super().monotonic() + self.moved

@@ -14,6 +14,7 @@ from diffio_watch.journal.sessions import MOST
 from diffio_watch.service.access import COOKIE_AGE, Access, Visit, is_local, known_hosts
 from diffio_watch.service.answers import Refused
 from diffio_watch.service.asking import checked
+from diffio_watch.service.tries import is_this_machine, whence
 
 PAUSE = {"command": "pause", "args": {}}
 
@@ -93,6 +94,13 @@ def test_after_five_wrong_tokens_within_a_minute_others_are_refused_as_too_many(
     assert access.login(visit, "wrong", 65).status == 401
 
 
+def test_wrong_tokens_of_a_clock_that_was_ahead_count_no_more() -> None:
+    access, visit = Access(b"secret", token=TOKEN), Visit("10.0.0.1", {"host": "localhost"})
+    for _ in range(9):
+        access.login(visit, "wrong", 86_400)
+    assert access.login(visit, "wrong", 10).status == 401
+
+
 @pytest.mark.parametrize("peer", ["10.0.0.1", "127.0.0.1", None])
 def test_the_right_token_is_let_in_however_many_wrong_ones_came_from_the_same_address(peer: str | None) -> None:
     """Or whoever shares a proxy with its administrator and with Prometheus could lock both out for good."""
@@ -150,25 +158,31 @@ def test_a_made_up_cookie_is_no_session(cookie: str) -> None:
     assert not Access(b"secret", token="another-token-of-this-kind").is_session(mine, 1e9), "with its token, too"
     assert not Access(b"another", token=TOKEN).is_session(mine, 1e9)
     assert Access(b"secret", token=TOKEN).is_session(mine, 1e9), "and outlives a restart"
-    assert access.end(mine, 1e9) is not None
+    assert _end(access, mine, 1e9)
     assert not access.is_session(mine, 1e9)
+
+
+def _end(access: Access, cookie: str, now: float) -> bool:
+    """As signing out does; whether it was a session."""
+    ending = access.ending(cookie, now)
+    if ending is not None:
+        access.end(*ending)
+    return ending is not None
 
 
 def test_nobody_pushes_ended_sessions_out_and_what_is_remembered_of_them_is_bounded() -> None:
     access, now = Access(b"secret", token=TOKEN), 1e9
     first = access.session(now)
-    access.end(first, now)
+    assert _end(access, first, now)
     for number in range(2000):
-        assert access.end(f"a{number}.{int(now)}.{'0' * 64}", now) is None, "no session of ours"
+        assert not _end(access, f"a{number}.{int(now)}.{'0' * 64}", now), "no session of ours"
     assert not access.is_session(first, now)
     later = [access.session(now + number) for number in range(1, MOST + 50)]
     for one in later:
-        access.end(one, now + MOST + 50)
+        _end(access, one, now + MOST + 50)
     assert len(access.ended.names) <= MOST
     assert not any(access.is_session(one, now + MOST + 50) for one in (first, *later)), "the oldest are over as a kind"
     assert access.is_session(access.session(now + MOST + 50), now + MOST + 50)
-    access.end(access.session(now + 2 * COOKIE_AGE), now + 2 * COOKIE_AGE)
-    assert len(access.ended.names) == 1, "what is over by its age is remembered no more"
 
 
 def test_who_signed_out_stays_out_after_a_restart_and_after_a_reload(place: Place) -> None:
@@ -214,6 +228,29 @@ def test_a_stream_ends_with_its_session(place: Place) -> None:
         assert place.post("/api/logout", {}, cookie).status == 204
         _read_to_the_end(wire)
         _read_until(local, b"event: beat")  # who needs no session looks on
+
+
+def test_a_session_is_over_once_the_journal_remembers_it_and_not_before() -> None:
+    """Or a restart would let in again who was told to be signed out."""
+    access = Access(b"secret", token=TOKEN)
+    cookie = access.session(100.0)
+    ending = access.ending(cookie, 101.0)
+    assert ending is not None
+    assert access.ending(cookie, 102.0) == ending, "the journal did not take it: it is tried again"
+    assert access.is_session(cookie, 102.0)
+    access.end(*ending)
+    assert not access.is_session(cookie, 102.0)
+    assert access.ending(cookie, 103.0) is None
+
+
+@pytest.mark.parametrize("ahead", [40, 4000])
+def test_a_clock_that_was_ahead_brings_no_ended_session_back_and_keeps_nobody_out(ahead: int) -> None:
+    access, now = Access(b"secret", token=TOKEN), 1_800_000_000.0
+    stolen, there = access.session(now), now + ahead * 86_400
+    for cookie, at in ((stolen, now + 60), (access.session(there), there + 60)):
+        assert _end(access, cookie, at)
+    assert not access.is_session(stolen, now + 3600)
+    assert access.is_session(access.session(now + 3600), now + 3601)
 
 
 def _read_until(wire: socket.socket, what: bytes) -> None:
@@ -283,8 +320,16 @@ def test_no_other_page_has_a_browser_read_here(place: Place) -> None:
 
 
 def test_who_asked_stands_in_the_journal(place: Place) -> None:
-    for headers, who in (({}, "a program"), ({"X-Forwarded-For": "10.0.0.7, 10.0.0.1"}, "a program, from 10.0.0.7"),
+    for headers, who in (({}, "a program"), ({"X-Forwarded-For": "10.0.0.7, 10.0.0.1"}, "a program, from 10.0.0.1"),
                          ({"X-Forwarded-For": "<script>", "X-Forwarded-User": "anna"}, "a program, anna"),
                          ({"Remote-User": "two words\u00ff"}, "a program")):
         assert place.post("/api/requests", PAUSE, {**BEARER, **headers}).status == 200
         assert place.journal.rows("SELECT who FROM requests ORDER BY id DESC LIMIT 1")[0]["who"] == who
+
+
+@pytest.mark.parametrize(("peer", "whom", "found"), [
+    ("10.0.0.9", "10.1.1.1", "10.0.0.9"), ("127.0.0.1", "10.1.1.1, 10.0.0.1", "10.0.0.1"), (None, "2001:db8::1",
+    "2001:db8::1"), ("::1", "", ""), ("127.0.0.1", "<script>", ""), ("fe80::1%eth0", "10.1.1.1", "fe80::1%eth0")])
+def test_where_a_visit_comes_from_is_nothing_that_the_visitor_writes(peer: str | None, whom: str, found: str) -> None:
+    assert whence(peer, whom) == found
+    assert is_this_machine(peer) == (peer in {None, "127.0.0.1", "::1"}), "of no other a user's name is believed"

@@ -168,6 +168,14 @@ class TestRefused:
         assert "a stranger" in words.trouble(facts)
         assert "`diffio-watch remote test-event` tells which" in words.trouble(facts)
 
+    def test_a_date_that_was_ahead_hides_no_refused_ones(self, hooks: Hooks) -> None:
+        assert hooks.deliver(event()) == 200
+        hooks.clock.wall = -30 * 86_400
+        hooks.clock.moved += 901
+        for _ in range(3):
+            hooks.deliver(event(), OTHER)
+        assert [entry["event"] for entry in hooks.events.entries] == ["webhook.refused"]
+
     @pytest.mark.parametrize("wrong", [
         {"svix-signature": "x"}, {"svix-signature": "v1,YWJj"}, {"svix-signature": "v2," + "A" * 43 + "="},
         b"{}", b"[]", b"not JSON", b'{"eventType": 5}', b'{"eventType": "invoice.paid"}'])
