@@ -242,7 +242,7 @@ class _Feed:
                 yield chunk
             if self.sent != body.size:
                 raise ValueError(f"the body gave {self.sent} bytes or more where it had promised {body.size}")
-        except Exception as error:  # noqa: BLE001  whatever the caller's own reading raises is the caller's
+        except Exception as error:  # noqa: BLE001 - whatever the caller's own reading raises is the caller's
             raise _FromCaller(error) from None
         self.whole = True
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,8 +37,8 @@ def read_token(file: Path) -> str:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
                 raise BadToken(f"{file} is no file.", make)
-            if facts.st_mode & 0o077:
-                raise BadToken(f"Others can read the page's token in {file}.", f"`chmod 600 {file}` ends that.")
+            if facts.st_mode & 0o077 and not _is_for_us_alone(facts):
+                raise BadToken(f"Others can read the page's token in {file}.", _end_that(file, facts))
             text = os.read(descriptor, _LONGEST + 1).decode("utf-8", "replace")
         finally:
             os.close(descriptor)
@@ -48,6 +50,31 @@ def read_token(file: Path) -> str:
     if len(token) < _SHORTEST:
         raise BadToken(f"The token in {file} is shorter than {_SHORTEST} characters, and can be guessed.", make)
     return token
+
+
+def _is_for_us_alone(facts: os.stat_result) -> bool:
+    """Whether an administrator's file lets only this program's own group read, in which nobody else is."""
+    group = facts.st_gid
+    if facts.st_uid == os.geteuid() or facts.st_mode & 0o037 or group != os.getegid():
+        return False
+    try:
+        named = grp.getgrgid(group).gr_mem
+    except KeyError:
+        named = []
+    return {*named, *(one.pw_name for one in pwd.getpwall() if one.pw_gid == group)} <= {_who(), "root"}
+
+
+def _end_that(file: Path, facts: os.stat_result) -> str:
+    if facts.st_uid == os.geteuid():
+        return f"`chmod 600 {file}` ends that."
+    return f"`chown {_who()} {file} && chmod 600 {file}`, as root, leaves it to this user alone."
+
+
+def _who() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 @dataclass

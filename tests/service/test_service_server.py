@@ -6,9 +6,10 @@ import contextlib
 import os
 import socket
 import stat
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,9 @@ from diffio_watch.service.threads import Threads
 from diffio_watch.service.token import BadToken, TokenFile, read_token
 
 
-def _until(holds: object, seconds: float = PATIENCE) -> None:
+def _until(holds: Callable[[], object], seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
-    while not holds():  # type: ignore[operator]
+    while not holds():
         assert time.monotonic() < end
         time.sleep(0.02)
 
@@ -321,6 +322,43 @@ def test_a_token_is_long_and_nobody_elses_to_read(tmp_path: Path, content: bytes
     file.chmod(mode)
     with pytest.raises(BadToken, match=words):
         read_token(file)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize(("owner", "group", "mode", "wrong"), [
+    (0, 54321, 0o640, ""),  # an administrator's file, which the service reads by its own group
+    (0, 54321, 0o644, "`chown 54321 {file} && chmod 600 {file}`"), (0, 54321, 0o660, "`chown 54321 {file}"),
+    (0, 54322, 0o640, "`chown 54321 {file} && chmod 600 {file}`"),  # a group that it shares with people
+    (54321, 54321, 0o640, "`chmod 600 {file}` ends that"),
+])
+def test_what_is_told_of_an_administrators_token_is_what_makes_it_right(
+    owner: int, group: int, mode: int, wrong: str,
+) -> None:
+    """`chmod 600` on a file of root's would keep the service itself from reading it."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        file = Path(folder) / "token"
+        file.write_text(TOKEN)
+        os.chown(file, owner, group)
+        file.chmod(mode)
+        told = _as_the_service(lambda: read_token(file))
+    assert told == TOKEN if not wrong else wrong.format(file=file) in told
+
+
+def _as_the_service(ask: Callable[[], str]) -> str:
+    """What somebody of a group of his own, and of one of others, is told."""
+    groups = os.getgroups()
+    os.setgroups([54321, 54322])
+    os.setegid(54321)
+    os.seteuid(54321)
+    try:
+        return ask()
+    except BadToken as error:
+        return str(error)
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
 
 
 def test_another_token_is_in_force_as_soon_as_it_stands_in_its_file(tmp_path: Path) -> None:
