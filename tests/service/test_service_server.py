@@ -6,10 +6,12 @@ import contextlib
 import os
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from service_page import BEARER, PATIENCE, TOKEN, Place, page, read_answer, requ
 
 from diffio_watch.journal.records import InboxReport
 from diffio_watch.reasons import because
-from diffio_watch.service import events, server, snapshot, sockets
+from diffio_watch.service import events, server, snapshot
 from diffio_watch.service.health import healthy
 from diffio_watch.service.pulse import Pulse
 from diffio_watch.service.site import Site
@@ -237,46 +239,32 @@ def test_an_address_stays_listened_at_while_its_server_is_replaced() -> None:
     after.close()
 
 
-@pytest.fixture
-def handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """A socket as systemd hands it over: open at descriptor 3."""
-    path = tmp_path / "unit.sock"
-    one = socket.socket(socket.AF_UNIX)
-    one.bind(os.fspath(path))
-    one.listen()
-    was = os.dup(3) if _is_open(3) else None
-    os.dup2(one.fileno(), 3)
-    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
-    monkeypatch.setenv("LISTEN_FDS", "1")
-    yield one
-    if was is None:
-        os.close(3)
-    else:
-        os.dup2(was, 3)
-        os.close(was)
-    one.close()
+# a process that gets a socket as systemd hands it over: open at descriptor 3, which in this one is somebody else's
+_HANDED_OVER = """
+import os, socket, sys
+from diffio_watch.service import sockets
 
-
-def _is_open(fd: int) -> bool:
-    try:
-        os.fstat(fd)
-    except OSError:
-        return False
-    return True
+path, names, address = sys.argv[1:]
+one = socket.socket(socket.AF_UNIX)
+one.bind(path)
+one.listen()
+os.dup2(one.fileno(), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES=names)
+held = sockets.Held.of({"web.listen": address})
+print(held.sockets("web.listen")[0].getsockname())
+held.close()
+os.environ["LISTEN_PID"] = "1"
+print(sockets._descriptors())
+"""
 
 
 @pytest.mark.parametrize(("names", "address"), [("web.listen", "127.0.0.1:1"), ("unit.socket", "unix:{path}")])
-def test_a_socket_of_systemds_is_taken_by_its_name_or_its_address(
-        handed_over: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: str,
-        address: str) -> None:
-    monkeypatch.setenv("LISTEN_FDNAMES", names)
-    path = handed_over.getsockname()
-    held = Held.of({"web.listen": address.format(path=path)})
-    assert held.sockets("web.listen")[0].getsockname() == path
-    held.close()
-    assert Path(path).exists(), "its file is the socket unit's"
-    monkeypatch.setenv("LISTEN_PID", "1")
-    assert sockets._descriptors() == {}, "what another process was given is none of ours"
+def test_a_socket_of_systemds_is_taken_by_its_name_or_its_address(tmp_path: Path, names: str, address: str) -> None:
+    path = tmp_path / "unit.sock"
+    done = subprocess.run([sys.executable, "-c", _HANDED_OVER, path, names, address.format(path=path)],
+                          capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [str(path), "{}"], f"what another was given is none of ours; {done.stderr}"
+    assert path.exists(), "its file is the socket unit's"
 
 
 # health
