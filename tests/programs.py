@@ -55,7 +55,7 @@ class Program(subprocess.Popen[Any]):
                 "words": [os.fsdecode(word) for word in args[3:]], "cwd": os.fsdecode(cwd or Path.cwd()),
                 "env": dict(os.environ if env is None else env), "leads": bool(rest[-2])}, given)
         finally:
-            self._close_pipe_fds(*streams)  # type: ignore[attr-defined]
+            self._close_pipe_fds(*streams)  # type: ignore[attr-defined]  # subprocess has it, and typeshed does not know
         self._child_created = True
 
 
@@ -128,7 +128,7 @@ def nursery() -> set[int]:
 
 def close() -> None:
     """End it."""
-    global _nursery  # noqa: PLW0603
+    global _nursery  # noqa: PLW0603 - one a test worker
     if _nursery is not None:
         _nursery.close()
         _nursery = None

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from diffio_watch.config.load import parse
+from diffio_watch.disk.mounts import Mount
 from diffio_watch.service.sound import lag, record, view
+from diffio_watch.service.sound.listening import to_spare
 from diffio_watch.service.sound.record import Record, Unfit
 from diffio_watch.service.sound.store import Store
 
@@ -153,6 +156,20 @@ def _kept(store: Store) -> list[str]:
 def test_a_preview_takes_half_of_all_or_a_quarter_of_what_is_free_and_never_what_is_to_be_spared(
         tmp_path: Path, free: int, room: int) -> None:
     assert Store(tmp_path, previews=1_000, spare=500, free=lambda _: free).room() == room
+
+
+@pytest.mark.parametrize(("min_free", "state", "outboxes", "spared"), [
+    ("5GiB", "/var/lib/state", ["/srv/out"], 1 << 30),  # a share's room is no business of the disk with the journal
+    ("5GiB", "/srv/state", ["/srv/out"], 5 << 30), ("5GiB", "/var/lib/state", ["/srv/out", "/var/out"], 5 << 30),
+    ("5GiB", "/mnt/subvolume/state", ["/srv/out"], 5 << 30),  # one disk at two places
+    ("1MiB", "/srv/state", ["/srv/out"], 1 << 30), ("5GiB", "/var/lib/state", ["/nas/out"], 1 << 30)])
+def test_the_room_of_outboxes_is_spared_where_they_are_on_the_journals_disk(
+        min_free: str, state: str, outboxes: list[str], spared: int) -> None:
+    table = [Mount("/", "ext4", "/dev/sda1"), Mount("/srv", "btrfs", "/dev/sdb1"), Mount("/nas", "nfs4", "nas:/out"),
+             Mount("/mnt/subvolume", "btrfs", "/dev/sdb1")]
+    text = "\n".join([f"state_dir: {state}", f"limits: {{min_free: {min_free}}}", "inboxes:", *(
+        f"- {{name: n{number}, path: /in/{number}, outbox: {outbox}}}" for number, outbox in enumerate(outboxes))])
+    assert to_spare(parse(text.encode(), {}), table) == spared
 
 
 def test_previews_make_room_for_the_journal_the_oldest_first(tmp_path: Path) -> None:

@@ -11,11 +11,13 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from diffio_watch.config import Config
+from diffio_watch.disk.mounts import Mount, mount_of, mounts
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Journal, JournalError
 from diffio_watch.service.sound.runner import Runner, Stopped
@@ -42,6 +44,22 @@ def available() -> bool:
         return False
 
 
+def to_spare(config: Config, table: list[Mount]) -> int:
+    """Bytes to leave free where the state folder lies: the journal's, and what an outbox on the same disk is to have.
+
+    Args:
+        config: in force.
+        table: the mounts of the system.
+    """
+    def disk(folder: Path) -> tuple[str, str]:
+        mount = mount_of(str(folder), table)
+        return mount.kind, mount.source
+
+    here = disk(config.state_dir)
+    beside = any(disk(inbox.outbox) == here for inbox in config.inboxes)
+    return max(SPARE, config.limits.min_free) if beside else SPARE
+
+
 class Listening:
     """What is asked for, and what is due of itself. Safe to ask from many threads.
 
@@ -56,8 +74,7 @@ class Listening:
                  runner: Runner | None = None) -> None:
         self._config = config
         self._log = log
-        # what is free there may be the outbox's too
-        self.store = store or Store(config().state_dir, spare=max(SPARE, config().limits.min_free))
+        self.store = store or Store(config().state_dir, spare=max(SPARE, config().limits.min_free))  # till it is known
         self._runner = runner or Runner()
         self._doer = Doer(self.store, self._runner, log)
         self._lock = threading.Lock()  # of what follows
@@ -95,6 +112,7 @@ class Listening:
         try:
             while not stop.is_set():
                 try:
+                    self._ask_what_to_spare()
                     self.store.prune()
                     journal = journal or Journal.open(self._config().state_dir, read_only=True)
                     self._work(journal, stop)
@@ -128,6 +146,7 @@ class Listening:
             self._wake.clear()
             if time.monotonic() - tended_at >= _AGAIN:
                 tended_at = time.monotonic()
+                self._ask_what_to_spare()
                 self.store.tend()
             with self._lock:
                 task = self._asked.popitem(last=False)[1] if self._asked else None
@@ -141,6 +160,9 @@ class Listening:
                     self._wake.wait(_LOOK_EVERY)
                     continue
             self._do(task, asked=asked)
+
+    def _ask_what_to_spare(self) -> None:
+        self.store.spare = to_spare(self._config(), mounts())
 
     def _do(self, task: Task, *, asked: bool) -> None:
         with self._lock:
