@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from programs import Program
 
 from diffio_watch.job import State
 from diffio_watch.journal import Journal, JournalMissing
@@ -31,12 +31,12 @@ class Service:
             "inboxes": [{"name": "podcasts", "path": str(self.inbox), "outbox": str(self.outbox), "settle": "200ms"}],
             "limits": {"min_free": 0}, "generation": {"poll": {"first": "100ms", "max": "1s"}}, **more}), "utf-8")
         self.log = base / "log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Program | None = None
         self.kills = 0
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = Program(
                 [sys.executable, "-m", "diffio_watch", "run", "-c", str(self._config)], stdout=log, stderr=log,
                 env={**os.environ, "DIFFIO_API_KEY": "crash-key-1",
                      "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})

@@ -19,7 +19,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import programs
 import pytest
+from programs import Program
 from recovery_house import recording
 
 from diffio_watch.sandbox import Sandbox
@@ -53,14 +55,14 @@ class Studio:
         return {**os.environ, "DIFFIO_WATCH_CONFIG": str(file), "DIFFIO_API_KEY": "failover-key"}
 
     def command(self, machine: str, *words: str) -> str:
-        done = subprocess.run([sys.executable, *words], env=self.configure(machine), capture_output=True, text=True,
-                              check=False, timeout=120, stdin=subprocess.DEVNULL)
+        done = programs.run([sys.executable, *words], env=self.configure(machine), capture_output=True, text=True,
+                            timeout=120, stdin=subprocess.DEVNULL)
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
-        return done.stdout
+        return str(done.stdout)
 
     def daemon(self, machine: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-m", "diffio_watch", "run"], env=self.configure(machine),
-                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return Program([sys.executable, "-m", "diffio_watch", "run"], env=self.configure(machine),
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def drop(self, name: str, seed: int) -> None:
         part = self.base / f"{name}.part"
@@ -141,8 +143,8 @@ def died_and_went_on(base: Path, number: int, *, litestream: bool) -> str:
             shutil.copy(base / "copy.sqlite3", base / "two/journal.sqlite3")
         told = studio.command("two", "-c", REBUILD)
         print(f"{number}: lag {lag:.1f} s, {bought} bought; {told}")  # noqa: T201 - for who looks on, with -s
-        done = subprocess.run([sys.executable, "-m", "diffio_watch", "once"], env=studio.configure("two"), timeout=120,
-                              capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        done = programs.run([sys.executable, "-m", "diffio_watch", "once"], env=studio.configure("two"), timeout=120,
+                            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
         states = {job["path"]: job["state"] for job in studio.jobs("two")}
         lost = [name for name in ["first.wav", *names] if not studio.delivered(name)]
         wrong = [f"lost: {lost}"] if lost else []
