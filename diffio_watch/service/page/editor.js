@@ -99,7 +99,7 @@ function setCard(node, group, said) {
 export function start(open) {
   $("now-all").addEventListener("click", () => { whole = true; $("now-all").hidden = true; $("now").classList.remove("few"); });
   const [form, field, drop] = [$("ask"), $("name"), $("where")];
-  const found = paged({ paint: (jobs) => { endedRows($("found"), jobs, true); }, note: $("found-none"), more: $("found-more"), limit: 10, none: "No recording that was taken up has this in its name." });
+  const found = paged({ paint: (jobs) => endedRows($("found"), jobs, true), note: $("found-none"), more: $("found-more"), limit: 10, none: "No recording that was taken up has this in its name." });
   let [pause, turn] = [0, 0];
   async function ask(whole) {
     clearTimeout(pause);

@@ -33,13 +33,14 @@ function paint() {
   paintAge(view);
   if (!screen) return;
   attr($("verdict"), "data-level", screen.verdict.level);
-  text($("verdict-words"), (view.old ? "Last known: " : "") + screen.verdict.message);
+  const [first, ...more] = screen.verdict.message.split(/(?<=\.) /);
+  text($("verdict-words"), (view.old ? "Last known: " : "") + first);
+  text($("verdict-more"), more.join(" "));
   if (!$("work").hidden) editor.paint(screen, view);
   else service.paint($("service"), screen, view, () => { may = {}; live.everybody(); });
   details.paint(view);
   const needs = (screen.needs ?? []).length;
-  const title = `${view.old ? "Not connected." : (needs ? `(${needs}) ` : "") + screen.verdict.message} · diffio-watch`;
-  if (document.title !== title) document.title = title;
+  text($("title"), `${view.old ? "Not connected." : (needs ? `(${needs}) ` : "") + screen.verdict.message} · diffio-watch`);
   document.body.dataset.ready = "yes";
 }
 
