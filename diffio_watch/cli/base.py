@@ -122,7 +122,7 @@ def workplace(*, key: bool = False, makes: bool = False) -> Workplace:
         ConfigError: the configuration is missing or wrong.
         Trouble: this user can't see the journal: then nothing can be said of what runs, or does not.
     """
-    from diffio_watch.cli.service import asker
+    from diffio_watch.cli.accounts import asker
     from diffio_watch.config import load
     from diffio_watch.daemon import claims
 

@@ -25,8 +25,8 @@ from diffio_watch.api import (
     Tries,
     Unauthorized,
 )
+from diffio_watch.cli.accounts import myself
 from diffio_watch.cli.draw import size
-from diffio_watch.cli.service import myself
 from diffio_watch.config import KeyMissing, key_source, read_key
 from diffio_watch.daemon import claims
 from diffio_watch.disk import mounts

@@ -6,16 +6,17 @@ its systemd unit gives it: with the user's own groups alone, it would find folde
 
 from __future__ import annotations
 
-import grp
 import os
 import pwd
 import re
 import stat
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+from diffio_watch.cli import accounts
 
 _CAP_LEASE: Final = 28  # bit, from capability.h
 _PATTERN: Final = "diffio-watch*.service"
@@ -54,11 +55,11 @@ class Service:
     @property
     def user(self) -> str:
         """The user's name."""
-        return _user(self.uid)
+        return accounts.user(self.uid)
 
     def told(self) -> str:
         """As whom it runs, in words."""
-        names = dict.fromkeys(_group(number) for number in (self.gid, *self.groups))
+        names = dict.fromkeys(accounts.group(number) for number in (self.gid, *self.groups))
         return f"{self.user}, with the groups {', '.join(names)}" if len(names) > 1 else (
             f"{self.user}, with the group {next(iter(names))}")
 
@@ -109,9 +110,9 @@ def of_unit(unit: str, shown: str) -> Service | None:
     if facts.get("LoadState") != "loaded":
         return None
     try:
-        person = _person(facts.get("User") or "root")
-        gid = _gid(facts["Group"]) if facts.get("Group") else person.pw_gid
-        more = [_gid(name) for name in facts.get("SupplementaryGroups", "").split()]
+        person = accounts.person(facts.get("User") or "root")
+        gid = accounts.gid(facts["Group"]) if facts.get("Group") else person.pw_gid
+        more = [accounts.gid(name) for name in facts.get("SupplementaryGroups", "").split()]
     except KeyError:
         return None  # a user or group that is not there: the unit can't start
     groups = (*os.getgrouplist(person.pw_name, gid), *more)
@@ -261,45 +262,3 @@ def _run(*command: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise OSError(f"{command[0]} does not answer") from error
     return done.stdout if done.returncode == 0 else ""
-
-
-def _person(name: str) -> pwd.struct_passwd:
-    return pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
-
-
-def _gid(name: str) -> int:
-    return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"#{uid}"
-
-
-def _group(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return f"#{gid}"
-
-
-def myself() -> str:
-    """Who runs this command, by name."""
-    return _user(os.geteuid())
-
-
-def asker(env: Mapping[str, str] = os.environ) -> str:
-    """Which person runs this command: also behind `sudo`, or as root after a login of one's own."""
-    if os.getuid() == 0 and (name := env.get("SUDO_USER")):
-        return f"{name} (sudo)"
-    try:
-        login = int(Path("/proc/self/loginuid").read_text("ascii"))
-    except (OSError, ValueError):
-        login = _NO_LOGIN
-    own = _user(os.getuid())
-    return own if login in (_NO_LOGIN, os.getuid()) else f"{_user(login)} (as {own})"
-
-
-_NO_LOGIN: Final = 2**32 - 1

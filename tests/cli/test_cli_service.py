@@ -14,7 +14,7 @@ import programs
 import pytest
 from cli_place import NOBODY, REPOSITORY, Place, clean, command
 
-from diffio_watch.cli import service
+from diffio_watch.cli import accounts, service
 from diffio_watch.job import State
 from diffio_watch.journal import Journal
 from diffio_watch.reasons import because
@@ -173,10 +173,10 @@ def test_nothing_else_that_lies_there_is_given_away(tmp_path: Path, kind: str) -
 
 
 def test_who_asks_is_the_person_behind_sudo() -> None:
-    mine = service.asker({})
+    mine = accounts.asker({})
     assert mine
     expected = "anna (sudo)" if os.getuid() == 0 else mine
-    assert service.asker({"SUDO_USER": "anna"}) == expected  # who is not root says himself only who he is
+    assert accounts.asker({"SUDO_USER": "anna"}) == expected  # who is not root says himself only who he is
 
 
 def test_what_a_person_did_stands_in_the_history_of_each_job_it_changed(place: Place,
@@ -186,5 +186,5 @@ def test_what_a_person_did_stands_in_the_history_of_each_job_it_changed(place: P
     other = place.add("b.wav")
     assert place.run("approve", held.id).code == 0
     with place.journal() as journal:
-        assert any(event.detail == f"approve: asked by {service.asker()}" for event in journal.jobs.history(held.id))
+        assert any(event.detail == f"approve: asked by {accounts.asker()}" for event in journal.jobs.history(held.id))
         assert not any("asked by" in event.detail for event in journal.jobs.history(other.id))
