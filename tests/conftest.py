@@ -22,7 +22,7 @@ import structlog
 
 from diffio_watch.daemon import upkeep
 from diffio_watch.intake import presence, room, settle
-from diffio_watch.journal import connection
+from diffio_watch.journal import opening
 from diffio_watch.media import mediainfo
 from diffio_watch.pipeline import chores
 
@@ -147,7 +147,7 @@ def _own_process() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _copied_journals(monkeypatch: pytest.MonkeyPatch) -> None:
     """Journals that this process makes are copies; the tests of the journal itself make theirs in full."""
-    monkeypatch.setattr(connection, "migrate", journals.migrate)
+    monkeypatch.setattr(opening, "migrate", journals.migrate)
 
 
 @pytest.fixture

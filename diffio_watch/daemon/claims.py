@@ -13,7 +13,7 @@ from diffio_watch.config import Config, Inbox
 from diffio_watch.disk import marker
 from diffio_watch.disk.marker_file import MarkerHidden
 from diffio_watch.journal import Journal, backup
-from diffio_watch.journal.connection import FILE
+from diffio_watch.journal.opening import FILE
 
 # of a folder whose marker this user may not read
 HIDDEN: Final = ("belongs to a journal that this user can't see: its marker is closed. Whether a daemon runs, and what "

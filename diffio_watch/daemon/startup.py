@@ -18,8 +18,8 @@ from diffio_watch.disk.mounts import mount_of
 from diffio_watch.disk.names import show
 from diffio_watch.journal import Journal, JournalCorrupt, JournalLocked, left
 from diffio_watch.journal.backup import COPIED_AT
-from diffio_watch.journal.connection import FILE
 from diffio_watch.journal.folders import OLD_COPY
+from diffio_watch.journal.opening import FILE
 from diffio_watch.journal.records import Role
 from diffio_watch.journal.restore import REBUILDING
 from diffio_watch.outbox import Outbox

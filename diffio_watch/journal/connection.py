@@ -6,8 +6,6 @@ only look something up do not wait with it. What they see is what was committed 
 
 from __future__ import annotations
 
-import os
-import secrets
 import sqlite3
 import threading
 import time
@@ -17,17 +15,12 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from diffio_watch.clock import Clock
-from diffio_watch.job import new_id
 from diffio_watch.journal.errors import JournalCorrupt, JournalTrouble
-from diffio_watch.journal.schema import VERSION, migrate, version_of
+from diffio_watch.journal.opening import BUSY, FILE, open_databases
 from diffio_watch.journal.shared import SharedCommit
-from diffio_watch.journal.sqlite_errors import Translation, damaged, integrity, no_journal, translate, translation
+from diffio_watch.journal.sqlite_errors import Translation, damaged, integrity, translate, translation
 
-FILE: Final = "journal.sqlite3"
-_BUSY: Final = 10.0  # seconds to wait while another program writes
-_BUSY_LOOK: Final = 0.1  # … of it in SQLite, where no signal is heard
 _LOOK_AFTER: Final = 1_000_000  # steps of SQLite's machine, some tenths of a second
-_STATEMENTS: Final = 512  # prepared ones that a connection keeps
 
 
 _Result = TypeVar("_Result")
@@ -82,45 +75,15 @@ class Connection:
             JournalCorrupt: it is damaged, not ours, or of another version than this program can read.
             JournalTrouble: the disk refuses.
         """
-        path = state_dir / FILE
-        with translation(state_dir):  # perhaps another user's
-            there = path.exists()
-        if not there and not create:
-            raise no_journal(state_dir)
-        with translation(state_dir):
-            if create:  # with its final mode: SQLite gives the WAL the same
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-            mode = "ro" if read_only else "rw"
-            db = _connect(path, mode)
-            reader = None
-            try:
-                db.execute("PRAGMA foreign_keys = ON")
-                if read_only:
-                    version = version_of(db)
-                    if version == 0:  # a daemon is just about to make it
-                        raise no_journal(state_dir)
-                    if version != VERSION:
-                        raise JournalCorrupt(
-                            "The journal is of another version than this program. A start of the daemon brings it up "
-                            "to date: `systemctl restart diffio-watch`, or `diffio-watch run`.")
-                else:
-                    (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
-                    if mode != "wal":
-                        raise JournalCorrupt(f"The disk beneath {state_dir} can't keep a journal: use a local one.")
-                    # NORMAL would lose acknowledged commits on power loss
-                    db.execute("PRAGMA synchronous = FULL")
-                    migrate(db)
-                    _baptise(db)
-                    db.execute(f"PRAGMA busy_timeout = {_BUSY_LOOK * 1000:.0f}")
-                    if create:
-                        _sync_folder(state_dir)
-                    reader = _connect(path, "ro")
+        db, reader = open_databases(state_dir, create=create, read_only=read_only)
+        try:
+            with translation(state_dir):
                 return cls(state_dir, db, clock or Clock(), reader)
-            except BaseException:
-                for opened in (db, reader):
-                    if opened is not None:
-                        opened.close()
-                raise
+        except BaseException:
+            for opened in (db, reader):
+                if opened is not None:
+                    opened.close()
+            raise
 
     def still_there(self) -> None:
         """Make sure that what is written goes into the file that the next start will read.
@@ -277,7 +240,7 @@ class Connection:
 
     def _begin(self) -> None:
         """Become the one who writes, as soon as no other program does."""
-        end = time.monotonic() + _BUSY
+        end = time.monotonic() + BUSY
         while True:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -299,29 +262,6 @@ class Connection:
         """The first that a query finds; None where it finds nothing."""
         found = self.rows(query, *values)
         return found[0] if found else None
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None,
-                         check_same_thread=False, timeout=_BUSY, cached_statements=_STATEMENTS)
-    db.row_factory = sqlite3.Row
-    return db
-
-
-def _baptise(db: sqlite3.Connection) -> None:
-    """Give a new journal its name and secret."""
-    db.execute("BEGIN IMMEDIATE")
-    db.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)",
-                   [("id", new_id()), ("secret", secrets.token_bytes(32)), ("created_at", time.time()), ("starts", 0)])
-    db.execute("COMMIT")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _nothing() -> None: ...

@@ -12,7 +12,8 @@ import json
 from pathlib import Path
 from typing import Final
 
-from diffio_watch.journal.connection import FILE, Connection
+from diffio_watch.journal.connection import Connection
+from diffio_watch.journal.opening import FILE
 
 _NOTE: Final = "left"  # in the state folder
 _READ_AT: Final = "read_at"  # in the journal's meta: when all of it was read, in seconds since the epoch

@@ -14,7 +14,7 @@ from journal_jobs import HandClock, job
 
 from diffio_watch.daemon.startup import must_be_whole
 from diffio_watch.journal import Journal, JournalCorrupt, connection, left
-from diffio_watch.journal.connection import FILE
+from diffio_watch.journal.opening import FILE
 
 _DAY = 86_400.0
 

@@ -95,7 +95,7 @@ def test_an_older_journal_is_not_read_as_it_is_and_is_migrated_in_full(
     steps = (*MIGRATIONS, "ALTER TABLE pauses ADD COLUMN why TEXT; CREATE TABLE more (x);")
     monkeypatch.setattr("diffio_watch.journal.schema.MIGRATIONS", steps)
     monkeypatch.setattr("diffio_watch.journal.schema.VERSION", VERSION + 1)
-    monkeypatch.setattr("diffio_watch.journal.connection.VERSION", VERSION + 1)
+    monkeypatch.setattr("diffio_watch.journal.opening.VERSION", VERSION + 1)
     with pytest.raises(JournalCorrupt, match="another version"):
         Journal.open(tmp_path, read_only=True)
     with Journal.open(tmp_path) as journal:

@@ -12,7 +12,7 @@ from sounds import sound
 from whole_studio import MakeStudio, Studio, until
 
 from diffio_watch.journal import Journal
-from diffio_watch.journal.connection import FILE
+from diffio_watch.journal.opening import FILE
 
 
 def fault(call: str, kind: str, **how: object) -> Callable[[Studio], None]:
