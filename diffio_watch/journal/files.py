@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -12,9 +11,10 @@ from typing import Any, Final
 from diffio_watch.job import ENDED, Because, Job, State, Wish, new_id
 from diffio_watch.journal.connection import Connection
 from diffio_watch.journal.drop import hold_drop
+from diffio_watch.journal.identity import CONTENT_OPEN, by_its_date, discarded, nothing_sent, replaced
 from diffio_watch.journal.jobs import Jobs
 from diffio_watch.journal.records import Found, Known, Placed, Stand
-from diffio_watch.journal.rows import dump, dump_because, load_because
+from diffio_watch.journal.rows import dump_hold, load_hold, to_known
 from diffio_watch.reasons import NO_JOB, because
 
 # files that arrive within this many seconds of one another count as one drop
@@ -26,7 +26,6 @@ _KNOWN = ("SELECT files.path, files.size, files.mtime_ns, files.inode, files.ren
 STAND: Final = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)"
 _HELD = "was held: "
 _DECIDED = "drop decided: "  # name of a single value, with the inbox's
-_CONTENT_OPEN = frozenset({State.QUEUED, State.UPLOADING, State.HELD})
 
 
 class Files:
@@ -39,7 +38,7 @@ class Files:
     def known(self, inbox: str) -> dict[str, Known]:
         """What stands at each path of an inbox, by path."""
         rows = self._db.rows(_KNOWN, inbox)
-        return {found.path: found for found in map(_known, rows)}
+        return {found.path: found for found in map(to_known, rows)}
 
     def standing(self, inbox: str) -> list[Stand]:
         """What stands at each path of an inbox, without its job."""
@@ -62,7 +61,7 @@ class Files:
         row = self._db.row(
             f"{_KNOWN} AND files.path = ?", inbox, os.fsencode(path))
         if row is not None:
-            return _known(row)
+            return to_known(row)
         past = self._jobs.at(inbox, path)
         if not past:
             return None
@@ -98,16 +97,16 @@ class Files:
         jobs = self._jobs.at(inbox, file.path)
         current = self._job_here(db, inbox, file.path)
         same = next((job for job in jobs if file.sha256 is not None and job.sha256 == file.sha256), None) \
-            or next((job for job in jobs if _discarded(job, file)), None)
+            or next((job for job in jobs if discarded(job, file)), None)
         if same is not None:
             if current is not None and current.id != same.id:
                 self._leave(db, current)  # what stood here in between is gone
             wish: Wish = "anew" if same.wish == "anew" or self._dropped_anew(db, same, file) else ""
             facts: dict[str, Any] = {"size": file.size, "mtime_ns": file.mtime_ns, "inode": file.inode, "wish": wish}
-            if file.fail is None and _by_its_date(same):
+            if file.fail is None and by_its_date(same):
                 facts |= {"state": State.QUEUED, "because": None, "due_at": 0.0, "media": file.media}
             job, outcome = self._same(same, **facts), "same"
-        elif current is not None and _nothing_sent(current, file):
+        elif current is not None and nothing_sent(current, file):
             job, outcome = self._refresh(current, file, now), "refreshed"
         else:
             self._leave(db, current)
@@ -130,13 +129,13 @@ class Files:
                          (job.inbox, os.fsencode(file.path))).fetchone()
         if row is None or job.state not in ENDED:
             return job.wish == "away" and job.state in ENDED
-        return row["job"] != job.id or row["mtime_ns"] != file.mtime_ns or _replaced(row["inode"], file.inode)
+        return row["job"] != job.id or row["mtime_ns"] != file.mtime_ns or replaced(row["inode"], file.inode)
 
     def _same(self, job: Job, **changes: Any) -> Job:
         """The content of a job is there: with these facts, and perhaps again."""
         gone = job.state is State.CANCELLED and job.because is not None and job.because.code == "vanished"
         if gone and (job.stage or "").startswith(_HELD):  # leaving and coming back is no approval
-            reason, due_at = _load_hold(job, (job.stage or "").removeprefix(_HELD))
+            reason, due_at = load_hold(job, (job.stage or "").removeprefix(_HELD))
             changes |= {"state": State.HELD, "because": reason, "due_at": due_at, "stage": None}
         elif gone:
             changes |= {"state": State.QUEUED, "because": None, "due_at": 0.0}
@@ -191,7 +190,7 @@ class Files:
     def stands(self, job: Job) -> Known | None:
         """What stands at a job's path; None if nothing does."""
         row = self._db.row(f"{_KNOWN} AND files.path = ?", job.inbox, os.fsencode(job.path))
-        return None if row is None else _known(row)
+        return None if row is None else to_known(row)
 
     def take_over(self, job: Job) -> None:
         """The file at a job's path is this job's from now on."""
@@ -206,7 +205,7 @@ class Files:
                        (size, mtime_ns, inode, inbox, os.fsencode(path)))
             job = self._job_here(db, inbox, path)
             if job is not None:
-                wish: Wish = "anew" if job.state in ENDED and _replaced(job.inode, inode) else job.wish
+                wish: Wish = "anew" if job.state in ENDED and replaced(job.inode, inode) else job.wish
                 self._jobs.commit(job, size=size, mtime_ns=mtime_ns, inode=inode, wish=wish)
 
     def move(self, inbox: str, moves: Sequence[tuple[str, str]]) -> None:
@@ -281,58 +280,14 @@ class Files:
         """The file of a job is there no more: nothing was paid, so the job ends; its hold comes back with the file."""
         if job is None:
             return
-        if not (job.paid or job.uploaded) and job.state in _CONTENT_OPEN:
-            hold = _dump_hold(job) if job.state is State.HELD and job.because is not None else None
+        if not (job.paid or job.uploaded) and job.state in CONTENT_OPEN:
+            hold = dump_hold(job) if job.state is State.HELD and job.because is not None else None
             self._jobs.commit(job, state=State.CANCELLED, because=because("vanished"), due_at=None,
                         stage=f"{_HELD}{hold}" if hold else None)
         # nothing about its way, so the row keeps its version
         db.execute("UPDATE jobs SET wish = 'away' WHERE id = ?", (job.id,))
 
 
-def _dump_hold(job: Job) -> str:
-    """Why and until when a job is held, as it is noted while its file is away."""
-    return dump([dump_because(job.because), job.due_at])
-
-
-def _load_hold(job: Job, noted: str) -> tuple[Because | None, float | None]:
-    if not noted.startswith("["):  # by a program that noted the reason's code alone
-        return because(noted, job=job.id, inbox=job.inbox, limit="the limit of", other="another file",
-                       detail="It was held when its file left"), None
-    reason, due_at = json.loads(noted)
-    return load_because(reason), due_at
-
-
 def _named(reason: Because, job_id: str) -> Because:
     """A reason that was given before its job had an id, with commands that can be pasted."""
     return replace(reason, action=reason.action.replace(f" {NO_JOB}`", f" {job_id}`"))
-
-
-def _known(row: sqlite3.Row) -> Known:
-    return Known(row["id"], os.fsdecode(row["path"]), row["size"], row["mtime_ns"], State(row["state"]), row["inode"],
-                 row["partial"], row["sha256"], changed=bool(row["changed"]), renamed=bool(row["renamed"]))
-
-
-def _replaced(inode: int | None, now: int | None) -> bool:
-    """Whether another file stands there; only where inode numbers can be trusted."""
-    return inode is not None and now is not None and inode != now
-
-
-def _by_its_date(job: Job) -> bool:
-    """Whether a job failed before anything was sent for what another date of the same content may heal."""
-    return (job.state is State.FAILED and job.because is not None and job.because.code == "truncated"
-            and job.project_id is None)
-
-
-def _discarded(job: Job, file: Found) -> bool:
-    """Whether a person cancelled this before it was read: a mere touch is no wish to pay for it."""
-    return (job.state is State.CANCELLED and job.because is not None and job.because.code == "discarded"
-            and job.sha256 is None and job.partial != "" and (job.size, job.partial) == (file.size, file.partial))
-
-
-def _nothing_sent(job: Job, file: Found) -> bool:
-    """Whether nothing was paid for this job's content, so that its row may describe another one.
-
-    What a person asked for anew is about the content that it had.
-    """
-    meant = job.run == 1 or (job.size, job.partial) == (file.size, file.partial)
-    return job.state in _CONTENT_OPEN and not job.paid and not job.uploaded and meant

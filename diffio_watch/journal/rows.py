@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from diffio_watch.disk import names
 from diffio_watch.job import Because, Job, Media, Output, Settings, State
+from diffio_watch.journal.records import Known
+from diffio_watch.reasons import because as reason
 
 COLUMNS: Final = tuple(field.name for field in fields(Job))
 
@@ -110,3 +112,23 @@ def to_job(row: sqlite3.Row) -> Job:
     for index, load in _CONVERTED:
         values[index] = load(values[index])
     return Job(*values)
+
+
+def dump_hold(job: Job) -> str:
+    """Why and until when a job is held, as it is noted while its file is away."""
+    return dump([dump_because(job.because), job.due_at])
+
+
+def load_hold(job: Job, noted: str) -> tuple[Because | None, float | None]:
+    """What `dump_hold` noted."""
+    if not noted.startswith("["):  # by a program that noted the reason's code alone
+        return reason(noted, job=job.id, inbox=job.inbox, limit="the limit of", other="another file",
+                       detail="It was held when its file left"), None
+    why, due_at = json.loads(noted)
+    return load_because(why), due_at
+
+
+def to_known(row: sqlite3.Row) -> Known:
+    """What stands at a path, from a row of its facts and its job's."""
+    return Known(row["id"], os.fsdecode(row["path"]), row["size"], row["mtime_ns"], State(row["state"]), row["inode"],
+                 row["partial"], row["sha256"], changed=bool(row["changed"]), renamed=bool(row["renamed"]))
