@@ -7,7 +7,9 @@ import stat
 from typing import TYPE_CHECKING
 
 from diffio_watch.cli.findings import Finding, error, ok, warning
+from diffio_watch.journal import Journal, JournalError, unheard
 from diffio_watch.report.running import is_running
+from diffio_watch.report.unheard import GOES_ON
 from diffio_watch.service.access import ANY, is_loopback_name, known_hosts
 from diffio_watch.service.sockets import CannotListen, Held
 from diffio_watch.service.token import BadToken, read_token
@@ -23,24 +25,40 @@ def page(config: Config) -> list[Finding]:
     """Nothing where there is to be none."""
     if config.web.listen is None:
         return []
-    return [*_address(config), *_token(config.web), *_names(config.web)]
+    return [address(config, _SUBJECT, "web.listen", config.web.listen), *_token(config.web), *_names(config.web)]
 
 
-def _address(config: Config) -> list[Finding]:
-    listen = config.web.listen
-    assert listen is not None
+def address(config: Config, subject: str, key: str, listen: str) -> Finding:
+    """Whether something can be listened at, or is by the daemon that runs.
+
+    Args:
+        config: the configuration.
+        subject: what is found there.
+        key: that has the address.
+        listen: the address.
+    """
     if is_running(config):
-        return [ok(_SUBJECT, f"It is at {listen}, as the daemon that runs has it.")]
+        in_the_way = _unheard(config).get(key)
+        return ok(subject, f"It is at {listen}, as the daemon that runs has it.") if in_the_way is None else error(
+            subject, in_the_way, GOES_ON)
     if listen.startswith("unix:"):  # its folder is made when the service starts
         path = listen.removeprefix("unix:")
         if os.path.lexists(path) and not stat.S_ISSOCK(os.lstat(path).st_mode):
-            return [error(_SUBJECT, f"{path} is there and is no socket.", "Name another path as `web.listen`.")]
-        return [ok(_SUBJECT, f"It will be at {listen}.")]
+            return error(subject, f"{path} is there and is no socket.", f"Name another path as `{key}`.")
+        return ok(subject, f"It will be at {listen}.")
     try:
-        Held.of({"web.listen": listen}).close()
+        Held.of({key: listen}).close()
     except CannotListen as trouble:
-        return [error(_SUBJECT, str(trouble), "Until then the daemon does not start.")]
-    return [ok(_SUBJECT, f"It will be at {listen}, which is free.")]
+        return error(subject, str(trouble), f"Until then the daemon works without. {GOES_ON}")
+    return ok(subject, f"It will be at {listen}, which is free.")
+
+
+def _unheard(config: Config) -> dict[str, str]:
+    try:
+        with Journal.open(config.state_dir, read_only=True) as journal:
+            return unheard.last_known(journal)
+    except (JournalError, PermissionError):
+        return {}  # told already
 
 
 def _token(web: Web) -> list[Finding]:

@@ -15,7 +15,7 @@ from diffio_watch.cli.draw import COLOURS, ahead, grid, line, moment, name, size
 from diffio_watch.disk import names
 from diffio_watch.job import OPEN, Because, Job, State
 from diffio_watch.reasons import told
-from diffio_watch.report import notices, shapes, webhooks
+from diffio_watch.report import notices, shapes, unheard, webhooks
 from diffio_watch.report.pace import Pace, way_behind
 from diffio_watch.report.running import resting
 
@@ -31,8 +31,8 @@ _MOST: Final = 8  # things that wait for a person; the rest is counted
 def status(config: Config, facts: shapes.Facts, running: Sequence[Job], failures: Sequence[Job],
            pace: Pace = _NO_PACE) -> RenderableType:
     """The whole picture: what needs a person first."""
-    parts: list[RenderableType] = [*_head(config, facts), *_configuration(facts), *_webhooks(facts), *_notices(facts),
-                                   *_halts(facts),
+    parts: list[RenderableType] = [*_head(config, facts), *_configuration(facts), *_unheard(facts),
+                                   *_webhooks(facts), *_notices(facts), *_halts(facts),
                                    *_attention(config, facts), Text(""), _inboxes(config, facts), Text(""),
                                    _counts(facts)]
     if running:
@@ -71,6 +71,11 @@ def _head(config: Config, facts: shapes.Facts) -> list[RenderableType]:
 def _configuration(facts: shapes.Facts) -> list[RenderableType]:
     told = shapes.configuration(facts)
     return [words(told["newer"], "yellow")] if told is not None and told["newer"] else []
+
+
+def _unheard(facts: shapes.Facts) -> list[RenderableType]:
+    missing = unheard.told(facts.unheard) if facts.running else []
+    return [words(f"{one['message']} {one['action']}", "yellow") for one in missing]
 
 
 def _webhooks(facts: shapes.Facts) -> list[RenderableType]:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from diffio_watch.cli.findings import Finding, error, ok, warning
+from diffio_watch.cli.page_findings import address
 from diffio_watch.config import SecretMissing, webhook_secrets
 from diffio_watch.journal import Journal, JournalError
 from diffio_watch.journal.webhooks import last_known
@@ -40,6 +41,10 @@ def webhooks(config: Config) -> list[Finding]:
     if where is None:
         return [*found, warning(_SUBJECT, "There is a secret, and nothing that receives them.",
                                 "Set `webhook.listen`, or `web.listen`.")]
+    if config.webhook.listen is not None:
+        heard = address(config, _SUBJECT, "webhook.listen", config.webhook.listen)
+        if heard.level == "error":
+            return [*found, heard]
     count = "1 secret" if len(secrets) == 1 else f"{len(secrets)} secrets"
     return [*found, ok(_SUBJECT, f"They are received at {where}, path /webhooks/diffio, and checked with {count}."),
             *_how(seen)]

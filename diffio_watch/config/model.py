@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from diffio_watch.config import paths
+from diffio_watch.config import paths, values
 from diffio_watch.config.errors import Wrong
 from diffio_watch.config.group import Group, key, needed, or_none, section, several, within
 from diffio_watch.config.kinds import (
@@ -248,7 +248,7 @@ class Config(Group):
     def across(cls, found: Mapping[str, Any]) -> Iterator[tuple[str, Wrong]]:
         """What `Group.across` says: nothing listens where something else does."""
         web, webhook = found.get("web"), found.get("webhook")
-        if web and webhook and web.listen is not None and web.listen == webhook.listen:
+        if web and webhook and web.listen and webhook.listen and values.same_place(web.listen, webhook.listen):
             yield "webhook", Wrong("`webhook.listen` is the address of `web`.",
                                    "Write another one, or none: then webhooks are received there too.")
 

@@ -17,6 +17,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _MODEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 _NOTICE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+.-]*://.", re.ASCII)
 _LONGEST_URL: Final = 2000  # bytes
+_LONGEST_SOCKET: Final = 107  # bytes of a path (unix(7))
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
 
@@ -153,6 +154,8 @@ def listen(text: str) -> str:
     if text.startswith("unix:"):
         if not text.startswith("unix:/") or "\0" in text:
             raise Wrong(f"{shown(text)} does not name a socket by an absolute path.", example)
+        if len(text.removeprefix("unix:").encode("utf-8", "surrogatepass")) > _LONGEST_SOCKET:
+            raise Wrong(f"The path of a socket has at most {_LONGEST_SOCKET} bytes.", example)
         return text
     address, colon, port = text.rpartition(":")
     bracketed = address.startswith("[") and address.endswith("]")
@@ -164,6 +167,14 @@ def listen(text: str) -> str:
         if bracketed or not _HOST.fullmatch(address):
             raise Wrong(f"{shown(text)} is not an address to listen at.", example) from None
     return text
+
+
+def same_place(one: str, other: str) -> bool:
+    """Whether who listens at one of two addresses has the other along with it."""
+    (host, _, port), (other_host, _, other_port) = one.rpartition(":"), other.rpartition(":")
+    if one == other or "unix:" in {one[:5], other[:5]} or port != other_port or port == "0":
+        return one == other
+    return "[::]" in {host, other_host} or ("0.0.0.0" in {host, other_host} and "[" not in host + other_host)  # noqa: S104 - compared
 
 
 def host(text: str) -> str:

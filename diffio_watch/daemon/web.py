@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from structlog.typing import FilteringBoundLogger
 
 from diffio_watch.config import Config
+from diffio_watch.daemon.seeking import MOMENT, PATIENCE, Seeking, at_once, unknown
 from diffio_watch.daemon.startup import CannotRun
 from diffio_watch.daemon.traffic import Traffic
 from diffio_watch.daemon.webhooks import Hooks
-from diffio_watch.journal import Journal, JournalError
+from diffio_watch.journal import Journal
+from diffio_watch.service.sockets import Held, addresses
 
 if TYPE_CHECKING:
     from diffio_watch.service.pulse import Pulse
     from diffio_watch.service.web import Web
+    from diffio_watch.service.webhooks import Webhooks
 
 _PAUSE: Final = (1.0, 5.0, 30.0, 300.0)  # seconds before it is started anew, after it broke
 _HANGS: Final = 30.0  # seconds without a beat
@@ -39,6 +42,25 @@ class _Watch:
         return self.looks > _LOOKS and now - self.since >= _HANGS
 
 
+@dataclass(frozen=True)
+class _Next:
+    """What `prepare` made.
+
+    Attributes:
+        config: what it was made of.
+        web: the server; None where there is to be none, or where nothing can be listened at.
+        missing: what is in the way of that, by key.
+        had: what received webhooks before.
+        stays: the server that is there serves by this configuration, too.
+    """
+
+    config: Config
+    web: Web | None = None
+    missing: dict[str, str] = field(default_factory=dict)
+    had: Webhooks | None = None
+    stays: bool = False
+
+
 class Beside:
     """The page, if there is one.
 
@@ -58,10 +80,9 @@ class Beside:
         self._traffic = traffic
         self._remember = remember
         self._config: Config | None = None
-        self._next_config: Config | None = None
         self._web: Web | None = None
-        self._next: Web | None = None  # of a configuration that is just being put in force
-        self._stays = False  # the server serves by that one too
+        self._next: _Next | None = None  # of a configuration that is just being put in force
+        self._seeking = Seeking(journal, log)
         self._watch = _Watch()
         self._hung: Web | None = None  # holds its addresses until another takes them over
         self._left: list[Web] = []  # those that hung, and whose threads are still there
@@ -70,13 +91,13 @@ class Beside:
         self._again_at: float | None = None
 
     def open(self, config: Config) -> None:
-        """Take the addresses that the configuration has; nothing where it has none, for the page or for webhooks.
+        """Take the addresses that the configuration has, for the page and for webhooks, as far as they can be had.
 
-        Raises:
-            CannotRun: the address can't be listened at.
+        The others are tried again by `tend`.
         """
         self._config = config
-        self._web = self._made(config)
+        self._seeking.begin(config, None, PATIENCE)
+        self._take()
 
     def start(self) -> None:
         """Serve there."""
@@ -85,48 +106,103 @@ class Beside:
             self._web.start()
 
     def prepare(self, config: Config) -> None:
-        """Take the addresses that another configuration has, too; `change` puts it in force.
+        """Take the addresses that another configuration has, too; `change` puts it in force, or `undo` gives it up.
 
         Raises:
-            CannotRun: one of them can't be listened at; nothing has changed then.
+            CannotRun: one that is new can't be listened at; nothing has changed then.
+            JournalError: the journal can't be read; likewise.
         """
-        if self._next is not None:  # it was not put in force after all
-            self._next.stop(after=self._web)
-            self._next = None
-        self._next_config = config
-        before = self._config
-        self._stays = self._web is not None and before is not None and self._web.error() is None and (
-            (before.web, before.webhook, before.state_dir) == (config.web, config.webhook, config.state_dir))
-        if not self._stays:
-            self._next = self._made(config)
+        self.undo()
+        before, serves = self._config, self._web is not None and self._web.error() is None
+        if before is not None and (serves or self._seeking.missing) and (
+                (before.web, before.webhook, before.state_dir) == (config.web, config.webhook, config.state_dir)):
+            self._next = _Next(config, stays=True)
+            return
+        self._seeking.give_up()
+        held = at_once(config, self._held)
+        if held is None:
+            self._seek_on()
+            raise CannotRun(" ".join(unknown(config).values()))
+        known = addresses(before) if before is not None else {}
+        try:
+            for name, message in held.missing.items():
+                if known.get(name) != addresses(config)[name]:
+                    held.close(but=self._held)
+                    raise CannotRun(message)
+            had = self._hooks.made
+            self._next = _Next(config, self._made(config, held), held.missing, had)
+        except BaseException:
+            self._seek_on()
+            raise
+
+    def undo(self) -> None:
+        """What was prepared is not put in force."""
+        prepared, self._next = self._next, None
+        if prepared is None or prepared.stays:
+            return
+        self._hooks.made = prepared.had
+        if prepared.web is not None:
+            prepared.web.stop(after=self._web or self._hung)
+        self._seek_on()
 
     def change(self) -> None:
         """Serve by the configuration that was prepared; where that needs another server, open streams come back."""
-        self._config, self._again_at = self._next_config, None
-        if self._stays and self._web is not None and self._config is not None:
-            self._web.use(self._config)
+        prepared, self._next = self._next, None
+        assert prepared is not None
+        self._config = prepared.config
+        if prepared.stays:
+            if self._web is not None:
+                self._web.use(prepared.config)
             return
-        before, self._web, self._next = self._web, self._next, None
+        before, self._web, self._again_at = self._web, prepared.web, None
         if before is not None:
             before.stop(after=self._web)
+        self._seeking.lack(prepared.missing)
         self.start()
 
-    def _made(self, config: Config) -> Web | None:
-        had, hooks = self._hooks.made, self._hooks.make(config)
-        if config.web.listen is None and config.webhook.listen is None:
-            return None
-        from diffio_watch.service.pulse import Pulse  # noqa: PLC0415 - a daemon without a page loads no server
-        from diffio_watch.service.sockets import CannotListen  # noqa: PLC0415 - likewise
-        from diffio_watch.service.web import Web  # noqa: PLC0415 - likewise
+    @property
+    def _held(self) -> Held | None:
+        """What is listened at."""
+        web = self._web or self._hung
+        return web.held if web is not None else None
 
-        self._pulse = self._pulse or Pulse()
+    def _seek_on(self) -> None:
+        if self._seeking.missing:
+            self._seeking.again()
+
+    def _take(self) -> bool:
+        """Have a server where it listens by now; whether that is another one, which has to be started."""
+        held, before, config = self._seeking.found(), self._web, self._config
+        if held is None or config is None:
+            return False
+        if before is not None and before.held.missing.keys() == held.missing.keys():
+            held.close(but=before.held)
+            return False
         try:
+            self._web = self._made(config, held)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the work goes on; told, and tried again
+            self._log.error("page.ended", error=repr(error), exc_info=error)
+            self._again(self._journal.clock.monotonic())
+            return False
+        if before is not None:
+            before.stop(after=self._web)
+        return True
+
+    def _made(self, config: Config, held: Held) -> Web | None:
+        had = self._hooks.made
+        try:
+            hooks = self._hooks.make(config)
+            if not held.any:
+                return None
+            from diffio_watch.service.pulse import Pulse  # noqa: PLC0415 - a daemon without a page loads no server
+            from diffio_watch.service.web import Web  # noqa: PLC0415 - likewise
+
+            self._pulse = self._pulse or Pulse()
             return Web(config, self._journal, self._log, hooks, self._traffic, pulse=self._pulse,
-                       before=self._web or self._hung,
-                       remember=self._remember)
-        except (CannotListen, JournalError) as error:
+                       before=self._web or self._hung, remember=self._remember, held=held)
+        except BaseException:
             self._hooks.made = had
-            raise CannotRun(str(error)) from error
+            raise
 
     def tend(self, *, moving: bool) -> None:
         """See that it still serves; told, and started anew after a while, where it does not.
@@ -152,18 +228,20 @@ class Beside:
             self._log.error("page.hangs", seconds=round(now - self._watch.since), action="It is made anew." if (
                 len(self._left) < _MOST_LEFT) else f"{len(self._left)} of its threads hang by now: it is made anew "
                 "once one of them ends, or when the service is restarted.")
-        if self._again_at is not None and now >= self._again_at and self._config is not None and (
-                len(self._left) < _MOST_LEFT):
+        if self._config is not None and len(self._left) < _MOST_LEFT and (
+                self._seeking.due() or (self._again_at is not None and now >= self._again_at)):
             self._again_at = None
-            try:
-                self.open(self._config)
-                self.start()
-            except (CannotRun, JournalError) as error:
-                self._log.error("page.ended", error=str(error))
-                self._again_at = now + _PAUSE[-1]
+            self._seeking.begin(self._config, self._held, MOMENT)
+        if self._take():
+            self.start()
+        self._seeking.note()
 
     def _lost(self, now: float) -> None:
+        self._seeking.give_up()
         self._web = None
+        self._again(now)
+
+    def _again(self, now: float) -> None:
         self._again_at = now + _PAUSE[min(self._broke, len(_PAUSE) - 1)]
         self._broke += 1
 
@@ -177,7 +255,9 @@ class Beside:
     def stop(self) -> None:
         """End it."""
         self._again_at = None
+        self._seeking.give_up()
         self._give_over()
         if self._web is not None:
             self._web.stop()
             self._web = None
+

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from diffio_watch.job import State
-from diffio_watch.journal import holder, runs
+from diffio_watch.journal import holder, runs, unheard
 from diffio_watch.journal.records import SettlingEntry
 from diffio_watch.journal.webhooks import last_known
 from diffio_watch.reasons import because
@@ -47,7 +47,7 @@ def facts(config: Config, journal: Journal | None, groups: Sequence[Group] | Non
     return Facts(journal.clock.now(), pid, since, journal.halts.all(), journal.halts.pauses(),
                  journal.inboxes.reports(), settling, counts, journal.totals.oldest_open(), runs.last(journal),
                  runs.in_force(journal), groups, journal.overview.stuck_originals(), last_known(journal),
-                 notices.last_known(journal))
+                 notices.last_known(journal), unheard.last_known(journal))
 
 
 def _started(state_dir: Path) -> float | None:

@@ -20,7 +20,7 @@ from diffio_watch.journal.runs import InForce, Run, newer
 from diffio_watch.journal.webhooks import WebhookFacts
 from diffio_watch.reasons import told
 from diffio_watch.report import attention as waits
-from diffio_watch.report import notices, webhooks
+from diffio_watch.report import notices, unheard, webhooks
 from diffio_watch.report.attention import Attention
 from diffio_watch.report.notices import NoticeFacts
 from diffio_watch.report.running import how_to_start
@@ -93,6 +93,7 @@ class Facts:
     originals: Mapping[str, int] = field(default_factory=dict)
     webhooks: WebhookFacts | None = None
     notices: NoticeFacts | None = None
+    unheard: Mapping[str, str] = field(default_factory=dict)  # what is in the way of listening, by key
 
     @property
     def running(self) -> bool:
@@ -113,8 +114,9 @@ def status(config: Config, facts: Facts) -> Shape:
         "oldest_open_seconds": None if facts.oldest_open is None else round(max(0.0, facts.now - facts.oldest_open), 3),
         "config": configuration(facts),
         "attention": [_attention(one) for one in attention(config, facts)],
-        "webhooks": webhooks.told(facts.webhooks) if facts.running else None,
+        "webhooks": webhooks.told(facts.webhooks, facts.unheard) if facts.running else None,
         "notices": notices.told(facts.notices) if facts.running else None,
+        "unheard": unheard.told(facts.unheard) if facts.running else [],
     }
 
 

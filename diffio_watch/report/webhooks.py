@@ -6,8 +6,11 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from diffio_watch.clock import rfc3339 as when
+from diffio_watch.report.unheard import of_webhooks
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from diffio_watch.journal.webhooks import WebhookFacts
 
 MISMATCH: Final = "What came is signed with another secret than the one here."
@@ -25,12 +28,12 @@ def trouble(facts: WebhookFacts) -> str:
     return ""
 
 
-def told(facts: WebhookFacts | None) -> dict[str, Any] | None:
-    """For `status` and the page; None where none are received."""
+def told(facts: WebhookFacts | None, missing: Mapping[str, str]) -> dict[str, Any] | None:
+    """For `status` and the page; None where none are received. `missing` as `unheard` has it."""
     if facts is None:
         return None
-    return {"message": _message(facts), "listens": facts.listens, "last_at": when(facts.at), "refused": facts.refused,
-            "reliable": facts.reliable}
+    return {"message": of_webhooks(missing, facts.listens) or _message(facts), "listens": facts.listens,
+            "last_at": when(facts.at), "refused": facts.refused, "reliable": facts.reliable}
 
 
 def _message(facts: WebhookFacts) -> str:

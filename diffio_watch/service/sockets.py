@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import stat
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from diffio_watch.config import Config
 
 _FIRST: Final = 3  # SD_LISTEN_FDS_START
 _MOST: Final = 64
 _BACKLOG: Final = 256
 _MODE: Final = 0o660  # of a socket in the file system: its user's and its group's
+_ONE_OF_ITS: Final = "Write one that it has, such as `127.0.0.1:8480`."
+_WAYS_OUT: Final = {
+    errno.EADDRINUSE: "Stop the program that has it, or write another address.",
+    errno.EADDRNOTAVAIL: f"This machine does not have that address now. {_ONE_OF_ITS}",
+}
+_LOW: Final = 1024
+_LOW_PORT: Final = "Write a port from 1024 on: for those below it has no right."
+
+
+def addresses(config: Config) -> dict[str, str]:
+    """Where a configuration has something listen, by the key that says so."""
+    named = {"web.listen": config.web.listen, "webhook.listen": config.webhook.listen}
+    return {name: where for name, where in named.items() if where is not None}
 
 
 class CannotListen(Exception):
@@ -38,9 +55,14 @@ def listen(address: str, name: str) -> list[socket.socket]:
 
 
 class Held:
-    """Addresses that are listened at. They stay while one server is replaced by another."""
+    """Addresses that are listened at. They stay while one server is replaced by another.
+
+    Attributes:
+        missing: by the key that has one, what is in the way of listening at it.
+    """
 
     def __init__(self) -> None:
+        self.missing: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._sockets: dict[str, list[socket.socket]] = {}
 
@@ -51,16 +73,29 @@ class Held:
         Raises:
             CannotListen: naming what is in the way; nothing has changed then.
         """
+        held = cls.some(names, before)
+        for sentence in held.missing.values():
+            held.close(but=before)
+            raise CannotListen(sentence)
+        return held
+
+    @classmethod
+    def some(cls, names: Mapping[str, str], before: Held | None = None) -> Held:
+        """The same, but at those that can be had: it is `missing` which can't. May take as long as the name server."""
         held = cls()
         there = before._sockets if before is not None else {}  # noqa: SLF001 - of this class
-        try:
-            for name, address in names.items():
-                held._names[name] = address
+        for name, address in names.items():
+            try:
                 held._sockets[address] = there[address] if address in there else _new(address, name, there)
-        except CannotListen:
-            held.close(but=before)
-            raise
+                held._names[name] = address
+            except CannotListen as error:
+                held.missing[name] = str(error)
         return held
+
+    @property
+    def any(self) -> bool:
+        """Whether it listens anywhere."""
+        return bool(self._sockets)
 
     def sockets(self, name: str) -> list[socket.socket]:
         """Those of a key."""
@@ -79,6 +114,8 @@ class Held:
 def _new(address: str, name: str, there: Iterable[str]) -> list[socket.socket]:
     try:
         return listen(address, name)
+    except OSError as error:
+        raise CannotListen(f"`{name}`: {address} can't be listened at: {_words(error)}.") from error
     except CannotListen as error:
         port = address.rpartition(":")[2]
         ours = next((other for other in there if not other.startswith("unix:") and other.endswith(f":{port}")), None)
@@ -107,13 +144,16 @@ def url(one: socket.socket) -> str:
 
 
 def _unix(path: str, name: str) -> socket.socket:
-    with contextlib.suppress(FileNotFoundError):
-        _must_be_left_over(path, name)
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        with contextlib.suppress(FileNotFoundError):
+            _must_be_left_over(path, name)
         made.bind(path)
         os.chmod(path, _MODE)  # nobody gets in before `listen`, so no umask has to be changed for it
         made.listen(_BACKLOG)
+    except CannotListen:
+        made.close()
+        raise
     except OSError as error:
         made.close()
         raise CannotListen(f"`{name}`: no socket can be made at {path}: {error.strerror or error}. Its folder has to "
@@ -145,9 +185,8 @@ def _inet(address: str, name: str) -> list[socket.socket]:
     try:
         found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP,
                                    flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise CannotListen(f"`{name}`: this machine has no address {host} ({error.strerror or error}). Write one that "
-                           "it has, such as `127.0.0.1:8480`.") from error
+    except (OSError, UnicodeError) as error:
+        raise CannotListen(f"`{name}`: this machine has no address {host} ({_words(error)}). {_ONE_OF_ITS}") from error
     made: list[socket.socket] = []
     try:
         for family, kind, proto, _, where in dict.fromkeys(found):
@@ -162,9 +201,14 @@ def _inet(address: str, name: str) -> list[socket.socket]:
     except OSError as error:
         for one in made:
             one.close()
-        raise CannotListen(f"`{name}`: {address} can't be listened at: {error.strerror or error}. Stop the program "
-                           "that has it, or write another address.") from error
+        way_out = _LOW_PORT if error.errno == errno.EACCES and 0 < int(port) < _LOW else _WAYS_OUT.get(
+            error.errno or 0, "Write another address.")
+        raise CannotListen(f"`{name}`: {address} can't be listened at: {_words(error)}. {way_out}") from error
     return made
+
+
+def _words(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _descriptors() -> dict[int, str]:

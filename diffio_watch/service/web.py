@@ -20,7 +20,7 @@ from diffio_watch.service.pulse import Pulse
 from diffio_watch.service.server import Listener, Server
 from diffio_watch.service.signed import Result
 from diffio_watch.service.site import Site
-from diffio_watch.service.sockets import Held
+from diffio_watch.service.sockets import Held, addresses
 from diffio_watch.service.sound.listening import Sound, available
 from diffio_watch.service.threads import TooSlow
 from diffio_watch.service.token import TokenFile
@@ -33,6 +33,9 @@ _SECRETS: Final = "secrets"  # the kind of calls that read it
 class Web:
     """The server of one configuration.
 
+    Attributes:
+        held: the addresses that it is served at.
+
     Args:
         config: it.
         journal: the daemon's.
@@ -42,29 +45,28 @@ class Web:
         pulse: how the daemon's loops do.
         before: the server that this one is to replace: the addresses that both have go over to it.
         remember: told each secret that is read, so that no log tells it.
+        held: the addresses, as far as they are listened at; without it, at all that the configuration has.
 
     Raises:
         CannotListen: an address can't be listened at.
         JournalError: the journal can't be read.
     """
 
-    def __init__(self, config: Config, journal: Journal, log: FilteringBoundLogger, webhooks: Webhooks | None = None,
+    def __init__(self, config: Config, journal: Journal, log: FilteringBoundLogger,  # noqa: PLR0913 - the daemon's own
+                 webhooks: Webhooks | None = None,
                  traffic: Traffic | None = None, *, pulse: Pulse | None = None, before: Web | None = None,
-                 remember: Callable[[str], None] = lambda _: None) -> None:
+                 remember: Callable[[str], None] = lambda _: None, held: Held | None = None) -> None:
         self._log = log
         self._journal = journal
         self._access: Access | None = None
         self._readers: list[Journal] = []
         self._site: Site | None = None
-        page, hooks = config.web.listen, config.webhook.listen if webhooks is not None else None
-        names = {"web.listen": page, "webhook.listen": hooks}
-        self._held: Held = Held.of({name: where for name, where in names.items() if where is not None},
-                                   before._held if before is not None else None)  # noqa: SLF001 - of this class
-        self._sound = Sound(config, log) if page is not None and available() else None
+        self.held: Held = held or Held.of(addresses(config), before.held if before is not None else None)
+        self._sound = Sound(config, log) if self.sockets and available() else None
         listeners: list[Listener] = []
         beside: list[Callable[[asyncio.Event], Awaitable[None]]] = []
         try:
-            if page is not None:
+            if self.sockets:
                 reader, ticker = (self._reader(config) for _ in range(2))
                 self._token = TokenFile(config.web.token_file, remember)
                 self._token.look()
@@ -76,28 +78,28 @@ class Web:
                             listening=self._sound.listening if self._sound is not None else None)
                 hub = Hub(site)
                 beside += [hub.run, lambda ending: self._keep_token(site, ending)]
-                with_page = [webhooks.route] if webhooks is not None and hooks is None else []
+                with_page = [webhooks.route] if webhooks is not None and config.webhook.listen is None else []
                 metrics = Metrics(lambda: site.config, self._reader(config), traffic,
                                   lambda: {one.value: webhooks.had.counts[one] if webhooks is not None else 0
                                            for one in Result})
                 listeners.append(Listener(self.sockets, Page(site, hub, metrics, with_page)))
-            if webhooks is not None and hooks is not None:
+            if webhooks is not None and self.webhook_sockets:
                 listeners.append(Listener(self.webhook_sockets, webhooks.app()))
         except BaseException:
             self._close()
-            self._held.close(but=before._held if before is not None else None)  # noqa: SLF001 - likewise
+            self.held.close(but=before.held if before is not None else None)
             raise
         self._server = Server(listeners, log, beside)
 
     @property
     def sockets(self) -> list[socket.socket]:
         """The page's."""
-        return self._held.sockets("web.listen")
+        return self.held.sockets("web.listen")
 
     @property
     def webhook_sockets(self) -> list[socket.socket]:
         """Those of webhooks alone."""
-        return self._held.sockets("webhook.listen")
+        return self.held.sockets("webhook.listen")
 
     def start(self) -> None:
         """Serve."""
@@ -144,7 +146,7 @@ class Web:
             after: the server that takes its place, and its addresses.
             hangs: it is not waited for; it ends when it moves again.
         """
-        self._held.close(but=after._held if after is not None else None)  # noqa: SLF001 - of this class
+        self.held.close(but=after.held if after is not None else None)
         if self._sound is not None:
             self._sound.stop()
         self._server.stop(0.0) if hangs else self._server.stop()

@@ -145,7 +145,7 @@ def test_status_is_told_in_the_shape_of_the_contract(place: Place) -> None:
     with Lock(place.state):
         told = place.run("status", "--json").json
     assert [*told] == ["version", "daemon", "halted", "paused", "inboxes", "jobs", "oldest_open_seconds", "config",
-                       "attention", "webhooks", "notices"]
+                       "attention", "webhooks", "notices", "unheard"]
     assert told["version"] == __version__
     assert told["daemon"]["running"] is True
     assert told["daemon"]["pid"] == os.getpid()

@@ -133,10 +133,21 @@ def test_addresses_to_listen_at(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["8480", ":8480", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "::1:8480", "[::1]", "unix:x", "h h:80", "[x]:80",
-     "h:\uff18\uff10"],
+     "h:\uff18\uff10", "unix:/" + "x" * 107, "unix:/" + "ü" * 54],
 )  # fmt: skip
 def test_what_is_no_address_to_listen_at(text: str) -> None:
     assert "`127.0.0.1:8480`" in refused(values.listen, text)
+
+
+@pytest.mark.parametrize(("one", "other", "same"), [
+    ("127.0.0.1:1", "127.0.0.1:1", True), ("127.0.0.1:1", "127.0.0.1:2", False), ("0.0.0.0:1", "127.0.0.1:1", True),
+    ("[::]:1", "10.0.0.1:1", True), ("[::1]:1", "0.0.0.0:1", False), ("0.0.0.0:0", "127.0.0.1:0", False),
+    ("0.0.0.0:1", "nas:2", False), ("unix:/a:1", "0.0.0.0:1", False), ("unix:/a", "unix:/a", True),
+    ("10.0.0.1:1", "127.0.0.1:1", False),
+])
+def test_two_addresses_that_can_not_be_listened_at_both(one: str, other: str, same: bool) -> None:
+    assert values.same_place(one, other) is same
+    assert values.same_place(other, one) is same
 
 
 def test_host_names() -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +17,11 @@ import pytest
 
 from diffio_watch.clock import Clock
 from diffio_watch.config import Config, load
+from diffio_watch.daemon.startup import CannotRun
 from diffio_watch.daemon.traffic import Traffic
 from diffio_watch.daemon.web import Beside
 from diffio_watch.daemon.webhooks import Hooks
-from diffio_watch.journal import Journal
+from diffio_watch.journal import Journal, unheard
 from diffio_watch.logs import open_log
 from diffio_watch.service import events
 
@@ -192,6 +194,64 @@ def test_a_page_whose_settings_stay_goes_on_with_its_streams_and_knows_the_new_c
             got += piece
     assert _threads() == [thread]
     assert [one["name"] for one in desk.ask("/api/status")["inboxes"]] == ["podcasts", "second"]
+
+
+def test_a_name_server_that_does_not_answer_keeps_nobody_waiting(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are looked up aside: whoever starts, reloads or looks after everything goes on."""
+    answers, real = threading.Event(), socket.getaddrinfo
+
+    def slow(*args: Any, **more: Any) -> Any:
+        answers.wait(4 * PATIENCE)
+        return real(*args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    monkeypatch.setattr("diffio_watch.daemon.web.PATIENCE", 0.1)
+    monkeypatch.setattr("diffio_watch.daemon.seeking.PATIENCE", 0.1)
+    desk.page.open(desk.config())
+    desk.page.start()
+    desk.look(5, 3)
+    (told,) = desk.told("page.unheard")
+    assert "what knows names does not answer" in told["message"]
+    with pytest.raises(CannotRun, match="can't be told yet"):
+        desk.page.prepare(desk.config(rest='webhook: {listen: "127.0.0.1:0"}\n'))
+    answers.set()
+    _until(desk, lambda: desk.told("page.listening"))
+    assert desk.ask("/healthz")["ok"] is True
+
+
+def test_an_address_that_a_reload_brings_has_to_be_there_and_one_that_it_found_missing_has_not(desk: Desk) -> None:
+    """Else an outage of the network would keep a person from changing anything."""
+    nowhere = 'webhook: {listen: "192.0.2.7:8480"}\n'
+    desk.page.open(desk.config(rest=nowhere))
+    desk.page.start()
+    desk.look(1)
+    assert unheard.last_known(desk.journal).keys() == {"webhook.listen"}
+    desk.page.prepare(desk.config(web=', hosts: ["studio.example"]', rest=nowhere))
+    desk.page.change()
+    assert desk.ask("/healthz")["ok"] is True
+    for elsewhere in (nowhere.replace("2.7", "2.8"), nowhere.replace("8480", "8481")):
+        with pytest.raises(CannotRun, match="does not have that address"):
+            desk.page.prepare(desk.config(rest=elsewhere))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    desk.page.prepare(desk.config(rest=f'webhook: {{listen: "127.0.0.1:{port}"}}\n'))
+    desk.page.undo()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), PATIENCE)
+    assert desk.ask("/healthz")["ok"] is True
+    desk.page.prepare(desk.config())
+    desk.page.change()
+    desk.look(1)
+    assert unheard.last_known(desk.journal) == {}
+
+
+def _until(desk: Desk, holds: Callable[[], object]) -> None:
+    """Have the main loop look until something holds."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end, desk.out.getvalue()
+        desk.look(1)
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("change", ["hosts", "webhook"])

@@ -77,14 +77,52 @@ def test_a_file_is_seen_on_its_way_and_the_daemon_does_what_is_asked(make_studio
     assert not [event for event in studio.events() if event["level"] in {"warning", "error"}], studio.told()
 
 
-def test_a_port_that_is_taken_ends_the_start_as_a_wrong_configuration_does(make_studio: MakeStudio,
-                                                                           taken: int) -> None:
-    studio = make_studio(web={"listen": f"127.0.0.1:{taken}"})
-    assert studio.launch().wait(20) == 2
-    assert studio.log_file.read_text().splitlines()[-1] == (
-        f"diffio-watch: `web.listen`: 127.0.0.1:{taken} can't be listened at: Address already in use. Stop the "
-        "program that has it, or write another address.")
-    assert not list(studio.inbox().iterdir()), "a start that fails leaves no marker"
+def _unheard(studio: Studio) -> list[str]:
+    return [one["key"] for one in json.loads(studio.command("status", "--json")[1])["unheard"]]
+
+
+@pytest.mark.parametrize(("key", "address", "words"), [
+    ("web", "127.0.0.1:TAKEN", "Address already in use"),
+    ("web", "192.0.2.7:8480", "This machine does not have that address now"),
+    ("web", "nas.studio.invalid:8480", "has no address nas.studio.invalid"),
+    ("web", "unix:FOLDER/web.sock", "Its folder has to be there"),
+    ("webhook", "192.0.2.7:8480", "This machine does not have that address now"),
+])
+def test_where_an_address_is_not_there_yet_or_is_taken_files_go_their_way_all_the_same(
+        make_studio: MakeStudio, tmp_path: Path, taken: int, key: str, address: str, words: str) -> None:
+    """Whether the network or the daemon comes first after a boot, no job waits for it; it is told where one looks."""
+    where = address.replace("TAKEN", str(taken)).replace("FOLDER", str(tmp_path / "later"))
+    studio = make_studio(**{key: {"listen": where}})
+    (studio.inbox() / "a.wav").write_bytes(sound("a"))
+    studio.start()
+    studio.wait("a.wav")
+    (told,) = studio.events("page.unheard")
+    assert told["level"] == "error"
+    assert words in told["message"]
+    assert "everything else goes on" in told["action"]
+    until(lambda: _unheard(studio) == [f"{key}.listen"], what=studio.told)
+    assert words in " ".join(studio.command("status")[1].split())
+    if key == "web":
+        assert words in " ".join(studio.command("check", "--offline")[1].split())
+    assert studio.stop() == 0
+
+
+def test_what_stands_where_the_page_is_to_be_goes_and_the_page_comes(make_studio: MakeStudio) -> None:
+    """It is tried again, without anybody's doing; a reload of something else is not refused for it meanwhile."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        studio = make_studio(web={"listen": f"127.0.0.1:{port}"}, webhook={"listen": "127.0.0.1:0"})
+        studio.start()
+        until(lambda: studio.events("webhook.listening"), what=studio.told)
+        until(lambda: _unheard(studio) == ["web.listen"], what=studio.told)
+        studio.reload(limits={"uploads": 2})
+        assert studio.events("config.reloaded")[-1]["changes"] == ["limits.uploads: 4 -> 2"]
+        assert not studio.events("page.listening"), "only what can be had"
+    assert _port(studio) == port
+    assert _ask(port, "GET", "/healthz")[0] == 200
+    until(lambda: _unheard(studio) == [], what=studio.told)
+    assert len(studio.events("page.unheard")) == 1, "it is told once"
+    assert studio.stop() == 0
 
 
 def test_a_reload_changes_the_page_or_is_refused_whole(make_studio: MakeStudio, token_file: Path,
