@@ -133,14 +133,15 @@ class Intake:
         """Do what is due, and say how many seconds later something else is. `run` does nothing but this."""
         clock, presence, finder = self._desk.clock, self._presence, self._finder
         if not self._remembers:
-            before = self._desk.journal.inboxes.settling_in(self.name)
-            self._files.remember({entry.path: entry.still for entry in before if entry.still is not None})
+            self._files.remember(self._desk.journal.inboxes.settling_in(self.name))
             self._remembers = True
         if clock.monotonic() >= presence.check_at:
             presence.check()
         due = [presence.check_at]
         if presence.available:
             finder.find()
+            if finder.scans:  # what is there no more has nothing to do with what may come under its name
+                self._files.remember(())
         else:
             self._desk.hints.take()  # once it is back, everything is looked at
         if presence.available:  # the scan may have lost it
@@ -248,9 +249,8 @@ class Intake:
         self._files.drop(path)
 
     def _found(self, entry: Entry, verdict: Finished) -> Found:
-        now = self._desk.clock.now()
-        notice_at = now + verdict.notice_after if verdict.notice_after else None
-        return Found(entry.path, verdict.seen.size, verdict.seen.mtime_ns, self._settings, entry.detected_at, now,
+        notice_at = self._desk.clock.now() + verdict.notice_after if verdict.notice_after else None
+        return Found(entry.path, verdict.seen.size, verdict.seen.mtime_ns, self._settings, entry.detected_at,
                      inode=verdict.seen.inode or None, partial=verdict.partial, sha256=verdict.sha256,
                      media=verdict.media, priority=self._desk.inbox.priority, fail=verdict.fail, notice_at=notice_at)
 

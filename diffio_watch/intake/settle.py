@@ -6,12 +6,12 @@ All moments are of the monotonic clock, in seconds.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from diffio_watch.intake.scan import Seen
-from diffio_watch.journal.records import Still
+from diffio_watch.journal.records import SettlingEntry
 
 LONGEST_QUIET: Final = 300.0  # what doubling stops at
 FALLS_BACK_AFTER: Final = 86_400.0  # without another change of a finished file
@@ -98,7 +98,7 @@ class Settling:
         self.quiet = quiet
         self.changes = 0  # counts up with whatever changes in the list, so that it is told on change only
         self._entries: dict[str, Entry] = {}
-        self._before: dict[str, Still] = {}
+        self._before: dict[str, SettlingEntry] = {}
         # heaps, of those that are not slow and of those that are; stale items are left in them and skipped
         self._due: tuple[list[tuple[float, str]], ...] = ([], [])
 
@@ -128,7 +128,9 @@ class Settling:
         """
         entry = self._entries.get(path)
         if entry is None:
-            self._entries[path] = entry = Entry(path, seen, now, now, now, at)
+            before = self._before.get(path)
+            first = at if before is None else min(at, before.since)
+            self._entries[path] = entry = Entry(path, seen, now - (at - first), now, now, first)
         elif entry.seen == seen:
             return
         entry.seen, entry.unchanged_since, entry.tries = seen, now, 0
@@ -138,14 +140,15 @@ class Settling:
 
     def _still_for(self, path: str, seen: Seen, at: float) -> float:
         """For how many seconds a file had looked so when a start first saw it; by dates, for want of more."""
-        before = self._before.pop(path, None)
+        entry = self._before.pop(path, None)
+        before = None if entry is None else entry.still
         if before is None or (before.size, before.mtime_ns) != (seen.size, seen.mtime_ns):
             return 0.0
         return min(max(0.0, at - before.since), CUT_SHORT_FOR)
 
-    def remember(self, before: Mapping[str, Still]) -> None:
-        """How the files looked that waited when the program ended."""
-        self._before = dict(before)
+    def remember(self, before: Iterable[SettlingEntry]) -> None:
+        """The files that waited when the program ended: how they looked, and since when they were known."""
+        self._before = {entry.path: entry for entry in before}
 
     def hint(self, path: str, seen: Seen, now: float) -> None:
         """Something happened to a file that looks as before: perhaps its writer closed it."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from diffio_watch.journal.rows import dump_because
 from diffio_watch.reasons import because
 
-# … and of the drop at hand: seen since a person last decided about one
-_UNDECIDED: Final = "released = 0 AND detected_at > :decided"
+# … and of the drop at hand: finished since a person last decided about one
+_UNDECIDED: Final = "released = 0 AND settled_at > :decided"
 # came with the files at hand: was finished with them or, where a last look at each takes long, first seen with them;
 # the index beside each is named, for SQLite would rather walk through all jobs of the inbox
 _TOGETHER: Final = (("jobs_created", "created_at BETWEEN :now - :window AND :now"),
@@ -20,9 +21,42 @@ _TOGETHER: Final = (("jobs_created", "created_at BETWEEN :now - :window AND :now
 COUNTED: Final = "approved = 0 AND run = 1 AND state != 'failed'"
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a person said last of an inbox's drops, in seconds since the epoch; 0: nothing yet.
+
+    Attributes:
+        decided: when of the last file that was held so: what was finished by then counts for no other drop.
+        left_out: when that was that it be left out: what was seen by then and is finished later is of that drop still.
+    """
+
+    decided: float = 0.0
+    left_out: float = 0.0
+
+    def by(self, now: float) -> Word:
+        """Without what a clock that was ahead dated."""
+        return Word(*(at if at <= now else 0.0 for at in (self.decided, self.left_out)))
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """What became of files that were just journalled.
+
+    Attributes:
+        held: the ids of the jobs that are held now.
+        goes_on: they are the rest of what was left out.
+    """
+
+    held: frozenset[str] = frozenset()
+    goes_on: bool = False
+
+
 def hold_drop(db: sqlite3.Connection, inbox: str, seen: Sequence[float], coming: Sequence[float], *, limit: int,
-              window: float, now: float, decided: float) -> set[str]:
-    """Hold what came together if it is too much, and nothing was sent of it yet.
+              window: float, now: float, word: Word) -> Drop:
+    """Hold what came together if it is too much, or comes after what was left out, and nothing was sent of it yet.
+
+    A person's word is about the files that were there to be counted. After an approval the rest counts anew: many are
+    the next drop. After a drop was left out its rest is held however little it is, or "free" would not be true.
 
     Args:
         db: the journal, in a transaction.
@@ -32,19 +66,16 @@ def hold_drop(db: sqlite3.Connection, inbox: str, seen: Sequence[float], coming:
         limit: that many at once are no drop.
         window: what came within this many seconds of one another came at once.
         now: seconds since the epoch.
-        decided: when a person last decided about all that was held as a drop: what was seen until then is no new one.
-
-    Returns:
-        The ids of the jobs that are held now.
+        word: a person's last.
     """
-    if decided > now:  # a clock that was ahead dated it
-        decided = 0.0
-    if max(seen) <= decided:
-        return set()  # the rest of what was released
-    when = {"inbox": inbox, "now": now, "window": window, "first": min(seen), "last": max(seen), "decided": decided}
-    room = limit - sum(at > decided and min(seen) - window <= at <= max(seen) + window for at in coming)
-    if room >= 0 and not any(_more(db, index, span, when, room) for index, span in _TOGETHER):
-        return set()
+    word = word.by(now)
+    when = {"inbox": inbox, "now": now, "window": window, "first": min(seen), "last": max(seen),
+            "decided": word.decided}
+    beside = [at for at in coming if min(seen) - window <= at <= max(seen) + window]
+    goes_on = min([*seen, *beside]) <= word.left_out
+    room = limit - len(beside)
+    if not goes_on and room >= 0 and not any(_more(db, index, span, when, room) for index, span in _TOGETHER):
+        return Drop()
     reason = because("drop_size", limit=limit, inbox=inbox)
     spans = " OR ".join(span for _, span in _TOGETHER)
     held = db.execute(
@@ -54,7 +85,7 @@ def hold_drop(db: sqlite3.Connection, inbox: str, seen: Sequence[float], coming:
         {**when, "because": dump_because(reason)}).fetchall()
     db.executemany("INSERT INTO history VALUES (?, ?, 'held', ?)",
                    [(row["id"], now, f"{reason.code}: {reason.message}") for row in held])
-    return {row["id"] for row in held}
+    return Drop(frozenset(row["id"] for row in held), goes_on)
 
 
 def _more(db: sqlite3.Connection, index: str, span: str, when: dict[str, object], room: int) -> bool:

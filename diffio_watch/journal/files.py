@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from diffio_watch.job import ENDED, Because, Job, State, Wish, new_id
 from diffio_watch.journal.connection import Connection
-from diffio_watch.journal.drop import hold_drop
+from diffio_watch.journal.drop import Word, hold_drop
 from diffio_watch.journal.identity import CONTENT_OPEN, by_its_date, discarded, nothing_sent, replaced
 from diffio_watch.journal.jobs import Jobs
 from diffio_watch.journal.records import Found, Known, Placed, Stand
@@ -25,7 +25,7 @@ _KNOWN = ("SELECT files.path, files.size, files.mtime_ns, files.inode, files.ren
 # what stands at a path: inbox, path, size, mtime_ns, inode, job, renamed
 STAND: Final = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)"
 _HELD = "was held: "
-_DECIDED = "drop decided: "  # name of a single value, with the inbox's
+_DECIDED, _LEFT_OUT = "drop decided: ", "drop left out: "  # names of single values, with the inbox's
 
 
 class Files:
@@ -86,11 +86,14 @@ class Files:
         now = self._db.clock.now()
         with self._db.transaction() as db:
             placed = [self._place(db, inbox, file, now) for file in found]
-            fresh = [file.detected_at for one, file in zip(placed, found, strict=True) if one.outcome != "same"]
+            fresh = [file.detected_at for one, file in zip(placed, found, strict=True)
+                     if one.outcome != "same" and file.fail is None]
             if batch_limit is not None and fresh:
-                held = hold_drop(db, inbox, fresh, settling, limit=batch_limit, window=DROP_WINDOW, now=now,
-                                 decided=self._db.meta(f"{_DECIDED}{inbox}") or 0.0)
-                placed = [replace(one, outcome="held") if one.job_id in held else one for one in placed]
+                word = Word(*(self._db.meta(f"{name}{inbox}") or 0.0 for name in (_DECIDED, _LEFT_OUT)))
+                drop = hold_drop(db, inbox, fresh, settling, limit=batch_limit, window=DROP_WINDOW, now=now, word=word)
+                if drop.goes_on:  # and what was seen meanwhile is of it, too
+                    self._db.set_meta(f"{_LEFT_OUT}{inbox}", now)
+                placed = [replace(one, outcome="held") if one.job_id in drop.held else one for one in placed]
         return placed
 
     def _place(self, db: sqlite3.Connection, inbox: str, file: Found, now: float) -> Placed:
@@ -152,7 +155,7 @@ class Files:
         """
         facts: dict[str, Any] = {
             "size": file.size, "mtime_ns": file.mtime_ns, "inode": file.inode, "partial": file.partial,
-            "sha256": file.sha256, "media": file.media, "settled_at": file.settled_at}
+            "sha256": file.sha256, "media": file.media, "settled_at": now}
         if (job.size, job.partial) != (file.size, file.partial):
             facts |= {"approved": False, "released": False, "rebuy": False, "as_is": False,
                       "detected_at": file.detected_at}
@@ -173,19 +176,21 @@ class Files:
             settings=file.settings, state=State.FAILED if fail else State.QUEUED, because=fail,
             inode=file.inode, partial=file.partial, sha256=file.sha256, media=file.media, priority=file.priority,
             due_at=(file.notice_at or now) if fail else 0.0,
-            detected_at=file.detected_at, settled_at=file.settled_at, created_at=now, updated_at=now)
+            detected_at=file.detected_at, settled_at=now, created_at=now, updated_at=now)
         self._jobs.add([job])
         return job
 
-    def decide_drop(self, inbox: str) -> None:
+    def decide_drop(self, inbox: str, *, left_out: bool) -> None:
         """A person has decided about a held file: if none is left that is held as part of a drop, that drop is over.
 
-        What was seen until then, finished or not, counts for no other.
+        What is not finished yet of it was not decided about: see `hold_drop`.
         """
         left = self._db.row("SELECT 1 FROM jobs INDEXED BY jobs_reason WHERE because IS NOT NULL AND state = 'held' "
                             "AND inbox = ? AND json_extract(because, '$.code') = 'drop_size' LIMIT 1", inbox)
         if left is None:
-            self._db.set_meta(f"{_DECIDED}{inbox}", self._db.clock.now())
+            now = self._db.clock.now()
+            self._db.set_meta(f"{_DECIDED}{inbox}", now)
+            self._db.set_meta(f"{_LEFT_OUT}{inbox}", now if left_out else None)
 
     def stands(self, job: Job) -> Known | None:
         """What stands at a job's path; None if nothing does."""

@@ -69,7 +69,6 @@ class Found:
     mtime_ns: int
     settings: Settings
     detected_at: float
-    settled_at: float
     inode: int | None = None  # only where it can be trusted: local and no FUSE
     partial: str = ""
     sha256: str | None = None  # only where the content had to be read to tell whether it is a known one

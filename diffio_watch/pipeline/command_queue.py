@@ -158,7 +158,7 @@ def _afterwards(journal: Journal, command: str, drops: Iterable[str], now: float
     """What a person's decision sets free: drops whose last held file it was, and copies that waited for it."""
     if command in {"approve", "cancel"}:
         for inbox in drops:
-            journal.files.decide_drop(inbox)
+            journal.files.decide_drop(inbox, left_out=command == "cancel")
         journal.schedule.bring_forward(_WAIT_FOR_OTHERS, now)
 
 

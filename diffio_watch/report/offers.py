@@ -7,11 +7,12 @@ request does, and what it buys, is ruled by `pipeline.commands`; a test holds th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from diffio_watch.journal.blocks import paused_at
+from diffio_watch.journal.records import SettlingEntry
 from diffio_watch.report.spans import length
 
 
@@ -26,6 +27,7 @@ class Purse:
         unbought_minutes: that the unbought have.
         copies: jobs that may be copies of them, and wait for what becomes of them.
         copies_minutes: that those have.
+        more: of the drop that these are held of, some is still being copied, and is decided about when it is there.
     """
 
     count: int
@@ -34,6 +36,7 @@ class Purse:
     unbought_minutes: float = 0.0
     copies: int = 0
     copies_minutes: float = 0.0
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,11 @@ def of_jobs(what: str, code: str) -> tuple[Way, ...]:
     return (_RETRY,) if what == "waiting" else _WAYS.get(code, ())
 
 
+def comes(code: str, settling: Iterable[SettlingEntry]) -> bool:
+    """Whether more comes to what is held for this reason: what is still being copied there may be of the same drop."""
+    return code == "drop_size" and any(entry.still is not None for entry in settling)
+
+
 def resume(inbox: str | None, pauses: Mapping[str, float], purse: Purse) -> dict[str, Any]:
     """The button that ends the pause that stands there now, and no later one; `inbox` None is all of them."""
     return offer(_RESUME, purse, {"inbox": inbox, "paused": paused_at(inbox, pauses)})
@@ -124,7 +132,9 @@ def cost(way: Way, purse: Purse, code: str = "") -> dict[str, Any]:
     if not files:
         return {"free": True, "files": 0, "minutes": 0.0, "words": "free"}
     minutes = max(minutes, float(files))
-    most = "at most " if code in _PERHAPS_BOUGHT and way.buys == "rest" else ""
+    most = ""
+    if way.buys == "rest":
+        most = "at least " if purse.more else "at most " if code in _PERHAPS_BOUGHT else ""
     words = _WORDS.get(way.buys, f"buys {most}about {{}}").format(length(minutes * 60))
     return {"free": False, "files": files, "minutes": round(minutes, 1), "words": words}
 

@@ -63,7 +63,8 @@ def moving(made: Shape, job: Job, why: Kept | None, pace: Pace, took: Sequence[T
 
 
 def whole(job: Job, history: Sequence[Event], sidecar: Shape | None, why: Kept | None = None, *,
-          seen: int | None = None, copies: tuple[int, float] = (0, 0.0), now: float = math.inf) -> Shape:
+          seen: int | None = None, copies: tuple[int, float] = (0, 0.0), more: bool = False,
+          now: float = math.inf) -> Shape:
     """All about one job.
 
     Args:
@@ -73,13 +74,15 @@ def whole(job: Job, history: Sequence[Event], sidecar: Shape | None, why: Kept |
         why: what keeps it along with others.
         seen: how far the journal's history went before it was read; None where nothing can be asked about it any more.
         copies: how many may be copies of it and wait, and their minutes.
+        more: of the drop that it is held of, some is still being copied.
         now: seconds since the epoch.
     """
     told = shapes.whole_job(job, history, sidecar)
     empty = still_empty(job, now)
     past = [line | {"step": _NOT_YET if empty and event.state is State.FAILED else _step(job, event)}
             for line, event in zip(told["history"], history, strict=True)]
-    return told | row(job, why, now=now) | {"history": past, "offers": [] if empty else _offers(job, seen, copies)}
+    buttons = [] if empty else _offers(job, seen, copies, more=more)
+    return told | row(job, why, now=now) | {"history": past, "offers": buttons}
 
 
 def _step(job: Job, event: Event) -> str:
@@ -88,12 +91,12 @@ def _step(job: Job, event: Event) -> str:
     return STEPS[State.QUEUED if looked_at else event.state]
 
 
-def _offers(job: Job, seen: int | None, copies: tuple[int, float]) -> list[Shape]:
+def _offers(job: Job, seen: int | None, copies: tuple[int, float], *, more: bool) -> list[Shape]:
     """What can be done about it alone, as it is now: should it change, or be followed by another, nothing is done."""
     if seen is None or job.because is None or job.state not in {State.FAILED, State.HELD}:
         return []
     unbought, long = int(job.generation_id is None), minutes(job)
-    purse = Purse(1, unbought, long, long * unbought, *copies)
+    purse = Purse(1, unbought, long, long * unbought, *copies, more=more)
     query = {"state": job.state.value, "reason": job.because.code, "inbox": job.inbox, "seen": seen, "job": job.id}
     return [offers.offer(way, purse, {"query": query}, job.because.code, alone=True)
             for way in offers.of_jobs(job.state.value, job.because.code)]

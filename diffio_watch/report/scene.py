@@ -15,7 +15,7 @@ from diffio_watch.journal.blocks import blocks
 from diffio_watch.journal.overview import Group
 from diffio_watch.journal.totals import Took
 from diffio_watch.journal.turns import waits_for
-from diffio_watch.report import last_check, look
+from diffio_watch.report import last_check, look, offers
 from diffio_watch.report.keeps import Kept, stopped
 from diffio_watch.report.memory import Memory
 from diffio_watch.report.offers import Purse
@@ -92,7 +92,7 @@ def read(config: Config, journal: Journal | None, memory: Memory | None = None) 
     count = memory.sum("done", today, now, lambda: (n := overview.delivered_between(today, tomorrow), n))
     spent = memory.sum("spent", today, now, lambda: ((found := totals.spent_between(today, tomorrow))[0], found))
     return Scene(facts, seen, moving, waits, took, done, count, spent,
-                 _purses(facts.groups),
+                 _purses(facts),
                  {inbox.name: journal.inboxes.free(inbox.name) for inbox in config.inboxes},
                  sorted(thread.name for thread in threading.enumerate()) if facts.pid == os.getpid() else (),
                  memory.sum("check", None, now, lambda: (_OFTEN, last_check.read(config.state_dir))),
@@ -120,18 +120,19 @@ def of_inbox(config: Config, journal: Journal, name: str) -> tuple[Config, Scene
     return (replace(config, inboxes=tuple(inbox for inbox in config.inboxes if inbox.name == name)),
             Scene(facts, moving=moving, waits=_waits(config, journal, facts, moving), took=_took(journal, moving),
                   done=done, done_count=overview.delivered_between(today, tomorrow, name),
-                  purses=_purses(facts.groups),
+                  purses=_purses(facts),
                   names={(name, one.state.value, one.code): [job.path for job in overview.members(
                       one.state, one.code, name, seen=None, after=0, limit=_NAMED)[0]] for one in facts.groups}))
 
 
-def _purses(groups: Sequence[Group]) -> dict[tuple[str, str, str], Purse]:
+def _purses(facts: Facts) -> dict[tuple[str, str, str], Purse]:
     """What each group would cost that goes on, or is left out."""
-    copies = {one.inbox: (one.count, one.minutes) for one in groups
+    copies = {one.inbox: (one.count, one.minutes) for one in facts.groups
               if (one.state, one.code) == (State.QUEUED, "twin")}
     return {(one.inbox, one.state.value, one.code): Purse(
-        one.count, min(one.unbought, one.count), one.minutes, one.unbought_minutes, *copies.get(one.inbox, (0, 0.0)))
-        for one in groups}
+        one.count, min(one.unbought, one.count), one.minutes, one.unbought_minutes,
+        *copies.get(one.inbox, (0, 0.0)), more=offers.comes(one.code, facts.settling.get(one.inbox, ())))
+        for one in facts.groups}
 
 
 def after_pause(scene: Scene, inbox: str | None) -> Purse:

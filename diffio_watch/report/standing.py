@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from diffio_watch.job import OPEN, Job
+from diffio_watch.job import OPEN, Job, State
 from diffio_watch.journal.turns import waits_for
-from diffio_watch.report import rows
+from diffio_watch.report import offers, rows
 from diffio_watch.report.documents import document
 from diffio_watch.report.keeps import Kept, stopped
 
@@ -38,8 +38,10 @@ class Standing:
         why = self._stopped(job)
         if why is None and (turn := waits_for(job, self._journal, config, self._now)) is not None:
             why = Kept(turn)
+        code = job.because.code if job.because is not None and job.state is State.HELD else ""
+        more = bool(code) and offers.comes(code, self._journal.inboxes.settling_in(job.inbox))
         return rows.whole(job, self._journal.jobs.history(job.id), document(self._journal, job), why, seen=seen,
-                          copies=self._journal.overview.copies(job.inbox), now=self._now)
+                          copies=self._journal.overview.copies(job.inbox), more=more, now=self._now)
 
     def _stopped(self, job: Job) -> Kept | None:
         return stopped(job, self._halts, self._pauses) if job.state in OPEN else None

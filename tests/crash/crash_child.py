@@ -146,7 +146,7 @@ def place(journal: Journal, config: Config, base: Path, scenario: Scenario, now:
         try:
             facts = os.fstat(descriptor)
             found.append(Found(
-                path, facts.st_size, facts.st_mtime_ns, config.inbox(INBOX).settings(), now, now, facts.st_ino,
+                path, facts.st_size, facts.st_mtime_ns, config.inbox(INBOX).settings(), now, facts.st_ino,
                 fingerprint.partial(descriptor, facts.st_size), media=probe(descriptor),
                 fail=scenario.refused.get(path)))
         finally:

@@ -99,7 +99,7 @@ def test_of_a_large_drop_no_more_is_counted_than_makes_it_one(tmp_path: Path) ->
         room.drop(f"{number:02}.wav")
     room.pass_time(0.0)
     one = room.intake._files.get("00.wav")
-    first = Found(one.path, 1, 1, room.config.settings(), one.detected_at, one.detected_at)
+    first = Found(one.path, 1, 1, room.config.settings(), one.detected_at)
     assert len(room.intake._coming({one.path: first})) == 6
     room.pass_time(3.0)
     assert set(room.states().values()) == {"held: drop_size"}

@@ -787,6 +787,53 @@ def test_files_that_never_finish_count_for_no_later_drop(as_nobody: Path) -> Non
     room.journal.close()
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_of_a_drop_that_was_left_out_the_rest_is_held_however_little_it_is_over_restarts_too(
+        tmp_path: Path, *, ended: bool) -> None:
+    lease.prepare()
+    room = Room(tmp_path)
+    room.approve_over = 4
+    room.restart()
+    for number in range(6):
+        room.drop(f"{number}.wav")
+    growing = room.drop("growing.wav")
+    for _ in range(3):
+        with growing.open("ab") as file:
+            file.write(b"\0" * 1000)
+        room.pass_time(1.0)
+    assert set(room.states().values()) == {"held: drop_size"}
+    for job in room.journal.jobs.newest():
+        room.journal.jobs.commit(job, state=State.CANCELLED)
+    room.journal.files.decide_drop("a", left_out=True)
+    if ended:
+        room.clock.at += 3600.0
+        room.restart()
+    room.pass_time(30.0)
+    assert room.states()["growing.wav"] == "held: drop_size"
+    room.journal.jobs.commit(room.job("growing.wav"), state=State.CANCELLED)
+    room.journal.files.decide_drop("a", left_out=True)
+    room.pass_time(1.0)
+    room.drop("meant.wav")
+    room.pass_time(3.0)
+    assert room.states()["meant.wav"] == "queued"
+    growing.unlink()
+    room.journal.close()
+
+
+def test_a_file_that_comes_under_the_name_of_one_that_waited_before_the_start_is_seen_when_it_comes(
+        room: Room) -> None:
+    first = room.drop("take.wav")
+    room.pass_time(1.0)
+    first.unlink()
+    room.restart()
+    room.clock.at += 3600.0
+    room.pass_time(5.0)
+    came = room.clock.now()
+    room.drop("take.wav")
+    room.pass_time(3.0)
+    assert room.job("take.wav").detected_at >= came
+
+
 def test_what_settles_is_told_on_change_only(room: Room) -> None:
     room.drop()
     room.pass_time(1.0)

@@ -6,7 +6,8 @@ import pytest
 
 from diffio_watch.intake.scan import Seen
 from diffio_watch.intake.settle import FALLS_BACK_AFTER, LONGEST_QUIET, Quiet, Settling
-from diffio_watch.journal.records import Still
+from diffio_watch.journal.records import SettlingEntry, Still
+from diffio_watch.reasons import because
 
 A, B = Seen(10, 1), Seen(20, 2)
 WALL = 1_000_000.0
@@ -178,8 +179,10 @@ def test_a_file_that_looks_as_before_the_start_goes_on_counting_and_is_looked_at
     files: Settling, size: int, mtime_ns: int, passed: float, counted: float,
 ) -> None:
     """How long it was still before is known by dates only: no more hangs on it than when a cut file fails."""
-    files.remember({"a": Still(size, mtime_ns, WALL - passed)})
+    files.remember([SettlingEntry("a", because("settling", seconds="2"), WALL - passed, None,
+                                  Still(size, mtime_ns, WALL - passed))])
     files.see("a", A, 50.0, WALL)
+    assert files.get("a").detected_at == min(WALL, WALL - passed), "it was first seen before that start"
     assert due(files, 51.9) is None
     entry = files.due(52.0)
     assert entry is not None

@@ -34,7 +34,7 @@ def job(path: str = "a.wav", **facts: Any) -> Job:
 
 def found(path: str, content: str, *, mtime_ns: int = 1, read: bool = True, **facts: Any) -> Found:
     """A finished file whose `content` stands for both its hashes."""
-    made = Found(path, len(content), mtime_ns, Settings(), 1.0, 2.0, partial=content, sha256=content if read else None)
+    made = Found(path, len(content), mtime_ns, Settings(), 1.0, partial=content, sha256=content if read else None)
     return replace(made, **facts)
 
 

@@ -37,7 +37,7 @@ def test_a_finished_file_makes_a_job_as_it_was_found(journal: Journal, clock: Ha
     assert (job.path, job.size, job.mtime_ns, job.inode, job.partial, job.sha256, job.priority) == (
         ODD, 3, 5, 9, "abc", "abc", 2)
     assert (job.state, job.due_at, job.detected_at, job.settled_at, job.created_at) == (
-        State.QUEUED, 0.0, 1.0, 2.0, clock.at)
+        State.QUEUED, 0.0, 1.0, clock.at, clock.at)
     known = journal.files.known("in")[ODD]
     assert (known.job_id, known.size, known.mtime_ns, known.inode, known.state, known.partial) == (
         job.id, 3, 5, 9, State.QUEUED, "abc")
@@ -269,6 +269,48 @@ def test_what_comes_slowly_is_no_drop(journal: Journal, clock: HandClock) -> Non
         place(journal, found(f"{number}.wav", f"content {number}", detected_at=clock.at), limit=2)
         clock.at += DROP_WINDOW / 2 + 1
     assert set(states(journal).values()) == {State.QUEUED}
+
+
+def left(journal: Journal, clock: HandClock, word: str) -> None:
+    """A person's word about all that is held."""
+    clock.at += 1
+    for job in journal.jobs.newest({State.HELD}):
+        journal.jobs.commit(job, **{"released": True, "state": State.QUEUED, "because": None, "due_at": 0.0}
+                            if word == "approve" else {"state": State.CANCELLED})
+    journal.files.decide_drop("in", left_out=word == "cancel")
+    clock.at += 1
+
+
+@pytest.mark.parametrize(("word", "rest", "becomes"), [
+    ("cancel", 5, State.HELD), ("cancel", 1, State.HELD), ("approve", 5, State.HELD), ("approve", 1, State.QUEUED)])
+def test_a_word_about_a_drop_is_about_the_files_that_were_there(
+        journal: Journal, clock: HandClock, word: str, rest: int, becomes: State) -> None:
+    """Its rest counts anew after an approval, and is left to a person's word after a drop was left out."""
+    seen_at = clock.at
+    place(journal, *[found(f"{number}.wav", f"content {number}", detected_at=seen_at) for number in range(6)], limit=4,
+          settling=[seen_at] * rest)
+    left(journal, clock, word)
+    late = [f"late {number}.wav" for number in range(rest)]
+    for number, path in enumerate(late):
+        place(journal, found(path, path, detected_at=seen_at), limit=4, settling=[seen_at] * (rest - number - 1))
+        clock.at += 1
+    assert {states(journal)[path] for path in late} == {becomes}
+
+
+def test_what_goes_on_coming_after_a_drop_was_left_out_is_asked_about(journal: Journal, clock: HandClock) -> None:
+    """A folder by mistake: each file is seen while the one before it settles, and few were there at the click."""
+    place(journal, *[found(f"{number}.wav", f"content {number}", detected_at=clock.at) for number in range(6)], limit=4,
+          settling=[clock.at])
+    seen_at = clock.at
+    left(journal, clock, "cancel")
+    for number in range(3):
+        next_at, clock.at = clock.at, clock.at + 2
+        place(journal, found(f"late {number}.wav", str(number), detected_at=seen_at), limit=4, settling=[next_at])
+        seen_at = next_at + 1
+    assert {states(journal)[f"late {number}.wav"] for number in range(3)} == {State.HELD}
+    left(journal, clock, "cancel")
+    place(journal, found("meant.wav", "meant", detected_at=clock.at), limit=4)
+    assert states(journal)["meant.wav"] is State.QUEUED
 
 
 @pytest.mark.parametrize("apart", [0.0, 1.0])

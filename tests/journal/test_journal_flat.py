@@ -133,7 +133,7 @@ _ASKED: dict[str, Ask] = {
     "error files that are due": lambda journal: journal.chores.notices_due("in", _NOW),
     "error files that go": lambda journal: journal.chores.notices_stale("in"),
     "a held drop": lambda journal: journal.chores.held_drop("in"),
-    "a drop that is decided": lambda journal: journal.files.decide_drop("in"),
+    "a drop that is decided": lambda journal: journal.files.decide_drop("in", left_out=True),
     "failures": lambda journal: journal.overview.failures(),
     "groups": lambda journal: journal.overview.groups(),
     "still empty": lambda journal: journal.overview.still_empty(),
@@ -164,7 +164,7 @@ _WAY: list[dict[str, Any]] = [
 
 def _way(journal: Journal) -> list[int]:
     """The steps of each commit from the inbox to the outbox."""
-    file = found("new.wav", "new", read=False)
+    file = found("new.wav", "new", read=False, detected_at=journal.clock.now())
     taken = [steps(journal, lambda journal: journal.files.place("in", [file], batch_limit=5))]
     for changes in _WAY:
         (one,) = journal.jobs.at("in", "new.wav")

@@ -23,7 +23,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 def _found(path: str, content: str, *, mtime_ns: int = 1) -> Found:
     now = time.time()
-    return Found(path, len(content), mtime_ns, Settings(), now, now, partial=content, sha256=content)
+    return Found(path, len(content), mtime_ns, Settings(), now, partial=content, sha256=content)
 
 
 def _place(journal: Journal, path: str, content: str, *, mtime_ns: int = 1) -> Job:

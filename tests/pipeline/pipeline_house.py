@@ -12,7 +12,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -179,8 +179,8 @@ class House:
         return self.place(inbox, path, media=media, **changes)
 
     def place(self, inbox: str, path: str, *, media: Media | None = None, settings: Mapping[str, Any] | None = None,
-              read: bool = False) -> str:
-        """What intake does with a file that has settled."""
+              read: bool = False, coming: Sequence[float] = (), seen_at: float | None = None) -> str:
+        """What intake does with a file that has settled; `coming`: when others were first seen that have not."""
         place, configured = self.inbox(inbox) / path, self.tools.config.inbox(inbox)
         found = place.stat()
         with place.open("rb") as file:
@@ -189,8 +189,9 @@ class House:
             path=path, size=found.st_size, mtime_ns=found.st_mtime_ns, inode=found.st_ino, partial=partial,
             settings=replace(configured.settings(), **(settings or {})), priority=configured.priority,
             sha256=hashlib.sha256(place.read_bytes()).hexdigest() if read else None,
-            media=media or Media("Wave", 0.2, has_video=False), detected_at=self.clock.now(),
-            settled_at=self.clock.now())], batch_limit=self.tools.config.limits.approve_over_files)
+            media=media or Media("Wave", 0.2, has_video=False),
+            detected_at=self.clock.now() if seen_at is None else seen_at)],
+            batch_limit=self.tools.config.limits.approve_over_files, settling=coming)
         return placed.job_id
 
     def _look(self, inbox: str, path: str) -> None:

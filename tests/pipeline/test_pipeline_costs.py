@@ -9,16 +9,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pipeline_fixtures import MakeHouse
 from pipeline_house import House
 
 from diffio_watch.job import Job, Media, State
 from diffio_watch.journal import Answer, Halt
+from diffio_watch.journal.records import SettlingEntry, Still
 from diffio_watch.pipeline import command_queue
 from diffio_watch.pipeline.commands import request_body
 from diffio_watch.reasons import REASONS, Kind, because
 from diffio_watch.report import offers, rows, scene, screen
 from diffio_watch.report.pace import Pace
 from diffio_watch.report.shapes import Shape
+from diffio_watch.report.standing import Standing
 
 _MINUTES = 1.0
 # how far a job is for which a reason can be given: nothing sent; uploaded; asked for, and no answer known; bought
@@ -152,6 +155,38 @@ def test_the_button_of_a_stop_says_what_goes_on_with_it(house: House, stop: str,
     assert cost["free"] is button["label"].endswith("free")
     if "pause" in stop and stage != _ASKED:
         assert bought == cost["files"]
+
+
+@pytest.mark.parametrize(("offer", "rest", "buys"), [
+    ("approve", 4, 4), ("approve", 2, 6), ("cancel", 4, 0), ("cancel", 1, 0)])
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_button_of_a_drop_is_about_what_is_there_and_tells_that_more_comes(
+        make_house: MakeHouse, offer: str, rest: int, buys: int, *, alone: bool) -> None:
+    """What is still being copied is bought as any few files are, and asked about where it is much, or left out."""
+    house = make_house(limits={"approve_over_files": 3})
+    seen_at, media = house.clock.now(), Media("Wave", 60 * _MINUTES, has_video=False)
+    held = [house.drop(f"{number}.wav", media=media, coming=[seen_at] * rest) for number in range(4)]
+    late = [f"late {number}.wav" for number in range(rest)]
+    house.journal.inboxes.settling("podcasts", [
+        SettlingEntry(path, because("settling", seconds="2"), seen_at, None, Still(1, 1, seen_at)) for path in late])
+    house.clock.advance(1)
+    if alone:
+        seen, standing = house.journal.overview.last_line(), Standing(house.journal)
+        buttons = [standing.whole(house.tools.config, house.job(job), seen)["offers"] for job in held]
+    else:
+        buttons = [_groups(house)[0]["offers"]]
+    those = [one for some in buttons for one in some if one["id"] == offer]
+    at_least = "buys at least about" if offer == "approve" else "free"
+    assert all(at_least in one["label"] for one in those)
+    for button in those:
+        _click(house, button)
+    house.clock.advance(1)
+    for number, path in enumerate(late):
+        house.drop(path, media=media, seen_at=seen_at, coming=[seen_at] * (rest - number - 1))
+    house.run(3600)
+    assert _bought(house) == buys
+    waits = [] if buys == 6 else [("drop_size", rest)]
+    assert [(group["code"], group["count"]) for group in _groups(house)] == waits
 
 
 @pytest.mark.parametrize("alone", [False, True])
