@@ -1,8 +1,8 @@
 """The program in a process of its own, forked from one that has imported it: a start costs 30 ms, and not 400.
 
-`Program` and `run` are `subprocess`'s, and take what it takes. What is not `python -m diffio_watch …`, what has another
-locale than the tests, and all where the kernel gives no orphans to their grandparent, begins as any process does. So do
-those of tests that are about the beginning itself: what is imported, what stands on the command line.
+`Program` and `run` are `subprocess`'s, and take what it takes. Other programs, what has another locale than the tests,
+and all where the kernel gives no orphans to their grandparent, begin as any process does. So do those of tests that are
+about the beginning itself: what is imported, what stands on the command line.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
-_BEGINNING: Final = ("-m", "diffio_watch")
+_BEGINNINGS: Final = ((sys.executable, "-m", "diffio_watch"), (str(Path(sys.executable).with_name("diffio-watch")),))
 _KNOWN: Final = "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"  # these a fork can do as they say
 _REQUEST: Final = 1 << 18  # bytes at most
 
@@ -40,19 +40,19 @@ _SURROUNDINGS: Final = _at_the_start(os.environ)  # of the process that forks
 
 
 class Program(subprocess.Popen[Any]):
-    """A process; `python -m diffio_watch …` is a fork of one that waits for it."""
+    """A process; this program's is a fork of one that waits for that."""
 
     def _execute_child(self, args: Sequence[Any], executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any,
                        cwd: Any, env: Mapping[str, str] | None, *rest: Any) -> None:
-        began = _begun(args, env)
-        if began is None or executable or preexec_fn or pass_fds:
+        words = _words(args)
+        if words is None or executable or preexec_fn or pass_fds or not _possible(os.environ if env is None else env):
             super()._execute_child(args, executable, preexec_fn, close_fds, pass_fds, cwd, env, *rest)  # type: ignore[misc]  # not for others, but stable since 3.11
             return
         streams = rest[3:9]  # p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite
         given = [own if stream == -1 else stream for own, stream in enumerate((streams[0], streams[3], streams[5]))]
         try:
-            self.pid = began.fork({
-                "words": [os.fsdecode(word) for word in args[3:]], "cwd": os.fsdecode(cwd or Path.cwd()),
+            self.pid = _began().fork({
+                "words": words, "cwd": os.fsdecode(cwd or Path.cwd()),
                 "env": dict(os.environ if env is None else env), "leads": bool(rest[-2])}, given)
         finally:
             self._close_pipe_fds(*streams)  # type: ignore[attr-defined]  # subprocess has it, and typeshed does not know
@@ -110,13 +110,19 @@ class _Nursery:
 _nursery: _Nursery | None = None
 
 
-def _begun(args: Sequence[Any], env: Mapping[str, str] | None) -> _Nursery | None:
-    """What forks such a process; none where it has to begin by itself."""
+def _words(args: Sequence[Any]) -> list[str] | None:
+    """The arguments of this program; none if it is another one."""
+    return next(([os.fsdecode(word) for word in args[len(begin):]] for begin in _BEGINNINGS
+                 if tuple(args[:len(begin)]) == begin), None)
+
+
+def _possible(env: Mapping[str, str]) -> bool:
+    """Whether a fork is as good as a process that begins by itself."""
+    return sys.platform == "linux" and os.geteuid() == os.getuid() and _at_the_start(env) == _SURROUNDINGS
+
+
+def _began() -> _Nursery:
     global _nursery  # noqa: PLW0603 - one a process, made at its first use
-    if sys.platform != "linux" or os.geteuid() != os.getuid() or (args[0], *args[1:3]) != (sys.executable, *_BEGINNING):
-        return None
-    if _at_the_start(os.environ if env is None else env) != _SURROUNDINGS:
-        return None
     _nursery = _nursery or _Nursery()
     return _nursery
 
@@ -182,7 +188,7 @@ def _become(request: Mapping[str, Any]) -> None:
     tempfile.tempdir = None
     sys.path[0] = request["cwd"]
     sys.argv = ["diffio_watch", *request["words"]]
-    sys.orig_argv[:] = [sys.executable, *_BEGINNING, *request["words"]]
+    sys.orig_argv[:] = [*_BEGINNINGS[0], *request["words"]]
     for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
         old: io.TextIOWrapper = getattr(sys, f"__{name}__")
         raw = io.FileIO(number, mode, closefd=False)

@@ -66,16 +66,22 @@ class World:
             shutil.rmtree(made, ignore_errors=True)
 
 
+def begin(command: Sequence[str], **how: Any) -> subprocess.Popen[Any]:
+    """Begin a program. The tests put something in its place that forks them, for they begin so many."""
+    return subprocess.Popen(
+        command, **how,
+        preexec_fn=lambda: _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))  # noqa: PLW1509 - one call, no lock
+
+
 class Child:
     """A program beside this one; it does not outlive it."""
 
     def __init__(self, command: Sequence[str], folder: Path, log: IO[bytes] | int, env: Mapping[str, str] = {},
                  output: int = subprocess.DEVNULL) -> None:
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "PYTHONPATH") if name in os.environ}
-        self.process = subprocess.Popen(
+        self.process = begin(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=log,
-            env=kept | {"HOME": str(folder), "TMPDIR": str(folder), "DIFFIO_API_KEY": KEY} | dict(env),
-            preexec_fn=lambda: _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))  # noqa: PLW1509 - one call, no lock
+            env=kept | {"HOME": str(folder), "TMPDIR": str(folder), "DIFFIO_API_KEY": KEY} | dict(env))
 
     def __enter__(self) -> Self:
         return self
@@ -121,6 +127,8 @@ class Child:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
 
 class Service(Child):
@@ -207,10 +215,12 @@ class Studio:
         Raises:
             AssertionError: it ended with another exit code than 0.
         """
-        done = subprocess.run([self.program, *arguments, "-c", str(self.config)], check=False, capture_output=True,
-                              text=True, env={"PATH": os.environ["PATH"], "HOME": str(self.base)})
-        assert done.returncode == 0, f"{arguments}: {done.stdout} {done.stderr}"
-        return done.stdout
+        with begin([self.program, *arguments, "-c", str(self.config)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                   stderr=subprocess.PIPE, text=True,
+                   env={"PATH": os.environ["PATH"], "HOME": str(self.base)}) as process:
+            out, err = process.communicate()
+        assert process.returncode == 0, f"{arguments}: {out} {err}"
+        return str(out)
 
     def delivered(self) -> int:
         """How many sidecars are in the outbox."""

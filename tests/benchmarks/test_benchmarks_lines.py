@@ -6,19 +6,34 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import bench_world
 import pytest
 from bench_lines import LINES
 from bench_table import Row, merged, table
+from bench_world import World
+from programs import Program
+
+pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+PROGRAM = str(Path(sys.executable).with_name("diffio-watch"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("line", LINES)
-def test_each_line_can_be_measured(line: str) -> None:
-    if shutil.which("curl") is None:
-        pytest.skip("needs curl")
-    done = subprocess.run([sys.executable, str(Path(__file__).parent), line, "--few", "--times", "1"],
+def test_each_line_can_be_measured(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_world, "begin", Program)
+    with tempfile.TemporaryDirectory() as folder:  # names of sockets are short
+        rows = LINES[line].measure(World(Path(folder), PROGRAM, "few", compare=True))
+        assert [*Path(folder).iterdir()] == []
+    assert all(row.now for row in rows)
+    assert table(rows)
+
+
+@pytest.mark.slow
+def test_they_are_measured_by_a_command() -> None:
+    done = subprocess.run([sys.executable, str(Path(__file__).parent), "pickup", "--few", "--times", "1"],
                           check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "once" in done.stdout
