@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import functools
 from pathlib import Path
-
-import pytest
 
 import diffio_watch
 
@@ -45,12 +43,15 @@ _ONLY = {"httpx": {"api"}, "tenacity": {"api"}, "sqlite3": {"journal"}, "watchdo
          "apprise": {"service"}}
 
 
-def _imports(path: Path) -> Iterator[str]:
+@functools.cache
+def _imports(path: Path) -> tuple[str, ...]:
+    found: list[str] = []
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
+            found += (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield from (f"{node.module}.{name.name}" for name in node.names)
+            found += (f"{node.module}.{name.name}" for name in node.names)
+    return tuple(found)
 
 
 def _room(path: Path) -> str:
@@ -60,21 +61,20 @@ def _room(path: Path) -> str:
 _MODULES = sorted(_PACKAGE.rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", _MODULES, ids=lambda path: str(path.relative_to(_PACKAGE)))
-def test_a_room_uses_only_what_lies_below_it(path: Path) -> None:
-    room = _room(path)
-    if room not in _BELOW:
-        return  # what puts the parts together, and the commands, stand above them all
-    used = {name.split(".")[1] for name in _imports(path) if name.startswith("diffio_watch.")} - {room, "__version__"}
-    assert used <= _BELOW[room]
+def test_a_room_uses_only_what_lies_below_it() -> None:
+    """What puts the parts together, and the commands, stand above them all."""
+    assert [f"{path}: {name}" for path in _MODULES if (room := _room(path)) in _BELOW
+            for name in _imports(path) if name.startswith("diffio_watch.")
+            and name.split(".")[1] not in {*_BELOW[room], room, "__version__"}] == []
 
 
-@pytest.mark.parametrize("path", _MODULES, ids=lambda path: str(path.relative_to(_PACKAGE)))
-def test_a_foreign_library_is_known_to_one_room_alone(path: Path) -> None:
-    for name in _imports(path):
-        library = name.split(".")[0]
-        if library in _ONLY:
-            assert _room(path) in _ONLY[library], name
+def test_a_foreign_library_is_known_to_one_room_alone() -> None:
+    assert [f"{path}: {name}" for path in _MODULES for name in _imports(path)
+            if _room(path) not in _ONLY.get(name.split(".")[0], {_room(path)})] == []
+
+
+def test_every_room_is_looked_into() -> None:
+    assert set(_BELOW) <= {_room(path) for path in _MODULES}
 
 
 def test_the_plan_has_no_way_back() -> None:

@@ -51,22 +51,15 @@ jobs = st.builds(Job, **{field.name: by_type[str(field.type)] for field in field
 
 
 @settings(deadline=None)
-@given(made=jobs)
-def test_whatever_a_job_holds_is_read_back_as_it_was(made: Job) -> None:
-    with tempfile.TemporaryDirectory(dir=_fast()) as folder, Journal.open(Path(folder), create=True) as journal:
-        journal.jobs.add([made])
-        assert now(journal, made.id) == made
-        assert journal.jobs.at(made.inbox, made.path) == [made]
-
-
-@settings(deadline=None)
 @given(before=jobs, after=jobs)
-def test_whatever_a_commit_changes_is_read_back_as_it_was(before: Job, after: Job) -> None:
+def test_whatever_a_job_holds_and_a_commit_changes_is_read_back_as_it_was(before: Job, after: Job) -> None:
     changes = {field.name: getattr(after, field.name) for field in fields(Job)
                if field.name not in {"id", "state", "version", "updated_at"}}
     with tempfile.TemporaryDirectory(dir=_fast()) as folder, Journal.open(Path(folder), create=True) as journal:
         before = replace(before, version=3)
         journal.jobs.add([before])
+        assert now(journal, before.id) == before
+        assert journal.jobs.at(before.inbox, before.path) == [before]
         done = journal.jobs.commit(before, **changes)
         assert now(journal, before.id) == done == replace(
             after, id=before.id, state=before.state, version=4, updated_at=done.updated_at)
