@@ -6,6 +6,7 @@ migration and its record commit together.
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from typing import Final
 
@@ -385,6 +386,7 @@ def migrate(db: sqlite3.Connection) -> None:
             raise
 
 
+@functools.cache
 def _statements(script: str) -> list[str]:
     """The single statements of an SQL script."""
     found, start = [], 0

@@ -22,7 +22,7 @@ UNIT = "/etc/systemd/system/diffio-watch.service"
 INBOX, OUTBOX = "/srv/studio/inbox", "/srv/studio/outbox"
 
 
-@pytest.mark.slow
+@pytest.mark.slow(200)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("suite", SUITES)
 def test_a_machine_from_nothing_to_gone(suite: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:

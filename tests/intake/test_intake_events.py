@@ -110,14 +110,15 @@ def test_a_burst_that_overflows_the_hints_is_found_by_a_scan(room: Room) -> None
     assert room.intake.now.scans == 2
 
 
-def test_fifty_thousand_files_dropped_while_the_program_was_away_are_all_seen(tmp_path: Path) -> None:
+def test_five_thousand_files_dropped_while_the_program_was_away_are_all_seen(tmp_path: Path) -> None:
+    """Five times as many as the journal is told of."""
     room = Room(tmp_path)
     for folder in range(50):
         (room.inbox / str(folder)).mkdir()
-        for number in range(1000):
+        for number in range(100):
             os.close(os.open(f"{room.inbox}/{folder}/{number}.wav", os.O_CREAT | os.O_WRONLY))
     room.intake.turn()
-    assert room.intake.now.waiting == {"empty_yet": 50_000}
+    assert room.intake.now.waiting == {"empty_yet": 5000}
     assert len(room.entries()) == 1000, "the journal is told of those that wait longest"
     room.journal.close()
 
