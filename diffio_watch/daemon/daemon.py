@@ -31,17 +31,17 @@ from diffio_watch.daemon.startup import (
     make_state_dir,
     must_be_whole,
     refuse_strangers,
-    remember_old_copy,
     take_folders,
     without_effect,
 )
 from diffio_watch.daemon.systemd import StatusLine, notify, summary
 from diffio_watch.daemon.telling import Telling
+from diffio_watch.daemon.trouble import Trouble
 from diffio_watch.daemon.upkeep import Upkeep
 from diffio_watch.daemon.web import Beside
 from diffio_watch.daemon.webhooks import Hooks
 from diffio_watch.disk import lease, marker
-from diffio_watch.journal import Journal, JournalError, JournalTrouble, Lock, left, runs
+from diffio_watch.journal import Journal, JournalError, Lock, left, runs
 from diffio_watch.logs import open_log, say
 from diffio_watch.media import mediainfo
 
@@ -74,15 +74,12 @@ class Daemon:
         self._secrets = Secrets()
         self._own_log = log is None
         self._log = log or open_log(config.log.level, config.log.format, secrets=self._secrets.known)
-        self._stop = threading.Event()
-        self._sick = threading.Event()  # the journal can't be written: nothing may be sent
+        self._trouble = Trouble(self._log)
         self._reload = Reload(reread, self._use, self._log)
         self._page: Beside | None = None
         self._telling: Telling | None = None
         self._line = StatusLine()
         self._line_at = 0.0
-        self._why = "It was told to stop."
-        self._dead: BaseException | None = None
         self._untouched = False  # the journal is as the run before left it
         self._clock = Clock()
         self._started = self._clock.now()
@@ -90,8 +87,8 @@ class Daemon:
     def stop(self, signal: str = "") -> None:
         """End soon; may be called from any thread and any signal handler, which gives the signal's name."""
         if signal:
-            self._why = f"It was told to stop ({signal})."
-        self._stop.set()
+            self._trouble.why = f"It was told to stop ({signal})."
+        self._trouble.stop.set()
 
     def reload(self) -> None:
         """Read the configuration again soon; may be called as `stop` may."""
@@ -111,7 +108,7 @@ class Daemon:
             with Signals(self.stop, self._log, reload) as signals, Lock(folder):
                 self._untouched = left.untouched(folder)
                 with Journal.open(folder, self._clock, create=True) as journal:
-                    journal.ending = self._stop.is_set
+                    journal.ending = self._trouble.stop.is_set
                     code = self._work(journal, signals)
                 left.note(folder)
                 return code
@@ -137,7 +134,7 @@ class Daemon:
         finally:
             if self._page is not None:
                 self._page.stop()  # it has a connection to the journal, which is closed next
-        self._remember_end(journal, code, self._why)
+        self._remember_end(journal, code, self._trouble.why)
         return code
 
     def _remember_end(self, journal: Journal, code: int, why: str) -> None:
@@ -146,7 +143,8 @@ class Daemon:
                 runs.end(journal, self._clock.now(), code, why)
 
     def _open(self, journal: Journal) -> Parts:
-        must_be_whole(journal, self._started, self._stop, untouched=self._untouched)
+        trouble = self._trouble
+        must_be_whole(journal, self._started, trouble.stop, untouched=self._untouched)
         mediainfo.remember_in(self._config.state_dir / "probing")
         owner = marker.Owner(journal.id, int(journal.meta("starts") or 0),
                              marker.Keeper.here(self._config.state_dir, runs=True))
@@ -160,7 +158,7 @@ class Daemon:
         except KeyMissing as error:
             raise CannotRun(str(error)) from error
         upkeep = Upkeep(journal, owner, self._log)
-        maker = Maker(journal, owner, self._clock, self._secrets.of, self._log, self._stop, self._sick, self._trouble,
+        maker = Maker(journal, owner, self._clock, self._secrets.of, self._log, trouble.stop, trouble.sick, trouble.met,
                       upkeep.count)
         parts = maker.make(self._config)
         if not self._once:
@@ -170,36 +168,13 @@ class Daemon:
             self._page.open(self._config)
         take_folders(self._config, journal, owner)  # last: a start that fails leaves no marker
         journal.set_meta("started_at", self._started)
-        self._telling = Telling(journal, lambda: self._config, self._log, self._stop, self._sick,
+        self._telling = Telling(journal, lambda: self._config, self._log, trouble.stop, trouble.sick,
                                 self._secrets.remember)
         parts.threads = (
             threading.Thread(target=parts.dispatcher.run, name="dispatch", daemon=True),
-            threading.Thread(target=upkeep.run, args=(self._stop, self._sick, self._trouble), name="upkeep",
+            threading.Thread(target=upkeep.run, args=(trouble.stop, trouble.sick, trouble.met), name="upkeep",
                              daemon=True))
         return parts
-
-    def _trouble(self, error: BaseException) -> None:
-        """What a thread could not deal with: a journal that can't be written is waited for, anything else ends it all.
-
-        From here on no job takes another step.
-        """
-        if isinstance(error, JournalTrouble) and not error.fatal:
-            if not self._sick.is_set():
-                self._sick.set()
-                self._log.error("journal.refused", message=str(error))
-            return
-        if isinstance(error, marker.OldJournal):
-            self._dead = self._dead or error
-            self._stop.set()
-        elif not self._stop.is_set():
-            self._why = str(error)
-            if isinstance(error, JournalError):  # no bug, so no traceback: its sentence says what to do
-                self._log.error("journal.refused", message=str(error), fatal=True)
-            else:
-                self._log.error("daemon.broke", error=str(error), exc_info=error)
-                self._why = f"An error of this program, which is in its log: {type(error).__name__}: {error}"
-            self._dead = error
-            self._stop.set()
 
     def _supervise(self, parts: Parts) -> int:
         for room in parts.rooms.values():
@@ -216,26 +191,26 @@ class Daemon:
             self._page.start()
         notify("READY=1")
         sick_at = float("-inf")
-        while not self._stop.wait(_TICK):
-            if self._sick.is_set():
+        while not self._trouble.stop.wait(_TICK):
+            if self._trouble.sick.is_set():
                 if time.monotonic() - sick_at >= _SICK_PAUSE:
                     sick_at = time.monotonic()
-                    self._heal(parts)
+                    self._trouble.heal(parts.journal, self._clock.now())
                 continue
             try:
                 if self._reload.if_asked(parts, self._page):
                     self._tell_manager(parts)
                 self._tend(parts)
                 if self._once and self._finished(parts):
-                    self._why = "All is at its end, or left and told."
+                    self._trouble.why = "All is at its end, or left and told."
                     if self._telling is not None:
                         self._telling.finish()
                     break
             except OldCopy as error:
-                self._dead = error
-                self._stop.set()
+                self._trouble.dead = error
+                self._trouble.stop.set()
             except Exception as error:  # noqa: BLE001 - this thread ends everything in order, or nothing does
-                self._trouble(error)
+                self._trouble.met(error)
         return self._end(parts)
 
     def _tend(self, parts: Parts) -> None:
@@ -246,8 +221,8 @@ class Daemon:
         for name, room in parts.rooms.items():
             parts.dispatcher.give_up(room.check(hung.get(name, ())))
         parts.dispatcher.write_off([thread for threads in hung.values() for thread in threads])
-        if not self._stop.is_set() and not parts.alive():
-            self._trouble(RuntimeError("a thread ended"))
+        if not self._trouble.stop.is_set() and not parts.alive():
+            self._trouble.met(RuntimeError("a thread ended"))
         # threads of a hung share are left out: a restart would not mend the share
         moving = time.monotonic() - parts.dispatcher.beat < _STALLED
         if moving:
@@ -274,17 +249,6 @@ class Daemon:
         if self._telling is not None:
             self._telling.reconfigured()
 
-    def _heal(self, parts: Parts) -> None:
-        """Go on as soon as the journal takes what it is told."""
-        try:
-            parts.journal.set_meta("healed_at", self._clock.now())
-        except JournalError as error:
-            if not isinstance(error, JournalTrouble) or error.fatal:
-                self._trouble(error)
-            return
-        self._sick.clear()
-        self._log.warning("journal.resumed")
-
     def _finished(self, parts: Parts) -> bool:
         if parts.dispatcher.busy:
             return False
@@ -292,8 +256,8 @@ class Daemon:
 
     def _end(self, parts: Parts) -> int:
         notify("STOPPING=1")
-        self._stop.set()
-        told = self._old_copy(parts.journal)
+        self._trouble.stop.set()
+        told = self._trouble.old_copy(parts.journal)
         for room in parts.rooms.values():
             room.stop()
         parts.dispatcher.wake()
@@ -307,8 +271,8 @@ class Daemon:
         if self._telling is not None:
             self._telling.join(max(0.0, deadline - time.monotonic()))
         parts.close()
-        told = told or self._old_copy(parts.journal)
-        code = 0 if self._dead is None else exit_code(self._dead)
+        told = told or self._trouble.old_copy(parts.journal)
+        code = 0 if self._trouble.dead is None else exit_code(self._trouble.dead)
         if self._once and code == 0:
             left = undone(parts.journal, parts.halts, parts.inboxes(), self._started)
             if left:
@@ -316,15 +280,9 @@ class Daemon:
                     self._log.warning("once.left", **file)
                 self._log.warning("once.undone", **left)
             code = int(bool(left))
-        self._log.info("daemon.stopped", code=code, why=self._why)
-        if isinstance(self._dead, (JournalError, CannotRun)):
-            raise self._dead
+        self._log.info("daemon.stopped", code=code, why=self._trouble.why)
+        if isinstance(self._trouble.dead, (JournalError, CannotRun)):
+            raise self._trouble.dead
         if told is not None:
             raise told
         return code
-
-    def _old_copy(self, journal: Journal) -> CannotRun | None:
-        if not isinstance(self._dead, marker.OldJournal):
-            return None
-        journal.ending = lambda: False  # this is worth waiting for
-        return remember_old_copy(journal, self._dead)

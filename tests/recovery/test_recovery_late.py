@@ -99,7 +99,7 @@ def test_found_out_while_it_runs_an_old_copy_ends_the_daemon_and_is_refused_from
         house.drop("fine.wav", 41)
         house.wait(lambda: house.states().get("fine.wav") is State.DELIVERED)
         back(share)
-        house.wait(daemon._stop.is_set)
+        house.wait(daemon._trouble.stop.is_set)
         house.drop("new.wav", 42)
     assert house.sandbox.charges == 2
     away(share)
@@ -136,7 +136,7 @@ def test_purchases_in_one_inbox_do_not_carry_an_old_copy_past_the_marker_of_anot
         assert house.counter(house.inbox) > last
         charges = house.sandbox.charges
         back(in_b, out_b)
-        house.wait(daemon._stop.is_set)
+        house.wait(daemon._trouble.stop.is_set)
     house.check(charges)
 
 
