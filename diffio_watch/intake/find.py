@@ -17,7 +17,7 @@ from diffio_watch.intake.batches import all_or_each
 from diffio_watch.intake.junk import Rules
 from diffio_watch.intake.known_files import Standing, is_absent, is_same
 from diffio_watch.intake.presence import Desk, Presence
-from diffio_watch.intake.scan import RootGone, Scan, Seen, scan
+from diffio_watch.intake.scan import RootGone, Scan, Seen, scan, seen_at
 from diffio_watch.intake.settle import Settling
 from diffio_watch.intake.unreadable import Blind, noted
 from diffio_watch.intake.watch import identity
@@ -228,13 +228,9 @@ class Finder:
         return True
 
     def _there(self, path: str) -> Seen | None:
-        """What a look at a path tells; None where there is no regular file, or it can't be told."""
         self._alive()
-        try:
-            status = os.stat(f"{self._desk.root}/{path}", follow_symlinks=self._desk.inbox.follow_symlinks)  # noqa: PTH116 - joined as text: in a Path an absolute one would replace the root
-        except OSError:
-            return None
-        return Seen.of(status, inodes=self._presence.mount.inodes) if stat.S_ISREG(status.st_mode) else None
+        return seen_at(self._desk.root, path, follow_symlinks=self._desk.inbox.follow_symlinks,
+                       inodes=self._presence.mount.inodes)
 
     def _infer_absence(self, found: Scan) -> None:
         for entry in self._files:

@@ -34,6 +34,15 @@ class Seen(NamedTuple):
         return cls(status.st_size, mtime_of(status), inode_of(status) if inodes else 0)
 
 
+def seen_at(root: str, path: str, *, follow_symlinks: bool, inodes: bool) -> Seen | None:
+    """What a look at a path tells; None where there is no regular file, or it can't be told."""
+    try:
+        status = os.stat(f"{root}/{path}", follow_symlinks=follow_symlinks)  # noqa: PTH116 - joined as text: in a Path an absolute one would replace the root
+    except OSError:
+        return None
+    return Seen.of(status, inodes=inodes) if stat.S_ISREG(status.st_mode) else None
+
+
 class RootGone(Exception):
     """The inbox itself can't be listed. Its text is the system's words."""
 
