@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import array
 import base64
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -16,50 +17,103 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 CHROMIUM = shutil.which("chromium")
+PATIENCE: Final = 30_000  # ms
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
               "--disable-component-update", "--disable-sync", "--mute-audio"]
-# Hooks into Web Audio before the page runs: whatever a gain gives to the speakers is recorded, as are both sides
-# before their gains.
-_RECORDER = """
-window.__taps = []; window.__on = false;
-const make = AudioContext.prototype.createMediaElementSource;
-AudioContext.prototype.createMediaElementSource = function (node) {
-  const source = make.call(this, node);
-  if (!this.__mix) {
-    this.__mix = this.createGain();
-    window.__context = this;
-    window.__record(this, this.__mix, "mix");
+# It runs where the browser renders sound. One recorder has the mix and all sides as its inputs, so that one sample of
+# each is of one moment: recorders of their own that wait for the page lose buffers, each its own, and what is recorded
+# drifts apart where what is heard does not.
+_TAPE = """
+registerProcessor("tape", class extends AudioWorkletProcessor {
+  constructor() {
+    super();
+    this.port.onmessage = ({ data: seconds }) => {
+      if (seconds) this.begin(seconds * sampleRate);
+      else this.end();
+    };
   }
-  window.__record(this, source, node.src.includes("original") ? "original" : "restored");
-  const connect = source.connect.bind(source);
-  source.connect = (gain) => {
-    connect(gain);
-    window.__gains = [...(window.__gains ?? []), gain];
-    gain.connect(this.__mix);
-    return gain;
-  };
-  return source;
+  begin(most) {
+    this.tracks = Array.from({ length: 4 }, () => new Float32Array(most));
+    [this.at, this.lost, this.next] = [0, 0, currentFrame];
+  }
+  end() {
+    this.port.postMessage({ lost: this.lost, tracks: this.tracks.map((track) => track.slice(0, this.at)) });
+    this.tracks = null;
+  }
+  process(inputs) {
+    const frames = 128;
+    if (!this.tracks || this.at + frames > this.tracks[0].length) return true;
+    this.lost += currentFrame - this.next;
+    this.next = currentFrame + frames;
+    inputs.forEach(([channel], track) => { if (channel) this.tracks[track].set(channel, this.at); });
+    this.at += frames;
+    return true;
+  }
+});
+"""
+# Hooks into Web Audio before the page runs: what gains give to the speakers is mixed for the recorder, too.
+_RECORDER = """
+const TRACKS = ["mix", "original", "restored", "removed"];
+const address = URL.createObjectURL(new Blob([TAPE], { type: "text/javascript" }));
+window.AudioContext = class extends AudioContext {
+  constructor() {
+    super();
+    const [mix, meter] = [this.createGain(), this.createAnalyser()];
+    mix.connect(meter);
+    const tape = this.audioWorklet.addModule(address).then(() => {
+      const mono = { channelCount: 1, channelCountMode: "explicit" };
+      const node = new AudioWorkletNode(this, "tape", { numberOfInputs: TRACKS.length, ...mono });
+      mix.connect(node, 0, 0);
+      node.connect(this.destination);
+      return node;
+    });
+    window.heard = { context: this, mix, meter, tape, gains: [] };
+  }
+  createMediaElementSource(element) {
+    const source = super.createMediaElementSource(element);
+    const track = Math.max(1, TRACKS.indexOf(/original|removed/.exec(element.src)?.[0] ?? "restored"));
+    heard.tape.then((node) => source.connect(node, 0, track));
+    const connect = source.connect.bind(source);
+    source.connect = (to, ...more) => {
+      if (to instanceof GainNode) {
+        heard.gains.push(to);
+        to.connect(heard.mix);
+      }
+      return connect(to, ...more);
+    };
+    return source;
+  }
 };
-window.__record = (context, node, name) => {
-  const tap = context.createScriptProcessor(1024, 1, 1);
-  const chunks = [];
-  tap.onaudioprocess = (event) => {
-    if (window.__on) chunks.push([event.playbackTime, event.inputBuffer.getChannelData(0).slice()]);
-  };
-  node.connect(tap);
-  tap.connect(context.destination);
-  window.__taps.push({ name, chunks, tap });
+window.loud = () => {
+  const samples = new Float32Array(window.heard?.meter.fftSize ?? 0);
+  window.heard?.meter.getFloatTimeDomainData(samples);
+  return samples.some((each) => Math.abs(each) > 0.05);
 };
-window.__take = (name) => {
-  const { chunks } = window.__taps.find((one) => one.name === name);
-  const all = new Float32Array(chunks.length * 1024);
-  chunks.forEach(([, data], at) => all.set(data, at * 1024));
-  const bytes = new Uint8Array(all.buffer);
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
-  return { data: btoa(text) };
+window.recorded = async () => {
+  const { port } = await heard.tape;
+  const told = new Promise((done) => { port.onmessage = ({ data }) => done(data); });
+  port.postMessage(0);
+  const { lost, tracks } = await told;
+  const coded = tracks.map((track) => {
+    const bytes = new Uint8Array(track.buffer);
+    let text = "";
+    for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+    return btoa(text);
+  });
+  return { lost, rate: heard.context.sampleRate, ...Object.fromEntries(TRACKS.map((name, at) => [name, coded[at]])) };
 };
 """
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What was heard, and each side before its gain, from the same moment on."""
+
+    rate: float
+    mix: array.array[float]
+    original: array.array[float]
+    restored: array.array[float]
+    removed: array.array[float]
 
 
 @dataclass
@@ -69,28 +123,34 @@ class Listener:
     page: Page
     console: list[str] = field(default_factory=list)
 
-    def begin(self) -> None:
-        """Record from here on."""
-        self.page.evaluate("() => { window.__taps.forEach((tap) => tap.chunks.length = 0); window.__on = true; }")
+    def begin(self, most: int = 30) -> None:
+        """Record from here on, so many seconds at most."""
+        self.page.evaluate("async (most) => { (await heard.tape).port.postMessage(most); }", most)
 
-    def end(self) -> None:
-        self.page.evaluate("() => { window.__on = false; }")
+    def end(self) -> Recording:
+        """What was recorded."""
+        told = self.page.evaluate("() => recorded()")
+        assert told["lost"] == 0
+        tracks = []
+        for name in ("mix", "original", "restored", "removed"):
+            tracks.append(array.array("f"))
+            tracks[-1].frombytes(base64.b64decode(told[name]))
+        return Recording(float(told["rate"]), *tracks)
 
-    def heard(self, name: str = "mix") -> array.array[float]:
-        """What was recorded of the mix or of a side, as samples."""
-        data = self.page.evaluate(
-            "(name) => window.__take(name).data", name)
-        samples = array.array("f")
-        samples.frombytes(base64.b64decode(data))
-        return samples
+    def record(self, seconds: float) -> Recording:
+        """The next seconds, by the clock of what is heard."""
+        self.begin()
+        self.page.evaluate("() => { heard.from = heard.context.currentTime; }")
+        self.until(f"heard.context.currentTime > heard.from + {seconds}")
+        return self.end()
 
-    @property
-    def rate(self) -> float:
-        return float(self.page.evaluate("() => window.__context.sampleRate"))
+    def until(self, holds: str, **options: Any) -> None:
+        """Wait, with patience, for something to hold in the page."""
+        self.page.wait_for_function(f"() => {holds}", **{"timeout": PATIENCE, **options})
 
     def levels(self) -> list[float]:
         """The gains as they are now: of the original, and of the restored side."""
-        return [float(gain) for gain in self.page.evaluate("() => window.__gains.map((gain) => gain.gain.value)")]
+        return [float(gain) for gain in self.page.evaluate("() => heard.gains.map((gain) => gain.gain.value)")]
 
 
 @contextmanager
@@ -108,11 +168,13 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def listening(chromium: Browser, **options: Any) -> Iterator[Listener]:
-    """A page in it, empty yet, that records what it plays."""
-    context = chromium.new_context(**options)
+def listening(chromium: Browser, *, record: bool = False, **options: Any) -> Iterator[Listener]:
+    """A page in it, empty yet. `record`: what it plays; the page's policy, which lets no recorder in, is off then."""
+    context = chromium.new_context(bypass_csp=record, **options)
+    context.set_default_timeout(PATIENCE)
     try:
-        context.add_init_script(_RECORDER)
+        if record:
+            context.add_init_script(f"{{ const TAPE = {json.dumps(_TAPE)};\n{_RECORDER} }}")
         listener = Listener(context.new_page())
         listener.page.on("console", lambda message: listener.console.append(message.text))
         listener.page.on("pageerror", lambda error: listener.console.append(str(error)))

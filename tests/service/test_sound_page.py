@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import tones
-from service_page import Answer, Place, page, request
+from service_page import Place, page, request
 
 from diffio_watch.disk import marker
 from diffio_watch.job import Job, Output, Settings, State
@@ -27,10 +27,10 @@ from diffio_watch.service.sound import sides
 pytest.importorskip("av")
 
 
-def delivered(place: Place, original: Path, output: Path, /, **facts: Any) -> Job:
-    """A job that was delivered just now, of files that are there."""
+def delivered(place: Place, original: Path, output: Path, /, sha256: str = "", **facts: Any) -> Job:
+    """A job that was delivered just now, of files that are there; `sha256` of both, if that is told."""
     def sha(path: Path) -> str:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
 
     for root in (place.inbox, place.outbox, place.root / "archive"):
         (root / marker.NAME).touch()
@@ -42,10 +42,10 @@ def delivered(place: Place, original: Path, output: Path, /, **facts: Any) -> Jo
         "outputs": (out,), "delivered_at": time.time(), "settings": Settings(), "original": "kept", **facts})
 
 
-def until(ask: Callable[[], Answer], done: Callable[[Any], bool], seconds: float = 60) -> Any:
+def until(ask: Callable[[], Any], done: Callable[[Any], bool], seconds: float = 60) -> Any:
     end = time.monotonic() + seconds
     while not done(found := ask()):
-        assert time.monotonic() < end, (found.status, found.body[:300])
+        assert time.monotonic() < end, found
         time.sleep(0.1)
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import functools
+import itertools
 import math
 import random
 import wave
@@ -46,14 +47,16 @@ def speech(seconds: int, seed: int = 1) -> array.array[int]:
 
 @functools.cache
 def voice(seconds: int, seed: int = 1) -> array.array[int]:
-    """A soft tone whose loudness goes up and down by chance: it has a rhythm and no steps."""
+    """A soft tone whose pitch and loudness wander by chance: no steps, and no moment of it is like another."""
     chance = random.Random(seed)
-    points = [chance.uniform(0.3, 1.0) for _ in range(seconds * 20 + 2)]
+    points = [(chance.uniform(120, 480) / RATE, chance.uniform(3_600, 12_000)) for _ in range(seconds * 20 + 1)]
     each = RATE // 20
-    return array.array("h", (
-        int(12_000 * math.sin(math.tau * 220 * at / RATE)
-            * (points[at // each] + (points[at // each + 1] - points[at // each]) * (at % each) / each))
-        for at in range(seconds * RATE)))
+    found, turn = array.array("h"), 0.0
+    for (pitch, loud), (next_pitch, next_loud) in itertools.pairwise(points):
+        for at in range(each):
+            turn += pitch + (next_pitch - pitch) * at / each
+            found.append(int(math.sin(math.tau * turn) * (loud + (next_loud - loud) * at / each)))
+    return found
 
 
 def encode(source: Path, target: Path, codec: str, form: str, **options: str) -> Path:

@@ -1,6 +1,6 @@
 // The sides of one recording: all of them play all the time, at the same place, and one is heard.
 
-const FADE = 0.03; // s
+const FADE = 0.015; // s; in a longer one, sides that are a millisecond apart leave a gap where they cancel each other out
 const APART = 0.007; // s that a silent side may be away from the one that is heard; 15 ms can be told on a switch
 const FAR = 0.06; // s from which on it is set anew: a jump is quick and lands beside its place, a little haste never does
 const HASTE = 0.04; // of its pace, by which a silent side makes up for less

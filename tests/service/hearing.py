@@ -1,0 +1,49 @@
+"""What can be told of recorded sound: how loud it is, how far two sides are apart."""
+
+from __future__ import annotations
+
+import array
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from operator import mul
+from typing import Final
+
+_ENOUGH: Final = 0.9  # of a correlation: below it a side was just being moved, or is silent
+
+
+def level(samples: Sequence[float]) -> float:
+    """RMS in dB."""
+    return 10 * math.log10(sum(map(mul, samples, samples)) / max(1, len(samples)) + 1e-12)
+
+
+def windows(samples: array.array[float], rate: float, seconds: float) -> list[float]:
+    """The level of one piece after the other."""
+    each = round(rate * seconds)
+    return [level(samples[at:at + each]) for at in range(0, len(samples) - each + 1, each)]
+
+
+def step(samples: array.array[float]) -> float:
+    """The largest from a sample to the next."""
+    return max(abs(there - here) for here, there in itertools.pairwise(samples))
+
+
+def apart(one: array.array[float], other: array.array[float], rate: float, most: float = 0.05,
+          ) -> Iterator[float | None]:
+    """By how many seconds the other side is behind, for each half second; None where that can't be told.
+
+    Both are taken to have nothing above 500 Hz, and to be no more than `most` apart.
+    """
+    every = int(rate / 3000)
+    one, other, rate = one[::every], other[::every], rate / every
+    far, length = round(most * rate), round(rate / 2)
+    for at in range(far, len(one) - length - far, length):
+        here = one[at:at + length]
+        found = max((_alike(here, other[at + shift:at + shift + length]), shift) for shift in range(-far, far + 1))
+        yield found[1] / rate if found[0] > _ENOUGH else None
+
+
+def _alike(one: Sequence[float], other: Sequence[float]) -> float:
+    """1 where they are the same but for their loudness, 0 where they have nothing in common."""
+    both = math.sqrt(sum(map(mul, one, one)) * sum(map(mul, other, other)))
+    return sum(map(mul, one, other)) / both if both else 0.0
