@@ -150,7 +150,11 @@ class Player {
       node.dataset.preview = "yes";
       node.src = path;
       this.#sides.seek(this.#sides.time);
-    } else this.#say(`${NAMES[key]}: ${(await answer.json().catch(() => ({}))).error ?? "this browser can't play it."}`);
+    } else {
+      const { error } = await answer.json().catch(() => ({}));
+      await this.#load(); // which tells what is wrong with it, if that is known by now
+      this.#say(this.#unfit(key) ? "" : `${NAMES[key]}: ${error ?? "this browser can't play it."}`);
+    }
   }
 
   async #load() {

@@ -135,8 +135,11 @@ def _side(listening: Listening | None, job: Job, side: Side, gone: tuple[int, st
                             "no_sound": False}
     if listening is None:
         return told
-    known = listening.store.get(contents(job)[side].sha256)
-    told |= view.side(known) | {"no_sound": known.final and bool(known.note)}
+    sha256 = contents(job)[side].sha256
+    known, tried = listening.store.get(sha256), listening.store.tried(sha256)
+    told |= view.side(known) | {"no_sound": any(one.final and one.note for one in (known, tried))}
+    if tried.final:  # whoever needs a preview of it has to be told, measured or not
+        told["note"] = told["note"] or tried.note
     if not known.final and gone is None:
         try:
             told["wait"] = listening.ask(Task("measure", job, side))
