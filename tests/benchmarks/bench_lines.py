@@ -9,6 +9,7 @@ from typing import Final
 import bench_crowds
 import bench_journal
 import bench_small
+import bench_sound
 import bench_transfers
 import bench_waits
 from bench_table import Row
@@ -36,4 +37,6 @@ LINES: Final = {
     "known": Line(bench_crowds.known, 1),
     "past": Line(bench_journal.past, 1),
     "commands": Line(bench_journal.commands, 1),
+    "listening": Line(bench_sound.listening, 1),
+    "meanwhile": Line(bench_sound.meanwhile, 1),
 }

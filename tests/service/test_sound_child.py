@@ -44,18 +44,6 @@ def lag_of(*paths: Path) -> dict[str, Any] | None:
     return record.lag(answer["lag"])
 
 
-def a_long_one(path: Path, hours: float) -> Path:
-    """A WAV of 48 kHz in stereo whose samples are a hole in its file: silence."""
-    size = round(hours * 3600 * 48_000) * 4
-    with path.open("wb") as file:
-        file.write(b"RIFF" + (size + 36).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
-                   + (1).to_bytes(2, "little") + (2).to_bytes(2, "little") + (48_000).to_bytes(4, "little")
-                   + (192_000).to_bytes(4, "little") + (4).to_bytes(2, "little") + (16).to_bytes(2, "little")
-                   + b"data" + size.to_bytes(4, "little"))
-        file.truncate(size + 44)
-    return path
-
-
 def test_a_tone_of_minus_23_lufs_reads_so(tmp_path: Path) -> None:
     """The first case of EBU Tech 3341: 1 kHz in stereo at -23 dBFS."""
     tone = tones.sine(20)
@@ -87,7 +75,7 @@ def test_silence_has_no_loudness(tmp_path: Path) -> None:
 
 
 def test_it_has_the_lowest_priority_and_little_memory(tmp_path: Path) -> None:
-    found = measured(a_long_one(tmp_path / "long.wav", 0.02))
+    found = measured(tones.silence(tmp_path / "long.wav", 0.02))
     assert found["nice"] == 19
     assert found["memory"] < 100 * 1024
 
@@ -108,7 +96,7 @@ def test_it_works_where_no_priority_may_be_set(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_hours_take_less_than_a_minute_of_the_processor_and_100_mib(tmp_path: Path) -> None:
-    found = measured(a_long_one(tmp_path / "long.wav", 2.0))
+    found = measured(tones.silence(tmp_path / "long.wav", 2.0))
     assert found["seconds"] == 7200
     assert found["used"] < 60
     assert found["memory"] < 100 * 1024
@@ -163,16 +151,16 @@ def test_a_playlist_opens_no_other_file(tmp_path: Path, playlist: str) -> None:
 
 def test_one_that_uses_up_its_processor_time_is_ended(tmp_path: Path) -> None:
     with pytest.raises(ChildFailed, match="memory or processor time"):
-        measured(a_long_one(tmp_path / "long.wav", 3.0), processor=1)
+        measured(tones.silence(tmp_path / "long.wav", 3.0), processor=1)
 
 
 def test_one_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     with pytest.raises(ChildFailed, match="longer"):
-        measured(a_long_one(tmp_path / "long.wav", 3.0), wall=0.5)
+        measured(tones.silence(tmp_path / "long.wav", 3.0), wall=0.5)
 
 
 def test_a_crash_is_told_by_its_signal_and_a_stop_is_none(tmp_path: Path) -> None:
-    path = a_long_one(tmp_path / "long.wav", 5.0)
+    path = tones.silence(tmp_path / "long.wav", 5.0)
     for end, raised in ((lambda one: os.kill(one._process.pid, signal.SIGSEGV), ChildFailed),
                         (Runner.stop, Stopped)):
         one = Runner()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.metadata
 import os
 import random
@@ -18,41 +17,13 @@ from typing import Any
 import pytest
 import tones
 from service_page import Place, page, request
+from service_sound import delivered, known, until
 
-from diffio_watch.disk import marker
-from diffio_watch.job import Job, Output, Settings, State
+from diffio_watch.job import Job
 from diffio_watch.service import files
 from diffio_watch.service.sound import sides
 
 pytest.importorskip("av")
-
-
-def delivered(place: Place, original: Path, output: Path, /, sha256: str = "", **facts: Any) -> Job:
-    """A job that was delivered just now, of files that are there; `sha256` of both, if that is told."""
-    def sha(path: Path) -> str:
-        return sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
-
-    for root in (place.inbox, place.outbox, place.root / "archive"):
-        (root / marker.NAME).touch()
-    status = original.stat()
-    out = Output("audio", "published", str(output.relative_to(place.outbox)), output.stat().st_size, sha(output),
-                 "audio/wav")
-    return place.add(original.name, **{
-        "state": State.DELIVERED, "size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": sha(original),
-        "outputs": (out,), "delivered_at": time.time(), "settings": Settings(), "original": "kept", **facts})
-
-
-def until(ask: Callable[[], Any], done: Callable[[Any], bool], seconds: float = 60) -> Any:
-    end = time.monotonic() + seconds
-    while not done(found := ask()):
-        assert time.monotonic() < end, found
-        time.sleep(0.1)
-    return found
-
-
-def known(place: Place, job: Job) -> Any:
-    """What is told of a job's sound once all of it is known."""
-    return until(lambda: place.get(f"/api/jobs/{job.id}/sound"), lambda found: found.json["lag"] is not None).json
 
 
 def a_pair(place: Place, **facts: Any) -> Job:
@@ -146,7 +117,7 @@ def test_no_preview_is_made_where_the_journal_needs_the_room_and_the_reason_is_t
 
 def test_previews_count_among_the_recordings_that_are_sent_at_a_time_and_are_not_sent_to_who_does_not_read(
         place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_IDLE", 1.0)
+    monkeypatch.setattr(files, "_IDLE", 600.0)
     loud = [int(each) for each in random.Random(1).choices(range(-30000, 30000), k=16_000 * 60)]
     job = delivered(place, tones.write(place.inbox / "a.wav", loud),
                     tones.write(place.outbox / "a.restored.wav", [0] * 9))
@@ -161,16 +132,15 @@ def test_previews_count_among_the_recordings_that_are_sent_at_a_time_and_are_not
             wire.sendall(request("GET", address, {"Host": f"127.0.0.1:{place.port}"}))
             assert wire.recv(12) == b"HTTP/1.1 200"
         assert place.get(address, {"Range": "bytes=0-3"}).status == 503
-        until(lambda: place.get(address, {"Range": "bytes=0-3"}), lambda found: found.status == 206)  # an idle one went
+        monkeypatch.setattr(files, "_IDLE", 0.0)
+        assert place.get(address, {"Range": "bytes=0-3"}).status == 206  # an idle one went
 
 
 def test_a_file_whose_decoder_crashed_twice_is_left_alone_with_a_note(place: Place) -> None:
     """The daemon's thread lives on, and the next file is measured."""
-    from test_sound_child import a_long_one  # noqa: PLC0415 - it is skipped where this is
-
     assert place.web._sound is not None
     listening = place.web._sound.listening
-    long = a_long_one(place.inbox / "a.wav", 5)
+    long = tones.silence(place.inbox / "a.wav", 5)
     job = delivered(place, long, tones.write(place.outbox / "a.restored.wav", tones.speech(5)))
     crashes = 0
     end = time.monotonic() + 60

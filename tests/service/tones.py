@@ -6,6 +6,7 @@ import array
 import functools
 import itertools
 import math
+import os
 import random
 import wave
 from collections.abc import Sequence
@@ -57,6 +58,26 @@ def voice(seconds: int, seed: int = 1) -> array.array[int]:
             turn += pitch + (next_pitch - pitch) * at / each
             found.append(int(math.sin(math.tau * turn) * (loud + (next_loud - loud) * at / each)))
     return found
+
+
+def silence(path: Path, hours: float) -> Path:
+    """A WAV of 48 kHz in stereo whose samples are a hole in its file."""
+    size, rate, frame = round(hours * 3600 * 48_000) * 4, 48_000, 4
+    path.write_bytes(b"RIFF" + (size + 36).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
+                     + (1).to_bytes(2, "little") + (2).to_bytes(2, "little") + rate.to_bytes(4, "little")
+                     + (rate * frame).to_bytes(4, "little") + frame.to_bytes(2, "little") + (16).to_bytes(2, "little")
+                     + b"data" + size.to_bytes(4, "little"))
+    os.truncate(path, size + 44)
+    return path
+
+
+def gigabyte(path: Path) -> Path:
+    """A WAV of 1.1 GB, silent but for a minute from 1:00:00 on."""
+    with silence(path, 1.6).open("r+b") as file:
+        file.seek(44 + 3600 * 48_000 * 4)
+        tone = sine(60, hertz=440, decibels=-12)
+        file.write(array.array("h", [each for sample in tone for each in (sample, sample)]))
+    return path
 
 
 def encode(source: Path, target: Path, codec: str, form: str, **options: str) -> Path:
