@@ -143,6 +143,9 @@ def looked_at(page: Page, name: str) -> None:
     wire.detach()  # ends the finger, too
     for width in (640, 320):  # 1280 at twice the size, and WCAG 1.4.10
         fits(page, width)
+        assert page.evaluate("document.querySelector('.brand').offsetHeight") < 32, "its name stands in one line"
+        if SHOTS:
+            page.screenshot(path=Path(SHOTS) / f"{name}-{width}-dark.png", full_page="dialog" not in name)
     page.emulate_media(color_scheme="light")
     page.set_viewport_size({"width": 1280, "height": 900})
 

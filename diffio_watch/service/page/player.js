@@ -7,6 +7,7 @@ import { same, Sides } from "./sides.js";
 
 const NAMES = { original: "Original", restored: "Restored", removed: "Removed" };
 const PICKS = 5; // of a blind test
+const LOW = 24; // of 128: what peaks lower than this is not drawn as if it were loud
 let now = null; // the one player there is
 await new Promise((done) => document.head.append(h("link", { rel: "stylesheet", href: "page/player.css", onload: done, onerror: done })));
 
@@ -316,8 +317,14 @@ class Player {
     }
   }
 
+  #peaks(key) {
+    const told = (!this.#blind && this.#told.sides[this.#type(key)]?.peaks) || "";
+    return new Int8Array(Uint8Array.from(atob(told), (char) => char.charCodeAt(0)).buffer);
+  }
+
   #draw() {
     const all = this.#length();
+    const top = Object.keys(this.lines).reduce((so, key) => this.#peaks(key).reduce((one, other) => Math.max(one, Math.abs(other)), so), LOW); // one scale for both
     for (const [key, { node, canvas }] of Object.entries(this.lines)) {
       const [wide, high] = [canvas.clientWidth * devicePixelRatio, canvas.clientHeight * devicePixelRatio].map(Math.round);
       if (!wide || !high || !all) continue;
@@ -325,9 +332,8 @@ class Player {
       const pen = canvas.getContext("2d");
       pen.fillStyle = getComputedStyle(node).color;
       const side = this.#told.sides[this.#type(key)] ?? {};
-      const peaks = Uint8Array.from(atob((!this.#blind && side.peaks) || ""), (char) => char.charCodeAt(0));
       const late = key === "restored" ? this.#sides.get(key).late : 0;
-      const values = new Int8Array(peaks.buffer);
+      const values = this.#peaks(key);
       for (let x = 0; x < wide; x++) {
         const [from, to] = [x, x + 1].map((one) => Math.floor(((one / wide) * all + late) / (side.column || 1)));
         let [least, most] = [0, 0];
@@ -335,7 +341,7 @@ class Player {
           least = Math.min(least, values[2 * at]);
           most = Math.max(most, values[2 * at + 1]);
         }
-        pen.fillRect(x, (high / 256) * (128 - most), 1, Math.max(devicePixelRatio, (high / 256) * (most - least)));
+        pen.fillRect(x, (high / 2) * (1 - most / top), 1, Math.max(devicePixelRatio, (high / 2 / top) * (most - least)));
       }
       if (this.#loop.length === 2) {
         pen.globalAlpha = 0.2;
