@@ -158,7 +158,10 @@ class Wire:
     def _way(self, target: Target) -> httpx.HTTPTransport:
         try:
             return self._routes.to(target)
-        except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
+        except (UnicodeError, httpx.InvalidURL):  # whose words quote what may be a part of a password
+            raise Unreachable("the proxy that the environment names has no valid address: `http://HOST:PORT`, or "
+                              "`http://USER:PASSWORD@HOST:PORT` with each odd letter of a password as %XX") from None
+        except (OSError, ValueError, ImportError) as error:
             raise Unreachable(f"the proxy or certificates that the environment names are unusable: {error}") from None
 
     def _send(self, request: Request, transport: httpx.HTTPTransport, feed: _Feed | None) -> httpx.Response:

@@ -330,6 +330,7 @@ def test_a_request_by_a_proxy_shows_it_no_key(wild: Wild, stop: threading.Event,
 
 @pytest.mark.parametrize(("name", "value"), [
     ("HTTPS_PROXY", "nonsense://user:canary@proxy.example"), ("HTTPS_PROXY", "http://proxy.example:port"),
+    ("HTTPS_PROXY", "http://user:canary/with-a-slash@proxy.example"),  # which must be written %2F there
     ("HTTPS_PROXY", "socks5://proxy.example"), ("SSL_CERT_FILE", "/nowhere/certificates.pem"),
 ])
 def test_an_environment_that_is_unusable_is_told_and_harms_no_loopback(
