@@ -52,7 +52,8 @@ def main() -> int:
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/benchmarks", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("lines", nargs="*", metavar="LINE", help=f"some of: {', '.join(LINES)}; all by default")
+    parser.add_argument("lines", nargs="*", metavar="LINE",
+                        help=f"some of: {', '.join(LINES)}; `page` for all that begin so; all by default")
     parser.add_argument("--full", dest="scale", action="store_const", const="full", default="usual",
                         help="full counts: takes much longer")
     parser.add_argument("--few", dest="scale", action="store_const", const="few",
@@ -64,8 +65,10 @@ def _asked() -> argparse.Namespace:
                         help="another diffio-watch, measured in turns with it in place of what one would have instead")
     parser.add_argument("--markdown", action="store_true", help="print the table as it stands in the README")
     asked = parser.parse_args()
-    if unknown := set(asked.lines) - set(LINES):
+    lines = {name: [line for line in LINES if line == name or line.startswith(f"{name}-")] for name in asked.lines}
+    if unknown := [name for name, found in lines.items() if not found]:
         parser.error(f"no such line: {', '.join(sorted(unknown))}; there are {', '.join(LINES)}")
+    asked.lines = [line for found in lines.values() for line in found]
     if missing := [program for program in ("curl", "find") if shutil.which(program) is None]:
         parser.error(f"not there: {', '.join(missing)}, from Debian's packages curl and findutils")
     if importlib.util.find_spec("diffio") is None:

@@ -8,6 +8,8 @@ from typing import Final
 
 import bench_crowds
 import bench_journal
+import bench_page
+import bench_served
 import bench_small
 import bench_sound
 import bench_transfers
@@ -39,4 +41,8 @@ LINES: Final = {
     "commands": Line(bench_journal.commands, 1),
     "listening": Line(bench_sound.listening, 1),
     "meanwhile": Line(bench_sound.meanwhile, 1),
+    "page-browser": Line(bench_page.seen, 1),
+    "page-server": Line(bench_served.server, 1),
+    "page-past": Line(bench_served.past, 1),
+    "page-cost": Line(bench_served.cost, 1),
 }

@@ -149,6 +149,10 @@ class Service(Child):
         """Change its settings."""
         self._ask("POST", "/_sandbox/change", settings)
 
+    def fault(self, call: str, kind: str, **how: Any) -> None:
+        """Have it do one thing badly."""
+        self._ask("POST", "/_sandbox/fault", {"call": call, "kind": kind, **how})
+
     def skip(self, seconds: float) -> None:
         """Move its clock on."""
         self._ask("POST", "/_sandbox/skip", {"seconds": seconds})

@@ -6,14 +6,23 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, CDPSession, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    ConsoleMessage,
+    Error,
+    Page,
+    Request,
+    sync_playwright,
+)
 
 CHROMIUM: Final = "/usr/bin/chromium"
 ARGUMENTS: Final = (
@@ -25,6 +34,9 @@ SHOTS: Final = os.environ.get("DIFFIO_PAGE_SHOTS")  # a folder: every state that
 _AXE: Final = (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 # loads that failed are told by the browser itself, and no page can keep it from that
 _LOAD: Final = "Failed to load resource"
+_WATCHED: Final = """window.streams = [];
+    EventSource = class extends EventSource { constructor(...of) { super(...of); streams.push(this); } };
+    addEventListener('securitypolicyviolation', e => console.error('violated: ' + e.violatedDirective));"""
 
 
 @contextmanager
@@ -59,8 +71,7 @@ class Window:
         self.context.on("request", self._request)
         self.context.on("console", self._console)
         self.context.on("weberror", lambda error: self.wrong.append(f"error: {error.error}"))
-        self.context.add_init_script(
-            "addEventListener('securitypolicyviolation', e => console.error('violated: ' + e.violatedDirective))")
+        self.context.add_init_script(_WATCHED)
 
     def _request(self, request: Request) -> None:
         self.requests.append((request.method, request.url))
@@ -94,6 +105,25 @@ def until(page: Page, holds: Callable[[], object], seconds: float = PATIENCE, wh
     while not holds():
         assert time.monotonic() < end, what or page.inner_text("body")
         page.wait_for_timeout(20)
+
+
+def leads(tabs: Sequence[Page]) -> Page:
+    """The tab that has the stream, once it is the only one of all tabs."""
+    until(tabs[0], lambda: sum(map(_streams, tabs)) == 1)
+    (one,) = filter(_streams, tabs)
+    return one
+
+
+def _streams(page: Page) -> int:
+    """How many a tab has open."""
+    return int(page.evaluate("streams.filter(one => one.readyState !== EventSource.CLOSED).length"))
+
+
+def die(page: Page) -> None:
+    """End a tab's process, so that it can say no last word."""
+    with pytest.raises(Error, match="ERR_ABORTED"):
+        page.goto("chrome://crash")
+    page.close()
 
 
 def painted(page: Page, times: int) -> list[float]:

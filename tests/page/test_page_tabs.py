@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from page_browser import Window, until
+from page_browser import Window, die, leads, until
 from page_desk import TOKEN, Desk, free_port
-from playwright.sync_api import Error, Page
+from playwright.sync_api import Page
 
 OpenWindow = Callable[..., Window]
 
@@ -25,34 +25,14 @@ def test_seven_tabs_have_one_stream_and_another_takes_it_over_whether_a_tab_ends
     """A browser has six connections for a server: with a stream for each tab the seventh would never load."""
     desk.studio.start()
     here = window(desk.origin)
-    here.context.add_init_script(_STREAMS)
     tabs = [here.open() for _ in range(7)]
     for name in ("a.wav", "b.wav", "c.wav"):
-        leads = _leads(tabs)
+        one = leads(tabs)
         desk.drop(name)
         for page in tabs:
             page.locator("#done .row", has_text=name).wait_for()
-        if name == "b.wav":  # its process dies
-            with pytest.raises(Error, match="ERR_ABORTED"):
-                leads.goto("chrome://crash")
-        leads.close()
-        tabs = [page for page in tabs if page is not leads]
-
-
-_STREAMS = """window.streams = [];
-    EventSource = class extends EventSource { constructor(...of) { super(...of); streams.push(this); } };"""
-
-
-def _leads(tabs: list[Page]) -> Page:
-    """The tab that has the stream, once it is the only one of all tabs."""
-    until(tabs[0], lambda: sum(map(_streams, tabs)) == 1)
-    (leads,) = filter(_streams, tabs)
-    return leads
-
-
-def _streams(page: Page) -> int:
-    """How many a tab has open."""
-    return int(page.evaluate("streams.filter(one => one.readyState !== EventSource.CLOSED).length"))
+        (die if name == "b.wav" else Page.close)(one)
+        tabs = [page for page in tabs if page is not one]
 
 
 def test_the_last_word_of_a_tab_that_led_before_makes_nobody_lead_anew(desk: Desk, window: OpenWindow) -> None:
