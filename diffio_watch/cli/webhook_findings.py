@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from diffio_watch.cli.findings import Finding, error, ok, warning
 from diffio_watch.cli.page_findings import address
-from diffio_watch.config import SecretMissing, webhook_secrets
+from diffio_watch.config import SecretMissing, read_small, webhook_secrets
 from diffio_watch.journal import Journal, JournalError
 from diffio_watch.journal.webhooks import last_known
 from diffio_watch.report import webhooks as words
@@ -35,7 +35,7 @@ def webhooks(config: Config) -> list[Finding]:
                       "Write the endpoint's secret into a file, and that file's path as `webhook.secret_file`.")]
     found = []
     file = config.webhook.secret_file
-    if file is not None and file.stat().st_mode & 0o007:
+    if file is not None and read_small(file, 0).facts.st_mode & 0o007:
         found.append(warning(_SUBJECT, f"Everybody on this machine can read {file}, and could sign with it.",
                              f"Run `chmod o= {file}`."))
     if where is None:

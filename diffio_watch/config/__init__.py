@@ -22,8 +22,9 @@ from diffio_watch.config.model import (
 )
 from diffio_watch.config.paths import default_state_dir, find, standard_places
 from diffio_watch.config.schema import json_schema
+from diffio_watch.config.small_file import Small, read_small
 from diffio_watch.config.values import loopback, notice_url
-from diffio_watch.config.webhook_secrets import webhook_secrets
+from diffio_watch.config.webhook_secrets import secret_named, webhook_secrets
 
 __all__ = [
     "Api",
@@ -38,6 +39,7 @@ __all__ = [
     "Poll",
     "Problem",
     "SecretMissing",
+    "Small",
     "Source",
     "Web",
     "Webhook",
@@ -53,7 +55,9 @@ __all__ = [
     "notice_url",
     "parse",
     "read_key",
+    "read_small",
     "render_init",
+    "secret_named",
     "source_of",
     "standard_places",
     "state_dir_of",

@@ -71,12 +71,17 @@ class ConfigError(Exception):
 
 
 class KeyMissing(Exception):
-    """There is no API key that could be used. The sentence never holds anything of a key."""
+    """There is no API key that could be used. The sentence never holds anything of a key.
 
-    def __init__(self, message: str, remedy: str) -> None:
+    Attributes:
+        passing: what it is on does not answer now: it may be there all the same.
+    """
+
+    def __init__(self, message: str, remedy: str, *, passing: bool = False) -> None:
         super().__init__(f"{message} {remedy}")
         self.message = message
         self.remedy = remedy
+        self.passing = passing
 
 
 class SecretMissing(Exception):

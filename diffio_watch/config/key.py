@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from diffio_watch.config import paths
 from diffio_watch.config.errors import KeyMissing, plain
+from diffio_watch.config.small_file import AGAIN, read_small
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,9 +62,10 @@ def _find(config: Config, env: Mapping[str, str]) -> tuple[str, str, str]:
     lent = config.api.key_file is None
     name = f"the credential {CREDENTIAL}" if lent else plain(str(file))
     try:
-        with file.open("rb") as opened:
-            text = opened.read(_LONGEST + 1)
+        text = read_small(file, _LONGEST).content
     except OSError as error:
-        raise KeyMissing(f"The API key can't be read from {plain(str(file))}: {error.strerror}.",
-                         _LOADED if lent else "Put the key there, readable by the service's user.") from None
+        passing = isinstance(error, TimeoutError)
+        remedy = AGAIN if passing else _LOADED if lent else "Put the key there, readable by the service's user."
+        raise KeyMissing(f"The API key can't be read from {plain(str(file))}: {error.strerror}.", remedy,
+                         passing=passing) from None
     return name, text.decode("utf-8", "replace"), _LOADED if lent else "Put the key there alone, in one line."

@@ -12,6 +12,7 @@ from diffio_watch.config import messages, paths, yaml12
 from diffio_watch.config.errors import ConfigError, Problem, Wrong, plain, shown
 from diffio_watch.config.group import Refused, keys_of
 from diffio_watch.config.model import Config, Defaults
+from diffio_watch.config.small_file import read_small
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from diffio_watch.config.yaml12 import Document, Location
 
 _BASE_URL: Final = "DIFFIO_API_BASE_URL"
+_PATIENCE: Final = 10.0  # seconds
 _STATE_DIR: Final = re.compile(r"^state_dir:[ \t]+([^\s#'\"]+)[ \t]*(?:#.*)?$", re.MULTILINE)
 _REMEDIES: Final[dict[type[OSError], str]] = {
     FileNotFoundError: "Write one with `diffio-watch init --inbox DIR --outbox DIR`, or name another with `-c FILE`.",
@@ -93,8 +95,8 @@ def state_dir_of(file: Path, env: Mapping[str, str]) -> Path | None:
 
 
 def _read(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        return opened.read(yaml12.MOST_BYTES + 1)
+    # a shell's `<(…)` is no regular file, and may take its time
+    return read_small(file, yaml12.MOST_BYTES, patience=_PATIENCE, regular=False).content
 
 
 def parse(text: bytes, env: Mapping[str, str], *, file: str = "configuration") -> Config:

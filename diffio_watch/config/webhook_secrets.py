@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from diffio_watch.config.errors import SecretMissing, plain
+from diffio_watch.config.small_file import AGAIN, read_small
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,17 +33,22 @@ def webhook_secrets(config: Config, env: Mapping[str, str] = os.environ) -> tupl
         SecretMissing: a file is named and can't be read, or what stands there is no secret.
     """
     file = config.webhook.secret_file
+    if not secret_named(config, env):
+        return ()
     if file is None:
-        if not env.get(VARIABLE, "").strip():
-            return ()
         return _secrets(env[VARIABLE], f"${VARIABLE}")
     try:
-        with file.open("rb") as opened:
-            text = opened.read(_LONGEST + 1).decode("utf-8", "replace")
+        text = read_small(file, _LONGEST).content.decode("utf-8", "replace")
     except OSError as error:
         raise SecretMissing(f"The webhooks' secret can't be read from {plain(str(file))}: {error.strerror}.",
+                            AGAIN if isinstance(error, TimeoutError) else
                             "Put it there, readable by the service's user.") from None
     return _secrets(text, plain(str(file)))
+
+
+def secret_named(config: Config, env: Mapping[str, str] = os.environ) -> bool:
+    """Whether there is to be a secret; none is read for that."""
+    return config.webhook.secret_file is not None or bool(env.get(VARIABLE, "").strip())
 
 
 def _secrets(text: str, source: str) -> tuple[str, ...]:

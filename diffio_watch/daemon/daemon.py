@@ -156,7 +156,9 @@ class Daemon:
         try:
             self._secrets.read(self._config)
         except KeyMissing as error:
-            raise CannotRun(str(error)) from error
+            if not error.passing:
+                raise CannotRun(str(error)) from error
+            self._log.error("key.waits", message=str(error))  # who needs it reads it again, and stops until then
         upkeep = Upkeep(journal, owner, self._log)
         maker = Maker(journal, owner, self._clock, self._secrets.of, self._log, trouble.stop, trouble.sick, trouble.met,
                       upkeep.count)

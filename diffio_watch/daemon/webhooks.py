@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from structlog.typing import FilteringBoundLogger
 
-from diffio_watch.config import Config, SecretMissing, webhook_secrets
+from diffio_watch.config import Config, secret_named
 from diffio_watch.journal import Journal
 from diffio_watch.journal.webhooks import TOLD, WebhookFacts, last_known, remember
 
@@ -78,9 +77,4 @@ def _news(facts: WebhookFacts | None) -> WebhookFacts | None:
 
 def wanted(config: Config) -> bool:
     """Whether a configuration receives webhooks."""
-    if config.webhook.listen is not None:
-        return True
-    try:
-        return config.web.listen is not None and bool(webhook_secrets(config, os.environ))
-    except SecretMissing:
-        return True  # there is to be one; that there is none is told
+    return config.webhook.listen is not None or (config.web.listen is not None and secret_named(config))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from diffio_watch.config import Small, read_small
 
 _LONGEST: Final = 4096
 _SHORTEST: Final = 16  # characters
@@ -30,20 +31,27 @@ def read_token(file: Path) -> str:
     Raises:
         BadToken: it can't be read, others can read it, or what it holds is none.
     """
-    make = f"`openssl rand -hex 24 | install -m 600 /dev/stdin {file}` makes one, as the service's user."
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            facts = os.fstat(descriptor)
-            if not stat.S_ISREG(facts.st_mode):
-                raise BadToken(f"{file} is no file.", make)
-            if facts.st_mode & 0o077 and not _is_for_us_alone(facts):
-                raise BadToken(f"Others can read the page's token in {file}.", _end_that(file, facts))
-            text = os.read(descriptor, _LONGEST + 1).decode("utf-8", "replace")
-        finally:
-            os.close(descriptor)
+        found = read_small(file, _LONGEST)
     except OSError as error:
-        raise BadToken(f"The page's token can't be read from {file}: {error.strerror}.", make) from None
+        raise _unread(file, error) from None
+    return _token_of(file, found)
+
+
+def _unread(file: Path, error: OSError) -> BadToken:
+    what = f"The page's token can't be read from {file}: {error.strerror}."
+    return BadToken(what, "Until it does, what was read last stays in force." if isinstance(error, TimeoutError) else
+                    _make(file))
+
+
+def _make(file: Path) -> str:
+    return f"`openssl rand -hex 24 | install -m 600 /dev/stdin {file}` makes one, as the service's user."
+
+
+def _token_of(file: Path, found: Small) -> str:
+    if found.facts.st_mode & 0o077 and not _is_for_us_alone(found.facts):
+        raise BadToken(f"Others can read the page's token in {file}.", _end_that(file, found.facts))
+    make, text = _make(file), found.content.decode("utf-8", "replace")
     token = text.strip()
     if len(text) > _LONGEST or not token.isascii() or not token.isprintable() or " " in token:
         raise BadToken(f"What {file} holds is no token: that is one word of ASCII, in one line.", make)
@@ -92,24 +100,28 @@ class TokenFile:
     remember: Callable[[str], None] = lambda _: None
     token: str | None = None
     trouble: str = ""
-    _seen: tuple[int, ...] | None = None
+    _seen: object = None
 
     def look(self) -> bool:
-        """Read it, if it is another file than last time, or was changed; whether anything is new."""
+        """Read it, if it is another file than last time, or was changed; whether anything is new.
+
+        While what it is on does not answer, the token that it held last stays.
+        """
         if self.path is None:
             return False
-        seen: tuple[int, ...]
+        had = (self.token, self.trouble)
         try:
-            facts = os.stat(self.path)
-            seen = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-        except OSError as error:
-            seen = (error.errno or 0,)
-        if seen == self._seen:
-            return False
-        self._seen = seen
-        try:
-            self.token, self.trouble = read_token(self.path), ""
+            found = read_small(self.path, _LONGEST)
+            seen = (found.content, found.facts.st_mode, found.facts.st_uid, found.facts.st_gid)
+            if seen == self._seen:
+                return False
+            self._seen = seen
+            self.token, self.trouble = _token_of(self.path, found), ""
             self.remember(self.token)
         except BadToken as error:
             self.token, self.trouble = None, str(error)
-        return True
+        except OSError as error:
+            self._seen = None
+            self.token = self.token if isinstance(error, TimeoutError) else None
+            self.trouble = str(_unread(self.path, error))
+        return had != (self.token, self.trouble)

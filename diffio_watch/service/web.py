@@ -59,6 +59,7 @@ class Web:
         self._log = log
         self._journal = journal
         self._access: Access | None = None
+        self._token = TokenFile(None)
         self._readers: list[Journal] = []
         self._site: Site | None = None
         self.held: Held = held or Held.of(addresses(config), before.held if before is not None else None)
@@ -69,6 +70,8 @@ class Web:
             if self.sockets:
                 reader, ticker = (self._reader(config) for _ in range(2))
                 self._token = TokenFile(config.web.token_file, remember)
+                if before is not None and before._token.path == config.web.token_file:  # noqa: SLF001 - of this class
+                    self._token.token = before._token.token  # noqa: SLF001 - likewise; in case its disk hangs just now
                 self._token.look()
                 self._access = Access(journal.secret, known_hosts(config.web), self._token.token,
                                       ended=sessions.ended(journal))

@@ -24,12 +24,12 @@ from diffio_watch.config import SecretMissing
 from diffio_watch.journal.webhooks import TOLD, WebhookFacts
 from diffio_watch.report.webhooks import PROOF
 from diffio_watch.service.signed import Judge, Judged, Result
+from diffio_watch.service.threads import Threads, TooSlow
 
 PATH: Final = "/webhooks/diffio"
 _LARGEST: Final = 64 * 1024  # bytes of a body
 _PATIENCE: Final = 5.0  # seconds for all of it
 _SECRETS_EVERY: Final = 1.0  # seconds between two looks whether the secret was changed
-_SECRETS_PATIENCE: Final = 2.0  # seconds for one; a disk that hangs must not take the server along
 _AGAIN: Final = 3600.0  # seconds until they are told again
 _SILENT: Final = 900.0  # seconds without a true one, before those that are refused mean anything
 _KEPT: Final = 50  # ids of events
@@ -88,7 +88,7 @@ class Webhooks:
         self._no_secret = ""
         self._looked_at = float("-inf")
         self._look = asyncio.Lock()
-        self._reading: asyncio.Task[tuple[str, ...]] | None = None
+        self._threads = Threads()
         self._lock = threading.Lock()
         self._refused = 0
         self._since: float | None = None
@@ -138,18 +138,13 @@ class Webhooks:
             return self._secrets
 
     async def _look_for_secrets(self) -> None:
-        # one that hangs is waited for again, and no second one begun beside it
-        self._reading = self._reading or asyncio.create_task(asyncio.to_thread(self._read))
-        await asyncio.wait({self._reading}, timeout=_SECRETS_PATIENCE)
-        if not self._reading.done():
-            self._note_secret("The file of the webhooks' secret can't be read: its disk hangs.")
-            return
-        reading, self._reading = self._reading, None
         try:
-            self._secrets = reading.result()
+            self._secrets = await self._threads.run("secrets", self._read, at_once=1)
             self._note_secret("")
         except SecretMissing as error:
             self._note_secret(str(error))
+        except TooSlow:
+            self._note_secret("The webhooks' secret can't be read: it takes too long.")
 
     def _note_secret(self, trouble: str) -> None:
         if trouble and trouble != self._no_secret:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote_plus, unquote, unquote_plus, urlsplit
 
-from diffio_watch.config import Notify, Wrong, notice_url
+from diffio_watch.config import Notify, Wrong, notice_url, read_small
 from diffio_watch.disk.names import show
 
 MOST: Final = 20  # addresses
@@ -54,7 +54,7 @@ def read(notify: Notify) -> Addresses:
 def everybody_reads(file: Path) -> bool:
     """Whether everybody on this machine can read a file; not where that can't be said."""
     try:
-        return bool(file.stat().st_mode & 0o004)
+        return bool(read_small(file, _LONGEST_FILE).facts.st_mode & 0o004)
     except OSError:
         return False
 
@@ -125,8 +125,7 @@ def _from_file(file: Path) -> tuple[list[str], list[str]]:
     """The addresses in a file, one a line, and what is wrong with it. Nothing of a line is repeated."""
     called = f"`notify.urls_file` ({show(str(file))})"
     try:
-        with file.open("rb") as opened:
-            text = opened.read(_LONGEST_FILE + 1)
+        text = read_small(file, _LONGEST_FILE).content
     except OSError as error:
         return [], [f"{called} can't be read: {error.strerror}."]
     if len(text) > _LONGEST_FILE:
