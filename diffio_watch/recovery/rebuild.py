@@ -31,7 +31,7 @@ from diffio_watch.outbox import Outbox
 from diffio_watch.outbox.errors import OutboxError
 from diffio_watch.outbox.sidecar_reader import recall
 from diffio_watch.pipeline.project_list import Listed, Projects
-from diffio_watch.reasons import because
+from diffio_watch.recovery import doubts
 from diffio_watch.recovery.asking import Asking, Service, Settled
 from diffio_watch.recovery.inventory import Inventory, Progress
 from diffio_watch.recovery.noted import Noted
@@ -102,6 +102,7 @@ class _Rebuild:
             inbox, [one for (name, _), one in markers.items() if name == inbox.name and one is not None])]
         if doubtful:
             self._journal.set_meta(REBUILDING, 1)
+            doubts.answer_requests(self._journal)
         asking = None
         if self._asks is not None and self._starts:  # of a new journal the list says too little
             asking = Asking(self._config, self._journal, self._asks)
@@ -110,7 +111,8 @@ class _Rebuild:
             self._read_sidecars(inbox)
         noted = self._noted()
         for inbox in self._config.inboxes:
-            self._doubt(inbox, doubtful=inbox.name in doubtful)
+            if inbox.name in doubtful:
+                self._tally.held += doubts.doubt(self._journal, inbox.name, self._service.about)
             try:
                 found = Inventory(inbox, self._journal, lambda job: noted.about(job) + self._service.about(job),
                                   vouched=inbox.name not in doubtful)
@@ -204,19 +206,6 @@ class _Rebuild:
     def _learn(self, job: Job, detail: str) -> None:
         self._journal.restore.learn(job, detail)
         self._tally.learned += 1
-
-    def _doubt(self, inbox: Inbox, *, doubtful: bool) -> None:
-        """What an old copy calls unpaid may have been paid for since: a person decides."""
-        if not doubtful:
-            return
-        self._journal.restore.doubt(inbox.name)
-        for job in self._journal.jobs.newest({State.QUEUED, State.UPLOADING, State.GENERATING, State.HELD}, inbox.name):
-            if not job.paid and (job.because is None or job.because.code != "unproven"):
-                reason = because("unproven", job=job.id, detail=self._service.about(job))
-                self._journal.restore.learn(replace(job, state=State.HELD, because=reason, due_at=None,
-                                                    error_file=False),
-                                    "the journal was an old copy")
-                self._tally.held += 1
 
     def _nobody_else(self, before: Mapping[tuple[str, str], marker.Marker]) -> None:
         """The machine that this journal was copied from has to be dead: it counts in its markers before it pays."""
