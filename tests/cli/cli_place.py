@@ -94,7 +94,8 @@ def another_user() -> Iterator[Path]:
     for module in pkgutil.walk_packages(diffio_watch.__path__, "diffio_watch."):
         if not module.name.endswith("__main__"):
             import_module(module.name)  # perhaps nobody else can read this Python
-    codecs.lookup("utf-8-sig")
+    for encoding in ("ascii", "idna", "latin-1", "utf-8-sig"):  # one that is not found once is not found again
+        codecs.lookup(encoding)
     groups = os.getgroups()
     with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others
         Path(folder).chmod(0o777)
