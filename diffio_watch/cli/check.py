@@ -30,8 +30,8 @@ def check(*, offline: bool, notify: bool, as_json: bool) -> int:
     Writes, renames and removes a hidden file in each folder, and asks the service only what costs nothing.
     """
     from diffio_watch.cli import (
-        canary,
         findings,
+        folder_findings,
         listening_findings,
         model_findings,
         notice_findings,
@@ -72,7 +72,7 @@ def check(*, offline: bool, notify: bool, as_json: bool) -> int:
     found += findings.state(config, mine)
     found += kept_away
     for inbox in config.inboxes:
-        found += canary.folders(config, inbox, service)
+        found += folder_findings.folders(config, inbox, service)
         found += unreadable.unread(inbox)
     found += page_findings.page(config)
     found += webhook_findings.webhooks(config)
