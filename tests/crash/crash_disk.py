@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import random
@@ -29,6 +30,8 @@ SIZE: Final = 48 << 20
 _SECTOR: Final = 4096  # what a disk writes whole or not; ext4 relies on it for its superblock
 _MOST: Final = 1 << 20  # bytes of one write
 _HEADER: Final = struct.Struct("<IIQQIIII")
+_BLKFLSBUF: Final = 0x1261  # of linux/fs.h
+_FOPEN_DIRECT_IO: Final = 1  # of linux/fuse.h: the kernel keeps nothing of the file
 _ANSWER: Final = struct.Struct("<IiQ")
 
 
@@ -153,7 +156,7 @@ def _answer(disk: Served, request: bytes) -> bytes | None:
             data = struct.pack("<QII6Q10I", 3600, 0, 0, 1, SIZE, SIZE // 512, 0, 0, 0, 0, 0, 0,
                                stat.S_IFREG | 0o600, 1, 0, 0, 0, 4096, 0)
         case Call.OPEN:
-            data = struct.pack("<QII", 1, 0, 0)
+            data = struct.pack("<QII", 1, _FOPEN_DIRECT_IO, 0)
         case Call.READ:
             _, offset, size = struct.unpack_from("<QQI", body)
             data = bytes(disk.now[offset:offset + size])
@@ -187,7 +190,7 @@ class Disk:
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._server.stdout is not None
         assert self._server.stdout.readline() == "ready\n"
-        self._loop = ""
+        self._loop = _run("losetup", "--find", "--show", str(self._file))
         self._up()
 
     def _ask(self, *command: Any) -> Any:
@@ -209,7 +212,6 @@ class Disk:
         return lost
 
     def _up(self) -> None:
-        self._loop = _run("losetup", "--find", "--show", str(self._file))
         _run("mount", "-t", "ext4", self._loop, str(self.mount))
 
     def _down(self) -> None:
@@ -219,14 +221,24 @@ class Disk:
             except subprocess.CalledProcessError as error:
                 if "busy" not in error.stderr:  # the sandbox's thread may be just about to write into it
                     raise
-        _run("losetup", "--detach", self._loop)
-        # detaching ends when the last one lets go of the device, and this is how the system tells
-        while Path("/sys/block", Path(self._loop).name, "loop").exists():
-            time.sleep(0.001)
+        device = None
+        while device is None:  # the filesystem may end a little after its mount, and is another's till then
+            try:
+                device = os.open(self._loop, os.O_RDONLY | os.O_EXCL)
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+                time.sleep(0.001)
+        fcntl.ioctl(device, _BLKFLSBUF)  # the kernel must not remember what the disk has forgotten
+        os.close(device)
 
     def close(self) -> None:
         """End of the disk."""
         self._down()
+        _run("losetup", "--detach", self._loop)
+        # detaching ends when the last one lets go of the device, and this is how the system tells
+        while Path("/sys/block", Path(self._loop).name, "loop").exists():
+            time.sleep(0.001)
         _run("umount", str(self._file))
         self._server.communicate(timeout=10)
 
