@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # what becomes of one, and of several, in the words of the page's buttons
 _PAGE: Final = {
     "approve": ("goes on", "go on"), "cancel": ("is left out", "are left out"),
-    "retry": ("is tried again", "are tried again"), "as_is": ("is sent all the same", "are sent all the same"),
+    "retry": ("is tried again", "are tried again"), "as_is": ("is sent anyway", "are sent anyway"),
     "fresh": ("is restored anew", "are restored anew"), "bump": ("is next in line", "are next in line"),
 }
 _ASK: Final = "Ask your administrator."

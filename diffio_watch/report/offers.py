@@ -60,7 +60,7 @@ class Way:
 
 
 _RETRY: Final = Way("retry", "Try again", "retry", {}, "rest")
-_AS_IS: Final = Way("as_is", "Send all the same", "retry", {"as_is": True}, "rest")
+_AS_IS: Final = Way("as_is", "Send anyway", "retry", {"as_is": True}, "rest")
 _FRESH: Final = Way("fresh", "Restore anew", "retry", {"fresh": True}, "all")
 _APPROVE: Final = Way("approve", "Approve", "approve", {}, "rest")
 _CANCEL: Final = Way("cancel", "Leave out", "cancel", {}, "copies")

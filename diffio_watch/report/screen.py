@@ -64,7 +64,8 @@ def _needs(config: Config, scene: Scene) -> list[Shape]:
         pause = told(because("paused"), running=facts.running)
         found.append(_need(Attention("", "stopped", pause.code, 0, pause.message, pause.action), scene))
         waiting = [one for one in waiting if (one.what, one.code) != ("stopped", "paused")]
-    return found + [_need(one, scene) for one in waiting]
+    found += [_need(one, scene) for one in waiting]
+    return sorted(found, key=lambda one: (one["what"] != "stopped", one["code"] == "paused"))  # as the verdict has them
 
 
 def _need(one: Attention, scene: Scene) -> Shape:

@@ -205,7 +205,7 @@ def test_without_a_token_and_without_the_daemon(desk: Desk, window: OpenWindow) 
 
 def test_a_recording_with_its_player(desk: Desk, window: OpenWindow, tmp_path: Path) -> None:
     desk.service.change(filters=True)  # which take the hiss away
-    voice = [tone // 2 + (hiss // 2 if at // tones.RATE % 16 > 11 else 0)
+    voice = [tone // 2 + (hiss if at // tones.RATE % 16 > 11 else 0)
              for at, (tone, hiss) in enumerate(zip(tones.voice(40), tones.speech(40), strict=True))]
     desk.drop("show 12/interview with a very long name, take 3, the one after lunch (final) v2.wav",
               content=tones.write(tmp_path / "voice.wav", voice).read_bytes())

@@ -66,7 +66,7 @@ def test_a_single_recordings_buttons_name_it_and_no_number(house: House) -> None
     told = rows.whole(job, house.journal.jobs.history(job.id), None, seen=7)
     query = {"state": "failed", "reason": "truncated", "inbox": "podcasts", "seen": 7, "job": job.id}
     assert [(one["label"], one["args"]) for one in told["offers"]] == [
-        ("Send all the same, buys about 1 h", {"query": {**query, "minutes": 60}, "as_is": True}),
+        ("Send anyway, buys about 1 h", {"query": {**query, "minutes": 60}, "as_is": True}),
         ("Leave out, free", {"query": query})]
     assert told["history"][0]["step"] == "did not work"
 

@@ -56,6 +56,15 @@ def test_a_stop_tells_since_when_it_is_and_when_it_is_looked_at_next(house: Hous
     assert house.screen()["needs"][-1]["since"] is None
 
 
+def test_what_was_paused_stands_behind_what_stands_still_by_a_fault_as_in_the_verdict(house: House) -> None:
+    house.journal.halts.pause("*")
+    house.report(available=False, stopped=because("unavailable", detail="no marker", inbox="podcasts"), since=NOON)
+    house.add("a.wav", state=State.FAILED, code="empty")
+    assert house.verdict()[0] == "away"
+    assert keys(house.screen()["needs"]) == ["stopped:podcasts::unavailable", "stopped:::paused",
+                                             "failed:podcasts:failed:empty"]
+
+
 def test_failures_of_one_reason_are_one_group_that_needs_somebody(house: House) -> None:
     house.add(*(f"{number}.wav" for number in range(14)), state=State.FAILED, code="output_unavailable",
               generation_id="g")

@@ -82,31 +82,31 @@ class Player {
     this.choose = Object.fromEntries(Object.keys(NAMES).map((key) => [key, button(NAMES[key], () => this.#hear(this.#named(key)), { "aria-pressed": "false" })]));
     show(this.choose.removed, false);
     this.play = button("Play", () => this.#toggle(), { class: "main" });
-    this.clock = h("span", { class: "clock" });
-    this.state = h("p", { class: "muted", role: "status" });
-    this.facts = h("p", { class: "muted" });
+    this.clock = h("span.clock");
+    this.state = h("p.muted", { role: "status" });
+    this.facts = h("p.muted");
     this.equal = h("input", { type: "checkbox", checked: true, onchange: () => this.#levels() });
     this.places = [button("Previous difference", () => this.#jump(-1)), button("Next difference", () => this.#jump(1))];
     this.looping = button("Loop", () => this.#cut(), { "aria-pressed": "false" });
     this.blind = button("Don't tell me", () => this.#test());
     this.prefer = button("This one is better", () => this.#pick());
     this.lines = Object.fromEntries(["original", "restored"].map((key) => [key, this.#slider(key)]));
-    this.media = h("div", { class: "media" });
+    this.media = h("div.media");
     this.places.forEach((one) => show(one, false));
     show(this.prefer, false);
-    this.place.append(this.media, h("div", { class: "buttons", role: "group", "aria-label": "What is heard" }, Object.values(this.choose), this.prefer),
+    this.place.append(this.media, h("div.buttons", { role: "group", "aria-label": "What is heard" }, Object.values(this.choose), this.prefer),
       ...Object.values(this.lines).map((line) => line.node),
-      h("div", { class: "buttons" }, this.play, this.clock, h("label", { class: "same" }, this.equal, " Same loudness")),
-      h("div", { class: "buttons more" }, ...this.places, this.looping, this.blind, button("Link to here", () => this.#link())),
+      h("div.buttons", this.play, this.clock, h("label.same", this.equal, " Same loudness")),
+      h("div.buttons.more", ...this.places, this.looping, this.blind, button("Link to here", () => this.#link())),
       this.state, this.facts,
-      h("details", {}, h("summary", {}, "Keys"), h("p", { class: "muted" }, "Space plays and pauses, A and B choose, X swaps, ← and → go 5 s, N and P to the next and previous difference, L sets the start and end of a loop.")));
+      h("details", h("summary", "Keys"), h("p.muted", "Space plays and pauses, A and B choose, X swaps, ← and → go 5 s, N and P to the next and previous difference, L sets the start and end of a loop.")));
   }
 
   #slider(key) {
     const canvas = h("canvas", { "aria-hidden": "true" });
-    const mark = h("i", {});
+    const mark = h("i");
     const name = h("b");
-    const node = h("div", { class: `wave ${key}`, role: "slider", tabindex: 0, "aria-label": `${NAMES[key]}: position`, "aria-valuemin": 0 }, canvas, name, mark);
+    const node = h(`div.wave.${key}`, { role: "slider", tabindex: 0, "aria-label": `${NAMES[key]}: position`, "aria-valuemin": 0 }, canvas, name, mark);
     const seek = (event) => {
       const { left, width } = node.getBoundingClientRect();
       this.#seek(((event.clientX - left) / width) * this.#length());
