@@ -83,18 +83,19 @@ def _ask_first(work: Workplace, journal: Journal, found: Sequence[Job], model: s
 
     configured = {inbox.name: inbox.model for inbox in work.config.inboxes}
     models = sorted({model or configured.get(job.inbox, job.settings.model) for job in found})
-    what = "1 new generation" if len(found) == 1 else f"{len(found)} new generations"
-    if as_json or not sys.stdin.isatty():
-        raise Trouble(f"This would buy {what} with {', '.join(models)}: say --yes.", REFUSED)
     newest = [newer if (newer := newest_run(journal, job)) is not None and newer.state in ENDED else job
               for job in found]
+    meant = list({job.id: job for job in newest}.values())
+    what = "1 new generation" if len(meant) == 1 else f"{len(meant)} new generations"
     again = [(job, newer) for job, newer in zip(found, newest, strict=True) if newer is not job]
     for job, newer in again:
         complain(names.terminal(f"{label(job)} has a newer run: job {newer.id}, run {newer.run}, is {newer.state}."))
+    if as_json or not sys.stdin.isatty():
+        raise Trouble(f"This would buy {what} with {', '.join(models)}: say --yes.", REFUSED)
     anyway = " all the same" if again else ""
     if not click.confirm(f"Buy {what} with {', '.join(models)}{anyway}? Each costs at least a minute."):
         raise Trouble("Nothing was bought.", FAILED)
-    return list({job.id: job for job in newest}.values())
+    return meant
 
 
 @click.command()

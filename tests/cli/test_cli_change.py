@@ -258,6 +258,9 @@ def test_fresh_tells_of_a_newer_run_and_buys_beyond_it_only_on_a_yes_to_that(pla
     told = " ".join(out.split())  # as broken into lines as the terminal is wide
     assert f"podcasts:a.wav has a newer run: job {new.id}, run 2, is delivered." in told
     assert "Buy 1 new generation with diffio-4.6-flash all the same?" in told
+    _, out = at_a_terminal(place, "n\n", "retry", "--fresh", old.id, new.id)
+    assert "Buy 1 new generation" in " ".join(out.split()), "both mean one recording"
+    assert f"job {new.id}, run 2" in " ".join(place.run("retry", "--fresh", old.id).err.split()), "told to scripts, too"
     scripted = place.run("retry", "--fresh", "--yes", old.id)
     assert scripted.code == 1, "a yes to a number is none to a third generation"
     assert f"diffio-watch retry --fresh {new.id}" in scripted.err
