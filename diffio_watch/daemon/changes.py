@@ -26,6 +26,7 @@ class Changes:
         added: names of inboxes that there were not.
         removed: names of inboxes that there are no more.
         changed: names of inboxes that differ.
+        service: whether the service, or the way to it, is another one.
     """
 
     config: Config
@@ -34,6 +35,7 @@ class Changes:
     added: frozenset[str] = frozenset()
     removed: frozenset[str] = frozenset()
     changed: frozenset[str] = frozenset()
+    service: bool = False
 
 
 def compare(old: Config, new: Config) -> Changes:
@@ -52,7 +54,8 @@ def compare(old: Config, new: Config) -> Changes:
     told += [f"{name}: takes a restart" for name in later]
     return Changes(
         config, tuple(told), later, frozenset(after.keys() - before.keys()), frozenset(before.keys() - after.keys()),
-        frozenset(name for name in before.keys() & after.keys() if before[name] != after[name]))
+        frozenset(name for name in before.keys() & after.keys() if before[name] != after[name]),
+        old.api != config.api)
 
 
 def renamed(old: Config, changes: Changes) -> tuple[str, str] | None:

@@ -159,10 +159,17 @@ class Maker:
                 parts.rooms[inbox.name].start()
             elif inbox.name in fresh:
                 parts.rooms[inbox.name].renew(*self._makes(inbox, parts), _places(inbox))
-        parts.halts.tidy_inboxes(parts.rooms)
-        if old.api != new.api:
-            parts.halts.ask_now(self.clock.now())
         parts.dispatcher.resize(new.limits)
+
+    def settle(self, parts: Parts, changes: Changes) -> None:
+        """What another configuration, which is in force, ends or has asked anew. It may be done twice.
+
+        Raises:
+            JournalTrouble: it can't be written.
+        """
+        parts.halts.tidy_inboxes(parts.rooms)
+        if changes.service:
+            parts.halts.ask_now(self.clock.now())
 
     def _api(self, config: Config, halts: Halts) -> Api:
         return Api(config.api.base_url, self.key(config), connect_timeout=config.api.connect_timeout,

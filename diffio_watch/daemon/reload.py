@@ -15,7 +15,7 @@ from diffio_watch.daemon.startup import CannotRun, refuse_strangers, without_eff
 from diffio_watch.daemon.systemd import notify, reloading
 from diffio_watch.daemon.web import Beside
 from diffio_watch.disk import marker
-from diffio_watch.journal import Journal, runs
+from diffio_watch.journal import Journal, JournalTrouble, runs
 from diffio_watch.journal.folders import OLD_COPY
 
 
@@ -66,6 +66,7 @@ class Reload:
     log: FilteringBoundLogger
     refused: str = ""
     _asked: threading.Event = field(default_factory=threading.Event)
+    _owed: Changes | None = None  # what is in force, and what it ends is not written yet
 
     def ask(self) -> None:
         """Read it again soon; may be called from any thread and any signal handler."""
@@ -82,12 +83,29 @@ class Reload:
             OldCopy: the journal must not be relied on any more.
             JournalTrouble: it can't be written.
         """
+        if self._owed is not None:
+            parts.maker.settle(parts, self._owed)
+            self._owed = None
         if self.reread is None or not self._asked.is_set():
             return False
         self._asked.clear()
         reloading()
         try:
-            config, source = self.reread()
+            self._read_again(self.reread, parts, page)
+        except JournalTrouble as error:
+            if self._owed is not None:  # it is in force
+                raise
+            self._asked.set()
+            self.log.warning("config.waits", message=str(error),
+                             action="It is read again as soon as the journal takes it.")
+            raise
+        finally:
+            notify("READY=1")
+        return True
+
+    def _read_again(self, reread: Callable[[], tuple[Config, Source]], parts: Parts, page: Beside | None) -> None:
+        try:
+            config, source = reread()
             changes = _vetted(parts.tools.config, config, parts.journal, parts.maker.owner)
             if page is not None:
                 page.prepare(changes.config)
@@ -98,15 +116,22 @@ class Reload:
             self.log.error("config.refused", message=self.refused,  # noqa: TRY400  # no bug, so no traceback
                            action="What was in force before stays in force.")
             runs.refuse(parts.journal, self.refused)
-        else:
-            self.refused = ""
+            return
+        try:
             runs.put_in_force(parts.journal, source, parts.tools.clock.now(), changes.at_start)
-            self.apply(changes.config)
-            parts.maker.change(parts, changes)
+        except BaseException:
             if page is not None:
-                page.change()
-            self.log.info("config.reloaded", file=source.file, changes=list(changes.told))
-            if idle := without_effect(changes.config):
-                self.log.warning("config.without_effect", keys=idle)
-        notify("READY=1")
-        return True
+                page.undo()
+            raise
+        # from here on nothing is written, so that it is in force whole
+        self.refused = ""
+        self.apply(changes.config)
+        parts.maker.change(parts, changes)
+        if page is not None:
+            page.change()
+        self.log.info("config.reloaded", file=source.file, changes=list(changes.told))
+        if idle := without_effect(changes.config):
+            self.log.warning("config.without_effect", keys=idle)
+        self._owed = changes
+        parts.maker.settle(parts, changes)
+        self._owed = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import pty
 import signal
@@ -12,12 +13,14 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sounds import sound
 from whole_studio import LONG, MakeStudio, until
 
-from diffio_watch.journal import Journal, runs
+from diffio_watch.journal import Journal, JournalTrouble, runs, sessions
+from diffio_watch.pipeline.halts import Halts
 from diffio_watch.sandbox import Sandbox
 
 
@@ -180,6 +183,71 @@ def test_signals_do_what_people_expect(make_studio: MakeStudio, manager: Manager
     assert run is not None
     assert (run.pid, run.code, run.why) == (process.pid, 0, "It was told to stop (SIGQUIT).")
     assert f"run -c {studio.config_file}" in run.command
+
+
+def _fails_once(monkeypatch: pytest.MonkeyPatch, home: object, name: str) -> threading.Event:
+    """Have the journal take nothing the first time that this is called; the event says that it was."""
+    failed, real = threading.Event(), getattr(home, name)
+
+    def full(*arguments: Any) -> Any:
+        if failed.is_set():
+            return real(*arguments)
+        failed.set()
+        raise JournalTrouble("The disk is full.", fatal=False)
+
+    monkeypatch.setattr(home, name, full)
+    return failed
+
+
+def _reloads(manager: Manager) -> list[str]:
+    """What the service manager was told of them."""
+    return [one.partition("=")[0] for one in manager.told() if one.startswith(("READY", "RELOADING"))]
+
+
+@pytest.mark.parametrize(("home", "name", "reads"), [
+    (runs, "put_in_force", 2), (sessions, "ended", 2), (Halts, "tidy_inboxes", 1), (Halts, "ask_now", 1),
+])
+def test_a_reload_that_the_journal_does_not_take_is_done_once_it_does(
+        make_studio: MakeStudio, manager: Manager, monkeypatch: pytest.MonkeyPatch, home: object, name: str,
+        reads: int) -> None:
+    """Nothing of it is lost, nor half in force; the service manager hears of its end either way."""
+    monkeypatch.setenv("NOTIFY_SOCKET", str(manager.path))
+    studio = make_studio(web={"listen": "127.0.0.1:0"})
+    studio.start()
+    until(lambda: studio.events("page.listening"), what=studio.told)
+    failed = _fails_once(monkeypatch, home, name)
+    studio.inboxes["radio"] = {}
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    studio.reload(web={"listen": f"127.0.0.1:{port}"}, api={"read_timeout": "50s"})
+    until(lambda: studio.events("journal.resumed"), what=studio.told)
+    assert failed.is_set()
+    until(lambda: _reloads(manager) == ["READY", *["RELOADING", "READY"] * reads], what=manager.told)
+    assert len(studio.events("config.waits")) == reads - 1
+    (told,) = studio.events("config.reloaded")
+    assert f"inbox radio: added, {studio.inbox('radio')}" in told["changes"]
+    (studio.inbox("radio") / "a.wav").write_bytes(sound("a"))
+    studio.wait("a.wav", name="radio")
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as wire:
+        wire.request("GET", "/healthz")
+        assert wire.getresponse().status == 200
+    assert studio.stop() == 0
+
+
+def test_a_refusal_that_the_journal_does_not_take_is_told_once_it_does(
+        make_studio: MakeStudio, manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(manager.path))
+    studio = make_studio()
+    studio.start()
+    _fails_once(monkeypatch, runs, "refuse")
+    studio.config_file.write_text("inboxes: 5")
+    studio.reload_as_it_is()
+    until(lambda: _reloads(manager) == ["READY", *["RELOADING", "READY"] * 2], what=manager.told)
+    with studio.journal() as journal:
+        known = runs.in_force(journal)
+    assert known is not None
+    assert "inboxes" in known.refused
+    assert studio.stop() == 0
 
 
 @pytest.mark.slow
