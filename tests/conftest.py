@@ -143,6 +143,13 @@ def _nothing_left(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixt
             shutil.rmtree(request.node.stash[_FOLDER], ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder of all workers, for what is made once."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
 @pytest.fixture(autouse=True)
 def _own_process() -> Iterator[None]:
     """The next test must not inherit what a daemon in the test's own process has set: its log, its folder of crumbs."""

@@ -8,10 +8,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import intake_media
 import pytest
 from intake_room import Room
 
 from diffio_watch.disk import lease
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _store(shared: Path) -> None:
+    intake_media.keep_in(shared / "media")
 
 
 @pytest.fixture

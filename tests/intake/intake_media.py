@@ -1,13 +1,19 @@
-"""Real media for intake's tests: a second of a tone in many containers, made by ffmpeg, sox or by hand."""
+"""Real media for intake's tests: a second of a tone in many containers, made by ffmpeg, sox or by hand.
+
+What a program takes long to make is made once for all workers, and copied.
+"""
 
 from __future__ import annotations
 
 import array
+import fcntl
 import math
 import shutil
 import struct
 import subprocess
 import wave
+import zlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -27,6 +33,28 @@ VIDEOS = {"v.mp4": [], "v.mov": [], "v.mkv": [], "v.webm": [], "v.avi": [], "v.t
           "fast.mp4": ["-movflags", "+faststart"], "pieces.mp4": ["-movflags", "+frag_keyframe+empty_moov"]}
 
 
+_kept: list[Path] = []  # where; the last counts
+
+
+def keep_in(folder: Path) -> None:
+    """Say where such files are kept."""
+    folder.mkdir(exist_ok=True)
+    _kept.append(folder)
+
+
+def _once(name: str, key: str, make: Callable[[Path], None], path: Path) -> Path:
+    """Have a file made, or copied where that was done; `make` skips the test if it can't be."""
+    kept = _kept[-1] / f"{zlib.crc32(key.encode())}-{name}"
+    with kept.with_name(f"{kept.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            half = kept.with_name(f"half-{kept.name}")
+            make(half)
+            half.rename(kept)
+    shutil.copyfile(kept, path)
+    return path
+
+
 def tone(path: Path, seconds: int = 1) -> Path:
     """A WAV file, by the standard library."""
     with wave.open(str(path), "wb") as file:
@@ -42,15 +70,16 @@ def made(folder: Path, name: str) -> Path:
     """One of the files above; the test is skipped where no ffmpeg can make it."""
     if shutil.which("ffmpeg") is None:
         pytest.skip("ffmpeg is not installed")
-    path = folder / name
-    source = folder / "source.wav"
-    if not source.exists():
-        tone(source)
-    command = ["ffmpeg", "-v", "error", "-y", *(_PICTURE if name in VIDEOS else []), "-i", str(source)]
-    done = subprocess.run([*command, *(RECIPES | VIDEOS)[name], str(path)], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"this ffmpeg makes no {name}: {done.stderr.strip()[:200]}")
-    return path
+
+    def make(path: Path) -> None:
+        source = tone(path.with_suffix(".source"))
+        command = ["ffmpeg", "-v", "error", "-y", *(_PICTURE if name in VIDEOS else []), "-i", str(source)]
+        done = subprocess.run([*command, *(RECIPES | VIDEOS)[name], str(path)], capture_output=True, text=True,
+                              check=False)
+        if done.returncode != 0:
+            pytest.skip(f"this ffmpeg makes no {name}: {done.stderr.strip()[:200]}")
+
+    return _once(name, "made", make, folder / name)
 
 
 def with_cover(source: Path, path: Path) -> Path:
@@ -68,12 +97,14 @@ def piped(folder: Path, name: str, command: list[str]) -> Path:
     """What a program writes into a pipe, where it can't go back to tell sizes; the test is skipped where it can't."""
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
-    done = subprocess.run(command, capture_output=True, check=False)
-    if not done.stdout:
-        pytest.skip(f"this {command[0]} makes no {name}: {done.stderr[:200]!r}")
-    path = folder / name
-    path.write_bytes(done.stdout)
-    return path
+
+    def make(path: Path) -> None:
+        done = subprocess.run(command, capture_output=True, check=False)
+        if not done.stdout:
+            pytest.skip(f"this {command[0]} makes no {name}: {done.stderr[:200]!r}")
+        path.write_bytes(done.stdout)
+
+    return _once(name, " ".join(command), make, folder / name)
 
 
 def fault_of(path: Path) -> Fault:

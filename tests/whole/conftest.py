@@ -17,11 +17,9 @@ from diffio_watch.sandbox import Sandbox
 
 
 @pytest.fixture(scope="session")
-def media(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+def media(shared: Path) -> Path:
     """A folder with real recordings."""
     whole_media.need_tools()
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
     folder = shared / "whole-media"
     with (shared / "whole-media.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
