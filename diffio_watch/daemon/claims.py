@@ -98,7 +98,9 @@ def elsewhere(config: Config, journal: Journal | None) -> str | None:
         return None
     name, one = next(iter(found.items()))
     path = config.inbox(name).path
-    if one.keeper.state_dir == str(config.state_dir):  # the very place: so it was lost
+    if one.keeper.state_dir == str(config.state_dir):  # the very place: so it was lost …
+        if journal is None and _there(config.state_dir):
+            return None  # … or a first daemon has made both since there was none
         now = "" if journal is None else "; the one that is there now knows nothing of it"
         return (f"The journal that the inbox {path} belongs to ({one.journal}) is gone from {config.state_dir}{now}. "
                 f"{way_back(config.state_dir, to=one.journal)}`diffio-watch journal rebuild` makes a new one from the "
@@ -108,6 +110,13 @@ def elsewhere(config: Config, journal: Journal | None) -> str | None:
     told = (f"{there}: the inbox {path} belongs to {claim(one, time.time())}. What that one does can't be seen from "
             "here.")
     return f"{told} Ask as the user who keeps it, with its configuration."
+
+
+def _there(state_dir: Path) -> bool:
+    try:
+        return (state_dir / FILE).stat().st_size > 0
+    except OSError:
+        return False
 
 
 def markers(config: Config) -> dict[str, marker.Marker]:

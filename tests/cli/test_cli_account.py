@@ -16,6 +16,7 @@ from cli_place import NOBODY, Place, another_user
 from commands import Done
 
 import diffio_watch
+from diffio_watch.daemon import claims
 from diffio_watch.disk import marker, marker_file
 from diffio_watch.disk.keeper import Keeper
 from diffio_watch.journal import Journal
@@ -56,6 +57,19 @@ def test_what_runs_and_what_there_is_to_do_is_not_known(theirs: Callable[..., Do
     assert "can't see the journal" in done.err
     assert "kept by root" in done.err
     assert "sudo -u root" in done.err
+
+
+def test_a_journal_that_came_while_it_was_looked_for_is_not_told_as_lost(place: Place) -> None:
+    """A first daemon makes the journal and then the markers; whoever looks in this order finds the markers alone."""
+    with place.journal() as journal:
+        owner = marker.Owner(journal.id, 1, Keeper("me", "nas", str(place.state), "0" * 16, 17))
+        journal.folders.count("inbox", "podcasts", 1)
+        marker.check(str(place.inbox), "inbox", "podcasts", owner, journal.folders)
+    assert claims.elsewhere(place.config, None) is None
+    shutil.rmtree(place.state)
+    told = claims.elsewhere(place.config, None)
+    assert told is not None
+    assert f"({owner.journal}) is gone from {place.state}" in told
 
 
 @pytest.mark.parametrize("words", [["run"], ["once"], ["journal", "adopt"], ["journal", "rebuild"]], ids=" ".join)
