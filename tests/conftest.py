@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import ctypes
 import gc
@@ -40,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # a shell without job control starts what is in the background with Ctrl-C ignored, and children inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures clean up then, too
+    codecs.lookup("ascii")  # who a test becomes may not be able to read this Python, and it is a module of it
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -55,7 +55,7 @@ def call(*command: str | Path) -> str:
 
 
 def roots_of(config: pytest.Config, scratch: Path) -> Path:
-    """Where roots are kept: in pytest's cache; for one test only where that is switched off."""
+    """Where roots are kept: in pytest's cache; for one run only where that is switched off."""
     cache = getattr(config, "cache", None)
     return scratch / "roots" if cache is None else Path(cache.mkdir("roots"))
 
@@ -85,8 +85,23 @@ def base(suite: str, cache: Path) -> Path:
     return root
 
 
-def wheels(suite: str, folder: Path) -> None:
-    """What pip is to find in there: all that the program needs, with its extras, and what builds it."""
+def wheels(suite: str, shared: Path, folder: Path) -> None:
+    """What pip is to find in there: all that the program needs, with its extras, and what builds it.
+
+    It is fetched once for all workers.
+    """
+    kept = shared / f"wheels-{suite}"
+    with (shared / f"wheels-{suite}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            half = kept.with_name(f"{kept.name}.half")
+            shutil.rmtree(half, ignore_errors=True)
+            _fetch(suite, half)
+            half.rename(kept)
+    shutil.copytree(kept, folder)
+
+
+def _fetch(suite: str, folder: Path) -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))
     machine = platform.machine()
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(17, 37)] + [f"manylinux2014_{machine}"]
@@ -256,7 +271,7 @@ def sandbox(holder: int, seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def booted(suite: str, cache: Path, scratch: Path) -> Iterator[Container]:
+def booted(suite: str, cache: Path, shared: Path, scratch: Path) -> Iterator[Container]:
     """A Debian with this checkout in /root/diffio-watch, and the sandbox on its loopback."""
     lower = base(suite, cache)
     with ExitStack() as stack:
@@ -274,16 +289,16 @@ def booted(suite: str, cache: Path, scratch: Path) -> Iterator[Container]:
         stack.callback(call, "losetup", "--detach", share)
         holder = stack.enter_context(network())
         stack.enter_context(sandbox(holder, 2))
-        _furnish(root, suite)
+        wheels(suite, shared, root / "wheels")
+        _furnish(root)
         container = Container(root, share, holder, scratch / "console.log")
         stack.callback(container.halt)
         container.boot()
         yield container
 
 
-def _furnish(root: Path, suite: str) -> None:
-    """Put into it what a machine has from elsewhere: a checkout, an index of packages, the service's address."""
-    wheels(suite, root / "wheels")
+def _furnish(root: Path) -> None:
+    """Put into it what a machine has from elsewhere: a checkout, the way to its packages, the service's address."""
     (root / "etc/pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\n")
     settings = root / "etc/systemd/system.conf.d/sandbox.conf"
     settings.parent.mkdir()

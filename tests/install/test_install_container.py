@@ -25,8 +25,9 @@ INBOX, OUTBOX = "/srv/studio/inbox", "/srv/studio/outbox"
 @pytest.mark.slow(200)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("suite", SUITES)
-def test_a_machine_from_nothing_to_gone(suite: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    with booted(suite, roots_of(request.config, tmp_path), tmp_path) as machine:
+def test_a_machine_from_nothing_to_gone(
+        suite: str, request: pytest.FixtureRequest, shared: Path, tmp_path: Path) -> None:
+    with booted(suite, roots_of(request.config, shared), shared, tmp_path) as machine:
         the_readme_s_lines_lead_to_the_first_delivered_file(machine)
         the_key_stands_nowhere_else(machine)
         the_unit_is_as_closed_as_it_says(machine)

@@ -64,11 +64,12 @@ def test_both_shut_it_in_alike() -> None:
         assert f"={target}" in environment
 
 
-@pytest.mark.slow
+@pytest.mark.slow(100)
 @pytest.mark.timeout(900)  # it may have to make the Debian first
-def test_the_steps_of_the_containerfile_make_one_that_restores(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_the_steps_of_the_containerfile_make_one_that_restores(
+        tmp_path: Path, shared: Path, request: pytest.FixtureRequest) -> None:
     """Run as it is to be: a numeric user without a name, a read-only root, no capability but LEASE."""
-    lower = base("bookworm", roots_of(request.config, tmp_path))
+    lower = base("bookworm", roots_of(request.config, shared))
     with ExitStack() as stack:
         root, layer = tmp_path / "root", tmp_path / "layer"
         for folder in (root, layer / "upper", layer / "work", tmp_path / "dist"):
@@ -76,7 +77,7 @@ def test_the_steps_of_the_containerfile_make_one_that_restores(tmp_path: Path, r
         call("mount", "-t", "overlay", "overlay", "-o",
              f"lowerdir={lower},upperdir={layer / 'upper'},workdir={layer / 'work'}", root)
         stack.callback(call, "umount", "--lazy", root)
-        wheels("bookworm", root / "wheels")
+        wheels("bookworm", shared, root / "wheels")
         call(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path / "dist", CHECKOUT)
         environment = built(root, tmp_path)
         holder = stack.enter_context(network())

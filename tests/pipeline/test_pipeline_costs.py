@@ -41,7 +41,7 @@ _STAGES = {
 
 def _at(house: House, stage: str, path: str) -> Job:
     """A job of a recording that is there, as far as the stage says, by the pipeline's own steps."""
-    job = house.job(house.drop(path, os.urandom(4000), media=Media("Wave", 60 * _MINUTES, has_video=False)))
+    job = house.job(house.drop(path, os.urandom(1000), media=Media("Wave", 60 * _MINUTES, has_video=False)))
     if stage != _NOTHING:
         house.worker.drive(job, (State.QUEUED, State.UPLOADING, State.GENERATING))
         job = house.job(job.id)

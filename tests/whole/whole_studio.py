@@ -49,7 +49,7 @@ def until(holds: Callable[[], object], seconds: float = 20.0, what: Callable[[],
     while not holds():
         looked = time.monotonic()
         assert looked < end, what()
-        time.sleep(max(_LOOK, 4 * (looked - began)))
+        time.sleep(max(_LOOK, 8 * (looked - began)))
         began = time.monotonic()
 
 
