@@ -109,6 +109,9 @@ def rebuild() -> int:
     if settled.free or settled.adopted:
         say(f"Of what was in doubt, {settled.free} were not bought, as the service says, and go on by themselves; for "
             f"{settled.adopted} it has a generation, which is fetched.")
+    if settled.back:
+        say(f"{settled.back} were held when the copy was made and were not bought since: they are held as before, and "
+            "`diffio-watch status` says why.")
     if done.held:
         say(f"{done.held} jobs are held as unproven: `diffio-watch jobs --state held` lists them, `approve` pays, "
             "`cancel` leaves them.")

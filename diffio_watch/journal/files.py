@@ -14,7 +14,7 @@ from diffio_watch.journal.drop import Word, hold_drop
 from diffio_watch.journal.identity import CONTENT_OPEN, by_its_date, discarded, nothing_sent, replaced
 from diffio_watch.journal.jobs import Jobs
 from diffio_watch.journal.records import Found, Known, Placed, Stand
-from diffio_watch.journal.rows import dump_hold, load_hold, to_known
+from diffio_watch.journal.rows import note_hold, noted_hold, to_known
 from diffio_watch.reasons import NO_JOB, because
 
 # files that arrive within this many seconds of one another count as one drop
@@ -24,7 +24,6 @@ _KNOWN = ("SELECT files.path, files.size, files.mtime_ns, files.inode, files.ren
           "FROM files JOIN jobs ON jobs.id = files.job WHERE files.inbox = ?")
 # what stands at a path: inbox, path, size, mtime_ns, inode, job, renamed
 STAND: Final = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)"
-_HELD = "was held: "
 _DECIDED, _LEFT_OUT = "drop decided: ", "drop left out: "  # names of single values, with the inbox's
 
 
@@ -137,9 +136,8 @@ class Files:
     def _same(self, job: Job, **changes: Any) -> Job:
         """The content of a job is there: with these facts, and perhaps again."""
         gone = job.state is State.CANCELLED and job.because is not None and job.because.code == "vanished"
-        if gone and (job.stage or "").startswith(_HELD):  # leaving and coming back is no approval
-            reason, due_at = load_hold(job, (job.stage or "").removeprefix(_HELD))
-            changes |= {"state": State.HELD, "because": reason, "due_at": due_at, "stage": None}
+        if gone and (hold := noted_hold(job)) is not None:  # leaving and coming back is no approval
+            changes |= hold
         elif gone:
             changes |= {"state": State.QUEUED, "because": None, "due_at": 0.0}
         elif job.state is State.QUEUED and job.due_at is None:
@@ -286,9 +284,8 @@ class Files:
         if job is None:
             return
         if not (job.paid or job.uploaded) and job.state in CONTENT_OPEN:
-            hold = dump_hold(job) if job.state is State.HELD and job.because is not None else None
             self._jobs.commit(job, state=State.CANCELLED, because=because("vanished"), due_at=None,
-                        stage=f"{_HELD}{hold}" if hold else None)
+                              stage=note_hold(job))
         # nothing about its way, so the row keeps its version
         db.execute("UPDATE jobs SET wish = 'away' WHERE id = ?", (job.id,))
 

@@ -15,6 +15,7 @@ from diffio_watch.job import Because, Job, Media, Output, Settings, State
 from diffio_watch.journal.records import Known
 from diffio_watch.reasons import because as reason
 
+_HELD: Final = "was held: "
 COLUMNS: Final = tuple(field.name for field in fields(Job))
 
 
@@ -114,18 +115,25 @@ def to_job(row: sqlite3.Row) -> Job:
     return Job(*values)
 
 
-def dump_hold(job: Job) -> str:
-    """Why and until when a job is held, as it is noted while its file is away."""
-    return dump([dump_because(job.because), job.due_at])
+def note_hold(job: Job) -> str | None:
+    """For `stage`: why and until when a job is held, where something else keeps it first; None: it is not held."""
+    if job.state is not State.HELD or job.because is None:
+        return None
+    return f"{_HELD}{dump([dump_because(job.because), job.due_at, job.stage])}"
 
 
-def load_hold(job: Job, noted: str) -> tuple[Because | None, float | None]:
-    """What `dump_hold` noted."""
+def noted_hold(job: Job) -> dict[str, Any] | None:
+    """What `note_hold` noted, as changes that hold a job so again; None where nothing is noted."""
+    if not (job.stage or "").startswith(_HELD):
+        return None
+    noted = (job.stage or "").removeprefix(_HELD)
     if not noted.startswith("["):  # by a program that noted the reason's code alone
-        return reason(noted, job=job.id, inbox=job.inbox, limit="the limit of", other="another file",
-                       detail="It was held when its file left"), None
-    why, due_at = json.loads(noted)
-    return load_because(why), due_at
+        why = reason(noted, job=job.id, inbox=job.inbox, limit="the limit of", other="another file",
+                     detail="It was held when its file left")
+        return {"state": State.HELD, "because": why, "due_at": None, "stage": None}
+    dumped, due_at, *before = json.loads(noted)
+    return {"state": State.HELD, "because": load_because(dumped), "due_at": due_at,
+            "stage": before[0] if before else None}
 
 
 def to_known(row: sqlite3.Row) -> Known:

@@ -189,7 +189,7 @@ def approve(job: Job, now: float) -> Ruling:
     if job.because is not None and job.because.code == "unproven":
         job = replace(job, unproven=False)
     changes: dict[str, Any] = {"state": way(job), "because": None, "due_at": now, "parks": 0,
-                               "unproven": job.unproven}
+                               "unproven": job.unproven, "stage": None}
     if job.because is not None and job.because.code == "drop_size":
         # that the files are meant is no word about the day's limits
         return Ruling("is released.", detail="approved by a person", changes={**changes, "released": True})

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from diffio_watch.api.errors import ApiError, Forbidden, ModelRetired, NotFound, NotReady, Rejected, Stopped
 from diffio_watch.api.shapes import GenerationSummary
 from diffio_watch.config import Config, KeyMissing
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Journal
+from diffio_watch.journal.rows import noted_hold
 from diffio_watch.media.length import minutes
 from diffio_watch.outbox.ledger import Entry
 from diffio_watch.pipeline.commands import way
@@ -55,11 +56,13 @@ class Settled:
     Attributes:
         free: jobs that go on by themselves.
         adopted: jobs whose generation the service has.
+        back: jobs that are held as they were when the copy was made.
         refusal: why it could not be asked; "" where it could.
     """
 
     free: int = 0
     adopted: int = 0
+    back: int = 0
     refusal: str = ""
 
 
@@ -146,9 +149,12 @@ class Asking:
         return Doubt(job, there, found=job.created_at == job.detected_at == job.settled_at)
 
     def _release(self, doubts: Sequence[Doubt], found: Mapping[str, Verdict]) -> Settled:
+        unbought = [doubt for doubt in doubts if found.get(doubt.job.id) == Unbought()]
+        held = {doubt.job.id: hold for doubt in unbought if (hold := noted_hold(doubt.job)) is not None}
+        # what was found came with what is held as a drop, for all that anybody can tell
+        drops = Counter(doubt.job.inbox for doubt in unbought if doubt.found or _dropped(held.get(doubt.job.id)))
         most = self.config.limits.approve_over_files
-        drops = Counter(doubt.job.inbox for doubt in doubts if doubt.found and found.get(doubt.job.id) == Unbought())
-        free = adopted = 0
+        free = adopted = back = 0
         for doubt in doubts:
             verdict = found.get(doubt.job.id)
             if isinstance(verdict, Bought):
@@ -158,18 +164,26 @@ class Asking:
             elif isinstance(verdict, Unsure) and verdict.words:
                 reason = because("unproven", job=doubt.job.id, detail=verdict.words)
                 self.journal.restore.learn(replace(doubt.job, because=reason), verdict.words)
+            elif verdict == Unbought() and (hold := held.get(doubt.job.id)) is not None:
+                self.journal.restore.learn(replace(doubt.job, unproven=False, **hold),
+                                           "the service has no generation of it: it is held as it was")
+                back += 1
             elif verdict == Unbought() and not (doubt.found and most is not None and drops[doubt.job.inbox] > most):
                 job = replace(doubt.job, unproven=False)
                 self.journal.restore.learn(replace(job, state=way(job), because=None, parks=0,
                                                    due_at=self.journal.clock.now()),
                                            "the service has no generation of it")
                 free += 1
-        return Settled(free, adopted)
+        return Settled(free, adopted, back)
 
     def _adopted(self, job: Job, found: Bought) -> Job:
         now = self.journal.clock.now()
         made = found.generation.created_at
-        return replace(job, state=State.WAITING, because=None, unproven=False, due_at=now, parks=0,
+        return replace(job, state=State.WAITING, because=None, unproven=False, stage=None, due_at=now, parks=0,
                        base_url=self.config.api.base_url, project_id=found.project, uploaded=True, replayed=True,
                        generation_id=found.generation.generation_id, model_key=found.generation.model_key,
                        minutes=minutes(job), intent_at=now if made is None else min(made, now), generated_at=now)
+
+
+def _dropped(hold: Mapping[str, Any] | None) -> bool:
+    return hold is not None and hold["because"].code == "drop_size"

@@ -8,6 +8,7 @@ from typing import Final
 
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Answer, Journal
+from diffio_watch.journal.rows import note_hold
 from diffio_watch.reasons import because
 
 _ASK_AGAIN: Final = ("Nothing was done: this was asked before the journal was put back from a copy, and may have been "
@@ -28,6 +29,8 @@ def answer_requests(journal: Journal) -> None:
 def doubt(journal: Journal, inbox: str, about: Callable[[Job], str]) -> int:
     """Hold what is not paid for in an inbox as far as the journal knows; how many those are.
 
+    What was held already is so for that reason again once it is known that it was not bought.
+
     Args:
         journal: it has a gap.
         inbox: name of the inbox.
@@ -38,7 +41,7 @@ def doubt(journal: Journal, inbox: str, about: Callable[[Job], str]) -> int:
     for job in journal.jobs.newest({State.QUEUED, State.UPLOADING, State.GENERATING, State.HELD}, inbox):
         if not job.paid and (job.because is None or job.because.code != "unproven"):
             reason = because("unproven", job=job.id, detail=about(job))
-            journal.restore.learn(replace(job, state=State.HELD, because=reason, due_at=None, error_file=False),
-                                  "the journal was an old copy")
+            journal.restore.learn(replace(job, state=State.HELD, because=reason, due_at=None, error_file=False,
+                                          stage=note_hold(job)), "the journal was an old copy")
             held += 1
     return held

@@ -17,6 +17,7 @@ from diffio_watch.intake.junk import Rules
 from diffio_watch.intake.scan import Scan, Seen, scan
 from diffio_watch.job import OPEN, Job, Media, State, new_id
 from diffio_watch.journal import Journal, JournalError
+from diffio_watch.journal.rows import note_hold
 from diffio_watch.media.completeness import Cut, fault
 from diffio_watch.media.mediainfo import ProbeFailed, is_surely, probe
 from diffio_watch.outbox import Outbox
@@ -231,7 +232,8 @@ class Inventory:
         if job.because is None or job.because.code != "unproven" or job.state is not State.HELD:
             detail = f"It could not be read: {content.trouble}. " if content.trouble else ""
             reason = because("unproven", job=job.id, detail=detail + self._about(job))
-            job = replace(job, state=State.HELD, because=reason, error_file=False, unproven=True)
+            job = replace(job, state=State.HELD, because=reason, error_file=False, unproven=True,
+                          stage=note_hold(job) or job.stage)
             self.held += 1
         self._stand(self._journal.restore.learn(job, "found in the inbox by a rebuild"), content.seen)
 

@@ -130,7 +130,7 @@ class _Rebuild:
         if asking is not None:
             settled = asking.settle(doubtful, noted.by_inbox)
             self._tally.settled = settled
-            self._tally.held = max(0, self._tally.held - settled.free - settled.adopted)
+            self._tally.held = max(0, self._tally.held - settled.free - settled.adopted - settled.back)
             self._nobody_else({key: one for key, one in markers.items() if one is not None})
         if self._starts >= _TOO_HIGH:  # an edited marker was believed once
             self._starts = 0
