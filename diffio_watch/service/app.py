@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import time
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _TYPES: Final = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml",
                  "js": "text/javascript; charset=utf-8", "webmanifest": "application/manifest+json"}
 
+_ENDS: Final = ("This page ends, or is started anew, before it had an answer. Ask again; whether what you wanted to "
+                "change is changed already, the page shows.")
 _LONGEST_ID: Final = 64
 _USER: Final = re.compile(r"[A-Za-z0-9@._+-]{1,40}", re.ASCII)
 
@@ -102,6 +105,10 @@ class Page:
             await self._router(scope, receive, out)
         except Refused as refused:  # by an answer that had not begun
             await refusal(refused)(scope, receive, out)
+        except asyncio.CancelledError:  # the server ends, and has waited for it
+            if begun:
+                raise
+            await refusal(Refused(503, _ENDS, {"retry-after": "1"}))(scope, receive, out)
         except Exception as error:
             self._site.log.exception("page.broke", path=scope.get("path", ""), error=repr(error))
             if not begun:

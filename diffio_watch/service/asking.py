@@ -28,8 +28,9 @@ _LONGEST: Final = 200  # characters of a word
 _LONGEST_STOP: Final = 400  # … of a stop's, which has a host's name in it
 _PARTS: Final = 8  # of a query
 _LARGEST: Final = 1 << 53  # numbers below are the same in a browser
-_LATER: Final = ("The daemon has not answered within 10 s. The request stands, and is done as soon as it does; this "
-                 "page shows it then.")
+_STANDS: Final = "The request stands, and is done as soon as it does; this page shows it then."
+_LATER: Final = f"The daemon has not answered within 10 s. {_STANDS}"
+_ENDS: Final = f"This page ends, or is started anew, before the daemon has answered. {_STANDS}"
 
 # each command, and what may be said with it
 _JOBS: Final = frozenset({"jobs", "query", "seen"})
@@ -66,8 +67,8 @@ async def ask(site: Site, found: dict[str, Any], who: str) -> Response:
     loop = asyncio.get_running_loop()
     end = loop.time() + _PATIENCE
     while (answer := await site.threads.run(JOURNAL, lambda: site.reader.requests.answer_of(number))) is None:
-        if loop.time() > end:
-            return data({"done": False, "lines": [_LATER]}, 202)
+        if site.ending or loop.time() > end:
+            return data({"done": False, "lines": [_ENDS if site.ending else _LATER]}, 202)
         await asyncio.sleep(_LOOK)
     return data(_told(answer))
 

@@ -46,6 +46,7 @@ class Site:
         pace: how fast things move.
         memory: what the look a second ago kept.
         listening: what knows how recordings sound; None without the extra `waveforms`.
+        ending: the server ends, or another takes its place: who waits for something is answered now.
     """
 
     config: Config
@@ -59,6 +60,7 @@ class Site:
     pace: Pace = field(default_factory=Pace)
     memory: Memory = field(default_factory=Memory)
     listening: Listening | None = None
+    ending: bool = False
 
     def loudness(self, job: Job) -> dict[str, float | None] | None:
         """LUFS of a job's original and result, where they are known."""

@@ -80,7 +80,8 @@ class Web:
                 site = self._site = Site(config, journal, reader, ticker, log, self._access, pulse or Pulse(),
                             listening=self._sound.listening if self._sound is not None else None)
                 hub = Hub(site)
-                beside += [hub.run, lambda ending: self._keep_token(site, ending)]
+                beside += [hub.run, lambda ending: self._keep_token(site, ending),
+                           lambda ending: _note_end(site, ending)]
                 with_page = [webhooks.route] if webhooks is not None and config.webhook.listen is None else []
                 metrics = Metrics(lambda: site.config, self._reader(config), traffic,
                                   lambda: {one.value: webhooks.had.counts[one] if webhooks is not None else 0
@@ -184,3 +185,8 @@ class Web:
     def _tell_token(self) -> None:
         if self._token.trouble:
             self._log.error("page.no_token", message=self._token.trouble)
+
+
+async def _note_end(site: Site, ending: asyncio.Event) -> None:
+    await ending.wait()
+    site.ending = True

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import json
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -244,6 +247,52 @@ def test_an_address_that_a_reload_brings_has_to_be_there_and_one_that_it_found_m
     desk.page.change()
     desk.look(1)
     assert unheard.last_known(desk.journal) == {}
+
+
+@pytest.fixture
+def asked(desk: Desk) -> Iterator[Callable[[str], Future[tuple[int, Any]]]]:
+    """Presses a button on a page that serves, and has its answer later."""
+    def ask(command: str) -> tuple[int, Any]:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", desk.port, timeout=PATIENCE)) as wire:
+            wire.request("POST", "/api/requests", json.dumps({"command": command}), {
+                "Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"})
+            answer = wire.getresponse()
+            return answer.status, json.loads(answer.read())
+
+    desk.page.open(desk.config())
+    desk.page.start()
+    with ThreadPoolExecutor() as clicks:
+        yield lambda command: clicks.submit(ask, command)
+
+
+@pytest.mark.parametrize("reload", [True, False])
+def test_a_click_that_waits_when_its_server_ends_hears_that_it_stands(
+        desk: Desk, asked: Callable[[str], Future[tuple[int, Any]]], *, reload: bool) -> None:
+    answer = asked("pause")
+    _until(desk, desk.journal.requests.unanswered)
+    if reload:
+        desk.page.prepare(desk.config(web=', hosts: ["studio.example"]'))
+        desk.page.change()
+    else:
+        desk.page.stop()
+    status, told = answer.result(PATIENCE)
+    assert (status, told["done"]) == (202, False)
+    assert "The request stands" in told["lines"][0]
+    assert [request.command for request in desk.journal.requests.unanswered()] == ["pause"]
+
+
+def test_a_click_that_nothing_is_known_of_when_its_server_ends_is_answered_in_words(
+        desk: Desk, asked: Callable[[str], Future[tuple[int, Any]]]) -> None:
+    """No error of this program: it is 503 as whenever something does not come in time."""
+    with contextlib.closing(sqlite3.connect(desk.root / "state" / "journal.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answer = asked("pause")
+        _until(desk, lambda: [one for one in threading.enumerate() if one.name == "page-ask"])
+        desk.page.stop()
+        status, told = answer.result(PATIENCE)
+    assert status == 503
+    assert "Ask again" in told["error"]
+    assert not desk.told("page.broke")
 
 
 def _until(desk: Desk, holds: Callable[[], object]) -> None:
