@@ -188,7 +188,7 @@ def test_a_share_that_hangs_from_the_start_delays_no_other(mounts: Mounts, make_
     assert studio.end()[0] == 0, "it waits for no share"
 
 
-@pytest.mark.slow
+@pytest.mark.slow(35)
 def test_a_hang_is_noticed_with_the_patience_that_users_have_and_the_daemon_ends_in_time(
     mounts: Mounts, make_studio: MakeStudio,
 ) -> None:
