@@ -106,7 +106,7 @@ def test_failures_a_held_drop_and_an_answer(desk: Desk, window: OpenWindow) -> N
     until(page, lambda: page.locator("#groups .row").count() == 50)
     page.locator("#groups details", has_text="For your administrator").first.locator("summary").last.click()
     looked_at(page, "failures-open")
-    page.locator("#groups .name").first.click()
+    page.locator("#groups .row .name").first.click()
     until(page, lambda: page.locator("#job .history li").count())
     looked_at(page, "dialog-held")
     page.keyboard.press("Escape")
@@ -256,6 +256,9 @@ def test_the_whole_of_the_second_tab(desk: Desk, window: OpenWindow) -> None:
     until(page, lambda: "not restored" in page.inner_text("#service"), 60, "a notice that did not arrive is told")
     looked_at(page, "service-whole")
     page.click("#tab-work")
+    [failed] = page.locator("#groups .card", has_text="Did not work").all()
+    told = failed.locator(".what").inner_text().split("\n")
+    assert told == ["Did not work", "text.wav", "podcasts"], "which one it is"
     looked_at(page, "several")
 
 

@@ -70,23 +70,24 @@ function card(group) {
     lists[event.target.open ? "add" : "delete"](list);
   };
   return h("li.card",
-    h("p.what", h("span.badge"), h("span.muted")),
-    h("p.message"), h("p.action"), h("p.muted"), place(),
+    h("p.what", h("span.badge"), h("bdi.name"), h("span.muted")),
+    h("p.message"), h("p.action"), place(),
     h("details", { ontoggle: toggle }, h("summary"), rows, note, more),
     h("details", h("summary", "For your administrator"), h("p"), h("p")));
 }
 
 function setCard(node, group, said) {
-  const [what, message, action, sample, place, those, admin] = node.children;
+  const [what, message, action, place, those, admin] = node.children;
   const kind = group.gone ? "gone" : group.code === "paused" ? "paused" : group.what === "waiting" ? "waits" : group.what;
   attr(node, "data-level", kind);
   text(what.firstChild, WHAT[kind] ?? kind);
-  text(what.lastChild, dots(group.count && many(group.count, "recording"), view.inboxes > 1 && group.inbox, group.since && `since ${moment(group.since, view.now)}`,
+  const one = group.count === 1 && group.sample;
+  say(what.children[1], one ? plain(one) : "");
+  text(what.lastChild, dots(group.count && !one && many(group.count, "recording"), view.inboxes > 1 && group.inbox, group.since && `since ${moment(group.since, view.now)}`,
     group.next_check_at && `next look ${ahead(group.next_check_at, view.now)}`));
   const told = group.gone || said === `${group.message} ${group.action}`; // by the verdict
   words(message, told ? "" : group.message);
   words(action, told ? "" : group.action);
-  say(sample, group.sample && group.count === 1 ? plain(group.sample) : "");
   offers(place, group.key, group.offers ?? [], view.old);
   show(those, group.state && group.count);
   text(those.firstChild, group.count === 1 ? "Show it" : `Show the ${count(group.count)}`);

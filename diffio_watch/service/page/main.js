@@ -25,7 +25,9 @@ const now = () => Date.now() + skew; // by the server's clock, which the times s
 function repaint(atOnce = false) {
   if (due && !atOnce) return;
   clearTimeout(due);
-  due = setTimeout(() => { due = 0; painted = Date.now(); paint(); }, atOnce ? 0 : Math.max(0, painted + PACE - Date.now()));
+  const go = () => { due = 0; painted = Date.now(); paint(); };
+  if (atOnce) go();
+  else due = setTimeout(go, Math.max(0, painted + PACE - Date.now()));
 }
 
 function paint() {
