@@ -91,3 +91,27 @@ def test_nothing_below_the_commands_uses_them() -> None:
     for path in _MODULES:
         if _room(path) not in {"cli", "__main__"}:
             assert not [name for name in _imports(path) if name.startswith("diffio_watch.cli")], path
+
+
+def _calls(path: Path) -> list[tuple[str, ast.Call]]:
+    """What a module calls, by its last name."""
+    return [(node.func.id if isinstance(node.func, ast.Name) else node.func.attr, node)
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute)]
+
+
+def test_no_thread_holds_up_the_end() -> None:
+    """Any may hang in a call for good; Python waits for those that are no daemons, and for all of its executors."""
+    calls = [(path, *call) for path in _MODULES if _room(path) != "sandbox" for call in _calls(path)]
+    threads = [call for _, name, call in calls if name == "Thread"]
+    assert len(threads) > 5
+    assert all("daemon=True" in map(ast.unparse, call.keywords) for call in threads)
+    assert [path for path, name, _ in calls if name in {"to_thread", "run_in_executor", "ThreadPoolExecutor"}] == []
+
+
+def test_small_files_are_read_in_one_way() -> None:
+    """Those of the configuration and of secrets, wherever they lie: no other reader would end in time."""
+    readers = {*(_PACKAGE / "config").glob("*.py"), _PACKAGE / "service/token.py",
+               _PACKAGE / "service/notices/addresses.py"} - {_PACKAGE / "config/example.py"}  # reads what is ours
+    assert [path.name for path in readers
+            if {name for name, _ in _calls(path)} & {"open", "read_text", "read_bytes"}] == ["small_file.py"]
