@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import random
 import signal
@@ -30,8 +31,8 @@ from diffio_watch.daemon.parts import Parts
 from diffio_watch.daemon.startup import make_state_dir
 from diffio_watch.disk import durable
 from diffio_watch.intake import fingerprint
-from diffio_watch.job import OPEN, State
-from diffio_watch.journal import Journal, Lock, connection, schema
+from diffio_watch.job import OPEN, Job, State
+from diffio_watch.journal import Journal, Lock, opening, schema
 from diffio_watch.journal.records import Found
 from diffio_watch.logs import open_log
 from diffio_watch.media.mediainfo import probe
@@ -187,10 +188,11 @@ def live(scenario: Scenario, base: Path, url: str, fuse: Fuse, tell: Callable[[A
             if _ask(journal, scenario, base / "outbox"):
                 continue
             due = [job.due_at for job in journal.jobs.newest(OPEN)]
-            if not due and not _chores_left(journal, clock.now()):
-                return _end(parts)
             assert None not in due, f"waits for intake: {journal.jobs.newest(OPEN)}"
-            clock.leap += max(0.0, min([at for at in due if at is not None], default=0.0) - clock.now())
+            due += [job.due_at or 0.0 for job in _chores_left(journal)]
+            if not due:
+                return _end(parts)
+            clock.leap += max(0.0, min([at for at in due if at is not None]) - clock.now())
         raise AssertionError(f"never at an end: {journal.jobs.newest()} {journal.halts.all()}")
 
 
@@ -203,9 +205,10 @@ def _end(parts: Parts) -> None:
     parts.close()
 
 
-def _chores_left(journal: Journal, now: float) -> bool:
-    return bool(journal.chores.notices_due(INBOX, now) or journal.chores.notices_stale(INBOX)
-                or journal.chores.pending_originals(INBOX, now))
+def _chores_left(journal: Journal) -> list[Job]:
+    """What is left to do, also later: a life before this one may have come further in time."""
+    chores, ever = journal.chores, math.inf
+    return [*chores.notices_due(INBOX, ever), *chores.notices_stale(INBOX), *chores.pending_originals(INBOX, ever)]
 
 
 def _ask(journal: Journal, scenario: Scenario, outbox: Path) -> bool:
@@ -254,7 +257,7 @@ def obey(order: dict[str, Any]) -> int:
                 every=order.get("every"))
     swift = Tries(first=0.01)  # lost answers cost no time
     _put(daemon_parts, Api=functools.partial(Api, tries=swift), Storage=functools.partial(Storage, tries=swift))
-    _put(connection, migrate=(journals if order.get("copied") else schema).migrate)
+    _put(opening, migrate=(journals if order.get("copied") else schema).migrate)
     random.seed(order.get("seed", 0))
     if not order.get("here"):
         fuse.lay()

@@ -5,9 +5,11 @@ It holds no sockets of the sandbox, which would outlive the killed.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -25,6 +27,9 @@ from diffio_watch.outbox import originals
 
 STOPPED: Final = 1000  # no exit, and no signal's number
 _BAD: Final = 99
+_END: Final = "end\n"
+_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+_LIBC: Final = ctypes.CDLL(None)
 _NO_KNOWLEDGE: Final = frozenset({"diffio_watch.disk.durable._locks"})
 
 
@@ -47,6 +52,8 @@ def _fork(order: dict[str, Any]) -> int:
     if pid == 0:
         code = _BAD
         try:
+            if sys.platform == "linux":  # one that is stopped would stay so where the run itself was killed
+                _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             code = _told(order)
         finally:
             os._exit(code)
@@ -119,7 +126,7 @@ class _Heir:
             code = _BAD
             try:
                 with os.fdopen(theirs[0]) as orders, os.fdopen(mine[1], "w", buffering=1) as answers:
-                    for line in orders:
+                    for line in iter(lambda: orders.readline() or _END, _END):
                         answers.write(f"{_here(json.loads(line))}\n")
                 code = _learned()
             except BaseException:  # noqa: BLE001 - a fork has to end here, whatever it met
@@ -135,6 +142,7 @@ class _Heir:
         return int(self._answers.readline())
 
     def end(self) -> int:
+        self._orders.write(_END)  # to close them says nothing while a stopped one has them open, too
         self._orders.close()
         self._answers.close()
         return _wait(self._pid)
