@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from diffio_watch.report import webhooks as words
 from diffio_watch.report.running import is_running
+from diffio_watch.report.unheard import of_webhooks
 
 if TYPE_CHECKING:
     from diffio_watch.cli.base import Workplace
@@ -37,6 +38,14 @@ def known(work: Workplace) -> WebhookFacts | None:
         return last_known(journal) if journal is not None and is_running(work.config) else None
 
 
+def _unheard(work: Workplace, facts: WebhookFacts) -> str:
+    """Why the daemon listens nowhere where it would arrive; "" where it does."""
+    from diffio_watch.journal.unheard import last_known
+
+    with work.read() as journal:
+        return of_webhooks(last_known(journal), facts.listens) if journal is not None else ""
+
+
 def wait_for(work: Workplace, event: str, before: WebhookFacts | None, seconds: float) -> Seen:
     """Wait until the daemon has an event.
 
@@ -51,6 +60,8 @@ def wait_for(work: Workplace, event: str, before: WebhookFacts | None, seconds: 
     if before is None:
         return Seen(None, f"{_NOBODY}it has no secret to check them with (`webhook.secret_file`), or no address "
                           "(`webhook.listen`, or `web.listen`).")
+    if in_the_way := _unheard(work, before):
+        return Seen(arrived=False, message=f"It can't arrive. {in_the_way}")
     begun = time.monotonic()
     refused_at: float | None = None
     while True:

@@ -162,6 +162,21 @@ def test_a_test_event_proves_the_way_or_says_what_is_wrong_with_it(
     assert studio.json("status")["webhooks"]["refused"] == 1
 
 
+def test_where_nothing_listens_no_test_event_is_waited_for(make_studio: MakeStudio, service: Sandbox) -> None:
+    secret = service.settings.webhook_secret
+    studio = make_studio(webhook={"listen": "192.0.2.7:8480"})
+    (studio.base / "webhook-secret").write_text(secret)
+    studio.config["webhook"]["secret_file"] = str(studio.base / "webhook-secret")
+    studio.start()
+    service.change(webhook_url="http://127.0.0.1:9/webhooks/diffio")
+    until(lambda: known(studio) is not None and studio.json("status")["unheard"], what=studio.told)
+    code, _, err = studio.command("remote", "test-event")
+    assert code == 1
+    for told in (err, studio.json("status")["webhooks"]["message"]):
+        assert "does not have that address now" in " ".join(told.split())
+    assert "does not have that address now" in " ".join(studio.command("check", "--offline")[1].split())
+
+
 @pytest.mark.slow
 def test_ten_thousand_that_are_not_the_service_s_bring_no_poll_forward_and_are_written_nowhere(
         make_studio: MakeStudio, service: Sandbox) -> None:
