@@ -37,7 +37,7 @@ def meanwhile(world: World) -> list[Row]:
     if world.scale == "few":  # it takes a whole core for as long as it goes
         return [*_in_turns(world, 0.0, 32_000, 1)]
     return [*_in_turns(world, 0.0, 4 * MIB, world.count(20, 60)),
-            *_in_turns(world, 3, 32_000, world.count(10, 30))]
+            *_in_turns(world, 3, 32_000, world.count(8, 20))]
 
 
 def _first_sound(world: World) -> Iterator[Row]:
@@ -130,7 +130,7 @@ def _turn(files: Path, studio: Studio, daemon: Child, child: int, jobs: int, siz
         os.kill(-child, signal.SIGSTOP)
     used, began = _processor(daemon), time.monotonic()
     drop(files, studio.inbox)
-    ended = studio.wait(lambda: studio.delivered() == before + jobs, 300)
+    ended = studio.wait(lambda: studio.delivered() == before + jobs and not any(studio.inbox.glob("*.wav")), 300)
     used = _processor(daemon) - used
     os.kill(abs(child), signal.SIGCONT)
     return _Turn(ended - began - _SETTLE, used)
@@ -149,14 +149,16 @@ def _studio(base: Path, service: Service, world: World) -> Studio:
     base.mkdir()
     (base / "page's token").write_text("a-token-of-the-benchmark")
     (base / "page's token").chmod(0o600)
-    studio = Studio(base, service.url, world.program, {"settle": _SETTLE},
+    studio = Studio(base, service.url, world.program, {
+        "settle": _SETTLE, "originals": "archive", "archive": str(base / "archive")},
                     web={"listen": f"127.0.0.1:{port}", "token_file": str(base / "page's token")})
     with Journal.open(studio.state, create=True) as journal:
         place = Place(base)
         place.journal = journal
         long = tones.silence(studio.inbox / "long.wav", _LONG)
         os.link(long, studio.outbox / "long.restored.wav")
-        delivered(place, long, studio.outbox / "long.restored.wav", sha256="ab" * 32, inbox="a")
+        delivered(place, long, studio.outbox / "long.restored.wav", sha256="ab" * 32, inbox="a", original="archived")
+    long.rename(base / "archive" / long.name)
     return studio
 
 

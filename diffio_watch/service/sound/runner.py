@@ -93,9 +93,11 @@ class Runner:
             self._stopped = self._closed
             if self._stopped:
                 raise Stopped
+            # in our session: a session of its own is a scheduling group of its own (sched(7), autogroup) and gets as
+            # much as all of ours, whatever its priority. As another process group it gets no terminal's signals
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "diffio_watch.service.sound.child"], stdin=asked, stdout=answered,
-                stderr=subprocess.DEVNULL, pass_fds=files, env=_environment(), cwd="/", start_new_session=True)
+                stderr=subprocess.DEVNULL, pass_fds=files, env=_environment(), cwd="/", process_group=0)
         process = self._process
         try:
             code = process.wait(self._wall)
