@@ -30,7 +30,7 @@ def listening(world: World) -> list[Row]:
 
 
 def meanwhile(world: World) -> list[Row]:
-    """Ten jobs in turns: while a two-hour recording is measured, and while that stands still.
+    """Ten jobs in turns: while a recording of hours is measured, and while that stands still.
 
     Both are one daemon's, with one child, which is stopped and goes on: nothing else is different.
     """
