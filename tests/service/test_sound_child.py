@@ -84,7 +84,8 @@ def test_its_priority_is_one_among_ours(tmp_path: Path) -> None:
     """In a session of its own it would get as much of the processor as all of ours, at nice 19: the kernel is fair to
     sessions. And what a terminal tells us, it is not told.
     """
-    one, seen = Runner(), []
+    one = Runner()
+    seen: list[object] = []
 
     def look(one: Runner) -> None:
         assert one._process is not None
