@@ -115,6 +115,7 @@ class _Round:
         self._known = known
         self._places = {(one.job.inbox, one.job.sha256, show(one.job.path)) for one in doubts if one.there}
         self._contents: defaultdict[str, set[str]] = defaultdict(set)  # by project
+        self._left: defaultdict[tuple[str, str], set[str]] = defaultdict(set)  # projects of files that are away
         for entries in known.ledgers.values():
             for entry in entries:
                 if entry.service == known.service:
@@ -122,6 +123,8 @@ class _Round:
         for one in doubts:
             if one.job.project_id is not None and one.job.sha256 is not None:
                 self._contents[one.job.project_id].add(one.job.sha256)
+                if not one.there:
+                    self._left[one.job.inbox, one.job.sha256].add(one.job.project_id)
 
     def verdicts(self) -> dict[str, Verdict]:
         found = {doubt.job.id: self._of(doubt) for doubt in self._doubts}
@@ -151,6 +154,8 @@ class _Round:
         own = set() if job.project_id is None else {job.project_id}
         if job.sha256 is None:  # it is away, or can't be read
             return Unsure() if doubt.there or any(self._unknown(one) != [] for one in own) else Unbought()
+        if doubt.there:  # it may be the one that is away, by another name
+            own |= self._left.get((job.inbox, job.sha256), set())
         noted, elsewhere = self._noted(job)
         if job.sha256 in self._known.bought or any(self._contents[one] != {job.sha256} for one in own | noted):
             return Unsure()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from diffio_watch.recovery.asked import Bought, Doubt, Known, Seen, Unbought, Un
 _UNASKED: Final = "unasked"  # in the meta: the inboxes that the service could not be asked about, by name
 # in the meta, until the service was asked: what the copy knew before it learned more
 _NEWEST: Final = "newest_project"  # the last project
+_UNPAID: Final = "unpaid_projects"  # the projects of what was not bought
 _HELD: Final = "held_before"  # jobs that were a person's already, by id
 
 # what only says that this one project can't be seen
@@ -75,11 +77,20 @@ class Asking:
     service: Service
 
     def remember(self) -> None:
-        """Before the journal learns of anything newer: how far it knew. Kept until the service was asked."""
+        """Before the journal learns of anything newer: how far it knew.
+
+        Kept until the service was asked and the rebuild is through: broken off, the next one asks about all of it anew.
+        """
         if self.journal.meta(_HELD) is None:
             with self.journal.transaction():
                 self.journal.set_meta(_NEWEST, self.journal.jobs.newest_project())
+                self.journal.set_meta(_UNPAID, json.dumps(sorted(self.journal.jobs.projects(paid=False))))
                 self.journal.set_meta(_HELD, " ".join(job.id for job in self._unproven()))
+
+    def forget(self) -> None:
+        """The service was asked, and the rebuild is through."""
+        for flag in (_UNASKED, _NEWEST, _UNPAID, _HELD):
+            self.journal.set_meta(flag, None)
 
     def settle(self, inboxes: Collection[str], ledgers: Mapping[str, Sequence[Entry]]) -> Settled:
         """Let go on what the service has nothing of, and adopt what is proved to be a job's; the rest stays held.
@@ -107,10 +118,7 @@ class Asking:
         except (ApiError, KeyMissing) as error:
             self.journal.set_meta(_UNASKED, " ".join(inboxes))
             return Settled(refusal=str(error).rstrip("."))
-        settled = self._release(doubts, found)
-        for flag in (_UNASKED, _NEWEST, _HELD):
-            self.journal.set_meta(flag, None)
-        return settled
+        return self._release(doubts, found)
 
     def _unproven(self) -> list[Job]:
         return [job for job in self.journal.jobs.newest({State.HELD})
@@ -133,6 +141,7 @@ class Asking:
         jobs = self.journal.jobs
         contents = {doubt.job.sha256 for doubt in doubts if doubt.job.sha256 is not None}
         paid, unpaid = jobs.projects(paid=True), jobs.projects(paid=False)
+        unpaid |= set(json.loads(self.journal.meta(_UNPAID) or "[]"))  # of what was touched since, no row has it
         newest = self.journal.meta(_NEWEST)
         known = Known(self.config.api.base_url, paid, unpaid - paid, None if newest is None else str(newest),
                       jobs.knows_generation, self.journal.restore.bought(contents), ledgers)

@@ -135,7 +135,7 @@ class _Rebuild:
         if self._starts >= _TOO_HIGH:  # an edited marker was believed once
             self._starts = 0
             self._journal.folders.forget_counts()
-        self._take_over(max(self._starts, newest) + 1)
+        self._take_over(max(self._starts, newest) + 1, None if self._tally.settled.refusal else asking)
         return self._tally
 
     def _leave_to_others(self, markers: Sequence[marker.Marker | None]) -> None:
@@ -215,8 +215,8 @@ class _Rebuild:
                 raise CannotRebuild(f"The daemon that this journal is a copy of works on in the {role} of {inbox.name}"
                                     f" ({marker.whose(one)}): stop that one first, or two would pay for everything.")
 
-    def _take_over(self, counter: int) -> None:
-        """Make the folders this journal's; from here on the daemon may run."""
+    def _take_over(self, counter: int, asked: Asking | None) -> None:
+        """Make the folders this journal's; from here on the daemon may run. `asked`: what is through with it."""
         with self._journal.transaction():  # before any marker says so
             self._journal.set_meta("starts", counter)
             for inbox, role, _ in folders(self._config):
@@ -234,6 +234,8 @@ class _Rebuild:
                 self._journal.folders.set(memory)
             for flag in _GAPS:
                 self._journal.set_meta(flag, None)
+            if asked is not None:
+                asked.forget()
 
 
 def _marker(inbox: Inbox, role: marker.Role, path: str) -> marker.Marker | None:
