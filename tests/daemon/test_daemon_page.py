@@ -249,6 +249,29 @@ def test_an_address_that_a_reload_brings_has_to_be_there_and_one_that_it_found_m
     assert unheard.last_known(desk.journal) == {}
 
 
+@pytest.mark.parametrize("given_up", ["refused", "undone", "the same"])
+def test_whatever_becomes_of_a_reload_a_missing_address_is_still_sought(desk: Desk, given_up: str) -> None:
+    with socket.create_server(("127.0.0.1", desk.port)):
+        desk.page.open(desk.config())
+        desk.page.start()
+        desk.look(1)
+        assert unheard.last_known(desk.journal).keys() == {"web.listen"}
+        if given_up == "refused":
+            with pytest.raises(CannotRun, match="does not have that address"):
+                desk.page.prepare(desk.config(rest='webhook: {listen: "192.0.2.7:8480"}\n'))
+        elif given_up == "undone":
+            desk.page.prepare(desk.config(web=', hosts: ["studio.example"]'))
+            desk.page.undo()
+        else:
+            desk.page.prepare(desk.config())
+            desk.page.change()
+        desk.look(40, 3)
+        assert not desk.told("page.listening")
+    _until(desk, lambda: desk.told("page.listening"))
+    assert desk.ask("/healthz")["ok"] is True
+    assert len(desk.told("page.unheard")) == 1
+
+
 @pytest.fixture
 def asked(desk: Desk) -> Iterator[Callable[[str], Future[tuple[int, Any]]]]:
     """Presses a button on a page that serves, and has its answer later."""
