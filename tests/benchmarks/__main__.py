@@ -2,7 +2,7 @@
 
 Every line runs in temporary folders against the built-in stand-in for the service, which runs on the same cores. What
 counts are the ratios: both sides of one are measured in turns, in the same run. Without arguments it takes all lines,
-under ten minutes on two cores; with `--full` those that are scaled down have their full counts, and take longer.
+about fifteen minutes on two cores; with `--full` those that are scaled down have their full counts, and take longer.
 """
 
 from __future__ import annotations

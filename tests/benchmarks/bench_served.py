@@ -102,7 +102,7 @@ def _end(daemon: Child) -> float:
 def past(world: World) -> list[Row]:
     """A page over a journal with a long past."""
     count, times = world.count(200_000, 1_000_000, few=1000), world.count(4, few=1)
-    watched = world.count(10, 30, few=2)
+    watched, waiting, fast = world.count(10, 30, few=2), world.count(40, few=8), 200
     with world.folder() as base, Service(base / "service") as service:
         desk = Desk(base / "desk", service, world, generation={"poll": {"first": 3, "max": 3600}})
         service.change(seconds=0)
@@ -110,24 +110,27 @@ def past(world: World) -> list[Row]:
         grow(desk, ((number, f"gone/{number}.wav".encode(), 32_000, number, number) for number in range(1, count + 1)),
              standing=False)
         service.change(seconds=_LONG)
-        recordings(base / "files", 8)
+        recordings(base / "files", waiting)
         with desk.run() as daemon:
             daemon.calm(300)
             first = _answered(desk, "status")
             drop(base / "files", desk.inbox)
-            desk.wait(lambda: len(desk.json("jobs", "--state", "waiting")) == 8, 60)
+            desk.wait(lambda: len(desk.json("jobs", "--state", "waiting")) == waiting, 60)
             asked = ["jobs", "jobs?state=delivered", f"jobs?before={count // 2}", "jobs?inbox=a", "jobs?q=9999",
                      "jobs?state=failed,held", f"jobs?state=delivered&before={count // 2}"]
             pages = [statistics.median(_answered(desk, path) for _ in range(5)) for path in asked]
             daemon.calm()
             idle = [_watched(desk, daemon, watched) for _ in range(times)]
             with desk.changes(1):
+                slow = [_watched(desk, daemon, watched) for _ in range(times)]
+            with desk.changes(fast):  # as many as jobs make that go through at full pace
                 busy = [_watched(desk, daemon, watched) for _ in range(times)]
     of = f"{watched} s"
     return [bounded(f"the page of {count:,} jobs: its first screen", "ms", [first], 300),
             bounded("  the slowest page of a list", "ms", [max(pages)], 50, f"{len(asked)} lists"),
             bounded(f"  {ONLOOKERS} look on and nothing changes: processor time a second", "ms", idle, 5, of),
-            bounded(f"  {ONLOOKERS} look on and one thing changes a second: likewise", "ms", busy, 5, of)]
+            bounded(f"  {ONLOOKERS} look on and one thing changes: processor time a second", "ms", slow, 5, of),
+            bounded(f"  {ONLOOKERS} look on and {fast} things change a second: likewise", "ms", busy, 20, of)]
 
 
 def _answered(desk: Desk, path: str) -> float:
