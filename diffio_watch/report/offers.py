@@ -122,16 +122,21 @@ def pause(inbox: str | None) -> dict[str, Any]:
     return offer(_PAUSE, Purse(0), {"inbox": inbox}) | {"label": "Pause everything" if inbox is None else "Pause"}
 
 
-def cost(way: Way, purse: Purse, code: str = "") -> dict[str, Any]:
-    """What a way costs jobs with this reason, in numbers and in words."""
+def _buys(way: Way, purse: Purse) -> tuple[int, float]:
+    """How many generations a way buys of these jobs, and their minutes, at least one each."""
     files, minutes = {
         "nothing": (0, 0.0), "all": (purse.count, purse.minutes), "copies": (purse.copies, purse.copies_minutes),
     }.get(way.buys, (purse.unbought, purse.unbought_minutes))
+    return files, max(minutes, float(files))
+
+
+def cost(way: Way, purse: Purse, code: str = "") -> dict[str, Any]:
+    """What a way costs jobs with this reason, in numbers and in words."""
+    files, minutes = _buys(way, purse)
     if not files and way.buys == "goes on":
         return {"free": False, "files": 0, "minutes": 0.0, "words": "buys what comes from now on"}
     if not files:
         return {"free": True, "files": 0, "minutes": 0.0, "words": "free"}
-    minutes = max(minutes, float(files))
     most = ""
     if way.buys == "rest":
         most = "at least " if purse.more else "at most " if code in _PERHAPS_BOUGHT else ""
@@ -151,7 +156,7 @@ def offer(way: Way, purse: Purse, args: dict[str, Any], code: str = "", *, alone
     """
     price = cost(way, purse, code)
     if "query" in args and way.buys in {"rest", "all"}:  # the daemon buys no more with it than is said here
-        args = {"query": {**args["query"], "minutes": math.ceil(price["minutes"])}}
+        args = {"query": {**args["query"], "minutes": math.ceil(_buys(way, purse)[1])}}
     number = f" {purse.count:,}" if way.id == "approve" else f": {purse.count:,}"
     label = f"{way.label}{number if purse.count and not alone else ''}, {price['words']}"
     return {"id": way.id, "label": label, "command": way.command, "args": {**args, **way.args}, "count": purse.count,

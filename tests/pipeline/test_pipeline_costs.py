@@ -23,7 +23,7 @@ from diffio_watch.report.pace import Pace
 from diffio_watch.report.shapes import Shape
 from diffio_watch.report.standing import Standing
 
-_MINUTES = 1.0
+_MINUTES = 61 / 60  # what two of them cost is no whole number, and a little more than the one that is shown
 # how far a job is for which a reason can be given: nothing sent; uploaded; asked for, and no answer known; bought
 _NOTHING, _UPLOADED, _ASKED, _BOUGHT = "nothing", "uploaded", "asked", "bought"
 _STAGES = {
@@ -155,6 +155,26 @@ def test_the_button_of_a_stop_says_what_goes_on_with_it(house: House, stop: str,
     assert cost["free"] is button["label"].endswith("free")
     if "pause" in stop and stage != _ASKED:
         assert bought == cost["files"]
+
+
+@pytest.mark.parametrize("lengths", [
+    [0.2], [59.9], [300.0], [301.0], [302.0], [303.0], [304.0], [330.0], [3601.3], [60.6, 60.6, 181.9], [None],
+    [None, 302.0]])
+@pytest.mark.parametrize("offer", ["approve", "fresh"])
+def test_what_a_button_says_is_enough_for_the_recordings_that_it_is_about(
+        house: House, offer: str, lengths: list[float | None]) -> None:
+    """Whatever fraction of a minute they last: what is shown is rounded, what may be bought is no less than that."""
+    code = "daily_limit" if offer == "approve" else "generation_failed"
+    for number, seconds in enumerate(lengths):
+        media = Media("Wave", seconds, has_video=False)
+        _stopped(house, house.job(house.drop(f"{number}.wav", os.urandom(9000), media=media)), code)
+    seen = house.journal.overview.last_line()
+    alone = [one for job in house.journal.jobs.newest() for one in
+             Standing(house.journal).whole(house.tools.config, job, seen)["offers"]]
+    for button in [*_groups(house)[0]["offers"], *alone]:
+        if button["id"] == offer:
+            answer = _tried(house, house.journal.requests.ask(button["command"], button["args"]))
+            assert answer.exit == 0, answer.lines
 
 
 @pytest.mark.parametrize(("offer", "rest", "buys"), [
