@@ -101,7 +101,7 @@ def _end(daemon: Child) -> float:
 
 def past(world: World) -> list[Row]:
     """A page over a journal with a long past."""
-    count, times = world.count(200_000, 1_000_000, few=1000), world.count(4, few=1)
+    count, times = world.count(200_000, 1_000_000, few=1000), world.count(2, 4, few=1)
     watched, waiting, fast = world.count(10, 30, few=2), world.count(40, few=8), 200
     with world.folder() as base, Service(base / "service") as service:
         desk = Desk(base / "desk", service, world, generation={"poll": {"first": 3, "max": 3600}})
