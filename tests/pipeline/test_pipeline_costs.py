@@ -41,7 +41,7 @@ _STAGES = {
 
 def _at(house: House, stage: str, path: str) -> Job:
     """A job of a recording that is there, as far as the stage says, by the pipeline's own steps."""
-    job = house.job(house.drop(path, os.urandom(1000), media=Media("Wave", 60 * _MINUTES, has_video=False)))
+    job = house.job(house.drop(path, os.urandom(1000), media=Media("FLAC", 60 * _MINUTES, has_video=False)))
     if stage != _NOTHING:
         house.worker.drive(job, (State.QUEUED, State.UPLOADING, State.GENERATING))
         job = house.job(job.id)
@@ -166,8 +166,8 @@ def test_what_a_button_says_is_enough_for_the_recordings_that_it_is_about(
     """Whatever fraction of a minute they last: what is shown is rounded, what may be bought is no less than that."""
     code = "daily_limit" if offer == "approve" else "generation_failed"
     for number, seconds in enumerate(lengths):
-        media = Media("Wave", seconds, has_video=False)
-        _stopped(house, house.job(house.drop(f"{number}.wav", os.urandom(9000), media=media)), code)
+        media = Media("FLAC", seconds, has_video=False)  # of which so many bytes can last an hour
+        _stopped(house, house.job(house.drop(f"{number}.wav", os.urandom(50_000), media=media)), code)
     seen = house.journal.overview.last_line()
     alone = [one for job in house.journal.jobs.newest() for one in
              Standing(house.journal).whole(house.tools.config, job, seen)["offers"]]
@@ -184,7 +184,7 @@ def test_a_button_of_a_drop_is_about_what_is_there_and_tells_that_more_comes(
         make_house: MakeHouse, offer: str, rest: int, buys: int, *, alone: bool) -> None:
     """What is still being copied is bought as any few files are, and asked about where it is much, or left out."""
     house = make_house(limits={"approve_over_files": 3})
-    seen_at, media = house.clock.now(), Media("Wave", 60 * _MINUTES, has_video=False)
+    seen_at, media = house.clock.now(), Media("Wave", 60.0, has_video=False)
     held = [house.drop(f"{number}.wav", media=media, coming=[seen_at] * rest) for number in range(4)]
     late = [f"late {number}.wav" for number in range(rest)]
     house.journal.inboxes.settling("podcasts", [
@@ -211,7 +211,7 @@ def test_a_button_of_a_drop_is_about_what_is_there_and_tells_that_more_comes(
 
 @pytest.mark.parametrize("alone", [False, True])
 def test_what_is_left_out_says_that_a_copy_goes_on_in_its_place(house: House, alone: bool) -> None:
-    content, media = os.urandom(4000), Media("Wave", 60 * _MINUTES, has_video=False)
+    content, media = os.urandom(4000), Media("FLAC", 60 * _MINUTES, has_video=False)
     job = _stopped(house, house.job(house.drop("a.wav", content, media=media, read=True)), "daily_limit")
     house.drop("b.wav", content, media=media)
     house.run(60)
