@@ -48,14 +48,15 @@ def _fresh(journal: Journal, config: Config, args: dict[str, Any], now: float, j
     told, made = [], []
     for job in jobs:
         newer = newest_run(journal, job)
-        if newer is not None and newer.created_at >= args["asked_at"]:
-            made.append(newer.id)
-            told.append((job, Ruling(f"gets the new generation that is asked for already: job {newer.id}, run "
-                                     f"{newer.run}.")))
+        going = newer if newer is not None and newer.state not in ENDED else None
+        if going is not None and going.created_at >= args["asked_at"]:  # a clock that was ahead dates what has ended
+            made.append(going.id)
+            told.append((job, Ruling(f"gets the new generation that is asked for already: job {going.id}, run "
+                                     f"{going.run}.")))
             continue
-        if newer is not None and newer.state not in ENDED:
-            told.append((job, Ruling(f"has a newer run, job {newer.id}, that is not at its end ({newer.state}): wait "
-                                     f"for it, or end it first with `diffio-watch cancel {newer.id}`.", done=False)))
+        if going is not None:
+            told.append((job, Ruling(f"has a newer run, job {going.id}, that is not at its end ({going.state}): wait "
+                                     f"for it, or end it first with `diffio-watch cancel {going.id}`.", done=False)))
             continue
         if newer is not None:  # who asked was told of another result than the one that is there
             told.append((job, Ruling(f"has a newer run, job {newer.id}, run {newer.run}, that is {newer.state}: "

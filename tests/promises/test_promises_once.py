@@ -149,12 +149,19 @@ def test_no_fresh_generation_is_bought_beside_a_newer_run_that_is_open(house: Ho
     assert service.charges == 2
 
 
-def test_the_name_of_an_older_run_buys_nothing_more_once_there_is_a_newer_one(house: House, service: Sandbox) -> None:
-    """A script that is given the same id again, days later: who wants another one names the newest, or the file."""
+@pytest.mark.parametrize("later", [86_400.0, -86_400.0])
+def test_the_name_of_an_older_run_buys_nothing_more_once_there_is_a_newer_one(
+        house: House, service: Sandbox, later: float) -> None:
+    """A script that is given the same id again, days later: who wants another one names the newest, or the file.
+
+    Also where the clock was ahead: a run that is at its end is none that is asked for already.
+    """
     job_id = failed(house)
     (second,) = house.ask("retry", jobs=[job_id], fresh=True).jobs
     house.finish()
-    house.clock.advance(86_400)
+    house.close()
+    house.clock.set(later)
+    house.open()
     refused = house.ask("retry", jobs=[job_id], fresh=True)
     assert (refused.exit, refused.jobs) == (1, ())
     assert f"has a newer run, job {second}, run 2, that is delivered" in refused.lines[0]
