@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from page_browser import Window, die, leads, until
 from page_desk import TOKEN, Desk, free_port
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 OpenWindow = Callable[..., Window]
 
@@ -45,6 +45,27 @@ def test_the_last_word_of_a_tab_that_led_before_makes_nobody_lead_anew(desk: Des
     tabs[1].evaluate("new BroadcastChannel('diffio-watch /').postMessage({kind: 'bye', claim: Date.now() - 60000})")
     tabs[0].wait_for_timeout(1000)
     assert here.asked("/api/events") == before
+
+
+def test_a_tab_that_comes_to_lead_before_it_knows_of_its_login_listens_all_the_same(
+        desk: Desk, window: OpenWindow) -> None:
+    """It led, took itself for locked, and was told of the login when nobody was to open a stream any more."""
+    desk.studio.start()
+    here = window(f"http://studio.test:{desk.port}")
+    here.troubled = True  # 401 before the login
+    page = here.context.new_page()
+    page.add_init_script("""const later = window.setTimeout;
+        window.setTimeout = (does, ms, ...rest) =>
+          ms >= 400 && ms < 800 ? (window.come = does, 0) : later(does, ms, ...rest);""")
+    page.goto(here.origin)
+    page.get_by_label("Token").fill(TOKEN)
+    held: list[Route] = []
+    page.route("**/api/status", lambda route: held.append(route))  # noqa: PLW0108  # it looks at the signature
+    page.keyboard.press("Enter")
+    until(page, lambda: held)
+    page.evaluate("window.come()")
+    page.unroute("**/api/status")  # they go on
+    until(page, lambda: here.asked("/api/events"))
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ let heard = 0; // when another leader was heard last
 let leader = 0; // its claim
 let alive = 0; // when my own stream brought something last
 let source = null;
-let retry = 0;
+let next = 0; // when a stream that I lack is opened
 let attempt = 0;
 let locked = false; // nothing is told before a login
 const channel = "BroadcastChannel" in window ? new BroadcastChannel(`diffio-watch ${new URL(".", location.href).pathname}`) : null;
@@ -81,7 +81,7 @@ function hear(words) {
 function watch() {
   if (claim) {
     say({ kind: "lead", claim });
-    if (source && Date.now() - alive > DEAF) again();
+    if (source ? Date.now() - alive > DEAF : !locked && Date.now() >= next) again();
   } else if (Date.now() - heard > (document.hidden ? HIDDEN : SILENCE) && heard) lead();
 }
 
@@ -94,7 +94,6 @@ function lead() {
 function stop() {
   const mine = claim;
   claim = 0;
-  clearTimeout(retry);
   source?.close();
   source = null;
   return mine;
@@ -106,7 +105,6 @@ function news(kind, data) {
 }
 
 function open() {
-  clearTimeout(retry);
   source?.close();
   alive = Date.now();
   const mine = source = new EventSource("api/events");
@@ -122,16 +120,14 @@ function open() {
     if (mine !== source) return;
     mine.close();
     source = null;
-    retry = setTimeout(again, AGAIN);
+    next = Date.now() + AGAIN;
   };
 }
 
 async function again() {
   if (!claim) return;
-  clearTimeout(retry);
+  next = Date.now() + AGAIN;
   const mine = claim;
   const fine = await refresh(); // says why where it does not go
-  if (mine !== claim) return;
-  if (fine) open();
-  else if (!locked) retry = setTimeout(again, AGAIN);
+  if (fine && mine === claim) open();
 }
