@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator
@@ -34,6 +35,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 _FOLDER, _FAILED = pytest.StashKey[Path](), pytest.StashKey[bool]()
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
+_MEMORY, _ROOM = Path("/dev/shm"), 6 << 30  # of which tests have less than 1 GiB in use at a time
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,12 +43,23 @@ def pytest_configure(config: pytest.Config) -> None:
     # a shell without job control starts what is in the background with Ctrl-C ignored, and children inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures clean up then, too
+    if not hasattr(config, "workerinput"):
+        _write_into_memory(config)
     codecs.lookup("ascii")  # who a test becomes may not be able to read this Python, and it is a module of it
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         if hasattr(config, "workerinput"):
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)  # also where the run itself was killed
+
+
+def _write_into_memory(config: pytest.Config) -> None:
+    """Where nobody says where and there is room, tests write into memory: a sync there costs nothing."""
+    with contextlib.suppress(OSError, StopIteration):
+        told = next(line for line in Path("/proc/meminfo").read_text("ascii").splitlines() if "MemAvailable" in line)
+        left = min(int(told.split()[1]) << 10, shutil.disk_usage(_MEMORY).free)
+        if "TMPDIR" not in os.environ and config.option.basetemp is None and left > _ROOM:
+            os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -120,6 +133,17 @@ def tmp_path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """An empty folder; see `_nothing_left`."""
     request.node.stash[_FOLDER] = tmp_path
     return tmp_path
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder on another filesystem than that of `tmp_path`."""
+    for place in (_MEMORY, Path("/var/tmp")):  # the folder in it is made for nobody else
+        if os.access(place, os.W_OK) and place.stat().st_dev != tmp_path.stat().st_dev:
+            with tempfile.TemporaryDirectory(prefix="diffio-watch-test-", dir=place) as made:
+                yield Path(made)
+            return
+    pytest.skip("needs a second filesystem")
 
 
 @pytest.fixture(autouse=True)

@@ -38,6 +38,8 @@ def share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Pat
     """A folder in which nothing can be opened until the event is set, as on a share whose server is gone."""
     folder, goes_on, real = tmp_path / "share", threading.Event(), os.open
     folder.mkdir()
+    for name in ("secret", "token"):
+        (folder / name).touch(0o600)
 
     def stands(path: str | Path, *rest: int, **more: int) -> int:
         if Path(path).parent == folder:
@@ -103,7 +105,6 @@ def test_what_is_no_file_is_told_and_not_waited_for(config: Config, tmp_path: Pa
 def test_what_hangs_is_told_in_time_and_read_as_soon_as_it_can_be(
         config: Config, share: tuple[Path, threading.Event], read: _Read, content: str) -> None:
     folder, goes_on = share
-    (folder / "secret").touch(0o600)
     (folder / "secret").write_text(content)
     for _ in range(20):
         assert "does not answer" in read(config, folder / "secret")
@@ -129,7 +130,6 @@ def test_a_token_stays_in_force_while_its_disk_does_not_answer_and_goes_with_its
         tmp_path: Path, share: tuple[Path, threading.Event]) -> None:
     folder, goes_on = share
     goes_on.set()
-    (folder / "token").touch(0o600)
     (folder / "token").write_text(TOKEN)
     file = TokenFile(folder / "token")
     assert file.look()

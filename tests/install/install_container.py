@@ -1,6 +1,6 @@
 """A Debian of its own, booted by systemd-nspawn, in which a new administrator follows the README.
 
-Its root is made once by debootstrap and kept in pytest's cache, or in $DIFFIO_WATCH_TEST_ROOTS; what is written in a
+Its root is made once by mmdebstrap and kept in pytest's cache, or in $DIFFIO_WATCH_TEST_ROOTS; what is written in a
 test goes into a layer above it. Its only network is a loopback, on which the sandbox listens.
 """
 
@@ -37,7 +37,7 @@ PYTHONS: Final = {"bookworm": "3.11", "trixie": "3.13"}
 URL: Final = "http://127.0.0.1:8490/v1"
 _ENV: Final = ("env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
                "LANG=C.UTF-8", "TERM=dumb", f"DIFFIO_API_BASE_URL={URL}")
-_NEEDED: Final = ("debootstrap", "systemd-nspawn", "unshare", "nsenter", "ip", "losetup", "mkfs.ext4")
+_NEEDED: Final = ("mmdebstrap", "systemd-nspawn", "unshare", "nsenter", "ip", "losetup", "mkfs.ext4")
 
 
 def until(ready: Callable[[], object], seconds: float, what: Callable[[], object] = lambda: "") -> None:
@@ -80,7 +80,8 @@ def base(suite: str, cache: Path) -> Path:
             pytest.skip(f"no Debian mirror: {error}")
         half = roots / f"{suite}.half"
         shutil.rmtree(half, ignore_errors=True)
-        call("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", suite, half, MIRROR)
+        packages = f"--include={','.join(PACKAGES)}"
+        call("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", packages, suite, half, MIRROR)
         half.rename(root)
     return root
 

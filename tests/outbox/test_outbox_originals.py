@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import struct
 from collections.abc import Callable, Iterator
@@ -32,14 +31,8 @@ def archive(request: pytest.FixtureRequest, studio: Studio) -> Iterator[Root]:
     if request.param == "same filesystem":
         yield studio.archive_root()
         return
-    shm = Path("/dev/shm")
-    if not shm.is_dir() or shm.stat().st_dev == studio.inbox.stat().st_dev:
-        pytest.skip("needs /dev/shm as a second filesystem")
-    folder = shm / f"diffio-watch-test-{os.getpid()}-{studio.base.name}"
-    folder.mkdir()
-    studio.archive = folder
+    studio.archive = request.getfixturevalue("elsewhere")
     yield studio.archive_root()
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ class Mounts:
     servers: dict[Path, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def tmpfs(self, point: Path, *options: str) -> None:
-        """A filesystem of its own, in memory, such as with size=1m."""
-        self._mount("-t", "tmpfs", "-o", ",".join(["mode=755", *options]), "tmpfs", str(point))
+        """A filesystem of its own, in memory, such as with size=1m; by its source it is none that lies beneath."""
+        self._mount("-t", "tmpfs", "-o", ",".join(["mode=755", *options]), "share", str(point))
         self.points.append(point)
 
     def bind(self, source: Path, point: Path) -> None:
