@@ -108,6 +108,7 @@ class _Nursery:
 
 
 _nursery: _Nursery | None = None
+_beginning = threading.Lock()
 
 
 def _words(args: Sequence[Any]) -> list[str] | None:
@@ -123,8 +124,9 @@ def _possible(env: Mapping[str, str]) -> bool:
 
 def _began() -> _Nursery:
     global _nursery  # noqa: PLW0603 - one a process, made at its first use
-    _nursery = _nursery or _Nursery()
-    return _nursery
+    with _beginning:  # some tests begin several at a time
+        _nursery = _nursery or _Nursery()
+        return _nursery
 
 
 def nursery() -> set[int]:
