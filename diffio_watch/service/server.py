@@ -50,6 +50,7 @@ class Server:
         listeners: what it serves.
         log: where trouble is told.
         beside: work of the same thread, ended with it: each gets the loop's stop event.
+        at_end: the last thing that the thread does, however late that is: it closes what it asked.
         error: what ended the thread before it was told to; None while all is well.
         beats: grows about once a second, as long as its loop moves.
     """
@@ -57,6 +58,7 @@ class Server:
     listeners: Sequence[Listener]
     log: FilteringBoundLogger
     beside: Sequence[Callable[[asyncio.Event], Awaitable[None]]]
+    at_end: Callable[[], object] = lambda: None
     error: BaseException | None = None
     beats: int = 0
     _loop: asyncio.AbstractEventLoop | None = None
@@ -90,6 +92,7 @@ class Server:
             self.error = error
         finally:
             self._ready.set()
+            self.at_end()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -93,7 +93,7 @@ class Web:
             self._close()
             self.held.close(but=before.held if before is not None else None)
             raise
-        self._server = Server(listeners, log, beside)
+        self._server = Server(listeners, log, beside, self._close)
 
     @property
     def sockets(self) -> list[socket.socket]:
