@@ -19,7 +19,7 @@ from diffio_watch.sandbox.leaks import KEY_HEADERS, bearer, find_leaks
 from diffio_watch.sandbox.state import Project, Seen, State, Trapped
 
 Handler = Callable[[Call], Response | Awaitable[Response]]
-Observer = Callable[[str, Seen], None]
+Observer = Callable[[str, Seen], Awaitable[object] | None]
 
 # endpoint: call name, handler, permission it needs
 API: Final[dict[str, tuple[str, Handler, str]]] = {
@@ -118,13 +118,14 @@ class Origins:
         state.leaks += find_leaks(state, origin, request, body)
         call = Call(state, request, origin, name, endpoint, project=self._project(origin, request))
         seen = self._note(call, body)
+        await self._observe("arrived", seen)
         faults = self._faults(call, seen, body) if state.rules else []
         call.flags = frozenset(fault.kind for fault in faults if fault.kind in tamper.FLAGS)
 
         async def true(inner_scope: Scope, inner_receive: Receive, inner_send: Send) -> None:
             call.request = Request(inner_scope, inner_receive)
             response = await self._answer(call, handler, permission, body)
-            self._observe("effect", seen)
+            await self._observe("effect", seen)
             await response(inner_scope, inner_receive, inner_send)
 
         async def noted(message: Message) -> None:
@@ -140,7 +141,7 @@ class Origins:
             if fault.kind not in tamper.FLAGS:
                 app = tamper.wrap(fault, app, wire, state.origins["trap"])
         await app(scope, receive, noted)
-        self._observe("answered", seen)
+        await self._observe("answered", seen)
 
     def _faults(self, call: Call, seen: Seen, body: bytes) -> list[Fault]:
         """The faults that hit this call; they count it."""
@@ -176,12 +177,13 @@ class Origins:
         )  # fmt: skip
         state.calls[call.name] += 1
         state.seen.append(seen)
-        self._observe("arrived", seen)
         return seen
 
-    def _observe(self, moment: str, seen: Seen) -> None:
+    async def _observe(self, moment: str, seen: Seen) -> None:
         for observer in self.observers:
-            observer(moment, seen)
+            waits = observer(moment, seen)
+            if waits is not None:
+                await waits
 
     async def _answer(self, call: Call, handler: Handler | None, permission: str, body: bytes) -> Response:
         """Take the call's effect and make its true answer."""

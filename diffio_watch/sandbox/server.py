@@ -203,7 +203,8 @@ class Sandbox:
     def watch(self, observer: Observer) -> None:
         """Call `observer(moment, seen)` in the server's thread at every request; it has to be quick.
 
-        The moments are `arrived`, `effect` (it has taken place, nothing of the answer is sent) and `answered`.
+        The moments are `arrived`, `effect` (it has taken place, nothing of the answer is sent) and `answered`. Where
+        the observer returns something to be awaited, this one request waits for it.
         """
         self._origins.observers.append(observer)
 

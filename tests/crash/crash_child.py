@@ -67,23 +67,19 @@ class Leaping(Clock):
 class Fuse:
     """Ends this process at the n-th boundary; each effect, and each side of a commit, is one.
 
-    Or it stops it at every so many of them, so that somebody can look what a kill there would leave.
+    Or it stops it there and at each that follows, so that somebody can look what a kill there would leave.
     """
 
-    def __init__(self, length: int | None, *, lit: bool, every: int | None = None) -> None:
+    def __init__(self, length: int | None, *, lit: bool, stop: bool = False) -> None:
         self.lit = lit
         self.passed = 0
         self._length = length
-        self._every = every
+        self._fatal = signal.SIGSTOP if stop else signal.SIGKILL
 
     def burn(self) -> None:
         self.passed += self.lit
-        if self._length is None or not self.lit or self.passed < self._length:
-            return
-        if self._every is None:
-            _signal(signal.SIGKILL)
-        elif (self.passed - self._length) % self._every == 0:
-            _signal(signal.SIGSTOP)
+        if self._length is not None and self.lit and self.passed >= self._length:
+            _signal(self._fatal)
 
     def after(self, call: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(call)
@@ -254,7 +250,7 @@ def obey(order: dict[str, Any]) -> int:
     """Live one life in this process."""
     scenario, base, url = SCENARIOS[order["scenario"]], Path(order["base"]), order["url"]
     fuse = Fuse(order.get("fuse"), lit=scenario.since is State.QUEUED or not order.get("explore"),
-                every=order.get("every"))
+                stop=order.get("stop", False))
     swift = Tries(first=0.01)  # lost answers cost no time
     _put(daemon_parts, Api=functools.partial(Api, tries=swift), Storage=functools.partial(Storage, tries=swift))
     _put(opening, migrate=(journals if order.get("copied") else schema).migrate)

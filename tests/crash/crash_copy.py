@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from diffio_watch.sandbox import Sandbox
@@ -76,11 +78,25 @@ def _memory(sandbox: Sandbox) -> Iterator[None]:
         sandbox._look(lambda: use(copied=False))
 
 
+def memory(sandbox: Sandbox) -> bytes:
+    """All that it remembers, but for what it only counts."""
+    def ask() -> bytes:
+        state = sandbox._state
+        return pickle.dumps(replace(state, calls=Counter(), seen=deque(), bytes_in=0, bytes_out=0, cut=0))
+
+    return sandbox._look(ask)
+
+
 def left(folders: Iterable[Path], sandbox: Sandbox, same: Collection[File]) -> list[object]:
     """All that a kill leaves and a copy has to have: the folders, file by file, and what the service remembers."""
     report = sandbox.report()
     del report["cut"]  # uploads that a kill cut off
-    found: list[object] = [report]
+    return [report, *content(folders, same)]
+
+
+def content(folders: Iterable[Path], same: Collection[File]) -> list[object]:
+    """Folders, file by file."""
+    found: list[object] = []
     for path in (path for folder in folders for path in sorted(folder.rglob("*"))):
         facts = path.lstat()
         found.append((path, facts.st_mode, facts.st_uid, facts.st_gid, (facts.st_dev, facts.st_ino) in same))

@@ -26,6 +26,7 @@ from diffio_watch.media import mediainfo
 from diffio_watch.outbox import originals
 
 STOPPED: Final = 1000  # no exit, and no signal's number
+ALIVE: Final = 1001  # likewise
 _BAD: Final = 99
 _END: Final = "end\n"
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
@@ -60,9 +61,11 @@ def _fork(order: dict[str, Any]) -> int:
     return pid
 
 
-def _wait(pid: int) -> int:
-    """The exit of a child, or `STOPPED`."""
-    status = os.waitpid(pid, os.WUNTRACED)[1]
+def _wait(pid: int, *, now: bool = False) -> int:
+    """The exit of a child, or `STOPPED`; if it has neither ended nor stopped `now`: `ALIVE`."""
+    told, status = os.waitpid(pid, os.WUNTRACED | (os.WNOHANG if now else 0))
+    if told == 0:
+        return ALIVE
     return STOPPED if os.WIFSTOPPED(status) else os.waitstatus_to_exitcode(status)
 
 
@@ -161,7 +164,9 @@ def _learned() -> int:
 
 
 def main() -> None:
-    """A line of JSON in, a line out. An order is answered by the child's process id, that by its exit.
+    """A line of JSON in, a line out. An order is answered by the child's process id, that by its exit, sooner or later.
+
+    Where it is told with a minus that is not waited for.
 
     The first order is lived here: children inherit all that is loaded, compiled or made at first use.
     """
@@ -174,7 +179,7 @@ def main() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         if isinstance(order, int):
-            answer = _wait(order)
+            answer = _wait(abs(order), now=order < 0)
         elif order.get("here"):
             answer = heir.live(order)
         else:
@@ -200,6 +205,10 @@ class Nursery:
     def wait(self, pid: int) -> int:
         """The exit of the child, or `STOPPED`; negative: the signal it died of."""
         return self._ask(pid)
+
+    def look(self, pid: int) -> int:
+        """The same, or `ALIVE`."""
+        return self._ask(-pid)
 
     def live(self, order: Mapping[str, Any]) -> int:
         """A life to its end; its exit code."""

@@ -10,13 +10,12 @@ import signal
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
-from crash_copy import in_the_place_of, left
-from crash_nursery import STOPPED, Nursery
+from crash_nursery import Nursery
 from crash_scenarios import INBOX, PART, SCENARIOS, Scenario
 
 from diffio_watch.disk.marker import NAME
@@ -44,7 +43,7 @@ class World:
         self.scenario: Scenario = SCENARIOS[name]
         self.base = base or Path(tempfile.mkdtemp(prefix="crash-", dir=fast_folder()))
         self.kills = 0
-        self._nursery = nursery
+        self.nursery = nursery
         self._own = base is None
         self._aside = Path(tempfile.mkdtemp(prefix="crash-", dir=fast_folder()))  # what the world does not hold
         self.log, self.acknowledged = self._aside / "log", self._aside / "acknowledged"
@@ -61,7 +60,7 @@ class World:
                 (root / path).write_bytes(content)
                 os.utime(root / path, ns=(_MTIME, _MTIME))
         originals = [(self.inbox / path).stat() for path in self.scenario.files]
-        self._originals = {(facts.st_dev, facts.st_ino) for facts in originals}
+        self.originals = {(facts.st_dev, facts.st_ino) for facts in originals}
         self.others = dict(self.scenario.others)
         (self._aside / "service").mkdir()
         self.sandbox = Sandbox(folder=self._aside / "service",
@@ -74,6 +73,7 @@ class World:
         self.sandbox.watch(self._watched)
         self._moments, self._lit = 0, True
         self._fatal: int | None = None
+        self.meets: Callable[[], Awaitable[object]] | None = None  # is told of every moment; the call waits for it
         self._pid = 0
         self._born = threading.Event()
         return self
@@ -84,7 +84,7 @@ class World:
         if self._own:
             shutil.rmtree(self.base)
 
-    def _watched(self, moment: str, seen: Seen) -> None:
+    def _watched(self, moment: str, seen: Seen) -> Awaitable[object] | None:
         # the child may be further when it is answered
         if self.scenario.intrudes is not None and (moment, seen.call) == ("arrived", self.scenario.intrudes[0]):
             path, after = self.scenario.intrudes[1], self.scenario.intrudes_after
@@ -96,6 +96,7 @@ class World:
         if self._moments == self._fatal:
             self._born.wait(5)
             os.kill(self._pid, signal.SIGKILL)
+        return None if self.meets is None or not self._lit else self.meets()
 
     def keep_others(self) -> None:
         """Somebody's files are on the disk to stay."""
@@ -108,7 +109,8 @@ class World:
                     file.flush()
                     os.fsync(file.fileno())
 
-    def _order(self, **more: Any) -> dict[str, Any]:
+    def order(self, **more: Any) -> dict[str, Any]:
+        """What a life is told."""
         return {"scenario": self.name, "base": str(self.base), "url": self.sandbox.base_url, "log": str(self.log),
                 "copied": self._own,  # on a disk that forgets what was not flushed it is made in full
                 "acknowledged": str(self.acknowledged), **more}
@@ -124,62 +126,33 @@ class World:
             whole: run the daemon with all its threads.
             born: is told the process, at its beginning.
         """
-        self._moments, self._fatal = 0, moment
-        self._lit = not explore or self.scenario.since_call == "*"
+        self._fatal = moment
+        self.light(explore=explore)
         self._born.clear()
-        self._pid = self._nursery.begin(self._order(fuse=fuse, explore=explore, whole=whole))
+        self._pid = self.nursery.begin(self.order(fuse=fuse, explore=explore, whole=whole))
         self._born.set()
         born(self._pid)
-        code = self._nursery.wait(self._pid)
+        code = self.nursery.wait(self._pid)
         self._fatal = None
         killed = code == -signal.SIGKILL
-        assert killed or code == 0, self._ended_badly(code)
+        assert killed or code == 0, self.ended_badly(code)
         self.kills += killed
         return killed
 
+    def light(self, *, explore: bool) -> None:
+        """A life begins: moments count from here, or from where the scenario begins to differ."""
+        self._moments, self._lit = 0, not explore or self.scenario.since_call == "*"
+
     def go_on(self) -> None:
         """A life that nothing ends early."""
-        code = self._nursery.live(self._order())
-        assert code == 0, self._ended_badly(code)
+        code = self.nursery.live(self.order())
+        assert code == 0, self.ended_badly(code)
 
-    def _ended_badly(self, code: int) -> str:
+    def ended_badly(self, code: int) -> str:
+        """The words for it."""
         return f"exit {code}: {self.log.read_text('utf-8')}"
 
-    def die(self, first: int, every: int, then: Callable[[], None], *, kill: bool = False) -> int:
-        """One life, and many deaths: it is stopped at boundaries, and what a kill there would leave is there instead.
-
-        Args:
-            first: the first of these boundaries, counted from where the scenario begins to differ.
-            every: how many of them go by between two.
-            then: goes on with what is left; afterwards the life does, with the world as it was.
-            kill: instead of that it is ended at the first boundary.
-
-        Returns:
-            How many there were.
-        """
-        deaths = 0
-        pid = self._nursery.begin(self._order(fuse=first, every=every, explore=True))
-        code = STOPPED
-        try:
-            while (code := self._nursery.wait(pid)) == STOPPED:
-                deaths += 1
-                others = dict(self.others)
-                with in_the_place_of(self._changed(), self.sandbox, self._originals):
-                    then()
-                self.others = others
-                os.kill(pid, signal.SIGKILL if kill else signal.SIGCONT)
-        finally:
-            if code == STOPPED:
-                os.kill(pid, signal.SIGKILL)
-                self._nursery.wait(pid)
-        assert code == (-signal.SIGKILL if kill and deaths else 0), self._ended_badly(code)
-        return deaths
-
-    def left(self) -> list[object]:
-        """All that a kill leaves."""
-        return left(self._changed(), self.sandbox, self._originals)
-
-    def _changed(self) -> list[Path]:
+    def changed(self) -> list[Path]:
         """The folders that a life can change, the service's included."""
         elsewhere = [self.archive] if self.scenario.archive_elsewhere else []
         return [self.base, *elsewhere, self.sandbox._state.folder]

@@ -5,8 +5,8 @@ every moment of every call, by the sandbox's hand: when the request has arrived,
 was answered yet, when it was answered. The boundaries of a scenario are counted as they come, so a new effect in the
 program is explored without a change here.
 
-At the effects one life dies all deaths: it is stopped at each, and what goes on is a copy of all that a kill there
-would have left (`crash_copy`, and the first test). Everywhere else the kills are kills.
+One life dies all deaths of a kind: it is stopped at each, and what goes on is a copy of all that a kill there would
+have left (`crash_deaths`, `crash_copy`, and the first test). Everywhere else the kills are kills.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from crash_copy import left
+from crash_deaths import at_calls, at_effects
 from crash_scenarios import SCENARIOS
 from crash_world import Nursery, World, opened
 
 pytestmark = pytest.mark.slow
 
-_SHARDS = 2
 _EXPLORED = [name for name in SCENARIOS if name != "several"]  # which is `multipart`, three times
 
 
@@ -34,9 +35,9 @@ def test_what_goes_on_after_a_death_is_what_a_kill_there_leaves(
     for boundary in range(2, 1000, 7):
         with opened(name, nursery, tmp_path) as world:
             copied: list[object] = []
-            if not world.die(boundary, 1, partial(_look, world, copied), kill=True):
+            if not at_effects(world, boundary, partial(_look, world, copied), kill=True):
                 break
-            assert world.left() == copied
+            assert left(world.changed(), world.sandbox, world.originals) == copied
             kills += 1
             world.glance()
             world.go_on()
@@ -46,13 +47,12 @@ def test_what_goes_on_after_a_death_is_what_a_kill_there_leaves(
 
 
 def _look(world: World, found: list[object]) -> None:
-    found += world.left()
+    found += left(world.changed(), world.sandbox, world.originals)
 
 
-@pytest.mark.parametrize("shard", range(_SHARDS))
 @pytest.mark.parametrize("name", _EXPLORED)
 def test_a_kill_at_any_effect_or_commit_costs_nothing(
-    name: str, shard: int, nursery: Nursery, tmp_path: Path, request: pytest.FixtureRequest,
+    name: str, nursery: Nursery, tmp_path: Path, request: pytest.FixtureRequest,
 ) -> None:
     with opened(name, nursery, tmp_path) as world:
         def go_on() -> None:
@@ -60,7 +60,7 @@ def test_a_kill_at_any_effect_or_commit_costs_nothing(
             world.go_on()
             world.check()
 
-        deaths = world.die(1 + shard, _SHARDS, go_on)
+        deaths = at_effects(world, 1, go_on)
         world.check()
     assert deaths > 0
     request.node.user_properties.append(("deaths", deaths))
@@ -70,6 +70,23 @@ def test_a_kill_at_any_effect_or_commit_costs_nothing(
 def test_a_kill_at_any_moment_of_any_call_costs_nothing(
     name: str, nursery: Nursery, tmp_path: Path, request: pytest.FixtureRequest,
 ) -> None:
+    with opened(name, nursery, tmp_path) as world:
+        def go_on() -> None:
+            world.glance()
+            world.go_on()
+            world.check()
+
+        deaths = at_calls(world, go_on)
+        world.check()
+    assert deaths > 0
+    request.node.user_properties.append(("deaths", deaths))
+
+
+@pytest.mark.parametrize("name", ["multipart", "put"])
+def test_a_kill_that_breaks_a_call_off_costs_nothing(
+    name: str, nursery: Nursery, tmp_path: Path, request: pytest.FixtureRequest,
+) -> None:
+    """At any moment of any call as before, but here the service is left alone with the call."""
     kills = 0
     while True:
         with opened(name, nursery, tmp_path) as world:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -300,6 +301,23 @@ def test_several_faults_hit_one_call(sandbox: Sandbox, api: httpx.Client) -> Non
     start = time.monotonic()
     assert listed(api).json() == {"projects": "none"}
     assert time.monotonic() - start >= 0.05
+
+
+def test_only_the_request_waits_whose_observer_does(sandbox: Sandbox, api: httpx.Client) -> None:
+    let_go = asyncio.Event()
+    sandbox.watch(lambda moment, seen: let_go.wait() if (moment, seen.call) == ("effect", "account") else None)
+    told: list[int] = []
+    with httpx.Client(base_url=api.base_url, headers=api.headers) as other:
+        waiting = threading.Thread(
+            target=lambda: told.append(other.post("/account/settings/get", json={}).status_code))
+        waiting.start()
+        while not sandbox.seen("account"):
+            time.sleep(0.01)
+        assert listed(api).status_code == 200
+        assert told == []
+        sandbox._look(let_go.set)
+        waiting.join()
+    assert told == [200]
 
 
 def test_an_observer_stands_between_effect_and_answer(sandbox: Sandbox, upload: Upload, generate: Generate) -> None:
