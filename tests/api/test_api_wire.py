@@ -462,7 +462,7 @@ def test_a_long_body_that_stops_coming_is_given_up_after_the_silence_with_what_c
         conn.recv(1)
 
     wild.replies = [stall, http(503)]
-    storage = Storage(f"{wild.url}/v1", connect_timeout=2, read_timeout=0.3, stop=stop, tries=Tries(attempts=1))
+    storage = Storage(f"{wild.url}/v1", connect_timeout=2, read_timeout=1.5, stop=stop, tries=Tries(attempts=1))
     sink = Memory()
     with pytest.raises(Unavailable):
         storage.download(audio(wild.url), sink)
