@@ -18,8 +18,8 @@ from bench_world import Service, World, recordings
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-# the tests' window is this one's, too
-sys.path.append(str(Path(__file__).parents[1] / "page"))
+# the tests' window is this one's, too, and their browser
+sys.path += [str(Path(__file__).parents[1] / name) for name in ("page", "service")]
 
 _LONG: Final = 3600.0  # seconds that the service takes
 _ROWS: Final = {
@@ -36,7 +36,7 @@ _ROWS: Final = {
 
 def seen(world: World) -> list[Row]:
     """What a person sees in a browser."""
-    from page_browser import CHROMIUM, chromium  # noqa: PLC0415 - heavy, and of this line alone
+    from chromium import CHROMIUM, chromium  # noqa: PLC0415 - heavy, and of this line alone
 
     took: Mapping[str, list[float]] = {}
     there = os.access(CHROMIUM, os.X_OK)

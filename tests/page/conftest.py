@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,30 +12,17 @@ import pytest
 # the whole-way tests' studio is the page's, too, and what the player's tests have to hear
 sys.path += [str(Path(__file__).parents[1] / name) for name in ("whole", "service")]
 
-from page_browser import Window, chromium
+import chromium
+from page_browser import Window
 from page_desk import Desk
 from playwright.sync_api import Browser
 
 from diffio_watch.sandbox import Sandbox
 
 
-@pytest.fixture(scope="session")
-def _chromium() -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
-    """One for all tests of a worker, and the event loop by which it is talked to: that runs in this thread."""
-    with chromium() as browser:
-        loop = asyncio.get_running_loop()
-        asyncio._set_running_loop(None)
-        yield browser, loop
-        asyncio._set_running_loop(loop)
-
-
-@pytest.fixture
-def browser(_chromium: tuple[Browser, asyncio.AbstractEventLoop]) -> Iterator[Browser]:
-    """Tests of others may want an event loop of their own in this thread, where its loop only seems to run now."""
-    browser, loop = _chromium
-    asyncio._set_running_loop(loop)
-    yield browser
-    asyncio._set_running_loop(None)
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.pluginmanager.is_registered(chromium):
+        config.pluginmanager.register(chromium)
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -21,14 +20,8 @@ from playwright.sync_api import (
     Error,
     Page,
     Request,
-    sync_playwright,
 )
 
-CHROMIUM: Final = "/usr/bin/chromium"
-ARGUMENTS: Final = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--host-resolver-rules=MAP *.test 127.0.0.1")
 PATIENCE: Final = 20.0  # seconds
 SHOTS: Final = os.environ.get("DIFFIO_PAGE_SHOTS")  # a folder: every state that a test looks at is painted there
 _AXE: Final = (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
@@ -38,19 +31,6 @@ _LOAD: Final = "Failed to load resource"
 _WATCHED: Final = """window.streams = [];
     EventSource = class extends EventSource { constructor(...of) { super(...of); streams.push(this); } };
     addEventListener('securitypolicyviolation', e => console.error('violated: ' + e.violatedDirective));"""
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium. The test is skipped where there is none."""
-    if not os.access(CHROMIUM, os.X_OK):
-        pytest.skip(f"{CHROMIUM} is missing")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 class Window:

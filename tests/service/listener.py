@@ -5,21 +5,15 @@ from __future__ import annotations
 import array
 import base64
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import pytest
-
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium")
 PATIENCE: Final = 30_000  # ms
-_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-              "--disable-component-update", "--disable-sync", "--mute-audio"]
 # It runs where the browser renders sound. One recorder has the mix and all sides as its inputs, so that one sample of
 # each is of one moment: recorders of their own that wait for the page lose buffers, each its own, and what is recorded
 # drifts apart where what is heard does not.
@@ -151,20 +145,6 @@ class Listener:
     def levels(self) -> list[float]:
         """The gains as they are now: of the original, and of the restored side."""
         return [float(gain) for gain in self.page.evaluate("() => heard.gains.map((gain) => gain.gain.value)")]
-
-
-@contextmanager
-def browser() -> Iterator[Browser]:
-    """A browser; skips where there is none."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
-        try:
-            yield chromium
-        finally:
-            chromium.close()
 
 
 @contextmanager

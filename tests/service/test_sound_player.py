@@ -14,7 +14,7 @@ import hearing
 import pytest
 import tones
 from hearing import level
-from listener import PATIENCE, Listener, browser, listening
+from listener import PATIENCE, Listener, listening
 from service_page import Place, page
 from service_sound import delivered, known, until
 
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
 pytest.importorskip("av")
 pytestmark = pytest.mark.slow  # a second is a second when one listens
 LATE, QUIETER = 0.12, 17.0  # seconds, dB
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +41,10 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, Job]
 
 
 @contextmanager
-def opened(chromium: Browser, place: Place, job: Job, more: str = "", first: Callable[[Page], object] = lambda _: None,
+def opened(browser: Browser, place: Place, job: Job, more: str = "", first: Callable[[Page], object] = lambda _: None,
            **options: Any) -> Iterator[Listener]:
     """The job on the page; `first` is done before anything is loaded."""
-    with listening(chromium, **options) as listener:
+    with listening(browser, **options) as listener:
         first(listener.page)
         listener.page.goto(f"http://127.0.0.1:{place.port}/#job={job.id}{more}")
         listener.page.wait_for_selector(".wave")
@@ -74,9 +68,9 @@ def plays(listener: Listener) -> None:
 
 
 def test_fifty_switches_leave_no_gap_no_click_and_the_sides_at_most_15_ms_apart(
-        chromium: Browser, pair: tuple[Place, Job]) -> None:
+        browser: Browser, pair: tuple[Place, Job]) -> None:
     chance = random.Random(3)
-    with opened(chromium, *pair, record=True) as listener:
+    with opened(browser, *pair, record=True) as listener:
         listener.page.get_by_text("120 ms late").wait_for()
         plays(listener)
         listener.begin()
@@ -97,9 +91,9 @@ def test_fifty_switches_leave_no_gap_no_click_and_the_sides_at_most_15_ms_apart(
 
 
 def test_the_same_loudness_is_within_half_a_decibel_and_without_it_the_difference_is_true(
-        chromium: Browser, pair: tuple[Place, Job]) -> None:
+        browser: Browser, pair: tuple[Place, Job]) -> None:
     """What is heard of either side, against the restored one as it is at that moment: so both are compared."""
-    with opened(chromium, *pair, record=True) as listener:
+    with opened(browser, *pair, record=True) as listener:
         plays(listener)
         found: dict[bool, list[float]] = {}
         for same in (True, False):
@@ -118,9 +112,9 @@ def test_the_same_loudness_is_within_half_a_decibel_and_without_it_the_differenc
     assert found[False][0] - found[False][1] == pytest.approx(QUIETER, abs=0.5)
 
 
-def test_gains_go_up_only_where_nothing_would_be_heard(chromium: Browser, pair: tuple[Place, Job]) -> None:
+def test_gains_go_up_only_where_nothing_would_be_heard(browser: Browser, pair: tuple[Place, Job]) -> None:
     """Then towards -23 LUFS, and never beyond a true peak of -1 dB."""
-    with listening(chromium) as listener:
+    with listening(browser) as listener:
         listener.page.goto(f"http://127.0.0.1:{pair[0].port}/")
 
         def gains(*sides: tuple[float | None, float]) -> Any:
@@ -135,7 +129,7 @@ def test_gains_go_up_only_where_nothing_would_be_heard(chromium: Browser, pair: 
         assert gains((-20, -3), (None, -3)) == {}
 
 
-def test_an_hour_into_a_gigabyte_little_of_it_is_read_until_it_sounds(chromium: Browser, place: Place) -> None:
+def test_an_hour_into_a_gigabyte_little_of_it_is_read_until_it_sounds(browser: Browser, place: Place) -> None:
     """How soon that is, the benchmarks tell."""
     one = tones.gigabyte(place.inbox / "a.wav")
     os.link(one, place.outbox / "a.restored.wav")
@@ -149,7 +143,7 @@ def test_an_hour_into_a_gigabyte_little_of_it_is_read_until_it_sounds(chromium: 
         wire.on("Network.requestWillBeSent", lambda event: ranges.append(event["request"]["headers"].get("Range", "")))
         wire.send("Network.enable")
 
-    with opened(chromium, place, job, "&t=3601&side=b", first=count, record=True) as listener:
+    with opened(browser, place, job, "&t=3601&side=b", first=count, record=True) as listener:
         listener.until("[...document.querySelectorAll('.media *')].every((node) => node.duration > 3600)")
         button(listener, "Play").click()
         listener.until("loud()", polling=20)
@@ -162,12 +156,12 @@ def test_an_hour_into_a_gigabyte_little_of_it_is_read_until_it_sounds(chromium: 
 
 
 @pytest.mark.parametrize(("codec", "form", "name"), [("alac", "ipod", "a.m4a"), ("pcm_s16be", "aiff", "a.aiff")])
-def test_what_a_browser_cant_play_is_heard_through_its_preview(chromium: Browser, place: Place, codec: str, form: str,
+def test_what_a_browser_cant_play_is_heard_through_its_preview(browser: Browser, place: Place, codec: str, form: str,
                                                                name: str) -> None:
     speech = tones.write(place.root / "s.wav", tones.voice(10))
     job = delivered(place, tones.encode(speech, place.inbox / name, codec, form),
                     tones.write(place.outbox / "a.restored.wav", tones.voice(10)))
-    with opened(chromium, place, job, record=True) as listener:
+    with opened(browser, place, job, record=True) as listener:
         listener.until("document.querySelector('.media audio').src.endsWith('/preview') "
                        "&& document.querySelector('.media audio').readyState >= 1", timeout=2 * PATIENCE)
         listener.page.keyboard.press("a")
@@ -176,15 +170,15 @@ def test_what_a_browser_cant_play_is_heard_through_its_preview(chromium: Browser
         listener.console[:] = [line for line in listener.console if "status of" not in line]
 
 
-def test_it_says_that_a_preview_is_being_prepared(chromium: Browser, place: Place) -> None:
+def test_it_says_that_a_preview_is_being_prepared(browser: Browser, place: Place) -> None:
     speech = tones.write(place.root / "s.wav", tones.voice(10))
     job = delivered(place, tones.encode(speech, place.inbox / "a.m4a", "alac", "ipod"),
                     tones.write(place.outbox / "a.restored.wav", tones.voice(10)))
-    with opened(chromium, place, job) as listener:
+    with opened(browser, place, job) as listener:
         listener.page.get_by_text("Original: Preparing, about ").wait_for()
 
 
-def test_what_is_no_sound_is_told_once_and_asked_for_no_more(chromium: Browser, place: Place) -> None:
+def test_what_is_no_sound_is_told_once_and_asked_for_no_more(browser: Browser, place: Place) -> None:
     """Whether it is found out while one looks, or known before; nor is anything in the console then."""
     (place.inbox / "a.wav").write_text("no sound at all")
     job = delivered(place, place.inbox / "a.wav", tones.write(place.outbox / "a.restored.wav", tones.speech(5)))
@@ -195,7 +189,7 @@ def test_what_is_no_sound_is_told_once_and_asked_for_no_more(chromium: Browser, 
         page.on("request", lambda request: asked.append(request.url))
 
     for before in (True, False):
-        with opened(chromium, place, job, first=first) as listener:
+        with opened(browser, place, job, first=first) as listener:
             page = listener.page
             page.get_by_text("It can't be opened as sound.").first.wait_for()
             page.get_by_text("Preparing").wait_for(state="hidden")
@@ -213,8 +207,8 @@ def test_what_is_no_sound_is_told_once_and_asked_for_no_more(chromium: Browser, 
                 listener.console[:] = [line for line in listener.console if "status of" not in line]
 
 
-def test_all_of_it_goes_by_keys_and_tells_where_it_is(chromium: Browser, pair: tuple[Place, Job]) -> None:
-    with opened(chromium, *pair) as listener:
+def test_all_of_it_goes_by_keys_and_tells_where_it_is(browser: Browser, pair: tuple[Place, Job]) -> None:
+    with opened(browser, *pair) as listener:
         page = listener.page
         lengths(listener)
         slider = page.get_by_role("slider", name="Original: position")
@@ -245,8 +239,8 @@ def test_all_of_it_goes_by_keys_and_tells_where_it_is(chromium: Browser, pair: t
         page.get_by_text("The restored one is 120 ms late; the player makes up for it.").wait_for()
 
 
-def test_a_loop_goes_round(chromium: Browser, pair: tuple[Place, Job]) -> None:
-    with opened(chromium, *pair) as listener:
+def test_a_loop_goes_round(browser: Browser, pair: tuple[Place, Job]) -> None:
+    with opened(browser, *pair) as listener:
         page = listener.page
         lengths(listener)
         page.keyboard.press("ArrowRight")
@@ -263,8 +257,8 @@ def test_a_loop_goes_round(chromium: Browser, pair: tuple[Place, Job]) -> None:
         assert button(listener, "Loop").get_attribute("aria-pressed") == "false"
 
 
-def test_a_blind_test_tells_no_side_and_counts_five_picks(chromium: Browser, pair: tuple[Place, Job]) -> None:
-    with opened(chromium, *pair) as listener:
+def test_a_blind_test_tells_no_side_and_counts_five_picks(browser: Browser, pair: tuple[Place, Job]) -> None:
+    with opened(browser, *pair) as listener:
         page = listener.page
         button(listener, "Don't tell me").click()
         assert button(listener, "Original").count() == 0
@@ -281,8 +275,8 @@ def test_a_blind_test_tells_no_side_and_counts_five_picks(chromium: Browser, pai
         assert button(listener, "Original").count() == 1
 
 
-def test_a_link_leads_to_its_moment_and_side(chromium: Browser, pair: tuple[Place, Job]) -> None:
-    with opened(chromium, *pair, "&t=12.5&side=a") as listener:
+def test_a_link_leads_to_its_moment_and_side(browser: Browser, pair: tuple[Place, Job]) -> None:
+    with opened(browser, *pair, "&t=12.5&side=a") as listener:
         page = listener.page
         lengths(listener)
         assert page.get_by_role("slider").first.get_attribute("aria-valuetext") == "0:13 of 0:40"
@@ -292,17 +286,17 @@ def test_a_link_leads_to_its_moment_and_side(chromium: Browser, pair: tuple[Plac
         page.get_by_text("The link to 0:13 stands in the address bar").wait_for()
 
 
-def test_it_fits_a_phone(chromium: Browser, pair: tuple[Place, Job]) -> None:
-    with opened(chromium, *pair, viewport={"width": 390, "height": 844}) as listener:
+def test_it_fits_a_phone(browser: Browser, pair: tuple[Place, Job]) -> None:
+    with opened(browser, *pair, viewport={"width": 390, "height": 844}) as listener:
         assert listener.page.evaluate(
             "() => [...document.querySelectorAll('#job, #job *')].every((node) => node.scrollWidth <= 390)")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(chromium: Browser, pair: tuple[Place, Job], scheme: str) -> None:
+def test_axe_finds_nothing(browser: Browser, pair: tuple[Place, Job], scheme: str) -> None:
     pytest.importorskip("axe_playwright_python")
     axe = (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
-    with opened(chromium, *pair, color_scheme=scheme, viewport={"width": 390, "height": 844}) as listener:
+    with opened(browser, *pair, color_scheme=scheme, viewport={"width": 390, "height": 844}) as listener:
         listener.page.get_by_text("120 ms late").wait_for()
         listener.page.evaluate(axe)
         for blind in (False, True):
@@ -312,9 +306,9 @@ def test_axe_finds_nothing(chromium: Browser, pair: tuple[Place, Job], scheme: s
             assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
 
 
-def test_what_was_removed_is_heard_at_its_place(chromium: Browser, pair: tuple[Place, Job]) -> None:
+def test_what_was_removed_is_heard_at_its_place(browser: Browser, pair: tuple[Place, Job]) -> None:
     """Of one that is only quieter, that is next to nothing."""
-    with opened(chromium, *pair, record=True) as listener:
+    with opened(browser, *pair, record=True) as listener:
         button(listener, "Removed").click()
         listener.until("document.querySelectorAll('.media audio')[2]?.readyState >= 1", timeout=2 * PATIENCE)
         plays(listener)
