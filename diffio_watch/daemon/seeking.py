@@ -16,6 +16,9 @@ from diffio_watch.service.sockets import Held, addresses
 PATIENCE: Final = 3.0  # seconds that a start or a reload waits for addresses: a name server may take its time
 MOMENT: Final = 0.5  # … and the main loop, which has other things to do
 _PAUSE: Final = (1.0, 5.0, 30.0)  # seconds before they are tried again
+# … and before that is done beside a look-up that does not come back: twice as many before each further one, so that
+# they stay few
+_BESIDE: Final = 60.0
 
 
 class Seeking:
@@ -37,6 +40,7 @@ class Seeking:
         self._attempt: Aside[Held] | None = None
         self._tries = 0  # in a row, after which something was missing
         self._again_at: float | None = None
+        self._hanging = 0  # attempts in a row that did not come back
 
     def begin(self, config: Config, before: Held | None, patience: float) -> None:
         """Listen at the addresses of a configuration; `found` has what came of it.
@@ -49,13 +53,18 @@ class Seeking:
         self.give_up()
         self._attempt = _listen(config, before)
         if not self._attempt.done(patience):
-            self._tell(unknown(config) | self.missing)
+            there = {name for name in addresses(config) if before is not None and before.sockets(name)}
+            doubtful = {name: words for name, words in unknown(config).items() if name not in there}
+            self._tell(doubtful | self.missing)
+            self._again_at = self._journal.clock.monotonic() + _BESIDE * 2**self._hanging
+            self._hanging += 1
 
     def found(self) -> Held | None:
         """What an attempt came to; None where none is under way, or that has not ended. What is missing is told."""
         if self._attempt is None or not self._attempt.done():
             return None
         attempt, self._attempt = self._attempt, None
+        self._hanging = 0
         held = attempt.result()
         self.lack(held.missing)
         return held

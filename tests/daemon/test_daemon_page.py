@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import itertools
 import json
 import socket
 import sqlite3
@@ -221,6 +222,60 @@ def test_a_name_server_that_does_not_answer_keeps_nobody_waiting(desk: Desk, mon
     answers.set()
     _until(desk, lambda: desk.told("page.listening"))
     assert desk.ask("/healthz")["ok"] is True
+
+
+def test_a_slow_name_server_says_nothing_of_an_address_that_is_listened_at(
+        desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told once is told once, too, however often it is tried again."""
+    looked_up, real = threading.Event(), socket.getaddrinfo
+    asked: list[str] = []
+
+    def slow(host: Any, *args: Any, **more: Any) -> Any:
+        if host == "studio.example":
+            asked.append(host)
+            if len(asked) > 1:
+                looked_up.wait(PATIENCE)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return real(host, *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    config = desk.config(rest='webhook: {listen: "127.0.0.1:0"}\n')
+    desk.page.open(replace(config, web=replace(config.web, listen="studio.example:8480")))
+    desk.page.start()
+    while len(asked) < 2:
+        desk.look(10)
+        assert unheard.last_known(desk.journal).keys() == {"web.listen"}
+    looked_up.set()
+    assert [one["key"] for one in desk.told("page.unheard")] == ["web.listen"]
+
+
+def test_a_look_up_that_never_comes_back_is_not_the_last_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside it another is begun, at growing pauses."""
+    never, real = threading.Event(), socket.getaddrinfo
+    asked: list[float] = []
+
+    def hangs(host: Any, *args: Any, **more: Any) -> Any:
+        if host == "studio.example":
+            asked.append(desk.clock.at)
+            if len(asked) < 4:
+                never.wait(4 * PATIENCE)
+            host = "127.0.0.1"
+        return real(host, *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    monkeypatch.setattr("diffio_watch.daemon.web.PATIENCE", 0.01)
+    monkeypatch.setattr("diffio_watch.daemon.web.MOMENT", 0.01)
+    monkeypatch.setattr("diffio_watch.daemon.seeking.MOMENT", 0.01)
+    config = desk.config()
+    desk.page.open(replace(config, web=replace(config.web, listen=f"studio.example:{desk.port}")))
+    desk.page.start()
+    try:
+        _until(desk, lambda: desk.told("page.listening"))
+        pauses = [after - before for before, after in itertools.pairwise(asked)]
+        assert all(after >= 2 * before >= 60 for before, after in itertools.pairwise(pauses))
+        assert desk.ask("/healthz")["ok"] is True
+    finally:
+        never.set()
 
 
 def test_an_address_that_a_reload_brings_has_to_be_there_and_one_that_it_found_missing_has_not(desk: Desk) -> None:
