@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
+import socket
 import string
 from typing import Final
 from urllib.parse import urlsplit
@@ -174,7 +176,22 @@ def same_place(one: str, other: str) -> bool:
     (host, _, port), (other_host, _, other_port) = one.rpartition(":"), other.rpartition(":")
     if one == other or "unix:" in {one[:5], other[:5]} or port != other_port or port == "0":
         return one == other
-    return "[::]" in {host, other_host} or ("0.0.0.0" in {host, other_host} and "[" not in host + other_host)  # noqa: S104 - compared
+    mine, others = _meant(host), _meant(other_host)
+    return bool(mine & others or "::" in mine | others or any(
+        "0.0.0.0" in all_of_them and any(":" not in each for each in some)  # noqa: S104 - compared
+        for all_of_them, some in ((mine, others), (others, mine))))
+
+
+def _meant(host: str) -> frozenset[str]:
+    """The addresses that a host's name or number means, without asking anybody."""
+    bare = host.strip("[]").lower()
+    if bare == "localhost":
+        return frozenset({"127.0.0.1", "::1"})
+    with contextlib.suppress(ValueError):
+        return frozenset({ipaddress.ip_address(bare).compressed})
+    with contextlib.suppress(OSError):
+        return frozenset({socket.inet_ntoa(socket.inet_aton(bare))})  # 127.1, as the system takes it
+    return frozenset({bare})
 
 
 def host(text: str) -> str:
