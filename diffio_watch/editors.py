@@ -112,6 +112,7 @@ _ROWS: Final[dict[str, _Row]] = {
     "twin": _Row("nobody", "{they} may be {a_copy} of what is being restored already.", _ON),
     "too_slow": _Row("editor", "{they} {wait}: on this line the sending takes too long.",
                      "Compress or split {them}, or ask your administrator for a faster line."),
+    "key_away": _Row("nobody", "{they} {wait}: this machine can't read its key to the service now.", _ON),
     "turn": _Row("nobody", "{they} {wait}: others come first.", _ON),
     # stops of one inbox
     "unavailable": _Row("administrator", "The share “{inbox}” is not there.", "It goes on by itself when it is back."),

@@ -97,6 +97,7 @@ REASONS: Final[dict[str, Reason]] = {
     "twin": Reason(Kind.PARKED, "It may be a copy of {other}, which is being read first.", _BY_ITSELF),
     "too_slow": Reason(Kind.PARKED, "Sending it takes about {needed}, and the service keeps an upload open for {life} only.",
                        "Compress or split the recording, or see to a faster line; it is tried again by itself, alone."),
+    "key_away": Reason(Kind.PARKED, "It waits for the API key: {detail}.", _BY_ITSELF),
     "turn": Reason(Kind.PARKED, "It waits for its turn: {detail}.", _BY_ITSELF),
     # stops of one inbox
     "unavailable": Reason(Kind.INBOX, "The inbox is not there: {detail}.",

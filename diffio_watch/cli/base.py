@@ -254,7 +254,8 @@ def explained(error: Exception) -> tuple[str, int]:
 
         return "\n".join([str(error), *meanwhile(error)]), REFUSED
     if isinstance(error, CannotRun | KeyMissing | JournalCorrupt | JournalLocked | JournalMissing):
-        return terminal(str(error)), REFUSED
+        passing = isinstance(error, KeyMissing) and error.passing
+        return terminal(str(error)), FAILED if passing else REFUSED
     if isinstance(error, ApiError):
         return terminal(refusals.told(error)), FAILED
     if isinstance(error, JournalError):

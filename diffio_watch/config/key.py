@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from diffio_watch.config import paths
 from diffio_watch.config.errors import KeyMissing, plain
 from diffio_watch.config.small_file import AGAIN, read_small
+from diffio_watch.disk.trouble import Trouble, trouble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +66,7 @@ def _find(config: Config, env: Mapping[str, str]) -> tuple[str, str, str]:
     try:
         text = read_small(file, _LONGEST).content
     except OSError as error:
-        passing = isinstance(error, TimeoutError)
+        passing = error.errno == errno.EIO or trouble(error.errno) is Trouble.GONE
         remedy = AGAIN if passing else _LOADED if lent else "Put the key there, readable by the service's user."
         raise KeyMissing(f"The API key can't be read from {plain(str(file))}: {error.strerror}.", remedy,
                          passing=passing) from None

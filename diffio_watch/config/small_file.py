@@ -7,19 +7,19 @@ import os
 import stat
 import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from diffio_watch.aside import Aside
+from diffio_watch.disk.mounts import around, table
 
 AGAIN: Final = "It is read again by itself, as soon as that answers."  # the remedy for one that comes too late
 
 _PATIENCE: Final = 2.0  # seconds
-_ANOTHER: Final = 30.0  # … before it is tried beside a read that hangs: what is mounted anew leaves that for good
-_MOST: Final = 4  # reads of one file that hang
-
-_under_way: dict[tuple[Path, int], list[Aside[Small]]] = {}
-_lock: Final = threading.Lock()
+# … before it is tried beside a read that hangs, for what is mounted anew leaves that for good; twice as many before
+# each further one, so that they stay few however long it lasts
+_ANOTHER: Final = 30.0
 
 
 class Small(NamedTuple):
@@ -29,10 +29,32 @@ class Small(NamedTuple):
     facts: os.stat_result
 
 
+@dataclass
+class _Reads:
+    """Those of one file that are not back; `mounts` is what it lies on, as it was when one was first missed."""
+
+    calls: list[Aside[Small]] = field(default_factory=list)
+    mounts: frozenset[str] | None = None
+
+    def another(self, file: Path, now: float) -> bool:
+        """Whether it is time for one more."""
+        self.calls = [call for call in self.calls if not call.done()]
+        if not self.calls:
+            return True
+        last = self.calls[-1].began
+        return now - last >= _ANOTHER * 2 ** (len(self.calls) - 1) or (
+            self.mounts is not None and self.mounts != _mounts(file))
+
+
+_under_way: dict[tuple[Path, int], _Reads] = {}
+_lock: Final = threading.Lock()
+
+
 def read_small(file: Path, longest: int, *, patience: float | None = None, regular: bool = True) -> Small:
     """What stands in a file: where that is more than `longest` bytes, one byte more than these.
 
-    Who asks for it while it is being read gets the same, and whoever asks while it hangs is told so at once.
+    Who asks for it while it is being read gets the same, and whoever asks while it hangs is told so at once. It is
+    tried again beside that in a while, and as soon as something else is mounted where it lies.
 
     Args:
         file: it, or a link to it.
@@ -44,18 +66,25 @@ def read_small(file: Path, longest: int, *, patience: float | None = None, regul
         OSError: it can't be read, or not in time; `strerror` says why.
     """
     key = (file, longest)
+    now = time.monotonic()
     with _lock:
-        calls = _under_way[key] = [call for call in _under_way.get(key, ()) if not call.done()]
-        now = time.monotonic()
-        if not calls or (now - calls[-1].began >= _ANOTHER and len(calls) < _MOST):
-            calls.append(Aside(lambda: _read(file, longest, regular=regular), "small-file"))
-        call = calls[-1]
+        reads = _under_way.setdefault(key, _Reads())
+        if reads.another(file, now):
+            reads.calls.append(Aside(lambda: _read(file, longest, regular=regular), "small-file"))
+            reads.mounts = None
+        call = reads.calls[-1]
     if not call.done(max(0.0, call.began + (_PATIENCE if patience is None else patience) - now)):
+        with _lock:
+            reads.mounts = reads.mounts or _mounts(file)
         raise TimeoutError(errno.ETIMEDOUT, "the disk or share that it is on does not answer")
     with _lock:  # a secret is kept no longer than it is asked for
-        if _under_way.get(key) == [call]:
+        if _under_way.get(key) is reads and reads.calls == [call]:
             del _under_way[key]
     return call.result()
+
+
+def _mounts(file: Path) -> frozenset[str]:
+    return around([str(file.absolute())], table())
 
 
 def _read(file: Path, longest: int, *, regular: bool) -> Small:

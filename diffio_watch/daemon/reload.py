@@ -33,11 +33,9 @@ def _vetted(old: Config, new: Config, journal: Journal, owner: marker.Owner) -> 
         owner: what the markers are checked with.
 
     Raises:
-        KeyMissing: it leads to no API key.
         CannotRun: a folder is another journal's, or something else that a start would refuse.
     """
     changes = compare(old, new)
-    read_key(changes.config)
     names = renamed(old, changes)
     if names is not None:
         raise CannotRun(f"The inbox `{names[0]}` is called `{names[1]}` there: a new name takes a restart.")
@@ -49,6 +47,21 @@ def _vetted(old: Config, new: Config, journal: Journal, owner: marker.Owner) -> 
             raise OldCopy(str(error)) from error
         raise
     return changes
+
+
+def _key_waits(config: Config) -> str:
+    """Why its API key is out of reach now, and may be there all the same; "" where it is there.
+
+    Raises:
+        KeyMissing: it leads to none.
+    """
+    try:
+        read_key(config)
+    except KeyMissing as error:
+        if not error.passing:
+            raise
+        return str(error)
+    return ""
 
 
 @dataclass
@@ -106,6 +119,7 @@ class Reload:
     def _read_again(self, reread: Callable[[], tuple[Config, Source]], parts: Parts, page: Beside | None) -> None:
         try:
             config, source = reread()
+            key_waits = _key_waits(config)
             changes = _vetted(parts.tools.config, config, parts.journal, parts.maker.owner)
             if page is not None:
                 page.prepare(changes.config)
@@ -129,6 +143,8 @@ class Reload:
         parts.maker.change(parts, changes)
         if page is not None:
             page.change()
+        if key_waits:
+            self.log.error("key.waits", message=key_waits)  # as at a start: who needs it reads it again
         self.log.info("config.reloaded", file=source.file, changes=list(changes.told))
         if idle := without_effect(changes.config):
             self.log.warning("config.without_effect", keys=idle)

@@ -25,6 +25,8 @@ INTERNAL_TRIES: Final = 5
 # a paid job that the key may not read waits this long: money was spent, so it must not fail for a permission
 _FORBIDDEN_PAUSE: Final = 900.0
 _QUICK_LOOKS: Final = 20  # at an outbox that is away; a stop of its inbox watches it besides
+_KEY_LOOKS: Final = 4  # at a key whose disk is silent, as one that spins up is, before that stops all
+_KEY_PAUSE: Final = 5.0  # seconds before each but the first
 _FORBIDDEN_TRIES: Final = 2  # and so often, before an upload starts over
 # codes and cases of reasons, by what an error of the system is about
 _OF_OUTBOX: Final = {
@@ -68,6 +70,8 @@ def decide(  # noqa: PLR0912 - a decision table has as many rows as there are ca
             return park(job, now, because("service_error", detail=error), delay=error.retry_after)
         case api.Unauthorized():
             return _halt(now, "auth", detail=error.message)
+        case KeyMissing() if error.passing and job.parks < _KEY_LOOKS:
+            return park(job, now, because("key_away", detail=error.message), delay=_KEY_PAUSE)
         case KeyMissing():
             return _halt(now, "auth", detail=error)
         case api.PaymentRequired():

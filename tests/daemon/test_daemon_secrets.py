@@ -118,12 +118,17 @@ def test_what_hangs_is_told_in_time_and_read_as_soon_as_it_can_be(
 
 def test_what_is_mounted_anew_is_read_though_an_old_read_hangs_for_good(
         share: tuple[Path, threading.Event], monkeypatch: pytest.MonkeyPatch) -> None:
-    """And of those that hang for good there are only a few, whatever comes."""
-    monkeypatch.setattr(small_file, "_ANOTHER", 0.0)
-    for _ in range(10):
+    """At growing pauses, without an end: of those that hang for good there are only a few, however long it lasts."""
+    folder, goes_on = share
+    monkeypatch.setattr(small_file, "_ANOTHER", 0.05)
+    began = time.monotonic()
+    while len(_readings()) < 5:
         with pytest.raises(TimeoutError):
-            read_small(share[0] / "secret", 10)
-    assert len(_readings()) == 4
+            read_small(folder / "secret", 10, patience=0)
+        time.sleep(0.001)
+    assert time.monotonic() - began >= 0.05 * (1 + 2 + 4 + 8)
+    goes_on.set()
+    assert read_small(folder / "secret", 10, patience=PATIENCE).content == b""
 
 
 def test_a_token_stays_in_force_while_its_disk_does_not_answer_and_goes_with_its_file(

@@ -21,7 +21,7 @@ _BELOW = {
     "disk": {"job", "reasons"},
     "lines": {"disk"},
     "logs": {"lines"},
-    "config": {"aside", "job"},
+    "config": {"aside", "disk", "job"},
     "api": set[str](),
     "sandbox": set[str](),
     "media": {"job", "disk"},

@@ -38,6 +38,7 @@ ERRORS: Final[dict[str, Exception]] = {
     "RateLimited": api.RateLimited("x", status=429),
     "Unauthorized": api.Unauthorized("x", status=401),
     "KeyMissing": KeyMissing("There is none.", "Make one."),
+    "KeyAway": KeyMissing("It does not answer.", "Wait.", passing=True),
     "Billing": api.PaymentRequired("x", kind="billing"),
     "SpendLimit": api.PaymentRequired("x", kind="spend_limit", period_end=NOW + 5000),
     "Forbidden": api.Forbidden("x", status=403),
@@ -88,6 +89,7 @@ Unavailable   service_error  service_error  service_error  service_error  servic
 RateLimited   rate_limited   rate_limited   rate_limited   rate_limited   rate_limited   rate_limited
 Unauthorized  =auth          =auth          =auth          =auth          =auth          =auth
 KeyMissing    =auth          =auth          =auth          =auth          =auth          =auth
+KeyAway       key_away       key_away       key_away       key_away       key_away       key_away
 Billing       =billing       =billing       =billing       =billing       +billing       +billing
 SpendLimit    =spend_limit   =spend_limit   =spend_limit   =spend_limit   +spend_limit   +spend_limit
 Forbidden     service_error  =forbidden     service_error  =forbidden     service_error  service_error
@@ -300,6 +302,17 @@ def test_a_key_that_is_none_is_not_said_to_be_refused_by_a_service_that_was_not_
     outcome = decide(KeyMissing("What /key holds is not an API key.", "Put the key there alone."), PAID, NOW)
     assert outcome.stop is not None
     assert "service" not in outcome.stop.because.message
+
+
+def test_a_key_whose_disk_is_silent_is_waited_for_some_seconds_before_that_stops_all() -> None:
+    """A disk that spins up takes about ten."""
+    job, now = PAID, NOW
+    while (outcome := decide(KeyMissing("It is silent.", "Wait.", passing=True), job, now)).stop is None:
+        now = outcome.changes["due_at"]
+        job = replace(job, parks=outcome.changes["parks"])
+    assert 10 <= now - NOW <= 30
+    assert outcome.stop.because.code == "auth"
+    assert "It is silent" in outcome.stop.because.message
 
 
 def test_this_programs_own_errors_are_tried_five_times() -> None:

@@ -8,9 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from receivers import receiver
 from sounds import sound
 from whole_mounts import Mounts
 from whole_studio import MakeStudio, Studio, until
+
+from diffio_watch.config import read_small
 
 pytestmark = pytest.mark.slow
 
@@ -43,11 +46,121 @@ def test_a_start_waits_for_none_of_them(make_studio: MakeStudio, mounts: Mounts,
     mounts.hang(share)
     studio.start()
     until(lambda: studio.events("page.listening"), what=studio.told)
-    until(lambda: studio.halts().get("account") == "auth", what=studio.told)
+    until(lambda: studio.states().get("a.wav") == "uploading: key_away", what=studio.told)
     assert "does not answer" in studio.events("key.waits")[0]["message"]
     mounts.go_on(share)
-    until(lambda: studio.command("resume")[0] == 0 and studio.states().get("a.wav") == "delivered", what=studio.told)
+    studio.wait("a.wav")
     assert studio.stop() == 0
+
+
+def test_a_short_silence_of_the_key_s_disk_stops_no_account(make_studio: MakeStudio, mounts: Mounts,
+                                                            share: Path) -> None:
+    """As of one that spins up: it is no word about the key."""
+    studio = make_studio(api={"key_file": str(share / "key")})
+    studio.start()
+    mounts.hang(share)
+    (studio.inbox() / "a.wav").write_bytes(sound("a"))
+    until(lambda: studio.states().get("a.wav") == "uploading: key_away", what=studio.told)
+    mounts.go_on(share)
+    studio.wait("a.wav")
+    assert [event for event in studio.events() if event["level"] == "error"] == []
+
+
+def test_a_reload_is_done_though_the_key_s_disk_is_silent(make_studio: MakeStudio, mounts: Mounts, share: Path) -> None:
+    studio = make_studio(api={"key_file": str(share / "key")})
+    studio.start()
+    mounts.hang(share)
+    studio.reload_as_it_is()
+    until(lambda: studio.events("config.reloaded"), what=studio.told)
+    assert studio.events("key.waits")
+    mounts.go_on(share)
+
+
+def test_a_start_waits_for_the_share_of_the_key_that_broke_down(make_studio: MakeStudio, mounts: Mounts,
+                                                                share: Path) -> None:
+    """That says no more of the key than silence does, and exit 2 is for good."""
+    mounts.servers[share].kill()
+    mounts.servers[share].wait()
+    with pytest.raises(OSError, match="not connected"):
+        (share / "key").read_text()
+    studio = make_studio(api={"key_file": str(share / "key")})
+    studio.start()
+    assert "not connected" in studio.events("key.waits")[0]["message"]
+
+
+@pytest.mark.parametrize("how", ["hangs", "is not there", "is written anew"])
+def test_a_message_is_told_though_the_file_of_addresses_is_out_of_reach(
+        make_studio: MakeStudio, mounts: Mounts, share: Path, tmp_path: Path, how: str) -> None:
+    """To those who stood there last; where nobody does, once somebody does."""
+    file = tmp_path / "files" / "urls"
+    with receiver() as web:
+        file.write_text(web.url() + "\n")
+        studio = make_studio(notify={"urls_file": str(share / "urls")})
+        studio.start()
+        until(lambda: _addresses(studio) == 1, what=studio.told)
+        if how == "hangs":
+            mounts.hang(share)
+        elif how == "is not there":
+            file.rename(file.with_name("away"))
+        else:
+            file.write_text("")
+        (studio.inbox() / "picture.wav").write_bytes(b"no sound at all" * 100)
+        if how == "is written anew":
+            until(lambda: _addresses(studio) == 0, what=studio.told)
+            file.write_text(web.url() + "\n")
+        until(lambda: web.subjects == ["podcasts: picture.wav was not restored"], what=studio.told)
+        mounts.go_on(share)
+
+
+def test_who_refused_a_message_gets_it_later_though_the_file_of_addresses_hangs_then(
+        make_studio: MakeStudio, mounts: Mounts, share: Path, tmp_path: Path) -> None:
+    with receiver() as web:
+        (tmp_path / "files" / "urls").write_text(web.url() + "\n")
+        web.answer = 503
+        studio = make_studio(notify={"urls_file": str(share / "urls")})
+        studio.start()
+        (studio.inbox() / "picture.wav").write_bytes(b"no sound at all" * 100)
+        until(lambda: studio.events("notice.not_sent"), what=studio.told)
+        mounts.hang(share)
+        web.answer = 200
+        for _ in range(3):
+            studio.skip(20)
+        until(lambda: "podcasts: picture.wav was not restored" in web.subjects, what=studio.told)
+        mounts.go_on(share)
+
+
+def test_nobody_is_told_before_the_file_of_addresses_could_be_read_once(
+        make_studio: MakeStudio, mounts: Mounts, share: Path, tmp_path: Path) -> None:
+    """Else those in it would not hear of it, for a message is told once."""
+    with receiver() as web, receiver() as other:
+        (tmp_path / "files" / "urls").write_text(other.url() + "\n")
+        mounts.hang(share)
+        studio = make_studio(notify={"urls_file": str(share / "urls"), "urls": [web.url()]})
+        studio.start()
+        (studio.inbox() / "picture.wav").write_bytes(b"no sound at all" * 100)
+        until(lambda: studio.states().get("picture.wav") == "failed: not_media", what=studio.told)
+        until(lambda: studio.events("notices.limited"), what=studio.told)
+        assert web.subjects == []
+        mounts.go_on(share)
+        until(lambda: len(web.subjects) == len(other.subjects) == 1, what=studio.told)
+
+
+def test_a_share_that_is_mounted_anew_is_read_at_once(mounts: Mounts, share: Path, tmp_path: Path) -> None:
+    mounts.hang(share)
+    with pytest.raises(TimeoutError):
+        read_small(share / "key", 100, patience=0.1)
+    server = mounts.servers[share]
+    mounts.unmount(share)  # lazily: the old server never comes back, and who waits for it does for good
+    mounts.bind(tmp_path / "files", share)
+    assert read_small(share / "key", 100, patience=20).content == b"key-of-the-share"
+    mounts.servers[share] = server
+
+
+def _addresses(studio: Studio) -> int:
+    """How many are known to the daemon."""
+    with studio.journal() as journal:
+        state = journal.notices.state()
+    return 0 if state is None else state.addresses
 
 
 def test_a_reload_a_webhook_and_the_end_wait_for_none_of_them(make_studio: MakeStudio, mounts: Mounts,

@@ -28,27 +28,49 @@ _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,120}[A-Za-z0-9])?(?::[
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Whom to tell. `problem` says in words why that is fewer than was meant; "" where it is not."""
+    """Whom to tell.
+
+    Attributes:
+        urls: their addresses.
+        problem: why these are not all that were meant, in words; "" where they are.
+        file: that of `notify.urls_file`, if any.
+        listed: what stood in it when it was read last; None: it could never be read.
+    """
 
     urls: tuple[str, ...] = ()
     problem: str = ""
+    file: Path | None = None
+    listed: tuple[str, ...] | None = None
+
+    @property
+    def lacks_file(self) -> bool:
+        """Whether there are to be more, and nobody knows them yet."""
+        return self.file is not None and self.listed is None
 
     def __repr__(self) -> str:  # passwords stand in them
         return f"Addresses({len(self.urls)}, {self.problem!r})"
 
 
-def read(notify: Notify) -> Addresses:
-    """Whom to tell as it is now; the file may have changed since the last time."""
-    urls, problems = list(notify.urls), []
+def read(notify: Notify, before: Addresses = Addresses()) -> Addresses:
+    """Whom to tell as it is now; the file may have changed since the last time.
+
+    Where it is out of reach, which is often what there is to tell, those of the last time are told.
+    """
+    listed: tuple[str, ...] | None = None
+    problems: list[str] = []
     if notify.urls_file is not None:
-        more, wrong = _from_file(notify.urls_file)
-        urls += more
-        problems += wrong
-    urls = list(dict.fromkeys(urls))
+        try:
+            listed, problems = _from_file(notify.urls_file)
+        except OSError as error:
+            problems = [f"`notify.urls_file` ({show(str(notify.urls_file))}) can't be read: {error.strerror}."]
+            if before.file == notify.urls_file and before.listed is not None:
+                listed = before.listed
+                problems.append("The addresses that stood there before are told.")
+    urls = list(dict.fromkeys([*notify.urls, *(listed or ())]))
     if len(urls) > MOST:
         problems.append(f"There are {len(urls)} addresses, and only the first {MOST} are told.")
         urls = urls[:MOST]
-    return Addresses(tuple(urls), " ".join(problems))
+    return Addresses(tuple(urls), " ".join(problems), notify.urls_file, listed)
 
 
 def everybody_reads(file: Path) -> bool:
@@ -121,15 +143,12 @@ def _however_written(letter: str) -> str:
         f"(?:{re.escape(letter)}|{'|'.join(f'(?i:{one})' for one in sorted(encoded))})")
 
 
-def _from_file(file: Path) -> tuple[list[str], list[str]]:
+def _from_file(file: Path) -> tuple[tuple[str, ...], list[str]]:
     """The addresses in a file, one a line, and what is wrong with it. Nothing of a line is repeated."""
     called = f"`notify.urls_file` ({show(str(file))})"
-    try:
-        text = read_small(file, _LONGEST_FILE).content
-    except OSError as error:
-        return [], [f"{called} can't be read: {error.strerror}."]
+    text = read_small(file, _LONGEST_FILE).content
     if len(text) > _LONGEST_FILE:
-        return [], [f"{called} has more than {_LONGEST_FILE // 1024} KiB: it can't be a list of addresses."]
+        return (), [f"{called} has more than {_LONGEST_FILE // 1024} KiB: it can't be a list of addresses."]
     urls, wrong = [], []
     for number, line in enumerate(text.decode("utf-8", "replace").splitlines(), 1):
         entry = line.strip().lstrip("\ufeff")
@@ -140,5 +159,5 @@ def _from_file(file: Path) -> tuple[list[str], list[str]]:
                 wrong.append(number)
     if wrong:
         lines = ", ".join(map(str, wrong[:5])) + (" and others" if len(wrong) > 5 else "")
-        return urls, [f"{called} has no address in line {lines}."]
-    return urls, []
+        return tuple(urls), [f"{called} has no address in line {lines}."]
+    return tuple(urls), []

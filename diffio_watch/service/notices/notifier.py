@@ -24,6 +24,8 @@ from diffio_watch.service.notices.heartbeat import Beat, Heartbeat
 _TICK: Final = 1.0
 _PERSON_EVERY: Final = 60.0  # seconds between two looks for what waits for a person
 _STATE_EVERY: Final = 60.0  # … at the file with addresses
+_STATE_SOON: Final = 5.0  # … where nobody is known yet whom to tell
+_FILE_PATIENCE: Final = 300.0  # … that all messages wait for that file, if it can't be read from the start
 _WINDOWS: Final = 5  # parts of the history in one look
 _AFTER_A_FAULT: Final = 60.0
 _AGAIN: Final = (60.0, 300.0, 1800.0)  # seconds before those who did not take it are tried once more
@@ -77,6 +79,7 @@ class Notifier:
         self._told = NoticesState()  # as it stands in the journal
         self._problem = ""
         self._found = addresses.Addresses()
+        self._first_at: float | None = None
         self._there = False  # Apprise
         self._beats = Heartbeat(self._ways.heartbeat, moving, log)
         self._began = self._resting = False
@@ -136,7 +139,8 @@ class Notifier:
         config = self._config()
         if not self._began:
             self.begin(now)
-        if steady - self._state_at >= _STATE_EVERY:
+        known = self._found.urls and not self._found.lacks_file
+        if steady - self._state_at >= (_STATE_EVERY if known else _STATE_SOON):
             self._state_at = steady
             self._read(config.notify)
             self._there = self._ways.available()
@@ -148,7 +152,10 @@ class Notifier:
             return
         self._resting = False
         self._gather(config, now, steady)
-        if self._found.urls and self._there:
+        if self._first_at is None:
+            self._first_at = steady
+        waits = self._found.lacks_file and steady - self._first_at < _FILE_PATIENCE and not last
+        if self._found.urls and self._there and not waits:
             self._send(config, now, last=last)
 
     def reconfigured(self) -> None:
@@ -227,6 +234,8 @@ class Notifier:
         due = list(lanes) if last else plan.due(tellings, lanes, now)
         if due or again is not None:
             self._read(config.notify)
+        if not self._found.urls:  # it stays due until there is somebody to tell
+            return
         for lane in due:
             if self._stop():
                 return
@@ -240,7 +249,7 @@ class Notifier:
 
     def _read(self, notify: Notify) -> None:
         """Whom to tell, as it is now."""
-        self._found = addresses.read(notify)
+        self._found = addresses.read(notify, self._found)
         for url in (*self._found.urls, *([notify.heartbeat] if notify.heartbeat else [])):
             for secret in addresses.secrets(url):
                 self._remember(secret)
