@@ -26,7 +26,7 @@ async function ask(name, { offer, since }) {
   if (before && (before.busy || Date.now() - before.at < REST)) return;
   if (!hooks.may()) return hooks.login("To change something the page has to know that you may.");
   if (Date.now() - since < 400) { // nobody has read it so soon
-    asked.set(name, { lines: ["This changed just as you pressed it: read it again."], at: 0 });
+    asked.set(name, { lines: ["This changed just as you pressed it: read it again."], at: Date.now() - REST });
     return hooks.repaint();
   }
   asked.set(name, { busy: true, fine: true, lines: ["Asked…"], at: Date.now() });
