@@ -1,12 +1,14 @@
 """A Debian of its own, booted by systemd-nspawn, in which a new administrator follows the README.
 
-Its root is made once by mmdebstrap and kept in pytest's cache, or in $DIFFIO_WATCH_TEST_ROOTS; what is written in a
-test goes into a layer above it. Its only network is a loopback, on which the sandbox listens.
+Its root is made once by mmdebstrap, pip's packages are fetched once, and both are kept in pytest's cache, or in
+$DIFFIO_WATCH_TEST_ROOTS; what is written in a test goes into a layer above the root. Its only network is a loopback, on
+which the sandbox listens.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -16,14 +18,15 @@ import select
 import shlex
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -40,12 +43,13 @@ _ENV: Final = ("env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/
 _NEEDED: Final = ("mmdebstrap", "systemd-nspawn", "unshare", "nsenter", "ip", "losetup", "mkfs.ext4")
 
 
-def until(ready: Callable[[], object], seconds: float, what: Callable[[], object] = lambda: "") -> None:
-    """Wait until something is so."""
+def until(ready: Callable[[], object], seconds: float, what: Callable[[], object] = lambda: "",
+          pause: float = 0.25) -> None:
+    """Wait until something is so; most looks are programs, and cost more than the wait."""
     end = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < end, f"not so within {seconds} s: {what()}"
-        time.sleep(0.1)
+        time.sleep(pause)
 
 
 def call(*command: str | Path) -> str:
@@ -60,6 +64,12 @@ def roots_of(config: pytest.Config, scratch: Path) -> Path:
     return scratch / "roots" if cache is None else Path(cache.mkdir("roots"))
 
 
+def _kept(cache: Path) -> Path:
+    roots = Path(os.environ.get("DIFFIO_WATCH_TEST_ROOTS") or cache)
+    roots.mkdir(parents=True, exist_ok=True)
+    return roots
+
+
 def base(suite: str, cache: Path) -> Path:
     """The root of a suite, made where it is not there yet. The test is skipped where that can't be."""
     if os.geteuid() != 0:
@@ -67,8 +77,7 @@ def base(suite: str, cache: Path) -> Path:
     missing = [name for name in _NEEDED if shutil.which(name) is None]
     if missing:
         pytest.skip(f"not on this machine: {', '.join(missing)}")
-    roots = Path(os.environ.get("DIFFIO_WATCH_TEST_ROOTS") or cache)
-    roots.mkdir(parents=True, exist_ok=True)
+    roots = _kept(cache)
     root = roots / suite
     with (roots / f"{suite}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -86,30 +95,34 @@ def base(suite: str, cache: Path) -> Path:
     return root
 
 
-def wheels(suite: str, shared: Path, folder: Path) -> None:
+def wheels(suite: str, cache: Path, folder: Path) -> None:
     """What pip is to find in there: all that the program needs, with its extras, and what builds it.
 
-    It is fetched once for all workers.
+    It is kept beside the root, as long as the program asks for the same.
     """
-    kept = shared / f"wheels-{suite}"
-    with (shared / f"wheels-{suite}.lock").open("w") as lock:
+    roots = _kept(cache)
+    told = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))
+    parts = told["project"]["optional-dependencies"]
+    wanted = [*told["project"]["dependencies"], *told["build-system"]["requires"],
+              *parts["notify"], *parts["waveforms"]]
+    kept = roots / f"wheels-{suite}-{hashlib.sha256(repr(wanted).encode()).hexdigest()[:16]}"
+    with (roots / f"wheels-{suite}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.exists():
+            for old in roots.glob(f"wheels-{suite}-*"):
+                shutil.rmtree(old)
             half = kept.with_name(f"{kept.name}.half")
-            shutil.rmtree(half, ignore_errors=True)
-            _fetch(suite, half)
+            _fetch(suite, half, wanted)
             half.rename(kept)
-    shutil.copytree(kept, folder)
+        shutil.copytree(kept, folder)
 
 
-def _fetch(suite: str, folder: Path) -> None:
-    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))
+def _fetch(suite: str, folder: Path, wanted: Sequence[str]) -> None:
     machine = platform.machine()
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(17, 37)] + [f"manylinux2014_{machine}"]
     call(sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "-d", folder,
-         "--only-binary=:all:", "--python-version", PYTHONS[suite], *(f"--platform={one}" for one in platforms),
-         *project["project"]["dependencies"], *project["build-system"]["requires"],
-         *(each for extra in ("notify", "waveforms") for each in project["project"]["optional-dependencies"][extra]))
+         "--only-binary=:all:", "--python-version", PYTHONS[suite],
+         *(f"--platform={one}" for one in platforms), *wanted)
 
 
 @dataclass
@@ -222,9 +235,19 @@ class Container:
         return {job["path"]: job for job in reversed(listed)}
 
     def delivers(self, path: str, seconds: float = 60) -> None:
-        """Wait until a file is delivered."""
-        until(lambda: self.jobs().get(path, {}).get("state") == "delivered", seconds,
-              lambda: f"{self.jobs().get(path)}\n{self.run('diffio-watch status; journalctl -u diffio-watch | tail')}")
+        """Wait until a file is delivered, and have the program tell of it."""
+        until(lambda: self._journal(path) == "delivered", seconds,
+              lambda: f"{self.jobs().get(path)}\n{self.run('diffio-watch status; journalctl -u diffio-watch | tail')}",
+              pause=0.1)
+        assert self.jobs()[path]["state"] == "delivered"
+
+    def _journal(self, path: str) -> str | None:
+        """The state of a path's newest job, read from outside: a look of the program's own takes 0.2 s of a core."""
+        file = self.root / "var/lib/diffio-watch/journal.sqlite3"
+        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db:
+            row = db.execute("SELECT state FROM jobs WHERE path = ? ORDER BY seq DESC", (path.encode(),)).fetchone()
+            return None if row is None else str(row[0])
+        return None  # not there yet
 
     def charges(self) -> int:
         """What the sandbox counts."""
@@ -272,7 +295,7 @@ def sandbox(holder: int, seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def booted(suite: str, cache: Path, shared: Path, scratch: Path) -> Iterator[Container]:
+def booted(suite: str, cache: Path, scratch: Path) -> Iterator[Container]:
     """A Debian with this checkout in /root/diffio-watch, and the sandbox on its loopback."""
     lower = base(suite, cache)
     with ExitStack() as stack:
@@ -290,7 +313,7 @@ def booted(suite: str, cache: Path, shared: Path, scratch: Path) -> Iterator[Con
         stack.callback(call, "losetup", "--detach", share)
         holder = stack.enter_context(network())
         stack.enter_context(sandbox(holder, 2))
-        wheels(suite, shared, root / "wheels")
+        wheels(suite, cache, root / "wheels")
         _furnish(root)
         container = Container(root, share, holder, scratch / "console.log")
         stack.callback(container.halt)

@@ -69,7 +69,8 @@ def test_both_shut_it_in_alike() -> None:
 def test_the_steps_of_the_containerfile_make_one_that_restores(
         tmp_path: Path, shared: Path, request: pytest.FixtureRequest) -> None:
     """Run as it is to be: a numeric user without a name, a read-only root, no capability but LEASE."""
-    lower = base("bookworm", roots_of(request.config, shared))
+    cache = roots_of(request.config, shared)
+    lower = base("bookworm", cache)
     with ExitStack() as stack:
         root, layer = tmp_path / "root", tmp_path / "layer"
         for folder in (root, layer / "upper", layer / "work", tmp_path / "dist"):
@@ -77,8 +78,9 @@ def test_the_steps_of_the_containerfile_make_one_that_restores(
         call("mount", "-t", "overlay", "overlay", "-o",
              f"lowerdir={lower},upperdir={layer / 'upper'},workdir={layer / 'work'}", root)
         stack.callback(call, "umount", "--lazy", root)
-        wheels("bookworm", shared, root / "wheels")
-        call(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path / "dist", CHECKOUT)
+        wheels("bookworm", cache, root / "wheels")
+        call(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation",
+             "-w", tmp_path / "dist", CHECKOUT)
         environment = built(root, tmp_path)
         holder = stack.enter_context(network())
         stack.enter_context(sandbox(holder, 0))
