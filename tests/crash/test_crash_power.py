@@ -27,8 +27,6 @@ _SCENARIOS = ("multipart", "put", "transcript", "archive", "delete", "sidecar-ta
               "several", "duplicate", "held-and-approved")
 
 
-
-
 def test_the_disk_forgets_what_was_not_flushed_and_nothing_else(tmp_path: Path) -> None:
     """The measure itself: otherwise the tests below would pass for nothing."""
     with plugged(tmp_path) as disk:
@@ -51,7 +49,7 @@ def test_the_disk_forgets_what_was_not_flushed_and_nothing_else(tmp_path: Path) 
 
 def _cuts(disk: Disk, world: World, dice: random.Random) -> int:
     """Up to eight power cuts in the life of a world, and its peaceful end; how many there were."""
-    os.sync()
+    disk.sync()
     cuts = 0
     for cuts in range(1, 9):  # noqa: B007 - it is told
         if dice.random() < 0.75:
