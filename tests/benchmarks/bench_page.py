@@ -78,7 +78,7 @@ def _looked(world: World, desk: Desk, browser: Browser) -> Mapping[str, list[flo
             page.wait_for_selector("body[data-ready]")
             took["first"].append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
 
-        tabs = [page, *(window.open() for _ in range(5))]
+        tabs = [page, *(window.open() for _ in range(world.count(5, few=1)))]
         for how in ("closed", "died") * times:
             with timed("seventh"):
                 tabs.append(window.open())

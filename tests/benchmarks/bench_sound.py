@@ -75,7 +75,7 @@ def _measured(world: World) -> Iterator[Row]:
     from diffio_watch.service.sound.runner import Runner  # noqa: PLC0415 - likewise
 
     with world.folder() as base:
-        path = tones.silence(base / "a.wav", _HOURS if world.scale != "few" else 0.1)
+        path = tones.silence(base / "a.wav", _HOURS if world.scale != "few" else 0.02)
         with path.open("r+b") as file:  # a minute of noise again and again
             noise = os.urandom(60 * 48_000 * 4)
             file.seek(44)
