@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 
 import pytest
 from sounds import sound
@@ -192,12 +193,17 @@ def test_a_share_that_hangs_from_the_start_delays_no_other(mounts: Mounts, make_
 def test_a_hang_is_noticed_with_the_patience_that_users_have_and_the_daemon_ends_in_time(
     mounts: Mounts, make_studio: MakeStudio,
 ) -> None:
-    studio = make_studio(inboxes={NAME: POLLED, "other": {}})
+    studio = make_studio(inboxes={NAME: {"rescan": "2s"}, "other": {}})
     fuse_inbox(mounts, studio)
     studio.launch()
     until(lambda: len(studio.reports()) == 2, what=studio.told)
     mounts.hang(studio.inbox())
-    until(lambda: studio.halts() == {f"inbox:{NAME}:inbox": "unavailable"}, 45, studio.told)
+
+    def noticed() -> bool:
+        time.sleep(0.1)  # half a minute of looks at the usual pace takes seconds of a core
+        return studio.halts() == {f"inbox:{NAME}:inbox": "unavailable"}
+
+    until(noticed, 60, studio.told)
     assert studio.end(signal.SIGINT)[0] == 0
 
 
