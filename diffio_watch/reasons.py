@@ -170,6 +170,9 @@ _CASES: Final[dict[str, tuple[str, Reason]]] = {
     "host_short": ("disk", Reason(
         Kind.PARKED, "The system has no more to give: {detail}.",
         "It goes on by itself; if it lasts, give the service more memory or open files (`LimitNOFILE`).")),
+    "rest_of_drop": ("drop_size", Reason(
+        Kind.HELD, "What comes within {minutes} min of files that were left out is held; a person has to say that it is meant.",
+        "`diffio-watch approve --inbox {inbox}` restores it all, `cancel` leaves it.")),
     "left_out": ("unavailable", Reason(
         Kind.INBOX, "The inbox {inbox} is configured no more.",
         "What is paid for is still fetched while its outbox is there. Put the inbox back into the configuration to go on "

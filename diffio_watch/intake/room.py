@@ -25,7 +25,7 @@ from diffio_watch.intake.scan import Seen
 from diffio_watch.intake.settle import Entry, Quiet, Settling
 from diffio_watch.intake.status import Now, Teller
 from diffio_watch.journal import Journal, JournalTrouble
-from diffio_watch.journal.files import DROP_WINDOW
+from diffio_watch.journal.drop import DROP_WINDOW
 from diffio_watch.journal.records import Found, Placed
 
 _SLICE: Final = 1.0  # seconds of last looks before there is a look at what else is due

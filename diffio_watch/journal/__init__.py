@@ -11,6 +11,7 @@ from pathlib import Path
 from diffio_watch.clock import Clock
 from diffio_watch.journal.chores import Chores
 from diffio_watch.journal.connection import Connection
+from diffio_watch.journal.drop import Drops
 from diffio_watch.journal.errors import (
     CopyFailed,
     JournalCorrupt,
@@ -43,6 +44,7 @@ class Journal(Connection):
         jobs: the jobs themselves, their history, parts and reserved names.
         schedule: what of them is due, and when.
         totals: sums over them.
+        drops: files that came at once, and what a person said of them.
         files: what stands at each path of an inbox.
         inboxes: what intake said of each inbox.
         folders: the folders that carry this journal's markers.
@@ -61,7 +63,8 @@ class Journal(Connection):
         self.jobs = Jobs(self)
         self.schedule = Schedule(self, self.jobs)
         self.totals = Totals(self)
-        self.files = Files(self, self.jobs)
+        self.drops = Drops(self)
+        self.files = Files(self, self.jobs, self.drops)
         self.inboxes = Inboxes(self)
         self.folders = Folders(self)
         self.halts = Halts(self)

@@ -10,29 +10,27 @@ from typing import Any, Final
 
 from diffio_watch.job import ENDED, Because, Job, State, Wish, new_id
 from diffio_watch.journal.connection import Connection
-from diffio_watch.journal.drop import Word, hold_drop
+from diffio_watch.journal.drop import Drops
 from diffio_watch.journal.identity import CONTENT_OPEN, by_its_date, discarded, nothing_sent, replaced
 from diffio_watch.journal.jobs import Jobs
 from diffio_watch.journal.records import Found, Known, Placed, Stand
 from diffio_watch.journal.rows import note_hold, noted_hold, to_known
 from diffio_watch.reasons import NO_JOB, because
 
-# files that arrive within this many seconds of one another count as one drop
-DROP_WINDOW = 600.0
 _KNOWN = ("SELECT files.path, files.size, files.mtime_ns, files.inode, files.renamed, jobs.id, jobs.state, "
           "jobs.partial, jobs.sha256, json_extract(jobs.because, '$.code') = 'changed' AS changed "
           "FROM files JOIN jobs ON jobs.id = files.job WHERE files.inbox = ?")
 # what stands at a path: inbox, path, size, mtime_ns, inode, job, renamed
 STAND: Final = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)"
-_DECIDED, _LEFT_OUT = "drop decided: ", "drop left out: "  # names of single values, with the inbox's
 
 
 class Files:
     """Files and inboxes as intake reports them."""
 
-    def __init__(self, db: Connection, jobs: Jobs) -> None:
+    def __init__(self, db: Connection, jobs: Jobs, drops: Drops) -> None:
         self._db = db
         self._jobs = jobs
+        self._drops = drops
 
     def known(self, inbox: str) -> dict[str, Known]:
         """What stands at each path of an inbox, by path."""
@@ -78,21 +76,18 @@ class Files:
         Args:
             inbox: name of the inbox.
             found: the files.
-            batch_limit: more new files than this, finished or first seen within `DROP_WINDOW`, are held; None: never.
+            batch_limit: more new files than this, finished or first seen together, are held (see `drop`); None: never.
             settling: when each file was first seen that is not finished yet, in seconds since the epoch: what came
                 together with these counts for the drop.
         """
         now = self._db.clock.now()
         with self._db.transaction() as db:
             placed = [self._place(db, inbox, file, now) for file in found]
-            fresh = [file.detected_at for one, file in zip(placed, found, strict=True)
-                     if one.outcome != "same" and file.fail is None]
+            fresh = {one.job_id: file.detected_at for one, file in zip(placed, found, strict=True)
+                     if one.outcome != "same" and file.fail is None}
             if batch_limit is not None and fresh:
-                word = Word(*(self._db.meta(f"{name}{inbox}") or 0.0 for name in (_DECIDED, _LEFT_OUT)))
-                drop = hold_drop(db, inbox, fresh, settling, limit=batch_limit, window=DROP_WINDOW, now=now, word=word)
-                if drop.goes_on:  # and what was seen meanwhile is of it, too
-                    self._db.set_meta(f"{_LEFT_OUT}{inbox}", now)
-                placed = [replace(one, outcome="held") if one.job_id in drop.held else one for one in placed]
+                held = self._drops.hold(inbox, fresh, settling, limit=batch_limit, at=now)
+                placed = [replace(one, outcome="held") if one.job_id in held else one for one in placed]
         return placed
 
     def _place(self, db: sqlite3.Connection, inbox: str, file: Found, now: float) -> Placed:
@@ -177,18 +172,6 @@ class Files:
             detected_at=file.detected_at, settled_at=now, created_at=now, updated_at=now)
         self._jobs.add([job])
         return job
-
-    def decide_drop(self, inbox: str, *, left_out: bool) -> None:
-        """A person has decided about a held file: if none is left that is held as part of a drop, that drop is over.
-
-        What is not finished yet of it was not decided about: see `hold_drop`.
-        """
-        left = self._db.row("SELECT 1 FROM jobs INDEXED BY jobs_reason WHERE because IS NOT NULL AND state = 'held' "
-                            "AND inbox = ? AND json_extract(because, '$.code') = 'drop_size' LIMIT 1", inbox)
-        if left is None:
-            now = self._db.clock.now()
-            self._db.set_meta(f"{_DECIDED}{inbox}", now)
-            self._db.set_meta(f"{_LEFT_OUT}{inbox}", now if left_out else None)
 
     def stands(self, job: Job) -> Known | None:
         """What stands at a job's path; None if nothing does."""

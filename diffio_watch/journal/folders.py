@@ -10,6 +10,7 @@ from typing import Final
 
 from diffio_watch.disk.marker import FolderMemory, Role
 from diffio_watch.journal.connection import Connection
+from diffio_watch.journal.drop import WORDS
 from diffio_watch.journal.rows import dump
 
 # in the meta of a journal that a marker has given away as an old copy: the sentence about it
@@ -99,6 +100,9 @@ class Folders:
                 db.execute("DELETE FROM inboxes WHERE name = ?", (old,))
                 db.execute("DELETE FROM halts WHERE scope = ? OR scope GLOB ?", (f"inbox:{old}", f"inbox:{old}:*"))
             self._rename_folders(db, names)
+            said = [(f"{word}{new}", self._db.meta(f"{word}{old}")) for word in WORDS for old, new in names.items()]
+            db.executemany("DELETE FROM meta WHERE name = ?", [(f"{word}{old}",) for word in WORDS for old in names])
+            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", said)
 
     def _rename_folders(self, db: sqlite3.Connection, names: Mapping[str, str]) -> None:
         roles: tuple[Role, ...] = ("inbox", "outbox", "archive")

@@ -7,12 +7,13 @@ asked about all jobs of a kind takes a transaction for each hundred: nobody wait
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Answer, Journal, JournalError, Request
+from diffio_watch.journal.drop import DROP_WINDOW
 from diffio_watch.media.length import minutes
 from diffio_watch.pipeline import groups
 from diffio_watch.pipeline.command_handlers import ON_JOBS, OTHERS
@@ -32,6 +33,7 @@ _MORE: Final = ("would cost more than was shown when this was asked, for it is l
                 "and ask anew.")
 _OTHER_PAST: Final = "Nothing was done: this was asked of a journal that is not in use any more. Look again."
 _PENNY: Final = 0.01  # minutes by which sums may differ
+_REST: Final = "What comes to {} within {:g} min of them is held, too."
 _WAIT_FOR_OTHERS: Final = ("twin",)  # copies of what was held, perhaps
 
 
@@ -104,9 +106,10 @@ def _step(journal: Journal, config: Config, request: Request, now: float) -> _St
         if not jobs:
             return request, Answer(0, (_NONE_LEFT,)), ()
     told, changed = ON_JOBS[request.command](journal, config, args, now, jobs)
-    _afterwards(journal, request.command, {job.inbox for job in jobs if _dropped(job)}, now)
+    inboxes = _decide(journal, request.command, jobs, changed, now)
     wish = wish_of(request)
-    return request, Tally().plus(told, len(changed), wish=wish).answer(changed, wish), changed
+    answer = Tally().plus(told, len(changed), wish=wish).answer(changed, wish)
+    return request, _with_rest(answer, request.command, inboxes), changed
 
 
 def _next(journal: Journal, config: Config, request: Request, query: Query, now: float) -> _Step:
@@ -120,15 +123,14 @@ def _next(journal: Journal, config: Config, request: Request, query: Query, now:
     told, changed = ON_JOBS[request.command](journal, config, {**request.args, "asked_at": request.at}, now, those)
     told = [*told, *((job, Ruling(_MORE, done=False)) for job in dear)]
     tally = replace(tally.plus(told, len(changed), after, wish_of(request)), minutes=spent)
-    drops = {job.inbox for job in those if _dropped(job)} | set(request.args.get("drops", ()))
+    drops = _decide(journal, request.command, those, changed, now) | set(request.args.get("drops", ()))
     if len(jobs) == _BATCH:
         request = replace(request, args={**request.args, "so_far": asdict(tally), "drops": sorted(drops)})
         journal.requests.keep(request)
         return request, None, changed
-    _afterwards(journal, request.command, drops, now)
     if not tally.done and not tally.refused:
         return request, Answer(0, (_NONE_LEFT,)), ()
-    return request, tally.answer(wish=wish_of(request)), changed
+    return request, _with_rest(tally.answer(wish=wish_of(request)), request.command, drops), changed
 
 
 def _affordable(request: Request, query: Query, jobs: Sequence[Job],
@@ -154,12 +156,37 @@ def _dropped(job: Job) -> bool:
     return job.state is State.HELD and job.because is not None and job.because.code == "drop_size"
 
 
-def _afterwards(journal: Journal, command: str, drops: Iterable[str], now: float) -> None:
-    """What a person's decision sets free: drops whose last held file it was, and copies that waited for it."""
-    if command in {"approve", "cancel"}:
-        for inbox in drops:
-            journal.files.decide_drop(inbox, left_out=command == "cancel")
-        journal.schedule.bring_forward(_WAIT_FOR_OTHERS, now)
+def _decide(journal: Journal, command: str, jobs: Sequence[Job], changed: Sequence[str], now: float) -> set[str]:
+    """What a person's decision sets free: drops whose last held file it was, and copies that waited for it.
+
+    Args:
+        journal: opened for writing.
+        command: what was asked.
+        jobs: about which, as they were before.
+        changed: the ids of those that were changed.
+        now: seconds since the epoch.
+
+    Returns:
+        The inboxes of drops that this is about.
+    """
+    if command not in {"approve", "cancel"}:
+        return set()
+    drops: dict[str, list[float]] = {}
+    done = set(changed)
+    for job in jobs:
+        if _dropped(job) and job.id in done:
+            drops.setdefault(job.inbox, []).append(job.detected_at)
+    for inbox, seen in drops.items():
+        journal.drops.decide(inbox, seen if command == "cancel" else ())
+    journal.schedule.bring_forward(_WAIT_FOR_OTHERS, now)
+    return set(drops)
+
+
+def _with_rest(answer: Answer, command: str, drops: Collection[str]) -> Answer:
+    """With what "Leave out" means for what comes after the drops of these inboxes."""
+    if command != "cancel" or not drops:
+        return answer
+    return replace(answer, lines=(*answer.lines, _REST.format(" and ".join(sorted(drops)), DROP_WINDOW / 60)))
 
 
 def _named(journal: Journal, args: dict[str, Any]) -> list[Job]:

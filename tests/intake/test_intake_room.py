@@ -19,6 +19,7 @@ from diffio_watch.disk import lease
 from diffio_watch.disk.mounts import Mount, mount_of
 from diffio_watch.intake.look import sight
 from diffio_watch.job import State
+from diffio_watch.journal.drop import DROP_WINDOW
 from diffio_watch.reasons import because
 
 
@@ -804,15 +805,15 @@ def test_of_a_drop_that_was_left_out_the_rest_is_held_however_little_it_is_over_
     assert set(room.states().values()) == {"held: drop_size"}
     for job in room.journal.jobs.newest():
         room.journal.jobs.commit(job, state=State.CANCELLED)
-    room.journal.files.decide_drop("a", left_out=True)
+    room.journal.drops.decide("a", [job.detected_at for job in room.journal.jobs.newest()])
     if ended:
         room.clock.at += 3600.0
         room.restart()
     room.pass_time(30.0)
     assert room.states()["growing.wav"] == "held: drop_size"
     room.journal.jobs.commit(room.job("growing.wav"), state=State.CANCELLED)
-    room.journal.files.decide_drop("a", left_out=True)
-    room.pass_time(1.0)
+    room.journal.drops.decide("a", [room.job("growing.wav").detected_at])
+    room.clock.at += DROP_WINDOW
     room.drop("meant.wav")
     room.pass_time(3.0)
     assert room.states()["meant.wav"] == "queued"

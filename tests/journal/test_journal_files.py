@@ -12,8 +12,6 @@ from journal_jobs import HandClock, found, now, place, states
 from diffio_watch.disk.marker import FolderMemory
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Journal
-from diffio_watch.journal.errors import Stale
-from diffio_watch.journal.files import DROP_WINDOW
 from diffio_watch.journal.records import InboxReport, SettlingEntry
 from diffio_watch.reasons import because
 
@@ -237,110 +235,6 @@ def test_equal_files_may_be_renamed_in_a_row_over_one_another(journal: Journal) 
     assert {path: known.job_id for path, known in journal.files.known("in").items()} == {"2.wav": two.id,
                                                                                          "3.wav": three.id}
     assert states(journal) == {"1.wav": State.CANCELLED, "2.wav": State.QUEUED, "3.wav": State.QUEUED}
-
-
-def test_many_new_files_at_once_are_held_as_one_batch(journal: Journal) -> None:
-    files = [found(f"{number}.wav", f"content {number}") for number in range(4)]
-    first, *others = place(journal, *files[:3], limit=3)
-    assert {job.state for job in (first, *others)} == {State.QUEUED}
-    place(journal, files[3], limit=3)
-    held = journal.jobs.newest({State.HELD})
-    assert len(held) == 4
-    assert all(job.because == because("drop_size", limit=3, inbox="in", job=job.id) for job in held)
-    assert all(job.due_at is None for job in held)
-    assert all([event.state for event in journal.jobs.history(job.id)][-1] is State.HELD for job in held)
-    with pytest.raises(Stale):  # whoever took one up just before is too late
-        journal.jobs.commit(first, state=State.UPLOADING)
-
-
-def test_files_that_are_still_being_copied_count_for_the_drop(journal: Journal) -> None:
-    place(journal, found("a.wav", "abc"), limit=3, settling=[1.0] * 3)
-    assert states(journal) == {"a.wav": State.HELD}
-
-
-def test_files_that_have_not_finished_since_long_ago_count_for_no_drop(journal: Journal, clock: HandClock) -> None:
-    old = clock.at - DROP_WINDOW - 1
-    place(journal, found("a.wav", "abc", detected_at=clock.at), limit=3, settling=[old] * 3)
-    assert states(journal) == {"a.wav": State.QUEUED}
-
-
-def test_what_comes_slowly_is_no_drop(journal: Journal, clock: HandClock) -> None:
-    for number in range(6):
-        place(journal, found(f"{number}.wav", f"content {number}", detected_at=clock.at), limit=2)
-        clock.at += DROP_WINDOW / 2 + 1
-    assert set(states(journal).values()) == {State.QUEUED}
-
-
-def left(journal: Journal, clock: HandClock, word: str) -> None:
-    """A person's word about all that is held."""
-    clock.at += 1
-    for job in journal.jobs.newest({State.HELD}):
-        journal.jobs.commit(job, **{"released": True, "state": State.QUEUED, "because": None, "due_at": 0.0}
-                            if word == "approve" else {"state": State.CANCELLED})
-    journal.files.decide_drop("in", left_out=word == "cancel")
-    clock.at += 1
-
-
-@pytest.mark.parametrize(("word", "rest", "becomes"), [
-    ("cancel", 5, State.HELD), ("cancel", 1, State.HELD), ("approve", 5, State.HELD), ("approve", 1, State.QUEUED)])
-def test_a_word_about_a_drop_is_about_the_files_that_were_there(
-        journal: Journal, clock: HandClock, word: str, rest: int, becomes: State) -> None:
-    """Its rest counts anew after an approval, and is left to a person's word after a drop was left out."""
-    seen_at = clock.at
-    place(journal, *[found(f"{number}.wav", f"content {number}", detected_at=seen_at) for number in range(6)], limit=4,
-          settling=[seen_at] * rest)
-    left(journal, clock, word)
-    late = [f"late {number}.wav" for number in range(rest)]
-    for number, path in enumerate(late):
-        place(journal, found(path, path, detected_at=seen_at), limit=4, settling=[seen_at] * (rest - number - 1))
-        clock.at += 1
-    assert {states(journal)[path] for path in late} == {becomes}
-
-
-def test_what_goes_on_coming_after_a_drop_was_left_out_is_asked_about(journal: Journal, clock: HandClock) -> None:
-    """A folder by mistake: each file is seen while the one before it settles, and few were there at the click."""
-    place(journal, *[found(f"{number}.wav", f"content {number}", detected_at=clock.at) for number in range(6)], limit=4,
-          settling=[clock.at])
-    seen_at = clock.at
-    left(journal, clock, "cancel")
-    for number in range(3):
-        next_at, clock.at = clock.at, clock.at + 2
-        place(journal, found(f"late {number}.wav", str(number), detected_at=seen_at), limit=4, settling=[next_at])
-        seen_at = next_at + 1
-    assert {states(journal)[f"late {number}.wav"] for number in range(3)} == {State.HELD}
-    left(journal, clock, "cancel")
-    place(journal, found("meant.wav", "meant", detected_at=clock.at), limit=4)
-    assert states(journal)["meant.wav"] is State.QUEUED
-
-
-@pytest.mark.parametrize("apart", [0.0, 1.0])
-def test_a_drop_whose_files_take_long_to_finish_is_held_to_its_last(
-        journal: Journal, clock: HandClock, apart: float) -> None:
-    """Though only few are left to come and few were finished lately: found by one scan, or one soon after another."""
-    seen_at = clock.at
-    for number in range(6):
-        clock.at += DROP_WINDOW
-        place(journal, found(f"{number}.wav", f"content {number}", detected_at=seen_at + number * apart), limit=3,
-              settling=[seen_at + late * apart for late in range(number + 1, 6)])
-    assert set(states(journal).values()) == {State.HELD}
-
-
-def test_what_was_approved_or_failed_by_itself_or_is_known_counts_for_no_drop(journal: Journal) -> None:
-    (one,) = place(journal, found("1.wav", "one"), limit=2)
-    journal.jobs.commit(one, approved=True)
-    place(journal, found("2.wav", "two", fail=because("not_media")), limit=2)
-    for _ in range(4):
-        place(journal, found("1.wav", "one"), limit=2)
-    place(journal, found("3.wav", "three"), found("4.wav", "four"), limit=2)
-    assert State.HELD not in states(journal).values()
-
-
-def test_what_has_a_project_already_goes_on_beside_a_held_drop(journal: Journal) -> None:
-    (one,) = place(journal, found("1.wav", "one"), limit=2)
-    journal.jobs.commit(one, state=State.UPLOADING, project_id="p")
-    place(journal, *[found(f"more {number}.wav", f"more {number}") for number in range(3)], limit=2)
-    assert now(journal, one.id).state is State.UPLOADING
-    assert list(states(journal).values()).count(State.HELD) == 3
 
 
 def test_error_files_are_due_until_written_and_stale_when_they_explain_nothing_any_more(journal: Journal) -> None:

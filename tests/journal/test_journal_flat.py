@@ -133,7 +133,7 @@ _ASKED: dict[str, Ask] = {
     "error files that are due": lambda journal: journal.chores.notices_due("in", _NOW),
     "error files that go": lambda journal: journal.chores.notices_stale("in"),
     "a held drop": lambda journal: journal.chores.held_drop("in"),
-    "a drop that is decided": lambda journal: journal.files.decide_drop("in", left_out=True),
+    "a drop that is decided": lambda journal: journal.drops.decide("in", [1.0]),
     "failures": lambda journal: journal.overview.failures(),
     "groups": lambda journal: journal.overview.groups(),
     "still empty": lambda journal: journal.overview.still_empty(),

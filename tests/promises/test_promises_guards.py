@@ -8,6 +8,7 @@ from pipeline_house import DAY, House
 from sounds import sound
 
 from diffio_watch.job import Media, State
+from diffio_watch.journal.drop import DROP_WINDOW
 from diffio_watch.sandbox import Sandbox
 
 
@@ -35,7 +36,10 @@ def test_to_release_a_drop_is_no_word_about_the_days_limits(make_house: MakeHous
 
 @pytest.mark.parametrize("word", ["approve", "cancel"])
 def test_after_a_drop_is_decided_a_single_file_is_none(make_house: MakeHouse, word: str) -> None:
-    """The first files of the drop were on their way before it was one: they are decided about as well."""
+    """The first files of the drop were on their way before it was one: they are decided about as well.
+
+    After it was left out, what comes within the window is of it still.
+    """
     house = make_house(limits={"approve_over_files": 3})
     drop = []
     for name in "abcde":
@@ -44,7 +48,7 @@ def test_after_a_drop_is_decided_a_single_file_is_none(make_house: MakeHouse, wo
         house.clock.advance(1)
     assert codes(house, *drop) == ["delivered"] * 3 + ["drop_size"] * 2
     house.ask(word, jobs=drop[3:])
-    house.clock.advance(1)
+    house.clock.advance(1 if word == "approve" else DROP_WINDOW + 1)
     single = house.drop("single.wav")
     house.finish()
     assert codes(house, single) == ["delivered"]
