@@ -112,6 +112,8 @@ def rebuild() -> int:
     if settled.back:
         say(f"{settled.back} were held when the copy was made and were not bought since: they are held as before, and "
             "`diffio-watch status` says why.")
+    if settled.drop:
+        say(f"{settled.drop} are of a drop, which is held: `diffio-watch status` says why.")
     if done.held:
         say(f"{done.held} jobs are held as unproven: `diffio-watch jobs --state held` lists them, `approve` pays, "
             "`cancel` leaves them.")

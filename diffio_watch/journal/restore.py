@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import Final
 
 from diffio_watch.job import Job
+from diffio_watch.journal.backup import COPIED_AT
 from diffio_watch.journal.connection import Connection
 from diffio_watch.journal.files import STAND
 from diffio_watch.journal.jobs import Jobs
 from diffio_watch.journal.rows import COLUMNS, job_row
 
 REBUILDING: Final = "rebuilding"  # in the meta of a journal whose rebuild is not through
+_KNEW: Final = "knew_until"  # in the meta: the start counter, and until when the journal knew of everything
 
 _AT_ONCE: Final = 500  # values in one statement
 _SET: Final = ", ".join(f"{name} = :{name}" for name in COLUMNS)
@@ -54,6 +56,22 @@ class Restore:
                 self._jobs.commit(one, sha256=None)
                 return job
         return replace(job, run=max(one.run for one in there) + 1)
+
+    def knew_until(self) -> float | None:
+        """The last moment that the journal knew of, in seconds since the epoch, before a rebuild wrote into it.
+
+        It is remembered until the rebuild is through, or a daemon ran. None: it knew of none.
+        """
+        starts = self._db.meta("starts")
+        if not starts:
+            return None
+        start, _, until = str(self._db.meta(_KNEW) or "").partition(" ")
+        if start != str(starts):
+            told = self._db.rows("SELECT at FROM (SELECT at FROM history ORDER BY rowid DESC LIMIT 1) "
+                                 "UNION ALL SELECT at FROM inboxes")
+            until = str(max([self._db.meta(COPIED_AT) or 0.0, *(row["at"] for row in told)]))
+            self._db.set_meta(_KNEW, f"{starts} {until}")
+        return float(until)
 
     def doubt(self, inbox: str) -> None:
         """What was not paid for in an inbox, as far as this journal knows, may have been: a person has to say."""

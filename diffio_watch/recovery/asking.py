@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from diffio_watch.api.errors import ApiError, Forbidden, ModelRetired, NotFound, NotReady, Rejected, Stopped
 from diffio_watch.api.shapes import GenerationSummary
@@ -59,12 +58,16 @@ class Settled:
         free: jobs that go on by themselves.
         adopted: jobs whose generation the service has.
         back: jobs that are held as they were when the copy was made.
+        drop: jobs that are held as more than may come at once.
+        decided: so many were in doubt and are no more.
         refusal: why it could not be asked; "" where it could.
     """
 
     free: int = 0
     adopted: int = 0
     back: int = 0
+    drop: int = 0
+    decided: int = 0
     refusal: str = ""
 
 
@@ -158,32 +161,40 @@ class Asking:
         return Doubt(job, there, found=job.created_at == job.detected_at == job.settled_at)
 
     def _release(self, doubts: Sequence[Doubt], found: Mapping[str, Verdict]) -> Settled:
-        unbought = [doubt for doubt in doubts if found.get(doubt.job.id) == Unbought()]
-        held = {doubt.job.id: hold for doubt in unbought if (hold := noted_hold(doubt.job)) is not None}
-        # what was found came with what is held as a drop, for all that anybody can tell
-        drops = Counter(doubt.job.inbox for doubt in unbought if doubt.found or _dropped(held.get(doubt.job.id)))
+        free: dict[str, Job] = {}
+        adopted = back = 0
+        with self.journal.transaction():
+            for doubt in doubts:
+                verdict = found.get(doubt.job.id)
+                if isinstance(verdict, Bought):
+                    self.journal.restore.learn(self._adopted(doubt.job, verdict),
+                                               "adopted a generation that the service had")
+                    adopted += 1
+                elif isinstance(verdict, Unsure) and verdict.words:
+                    reason = because("unproven", job=doubt.job.id, detail=verdict.words)
+                    self.journal.restore.learn(replace(doubt.job, because=reason), verdict.words)
+                elif verdict == Unbought() and (hold := noted_hold(doubt.job)) is not None:
+                    self.journal.restore.learn(replace(doubt.job, unproven=False, **hold),
+                                               "the service has no generation of it: it is held as it was")
+                    back += 1
+                elif verdict == Unbought():
+                    job = replace(doubt.job, unproven=False, because=None, parks=0, due_at=self.journal.clock.now())
+                    free[job.id] = self.journal.restore.learn(replace(job, state=way(job)),
+                                                              "the service has no generation of it")
+            held = self._hold_drops([free[doubt.job.id] for doubt in doubts if doubt.found and doubt.job.id in free])
+        goes_on = len(free.keys() - held)
+        return Settled(goes_on, adopted, back, len(held), decided=len(free) + adopted + back)
+
+    def _hold_drops(self, found: Sequence[Job]) -> set[str]:
+        """Hold what was found in an inbox as intake would have, with what the copy knew of the same drop."""
         most = self.config.limits.approve_over_files
-        free = adopted = back = 0
-        for doubt in doubts:
-            verdict = found.get(doubt.job.id)
-            if isinstance(verdict, Bought):
-                self.journal.restore.learn(self._adopted(doubt.job, verdict),
-                                           "adopted a generation that the service had")
-                adopted += 1
-            elif isinstance(verdict, Unsure) and verdict.words:
-                reason = because("unproven", job=doubt.job.id, detail=verdict.words)
-                self.journal.restore.learn(replace(doubt.job, because=reason), verdict.words)
-            elif verdict == Unbought() and (hold := held.get(doubt.job.id)) is not None:
-                self.journal.restore.learn(replace(doubt.job, unproven=False, **hold),
-                                           "the service has no generation of it: it is held as it was")
-                back += 1
-            elif verdict == Unbought() and not (doubt.found and most is not None and drops[doubt.job.inbox] > most):
-                job = replace(doubt.job, unproven=False)
-                self.journal.restore.learn(replace(job, state=way(job), because=None, parks=0,
-                                                   due_at=self.journal.clock.now()),
-                                           "the service has no generation of it")
-                free += 1
-        return Settled(free, adopted, back)
+        held: set[str] = set()
+        for inbox in {job.inbox for job in found}:
+            if most is None:
+                break
+            seen = {job.id: job.detected_at for job in found if job.inbox == inbox}
+            held |= self.journal.drops.hold(inbox, seen, limit=most, at=max(seen.values()))
+        return held
 
     def _adopted(self, job: Job, found: Bought) -> Job:
         now = self.journal.clock.now()
@@ -192,7 +203,3 @@ class Asking:
                        base_url=self.config.api.base_url, project_id=found.project, uploaded=True, replayed=True,
                        generation_id=found.generation.generation_id, model_key=found.generation.model_key,
                        minutes=minutes(job), intent_at=now if made is None else min(made, now), generated_at=now)
-
-
-def _dropped(hold: Mapping[str, Any] | None) -> bool:
-    return hold is not None and hold["because"].code == "drop_size"

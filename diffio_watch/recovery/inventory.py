@@ -74,15 +74,18 @@ class Inventory:
         journal: which knows already what the sidecars tell.
         about: what the service has under the name of a job's file, in a sentence.
         vouched: the journal knows of everything that was paid for, so that what it calls unpaid is left alone.
+        knew_until: the last moment that it knew of, in seconds since the epoch; None: it knew of none.
     """
 
-    def __init__(self, inbox: Inbox, journal: Journal, about: Callable[[Job], str], *, vouched: bool) -> None:
+    def __init__(self, inbox: Inbox, journal: Journal, about: Callable[[Job], str], *, vouched: bool,
+                 knew_until: float | None) -> None:
         mount = mount_of(str(inbox.path))
         self._inbox = inbox
         self._rules = Rules.of(inbox)
         self._journal = journal
         self._about = about
         self._vouched = vouched
+        self._knew_until = None if knew_until is None else max(knew_until, journal.drops.last_word(inbox.name))
         self._place = Place(str(inbox.path), mount.inodes, mount.leases, inbox.follow_symlinks)
         self._outbox = Outbox(str(inbox.outbox), inbox=inbox.name, available=lambda: None)
         self._by_path: dict[str, dict[str, Job]] = {}
@@ -198,14 +201,22 @@ class Inventory:
     def _described(self, job: Job | None, path: str, content: _Content) -> Job:
         """The job that waits at this path, or a new one, as of this content."""
         if job is None:
-            # it came when it was last changed, as far as anything tells: it is no part of what is dropped just now
-            came = max(0.0, min(content.seen.mtime_ns / 1e9, self._journal.clock.now()))
+            came = self._came(content.seen)
             job = Job(new_id(), self._inbox.name, path, 0, 0, self._inbox.settings(), priority=self._inbox.priority,
                       detected_at=came, settled_at=came, created_at=came)
         if (job.size, job.mtime_ns) != (content.seen.size, content.seen.mtime_ns):
             job = replace(job, **NO_PROJECT)  # what was uploaded is another content
         return replace(job, size=content.seen.size, mtime_ns=content.seen.mtime_ns, inode=content.seen.inode or None,
                        partial=content.partial, sha256=content.sha256, media=content.media, due_at=None)
+
+    def _came(self, seen: Seen) -> float:
+        """When a file came that has no job, as far as anything tells: it is no part of what is dropped just now.
+
+        At the end of what the journal knew, so that it is of the same drop as what was journalled, or left out, just
+        before; where that knew nothing, when it was last changed.
+        """
+        came = seen.mtime_ns / 1e9 if self._knew_until is None else self._knew_until
+        return max(0.0, min(came, self._journal.clock.now()))
 
     def _skip(self, job: Job, earlier: Job, code: str, seen: Seen) -> None:
         source = earlier.duplicate_of if earlier.state is State.SKIPPED and earlier.duplicate_of else earlier.id

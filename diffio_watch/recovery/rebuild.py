@@ -103,6 +103,7 @@ class _Rebuild:
         if doubtful:
             self._journal.set_meta(REBUILDING, 1)
             doubts.answer_requests(self._journal)
+        until = self._journal.restore.knew_until()
         asking = None
         if self._asks is not None and self._starts:  # of a new journal the list says too little
             asking = Asking(self._config, self._journal, self._asks)
@@ -115,7 +116,7 @@ class _Rebuild:
                 self._tally.held += doubts.doubt(self._journal, inbox.name, self._service.about)
             try:
                 found = Inventory(inbox, self._journal, lambda job: noted.about(job) + self._service.about(job),
-                                  vouched=inbox.name not in doubtful)
+                                  vouched=inbox.name not in doubtful, knew_until=until)
                 found.take(self._progress)
             except (OSError, OutboxError) as error:
                 raise CannotRebuild(f"Inbox {inbox.name} can't be read to its end ({error}): mend it and run the "
@@ -130,7 +131,7 @@ class _Rebuild:
         if asking is not None:
             settled = asking.settle(doubtful, noted.by_inbox)
             self._tally.settled = settled
-            self._tally.held = max(0, self._tally.held - settled.free - settled.adopted - settled.back)
+            self._tally.held = max(0, self._tally.held - settled.decided)
             self._nobody_else({key: one for key, one in markers.items() if one is not None})
         if self._starts >= _TOO_HIGH:  # an edited marker was believed once
             self._starts = 0
