@@ -81,11 +81,12 @@ class Window:
 
 
 def until(page: Page, holds: Callable[[], object], seconds: float = PATIENCE, what: str = "") -> None:
-    """Wait for something to hold, with patience: how soon it does is a matter of the benchmarks."""
-    end = time.monotonic() + seconds
+    """Wait for something to hold, with patience, and the longer it takes the less often look: a look is work, too."""
+    began = time.monotonic()
     while not holds():
-        assert time.monotonic() < end, what or page.inner_text("body")
-        page.wait_for_timeout(20)
+        waited = time.monotonic() - began
+        assert waited < seconds, what or page.inner_text("body")
+        page.wait_for_timeout(min(100.0, max(20.0, waited * 100)))
 
 
 def leads(tabs: Sequence[Page]) -> Page:
@@ -133,9 +134,9 @@ def accessible(page: Page, rules: Sequence[str] = ()) -> None:
     if not page.evaluate("'axe' in window"):
         page.evaluate(f"{_AXE}; 0")
     only = {"runOnly": {"type": "rule", "values": [*rules]}} if rules else {}
-    found = page.evaluate("(only) => axe.run(document, {resultTypes: ['violations'], ...only})", only)
-    told = [(one["id"], [node["html"][:160] + " " + node["failureSummary"] for node in one["nodes"]])
-            for one in found["violations"]]
+    found = page.evaluate("""async (only) =>
+        (await axe.run(document, {resultTypes: ['violations'], ...only})).violations""", only)
+    told = [(one["id"], [node["html"][:160] + " " + node["failureSummary"] for node in one["nodes"]]) for one in found]
     assert not told, json.dumps(told, indent=1)
 
 
