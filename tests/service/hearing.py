@@ -37,13 +37,18 @@ def apart(one: array.array[float], other: array.array[float], rate: float, most:
     every = int(rate / 3000)
     one, other, rate = one[::every], other[::every], rate / every
     far, length = round(most * rate), round(rate / 2)
+    energies = list(itertools.accumulate(map(mul, other, other), initial=0.0))
     for at in range(far, len(one) - length - far, length):
         here = one[at:at + length]
-        found = max((_alike(here, other[at + shift:at + shift + length]), shift) for shift in range(-far, far + 1))
-        yield found[1] / rate if found[0] > _ENOUGH else None
+        loud = sum(map(mul, here, here))
+        found, shift = max((_alike(here, other[to:to + length], loud * (energies[to + length] - energies[to])), to - at)
+                           for to in range(at - far, at + far + 1))
+        yield shift / rate if found > _ENOUGH else None
 
 
-def _alike(one: Sequence[float], other: Sequence[float]) -> float:
-    """1 where they are the same but for their loudness, 0 where they have nothing in common."""
-    both = math.sqrt(sum(map(mul, one, one)) * sum(map(mul, other, other)))
-    return sum(map(mul, one, other)) / both if both else 0.0
+def _alike(one: Sequence[float], other: Sequence[float], energies: float) -> float:
+    """1 where they are the same but for their loudness, 0 where they have nothing in common.
+
+    `energies` is the product of those of both.
+    """
+    return sum(map(mul, one, other)) / math.sqrt(energies) if energies > 0 else 0.0

@@ -17,7 +17,8 @@ from diffio_watch.job import Job, Output, Settings, State
 def delivered(place: Place, original: Path, output: Path, /, sha256: str = "", **facts: Any) -> Job:
     """A job that was delivered just now, of files that are there; `sha256` of both, if that is told."""
     def sha(path: Path) -> str:
-        return sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            return sha256 or hashlib.file_digest(file, "sha256").hexdigest()
 
     for root in (place.inbox, place.outbox, place.root / "archive"):
         (root / marker.NAME).touch()

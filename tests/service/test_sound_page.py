@@ -140,7 +140,7 @@ def test_a_file_whose_decoder_crashed_twice_is_left_alone_with_a_note(place: Pla
     """The daemon's thread lives on, and the next file is measured."""
     assert place.web._sound is not None
     listening = place.web._sound.listening
-    long = tones.silence(place.inbox / "a.wav", 5)
+    long = tones.silence(place.inbox / "a.wav", 0.5)  # it takes seconds
     job = delivered(place, long, tones.write(place.outbox / "a.restored.wav", tones.speech(5)))
     crashes = 0
     end = time.monotonic() + 60
@@ -152,6 +152,7 @@ def test_a_file_whose_decoder_crashed_twice_is_left_alone_with_a_note(place: Pla
             crashes += 1
             while listening._runner._process is process:
                 time.sleep(0.01)
+        time.sleep(0.02)
     assert note == "Its decoder crashed (SIGSEGV)."
     assert crashes == 2
     answer = place.get(f"/api/jobs/{job.id}/sound").json["sides"]

@@ -29,9 +29,10 @@ def write(path: Path, *channels: Sequence[int], rate: int = RATE) -> Path:
     return path
 
 
-def sine(seconds: float, *, hertz: float = 1000.0, decibels: float = -23.0, rate: int = 48_000) -> list[int]:
+def sine(seconds: float, *, hertz: int = 1000, decibels: float = -23.0, rate: int = 48_000) -> list[int]:
     top = 32768 * 10 ** (decibels / 20)
-    return [round(top * math.sin(math.tau * hertz * at / rate)) for at in range(round(seconds * rate))]
+    again = [round(top * math.sin(math.tau * hertz * at / rate)) for at in range(rate // math.gcd(rate, hertz))]
+    return list(itertools.islice(itertools.cycle(again), round(seconds * rate)))
 
 
 @functools.cache
