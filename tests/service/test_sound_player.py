@@ -163,11 +163,12 @@ def test_an_hour_into_a_gigabyte_little_of_it_is_read_until_it_sounds(browser: B
         button(listener, "Play").click()
         listener.until("loud()", polling=20)
         assert 3600 < listener.page.evaluate("() => document.querySelector('.media *').currentTime") < 3660
+        before = sum(read)  # what is told later was read later, but for the little that is under way
         until(lambda: listener.page.wait_for_timeout(50), lambda _: sum(read) > 100_000)
     starts = [int(each.removeprefix("bytes=").partition("-")[0]) for each in ranges if each]
     assert max(starts) > 3600 * 192_000
     assert len(starts) <= 12
-    assert sum(read) < 20_000_000
+    assert before < 20_000_000
 
 
 @pytest.mark.parametrize(("codec", "form", "name"), [("alac", "ipod", "a.m4a"), ("pcm_s16be", "aiff", "a.aiff")])
