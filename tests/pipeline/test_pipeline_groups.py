@@ -156,7 +156,23 @@ def test_a_held_drop_that_is_approved_as_a_group_is_over(house: House) -> None:
     answer = house.ask("approve", query=query(house, "drop_size", "held"))
     assert answer.changed == 3
     assert all(job.released and job.state is State.QUEUED for job in house.journal.jobs.newest())
-    assert house.journal.meta("drop decided: podcasts") == house.clock.now()
+    assert house.journal.drops.last_word("podcasts") == house.clock.now()
+
+
+@pytest.mark.parametrize(("command", "becomes"), [("cancel", State.HELD), ("approve", State.QUEUED)])
+def test_a_word_about_a_drop_that_takes_several_steps_is_about_all_of_it(
+        house: House, command: str, becomes: State) -> None:
+    """Its first files and its last were seen an hour apart; the last step finds none of it any more."""
+    began = house.clock.now()
+    house.clock.advance(3600)
+    for number in range(200):
+        fill(house, 1, code="drop_size", state=State.HELD, first=number, generation_id=None, uploaded=False,
+             intent_at=None, project_id=None, detected_at=began + number * 18, created_at=began, settled_at=began)
+    answer = house.ask(command, query=query(house, "drop_size", "held"))
+    assert (answer.changed, "held, too" in answer.lines[-1]) == (200, command == "cancel")
+    for name, seen in (("early.wav", began - 500), ("late.wav", began + 3600)):
+        assert house.job(house.drop(name, seen_at=seen)).state is becomes
+    assert house.job(house.drop("before.wav", seen_at=began - 700)).state is State.QUEUED
 
 
 @pytest.mark.parametrize("bad", [1, "x", [], {}, {"state": "failed"}, {"state": "gone", "reason": "x", "inbox": "y"},
