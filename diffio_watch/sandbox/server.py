@@ -8,8 +8,9 @@ import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -61,10 +62,21 @@ class Sandbox:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event
         self._thread: threading.Thread | None = None
-        self.change(**settings)
+        with self._or_closed():
+            self.change(**settings)
+
+    @contextmanager
+    def _or_closed(self) -> Iterator[None]:
+        """Leave no folder behind where it can't be."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
-        self.start()
+        with self._or_closed():
+            self.start()
         return self
 
     def __exit__(

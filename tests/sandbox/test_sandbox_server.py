@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -74,17 +75,29 @@ def test_its_own_folder_goes_and_a_given_one_stays(tmp_path: Path) -> None:
     assert (folder.exists(), tmp_path.is_dir()) == (False, True)
 
 
-def test_a_taken_port_is_an_error_at_once(sandbox: Sandbox) -> None:
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which temporary ones are made."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_a_taken_port_is_an_error_at_once_and_leaves_nothing(sandbox: Sandbox, temporary: Path) -> None:
     taken = int(sandbox.origins["api"].rpartition(":")[2])
-    with pytest.raises(OSError, match="in use"):
-        Sandbox(port=taken).start()
+    with pytest.raises(OSError, match="in use"), Sandbox(port=taken):
+        pass
+    assert list(temporary.iterdir()) == []
 
 
-def test_unknown_settings_and_webhooks_beyond_loopback_are_refused(sandbox: Sandbox) -> None:
+def test_unknown_settings_and_webhooks_beyond_loopback_are_refused_and_leave_nothing(
+        sandbox: Sandbox, temporary: Path) -> None:
     with pytest.raises(ValueError, match="uplod"):
         sandbox.change(uplod="put")
     with pytest.raises(ValueError, match="loopback"):
         Sandbox(webhook_url="https://example.com/hook")
+    with pytest.raises(ValueError, match="uplod"):
+        Sandbox(uplod="put")
+    assert list(temporary.iterdir()) == []
 
 
 def test_another_process_may_look_and_meddle_where_it_is_allowed(sandbox: Sandbox) -> None:
