@@ -50,6 +50,7 @@ def test_mail_and_web_hook_get_what_failed_and_jobs_go_on(studio: Studio, web: R
     assert web.subjects == ["podcasts: picture.wav was not restored"]
     assert [mail["Subject"] for mail in box.mails] == web.subjects
     assert "No audio or video was found" in web.bodies[0]["message"]
+    until(lambda: studio.events("notice.sent"), what=studio.told)  # once the child has ended
     assert [event["addresses"] for event in studio.events("notice.sent")] == [2]
 
 
