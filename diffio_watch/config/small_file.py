@@ -38,9 +38,10 @@ class _Reads:
 
     def another(self, file: Path, now: float) -> bool:
         """Whether it is time for one more."""
-        self.calls = [call for call in self.calls if not call.done()]
-        if not self.calls:
+        if not self.calls or self.calls[-1].done():  # older ones hang on what was left for good
+            self.calls = []
             return True
+        self.calls = [call for call in self.calls if not call.done()]
         last = self.calls[-1].began
         return now - last >= _ANOTHER * 2 ** (len(self.calls) - 1) or (
             self.mounts is not None and self.mounts != _mounts(file))
@@ -78,7 +79,7 @@ def read_small(file: Path, longest: int, *, patience: float | None = None, regul
             reads.mounts = reads.mounts or _mounts(file)
         raise TimeoutError(errno.ETIMEDOUT, "the disk or share that it is on does not answer")
     with _lock:  # a secret is kept no longer than it is asked for
-        if _under_way.get(key) is reads and reads.calls == [call]:
+        if _under_way.get(key) is reads and reads.calls[-1:] == [call]:
             del _under_way[key]
     return call.result()
 

@@ -152,7 +152,8 @@ def test_a_share_that_is_mounted_anew_is_read_at_once(mounts: Mounts, share: Pat
     server = mounts.servers[share]
     mounts.unmount(share)  # lazily: the old server never comes back, and who waits for it does for good
     mounts.bind(tmp_path / "files", share)
-    assert read_small(share / "key", 100, patience=20).content == b"key-of-the-share"
+    for _ in range(3):  # and from then on, though the first read hangs still
+        assert read_small(share / "key", 100, patience=20).content == b"key-of-the-share"
     mounts.servers[share] = server
 
 
