@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from diffio_watch.config import paths
 from diffio_watch.config.errors import KeyMissing, plain
 from diffio_watch.config.small_file import AGAIN, read_small
-from diffio_watch.disk.trouble import Trouble, trouble
+from diffio_watch.disk.trouble import passing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,8 +65,8 @@ def _find(config: Config, env: Mapping[str, str]) -> tuple[str, str, str]:
     try:
         text = read_small(file, _LONGEST).content
     except OSError as error:
-        passing = error.errno == errno.EIO or trouble(error.errno) is Trouble.GONE
-        remedy = AGAIN if passing else _LOADED if lent else "Put the key there, readable by the service's user."
+        away = passing(error.errno)
+        remedy = AGAIN if away else _LOADED if lent else "Put the key there, readable by the service's user."
         raise KeyMissing(f"The API key can't be read from {plain(str(file))}: {error.strerror}.", remedy,
-                         passing=passing) from None
+                         passing=away) from None
     return name, text.decode("utf-8", "replace"), _LOADED if lent else "Put the key there alone, in one line."

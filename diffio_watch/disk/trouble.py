@@ -40,6 +40,11 @@ _KINDS: Final[dict[Trouble, frozenset[int]]] = {
 }
 
 
+def passing(number: int | None) -> bool:
+    """Whether the error says no more than that a share or disk does not answer now: what is on it may be there."""
+    return number == errno.EIO or trouble(number) is Trouble.GONE
+
+
 def trouble(number: int | None) -> Trouble:
     """What the system's error of this number is about."""
     return next((kind for kind, numbers in _KINDS.items() if number in numbers), Trouble.DISK)

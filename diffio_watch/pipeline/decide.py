@@ -70,8 +70,8 @@ def decide(  # noqa: PLR0912 - a decision table has as many rows as there are ca
             return park(job, now, because("service_error", detail=error), delay=error.retry_after)
         case api.Unauthorized():
             return _halt(now, "auth", detail=error.message)
-        case KeyMissing() if error.passing and job.parks < _KEY_LOOKS:
-            return park(job, now, because("key_away", detail=error.message), delay=_KEY_PAUSE)
+        case KeyMissing() if error.passing and _times(job, "key_away") < _KEY_LOOKS:
+            return _counted(job, park(job, now, because("key_away", detail=error.message), delay=_KEY_PAUSE))
         case KeyMissing():
             return _halt(now, "auth", detail=error)
         case api.PaymentRequired():
@@ -192,11 +192,19 @@ def _words_of(error: OSError) -> str:
 
 def _internal(error: Exception, job: Job, now: float) -> Outcome:
     detail = f"{type(error).__name__}: {error}"
-    again = job.because is not None and job.because.code == "internal"
-    if again and job.parks >= INTERNAL_TRIES - 1:
+    if _times(job, "internal") >= INTERNAL_TRIES - 1:
         return fail(job, now, "internal", detail=detail)
-    parked = park(job, now, because("internal", detail=detail, job=job.id))
-    return parked if again else Outcome({**parked.changes, "parks": 1}, rest=True)
+    return _counted(job, park(job, now, because("internal", detail=detail, job=job.id)))
+
+
+def _times(job: Job, code: str) -> int:
+    """How often in a row a job was parked for this reason; what it waited for before does not count."""
+    return job.parks if job.because is not None and job.because.code == code else 0
+
+
+def _counted(job: Job, parked: Outcome) -> Outcome:
+    """Parked, with the count of this reason alone."""
+    return replace(parked, changes={**parked.changes, "parks": _times(job, parked.changes["because"].code) + 1})
 
 
 def _words(error: api.ApiError) -> str:

@@ -306,10 +306,10 @@ def test_a_key_that_is_none_is_not_said_to_be_refused_by_a_service_that_was_not_
 
 def test_a_key_whose_disk_is_silent_is_waited_for_some_seconds_before_that_stops_all() -> None:
     """A disk that spins up takes about ten."""
-    job, now = PAID, NOW
+    job, now = replace(PAID, parks=9, because=because("service_error", detail="another trouble")), NOW
     while (outcome := decide(KeyMissing("It is silent.", "Wait.", passing=True), job, now)).stop is None:
         now = outcome.changes["due_at"]
-        job = replace(job, parks=outcome.changes["parks"])
+        job = replace(job, parks=outcome.changes["parks"], because=outcome.changes["because"])
     assert 10 <= now - NOW <= 30
     assert outcome.stop.because.code == "auth"
     assert "It is silent" in outcome.stop.because.message

@@ -105,7 +105,7 @@ def test_a_message_is_told_though_the_file_of_addresses_is_out_of_reach(
         else:
             file.write_text("")
         (studio.inbox() / "picture.wav").write_bytes(b"no sound at all" * 100)
-        if how == "is written anew":
+        if how != "hangs":
             until(lambda: _addresses(studio) == 0, what=studio.told)
             file.write_text(web.url() + "\n")
         until(lambda: web.subjects == ["podcasts: picture.wav was not restored"], what=studio.told)
@@ -127,6 +127,16 @@ def test_who_refused_a_message_gets_it_later_though_the_file_of_addresses_hangs_
             studio.skip(20)
         until(lambda: "podcasts: picture.wav was not restored" in web.subjects, what=studio.told)
         mounts.go_on(share)
+
+
+def test_a_file_of_addresses_that_is_not_there_keeps_nobody_else_waiting(make_studio: MakeStudio,
+                                                                         tmp_path: Path) -> None:
+    """In it nobody stands, as a person may have meant it."""
+    with receiver() as web:
+        studio = make_studio(notify={"urls_file": str(tmp_path / "nowhere"), "urls": [web.url()]})
+        studio.start()
+        (studio.inbox() / "picture.wav").write_bytes(b"no sound at all" * 100)
+        until(lambda: web.subjects == ["podcasts: picture.wav was not restored"], what=studio.told)
 
 
 def test_nobody_is_told_before_the_file_of_addresses_could_be_read_once(

@@ -13,6 +13,7 @@ from urllib.parse import quote_plus, unquote, unquote_plus, urlsplit
 
 from diffio_watch.config import Notify, Wrong, notice_url, read_small
 from diffio_watch.disk.names import show
+from diffio_watch.disk.trouble import passing
 
 MOST: Final = 20  # addresses
 _LONGEST_FILE: Final = 65_536
@@ -34,7 +35,7 @@ class Addresses:
         urls: their addresses.
         problem: why these are not all that were meant, in words; "" where they are.
         file: that of `notify.urls_file`, if any.
-        listed: what stood in it when it was read last; None: it could never be read.
+        listed: what stood in it when it was read last; None: nobody knows yet.
     """
 
     urls: tuple[str, ...] = ()
@@ -54,7 +55,8 @@ class Addresses:
 def read(notify: Notify, before: Addresses = Addresses()) -> Addresses:
     """Whom to tell as it is now; the file may have changed since the last time.
 
-    Where it is out of reach, which is often what there is to tell, those of the last time are told.
+    Where its share or disk does not answer, which is often what there is to tell, those of the last time are told. In
+    one that is not there, or may not be read, nobody stands.
     """
     listed: tuple[str, ...] | None = None
     problems: list[str] = []
@@ -63,8 +65,10 @@ def read(notify: Notify, before: Addresses = Addresses()) -> Addresses:
             listed, problems = _from_file(notify.urls_file)
         except OSError as error:
             problems = [f"`notify.urls_file` ({show(str(notify.urls_file))}) can't be read: {error.strerror}."]
-            if before.file == notify.urls_file and before.listed is not None:
-                listed = before.listed
+            listed = before.listed if before.file == notify.urls_file else None
+            if not passing(error.errno):
+                listed = ()
+            elif listed is not None:
                 problems.append("The addresses that stood there before are told.")
     urls = list(dict.fromkeys([*notify.urls, *(listed or ())]))
     if len(urls) > MOST:

@@ -162,6 +162,7 @@ class Notifier:
         """The configuration was changed: whom to tell is read anew at the next look."""
         self._state_at = float("-inf")
         self._seen = -1
+        self._first_at = None
 
     def _after_a_restart(self, now: float) -> None:
         """What the last run was just sending is not sent again: nobody knows whether it arrived."""
@@ -242,7 +243,7 @@ class Notifier:
             those = [one for one in tellings if one.lane == lane]
             subject, body = words.message(those, self._host, link)
             self._deliver(notices.begin(lane, now, sum(one.count for one in those), subject, body), self._found.urls)
-        if again is not None and not self._stop():
+        if again is not None and not self._found.lacks_file and not self._stop():
             refused = {one.id for one in again.results if one.ok is False}
             urls = [url for url in self._found.urls if addresses.name(url, self._journal.secret) in refused]
             self._deliver(notices.begin_again(again), urls)
