@@ -67,7 +67,7 @@ class Wild:
                     reply(conn, request)
                     return
                 conn.sendall(reply)
-                if b"connection: close" in reply.lower() or b"content-length" not in reply.lower():
+                if not _ends_by_itself(reply):
                     return
 
     def _read(self, conn: socket.socket) -> Seen | None:
@@ -88,6 +88,12 @@ class Wild:
                 return None
             body += more
         return Seen(method, target, headers, body)
+
+
+def _ends_by_itself(reply: bytes) -> bool:
+    """Whether another request may follow on the connection: a client may send it as soon as it has the last byte."""
+    head = reply.partition(b"\r\n\r\n")[0].lower()
+    return b"connection: close" not in head and (b"content-length" in head or reply.endswith(b"\r\n0\r\n\r\n"))
 
 
 def http(status: int, body: bytes | dict[str, object] | str = b"", *headers: str) -> bytes:
