@@ -347,7 +347,7 @@ def test_an_environment_that_is_unusable_is_told_and_harms_no_loopback(
     near.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     openssl = shutil.which("openssl")
     if openssl is None:

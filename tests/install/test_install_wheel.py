@@ -15,7 +15,7 @@ CHECKOUT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "dist", "tests")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two folders with a wheel and a source archive each, of two copies of the checkout with dates of their own."""
     pytest.importorskip("hatchling")

@@ -63,7 +63,7 @@ def _filled(folder: Path, ended: int) -> Journal:
     return journal
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Journal, Journal]]:
     """A journal of few ended jobs, and one of ten times as many."""
     folder = tmp_path_factory.mktemp("flat")

@@ -34,7 +34,7 @@ TOLD_IN_PIPES = ["sox.flac", "sox.ogg", "ffmpeg.flac", "ffmpeg.ogg", "ffmpeg.opu
                  "ffmpeg.mp4"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("whole")
 

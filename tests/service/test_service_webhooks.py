@@ -28,7 +28,7 @@ def hooks() -> Iterator[Hooks]:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared() -> Iterator[Hooks]:
     """One for many small questions; a server's end takes a fifth of a second."""
     with Hooks() as made:
