@@ -34,6 +34,7 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 _FOLDER, _FAILED = pytest.StashKey[Path](), pytest.StashKey[bool]()
+_GENTLE = 2.0  # seconds in which whoever is ended may remove what it has in folders for what is temporary
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
 _CHUNK = 2  # tests that a worker gets at a time, see pyproject.toml
 _SLOW_UNTIL = 0.9  # of a run
@@ -232,18 +233,24 @@ def _ended(pid: int) -> bool:
 
 
 def _end(processes: set[int]) -> str:
-    """End processes and what they have started; the command of the first one."""
-    told = ""
-    waiting = set(processes)
+    """End processes and what they have started, gently first; the command of the first one."""
+    told, waiting, others = "", set(processes), _children() - processes
+    known, patience = set[int](), time.monotonic() + _GENTLE
     while waiting:
-        pid = waiting.pop()
-        with contextlib.suppress(OSError):
-            told = told or Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-            before = _children()
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            waiting |= _children() - before  # its own children are ours now
-    return told.strip()
+        harsh = time.monotonic() >= patience
+        for pid in waiting if harsh else waiting - known:
+            told = told or _read(f"/proc/{pid}/cmdline").replace(b"\0", b" ").decode("utf-8", "replace").strip()
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL if harsh else signal.SIGTERM)
+        known |= waiting
+        try:
+            # any of them: a container's first process is gone only when its others were waited for
+            if (ended := os.waitpid(-1, os.WNOHANG)[0]) == 0:
+                time.sleep(0.01)
+        except ChildProcessError:
+            break
+        waiting = (waiting | (_children() - others)) - {ended}  # its own children are ours now
+    return told
 
 
 def _mounts(base: Path) -> set[str]:

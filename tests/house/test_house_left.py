@@ -1,0 +1,69 @@
+"""What a test leaves running is ended, whatever it is, and may still clean up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SLEEP = shutil.which("sleep") or "sleep"
+_SLEEPING = ["sh", "-c", f"echo; exec {SLEEP} 1000"]
+_STUBBORN = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+@pytest.fixture
+def end(request: pytest.FixtureRequest) -> Any:
+    """What ends them."""
+    plugin = request.config.pluginmanager.get_plugin(str(Path(__file__).parents[1] / "conftest.py"))
+    assert plugin is not None
+    return plugin._end
+
+
+def test_one_that_ignores_to_be_asked_is_ended(end: Any) -> None:
+    with subprocess.Popen([sys.executable, "-c", _STUBBORN], stdout=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        program.stdout.readline()
+        assert "signal.pause()" in end({program.pid})
+        assert not Path(f"/proc/{program.pid}").exists()
+
+
+def test_what_it_has_started_ends_with_it(end: Any) -> None:
+    with subprocess.Popen(["sh", "-c", f"{SLEEP} 1000 & echo $!; wait"], stdout=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        child = int(program.stdout.readline())
+        end({program.pid})
+        assert not Path(f"/proc/{child}").exists()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux") or os.geteuid() != 0, reason="namespaces are root's to make")
+def test_a_container_is_though_one_that_was_in_it_was_not_waited_for(end: Any) -> None:
+    """Its first process is gone only when all others are, which is for their parents to see: these are dead."""
+    with (subprocess.Popen(["unshare", "--pid", "--fork", *_SLEEPING], stdout=subprocess.PIPE) as outer,
+          subprocess.Popen(["nsenter", "--target", str(first := _child(outer)), "--pid", *_SLEEPING],
+                           stdout=subprocess.PIPE) as entered):
+        guest = _child(entered)
+        entered.kill()
+        outer.kill()
+    os.kill(guest, signal.SIGKILL)  # whose parent is this process now, and has not waited for it
+    assert SLEEP in end({first})
+    assert not Path(f"/proc/{first}").exists()
+    assert not Path(f"/proc/{guest}").exists()
+
+
+def _child(program: subprocess.Popen[bytes]) -> int:
+    """That of a program of which that is all it does, once it says a word."""
+    assert program.stdout is not None
+    program.stdout.readline()
+    return int(Path(f"/proc/{program.pid}/task/{program.pid}/children").read_text("ascii").split()[0])
