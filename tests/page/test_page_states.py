@@ -95,8 +95,10 @@ def test_failures_a_held_drop_and_an_answer(desk: Desk, window: OpenWindow) -> N
     desk.drop("camera/empty.wav", content=b"RIFF")
     desk.studio.wait(*failing, state="failed: generation_failed")
     desk.studio.wait(*text, state="failed: not_media")
-    drop = [f"archive/old {number:04}.wav" for number in range(812)]
-    desk.drop(*drop)
+    drop = [f"old {number:04}.wav" for number in range(812)]
+    desk.drop(*(f".coming/{name}" for name in drop))
+    (desk.studio.inbox() / ".coming").rename(desk.studio.inbox() / "archive")  # all in one moment
+    drop = [f"archive/{name}" for name in drop]
     desk.studio.wait(*drop, state="held: drop_size", seconds=60)
     here, page = _open(desk, window)
     _level(page, "needs")
@@ -266,10 +268,12 @@ def test_while_no_daemon_runs_the_page_says_so(tmp_path: Path, window: OpenWindo
     with service_page.page(tmp_path) as place:
         for number in range(3):
             place.add(f"take {number}.wav", state=State.QUEUED, detected_at=1e9 + number)
-        page = window(f"http://127.0.0.1:{place.port}").open()
+        here = window(f"http://127.0.0.1:{place.port}")
+        page = here.open()
         _level(page, "stopped")
         assert "does not run on this machine" in page.inner_text("#verdict-words")
         looked_at(page, "stopped")
+        here.troubled = True  # now the page ends before the window does
 
 
 def test_where_the_connection_is_lost_it_is_told(desk: Desk, window: OpenWindow) -> None:

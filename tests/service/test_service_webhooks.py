@@ -28,7 +28,7 @@ def hooks() -> Iterator[Hooks]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared() -> Iterator[Hooks]:
     """One for many small questions; a server's end takes a fifth of a second."""
     with Hooks() as made:

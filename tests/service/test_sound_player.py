@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow  # a second is a second when one listens
 LATE, QUIETER = 0.12, 17.0  # seconds, dB
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pair(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, Job]]:
     """A page with one recording, whose restored side is quieter and late, all known: each worker has a copy."""
     made = shared / "sound-pair"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from sounds import sound
 from whole_studio import MakeStudio, Studio, until
@@ -25,11 +27,13 @@ def _comes(studio: Studio, name: str, *, whole: bool) -> None:
 def test_what_comes_after_it_was_left_out_is_held_however_it_is_copied_and_over_a_restart(
         make_studio: MakeStudio, service: Sandbox, *, whole: bool) -> None:
     studio = make_studio(limits={"approve_over_files": 5})
-    studio.launch()
+    process = studio.launch()
     until(lambda: bool(studio.reports()))
     names = [f"{number:02}.wav" for number in range(8)]
+    process.send_signal(signal.SIGSTOP)  # else the first may be through before the sixth is there
     for name in names:
         _comes(studio, name, whole=whole)
+    process.send_signal(signal.SIGCONT)
     studio.wait(*names, state="held: drop_size")
     code, out = studio.command("cancel", *[job.id for job in studio.jobs()])[:2]
     assert (code, "within 10 min of them is held, too" in out) == (0, True)
