@@ -188,7 +188,9 @@ def _meant(host: str) -> frozenset[str]:
     if bare == "localhost":
         return frozenset({"127.0.0.1", "::1"})
     with contextlib.suppress(ValueError):
-        return frozenset({ipaddress.ip_address(bare).compressed})
+        number = ipaddress.ip_address(bare)
+        inside = number.ipv4_mapped if isinstance(number, ipaddress.IPv6Address) else None
+        return frozenset({(inside or number).compressed})
     with contextlib.suppress(OSError):
         return frozenset({socket.inet_ntoa(socket.inet_aton(bare))})  # 127.1, as the system takes it
     return frozenset({bare})

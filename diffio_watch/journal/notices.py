@@ -21,6 +21,7 @@ _KEPT: Final = 500  # messages
 _STALE: Final = 86_400.0  # seconds after which no message is tried again
 _CURSOR: Final = "notices_cursor"
 _STATE: Final = "notices_state"
+_MISSED: Final = "notices_missed"
 _WINDOW: Final = 1000  # lines of history at a look: others who read wait for it
 _OPEN: Final = ", ".join(f"'{state}'" for state in sorted(OPEN))
 _COLUMNS: Final = ", ".join(f"jobs.{name}" for name in COLUMNS)
@@ -178,6 +179,15 @@ class Notices:
     def set_state(self, state: NoticesState | None) -> None:
         """Keep how telling is; None: nobody is told anything."""
         self._db.set_meta(_STATE, None if state is None else dump(asdict(state)))
+
+    def missed(self) -> float | None:
+        """Since when messages wait for the file with addresses, in seconds since the epoch; None: they do not."""
+        at = self._db.meta(_MISSED)
+        return None if at is None else float(at)
+
+    def set_missed(self, at: float | None) -> None:
+        """Keep since when they do."""
+        self._db.set_meta(_MISSED, at)
 
 
 def _news(row: Any, now: float) -> News:

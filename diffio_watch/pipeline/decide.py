@@ -133,7 +133,8 @@ def _forbidden(error: api.Forbidden, job: Job, now: float, *, key_works: bool | 
         return Outcome({"due_at": now}, stop=Stop(scope, because("forbidden", **facts)), rest=True)
     if job.state is State.UPLOADING and job.project_id is None:
         return Outcome({"due_at": now}, stop=Stop(scope, because("upload_forbidden", **facts)), rest=True)
-    if job.state is State.UPLOADING and job.parks >= _FORBIDDEN_TRIES:
+    asked = job.parks - _times(job, "key_away")  # that the key could not be read was no answer
+    if job.state is State.UPLOADING and asked >= _FORBIDDEN_TRIES:
         return new_project(job, now, str(error))  # nothing is paid, and another project may be this key's
     waiting = park(job, now, because("service_error", detail=error), delay=_forbidden_pause(job))
     # what is bought waits; nothing more is bought that could not be fetched either

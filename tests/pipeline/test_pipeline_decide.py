@@ -377,6 +377,11 @@ def test_a_forbidden_upload_is_tried_again_and_then_starts_over() -> None:
     assert later.changes["due_at"] > NOW
 
 
+def test_waiting_for_the_key_is_no_answer_that_forbids() -> None:
+    away = replace(JOBS["sending"], parks=4, because=because("key_away", detail="x"))
+    assert "project_id" not in decide(api.Forbidden("x", status=403), away, NOW, key_works=True).changes
+
+
 def test_what_the_system_says_names_the_file_it_is_about() -> None:
     outcome = decide(OSError(errno.EACCES, "Permission denied", "/state/sessions/01J.json\udcff"), JOBS["new"], NOW)
     assert "Permission denied (/state/sessions/01J.json\\xff)" in outcome.changes["because"].message

@@ -155,6 +155,41 @@ def test_nobody_is_told_before_the_file_of_addresses_could_be_read_once(
         until(lambda: len(web.subjects) == len(other.subjects) == 1, what=studio.told)
 
 
+def test_a_start_does_not_begin_the_patience_with_the_file_of_addresses_anew(
+        make_studio: MakeStudio, mounts: Mounts, share: Path) -> None:
+    """Or nobody would ever hear of a daemon that ends again and again."""
+    with receiver() as web:
+        mounts.hang(share)
+        studio = make_studio(notify={"urls_file": str(share / "urls"), "urls": [web.url()]})
+        studio.start()
+        (studio.inbox() / "picture.wav").write_bytes(b"no sound at all" * 100)
+        until(lambda: studio.states().get("picture.wav") == "failed: not_media", what=studio.told)
+        until(lambda: studio.events("notices.limited"), what=studio.told)
+        studio.stop()
+        assert web.subjects == []
+        for _ in range(20):
+            studio.skip(20)
+        studio.start()
+        until(lambda: web.subjects == ["podcasts: picture.wav was not restored"], what=studio.told)
+        mounts.go_on(share)
+
+
+def test_at_its_end_once_waits_a_little_for_the_file_of_addresses(
+        make_studio: MakeStudio, mounts: Mounts, share: Path, tmp_path: Path) -> None:
+    """Its disk may be spinning up, and what was told to somebody is told to nobody later."""
+    with receiver() as web, receiver() as other:
+        (tmp_path / "files" / "urls").write_text(other.url() + "\n")
+        studio = make_studio(notify={"urls_file": str(share / "urls"), "urls": [web.url()]})
+        (studio.inbox() / "picture.wav").write_bytes(b"no sound at all" * 100)
+        mounts.hang(share)
+        studio.launch("once")
+        until(lambda: studio.states().get("picture.wav") == "failed: not_media", what=studio.told)
+        until(lambda: studio.events("notices.limited"), what=studio.told)
+        mounts.go_on(share)
+        until(lambda: _has_ended(studio.process), what=studio.told)
+        assert len(web.subjects) == len(other.subjects) == 1
+
+
 def test_a_share_that_is_mounted_anew_is_read_at_once(mounts: Mounts, share: Path, tmp_path: Path) -> None:
     mounts.hang(share)
     with pytest.raises(TimeoutError):

@@ -26,6 +26,7 @@ _PERSON_EVERY: Final = 60.0  # seconds between two looks for what waits for a pe
 _STATE_EVERY: Final = 60.0  # … at the file with addresses
 _STATE_SOON: Final = 5.0  # … where nobody is known yet whom to tell
 _FILE_PATIENCE: Final = 300.0  # … that all messages wait for that file, if it can't be read from the start
+_LAST_PATIENCE: Final = 20.0  # … and where nobody will look for long: a disk that spins up takes ten
 _WINDOWS: Final = 5  # parts of the history in one look
 _AFTER_A_FAULT: Final = 60.0
 _AGAIN: Final = (60.0, 300.0, 1800.0)  # seconds before those who did not take it are tried once more
@@ -79,7 +80,8 @@ class Notifier:
         self._told = NoticesState()  # as it stands in the journal
         self._problem = ""
         self._found = addresses.Addresses()
-        self._first_at: float | None = None
+        self._missed: float | None = None  # since when messages wait for the file with addresses
+        self._noted: float | None = None  # … as it stands in the journal
         self._there = False  # Apprise
         self._beats = Heartbeat(self._ways.heartbeat, moving, log)
         self._began = self._resting = False
@@ -120,6 +122,7 @@ class Notifier:
         """
         self._began = True
         self._told = self._journal.notices.state() or NoticesState()
+        self._missed = self._noted = self._journal.notices.missed()
         self._after_a_restart(now)
         if self._cursor is None and self._means(self._config()):
             self._start_here()
@@ -152,17 +155,31 @@ class Notifier:
             return
         self._resting = False
         self._gather(config, now, steady)
-        if self._first_at is None:
-            self._first_at = steady
-        waits = self._found.lacks_file and steady - self._first_at < _FILE_PATIENCE and not last
-        if self._found.urls and self._there and not waits:
+        if last:
+            self._wait_for_the_file(config.notify)
+        if not self._waits(now, last=last) and self._found.urls and self._there:
             self._send(config, now, last=last)
 
     def reconfigured(self) -> None:
         """The configuration was changed: whom to tell is read anew at the next look."""
         self._state_at = float("-inf")
         self._seen = -1
-        self._first_at = None
+        self._missed = None
+
+    def _waits(self, now: float, *, last: bool) -> bool:
+        """Whether all that is to be told waits for the file with addresses: for a while, however often it starts."""
+        self._missed = (now if self._missed is None else self._missed) if self._found.lacks_file else None
+        if self._missed != self._noted:
+            self._journal.notices.set_missed(self._missed)
+            self._noted = self._missed
+        # a clock that was set back is no reason to wait
+        return self._missed is not None and not last and 0.0 <= now - self._missed < _FILE_PATIENCE
+
+    def _wait_for_the_file(self, notify: Notify) -> None:
+        until = time.monotonic() + _LAST_PATIENCE
+        while self._found.lacks_file and time.monotonic() < until and not self._stop():
+            time.sleep(_TICK / 4)
+            self._read(notify)
 
     def _after_a_restart(self, now: float) -> None:
         """What the last run was just sending is not sent again: nobody knows whether it arrived."""
