@@ -112,6 +112,7 @@ class Output:
     # before a 404 or 409 of a file of a complete generation counts as final: seconds since the epoch of the first
     missing_since: float | None = None
     lost: int = 0  # times that it was fetched, and gone before it could be shown
+    bad: int = 0  # times that something else came for it, or another link was needed
 
 
 Original = Literal["kept", "pending", "archived", "deleted", "stuck"]

@@ -25,8 +25,7 @@ INTERNAL_TRIES: Final = 5
 # a paid job that the key may not read waits this long: money was spent, so it must not fail for a permission
 _FORBIDDEN_PAUSE: Final = 900.0
 _QUICK_LOOKS: Final = 20  # at an outbox that is away; a stop of its inbox watches it besides
-_KEY_LOOKS: Final = 4  # at a key whose disk is silent, as one that spins up is, before that stops all
-_KEY_PAUSE: Final = 5.0  # seconds before each but the first
+_KEY_PAUSE: Final = 5.0  # seconds between two looks at a key whose disk is silent, as one that spins up is
 _FORBIDDEN_TRIES: Final = 2  # and so often, before an upload starts over
 # codes and cases of reasons, by what an error of the system is about
 _OF_OUTBOX: Final = {
@@ -70,8 +69,9 @@ def decide(  # noqa: PLR0912 - a decision table has as many rows as there are ca
             return park(job, now, because("service_error", detail=error), delay=error.retry_after)
         case api.Unauthorized():
             return _halt(now, "auth", detail=error.message)
-        case KeyMissing() if error.passing and _times(job, "key_away") < _KEY_LOOKS:
-            return _counted(job, park(job, now, because("key_away", detail=error.message), delay=_KEY_PAUSE))
+        case KeyMissing() if error.passing:
+            waiting = park(job, now, because("key_away", detail=error.message), delay=_KEY_PAUSE)
+            return replace(waiting, changes={**waiting.changes, "parks": job.parks})  # it was asked nothing
         case KeyMissing():
             return _halt(now, "auth", detail=error)
         case api.PaymentRequired():
@@ -97,8 +97,7 @@ def decide(  # noqa: PLR0912 - a decision table has as many rows as there are ca
             return park(job, now, because("not_ready", detail=error.message))
         case api.SessionLost() | api.NotFound() if job.state is State.UPLOADING and job.project_id is not None:
             return new_project(job, now, str(error))
-        case api.LinkExpired() | api.BadDownload():
-            # the first time at once: an expired link is ordinary
+        case api.LinkExpired() | api.BadDownload():  # of an output; see `fetch`
             return park(job, now, because("service_error", detail=error), delay=0.0 if job.parks == 0 else None)
         case api.NotFound():  # a wrong base URL looks so too, and that is no file's fault
             return park(job, now, because("service_error", detail=error))
@@ -133,8 +132,7 @@ def _forbidden(error: api.Forbidden, job: Job, now: float, *, key_works: bool | 
         return Outcome({"due_at": now}, stop=Stop(scope, because("forbidden", **facts)), rest=True)
     if job.state is State.UPLOADING and job.project_id is None:
         return Outcome({"due_at": now}, stop=Stop(scope, because("upload_forbidden", **facts)), rest=True)
-    asked = job.parks - _times(job, "key_away")  # that the key could not be read was no answer
-    if job.state is State.UPLOADING and asked >= _FORBIDDEN_TRIES:
+    if job.state is State.UPLOADING and job.parks >= _FORBIDDEN_TRIES:
         return new_project(job, now, str(error))  # nothing is paid, and another project may be this key's
     waiting = park(job, now, because("service_error", detail=error), delay=_forbidden_pause(job))
     # what is bought waits; nothing more is bought that could not be fetched either
@@ -193,19 +191,11 @@ def _words_of(error: OSError) -> str:
 
 def _internal(error: Exception, job: Job, now: float) -> Outcome:
     detail = f"{type(error).__name__}: {error}"
-    if _times(job, "internal") >= INTERNAL_TRIES - 1:
+    if job.because is None or job.because.code != "internal":
+        job = replace(job, parks=0)  # whatever it waited for before is not one of these tries
+    if job.parks >= INTERNAL_TRIES - 1:
         return fail(job, now, "internal", detail=detail)
-    return _counted(job, park(job, now, because("internal", detail=detail, job=job.id)))
-
-
-def _times(job: Job, code: str) -> int:
-    """How often in a row a job was parked for this reason; what it waited for before does not count."""
-    return job.parks if job.because is not None and job.because.code == code else 0
-
-
-def _counted(job: Job, parked: Outcome) -> Outcome:
-    """Parked, with the count of this reason alone."""
-    return replace(parked, changes={**parked.changes, "parks": _times(job, parked.changes["because"].code) + 1})
+    return park(job, now, because("internal", detail=detail, job=job.id))
 
 
 def _words(error: api.ApiError) -> str:

@@ -8,14 +8,14 @@ from typing import Any, Final
 from diffio_watch.api import errors as api
 from diffio_watch.api.download import Received
 from diffio_watch.disk.trouble import Trouble
-from diffio_watch.job import DownloadType, Job, Media, Output
+from diffio_watch.job import Because, DownloadType, Job, Media, Output
 from diffio_watch.media.mediainfo import ProbeFailed
 from diffio_watch.media.types import extension
 from diffio_watch.outbox.errors import DiskTrouble
 from diffio_watch.outbox.temp import Fetched
 from diffio_watch.pipeline.file_calls import SYNC_PATIENCE
 from diffio_watch.pipeline.guard import correction
-from diffio_watch.pipeline.outcome import Outcome, go, park
+from diffio_watch.pipeline.outcome import Outcome, go, park, pause
 from diffio_watch.pipeline.sink import Sink, look
 from diffio_watch.pipeline.tools import Tools
 from diffio_watch.reasons import because
@@ -44,14 +44,15 @@ def fetch(job: Job, output: Output, tools: Tools) -> Outcome:
         waiting = park(job, now, because("not_ready", detail=f"{output.type}: {error.message}"))
         return Outcome({**waiting.changes, "outputs": swap(job, lacking)}, rest=True)
     except (api.BadDownload, api.LinkExpired) as error:
-        if job.parks < _BAD_TRIES:
-            raise
-        return go(outputs=swap(job, replace(output, state="unavailable", note=error.message)), due_at=now)
+        if output.bad >= _BAD_TRIES:
+            return go(outputs=swap(job, replace(output, state="unavailable", note=error.message)), due_at=now)
+        # the first time at once: an expired link is ordinary
+        return _again(job, output, because("service_error", detail=error), now, at_once=output.bad == 0)
     doubt = _doubt(output.type, received, media, broken)
     if doubt is not None and output.sha256 != fetched.sha256:
         return _once_more(job, output, fetched, doubt, now)
     done = replace(output, state="fetched", size=fetched.size, sha256=fetched.sha256, media=media, missing_since=None,
-                   mime_type=output.mime_type or received.mime_type)
+                   bad=0, mime_type=output.mime_type or received.mime_type)
     notes = _notes(job, done, received.mime_type)
     if doubt is not None:
         notes.append(f"{doubt}; the service gave the same twice.")
@@ -118,15 +119,21 @@ def _doubt(kind: DownloadType, received: Received, media: Media | None, broken: 
 def _once_more(job: Job, output: Output, fetched: Fetched, doubt: str, now: float) -> Outcome:
     """Fetch it again by a new link: the same bytes twice are what was bought. Its hash is what they are compared by."""
     first = output.sha256 is None
-    if job.parks >= _BAD_TRIES and not first:
+    if output.bad >= _BAD_TRIES and not first:
         note = "it came in another form each time, so none of them could be trusted"
         return go(outputs=swap(job, replace(output, state="unavailable", size=None, sha256=None, note=note)),
                   due_at=now)
     seen = replace(output, size=fetched.size, sha256=fetched.sha256)
     # a first doubt is ordinary; whoever gives other bytes each time is asked with growing pauses
-    again = park(job, now, because("service_error", detail=f"{doubt}, so it is fetched again to compare"),
-                 delay=0.0 if first else None)
-    return Outcome({**again.changes, "outputs": swap(job, seen)}, "fetched again to compare", rest=not first)
+    again = _again(job, seen, because("service_error", detail=f"{doubt}, so it is fetched again to compare"), now,
+                   at_once=first)
+    return replace(again, detail="fetched again to compare", rest=not first)
+
+
+def _again(job: Job, output: Output, reason: Because, now: float, *, at_once: bool) -> Outcome:
+    """Try an output once more, after pauses that grow with its own tries: no wait for anything else is one of them."""
+    waiting = park(job, now, reason, delay=0.0 if at_once else pause(output.bad))
+    return Outcome({**waiting.changes, "outputs": swap(job, replace(output, bad=output.bad + 1))}, rest=True)
 
 
 def _notes(job: Job, output: Output, received: str | None) -> list[str]:

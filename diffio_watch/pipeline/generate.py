@@ -180,6 +180,7 @@ def _lost(job: Job, tools: Tools) -> Outcome:
     found = [one for one in unknown if one.model_key == job.model_key]
     if found:
         return _adopt(found[0], tools)
-    if job.parks >= _UNKNOWN_TRIES:
-        return fail(job, now, "not_found")
-    return park(job, now, because("not_ready", detail="the service does not know the generation"))
+    reason = because("not_ready", detail="the service does not know the generation")
+    if job.because != reason:
+        job = replace(job, parks=0)  # whatever it waited for before was no such answer
+    return fail(job, now, "not_found") if job.parks >= _UNKNOWN_TRIES else park(job, now, reason)

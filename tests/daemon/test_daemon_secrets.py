@@ -21,6 +21,7 @@ from diffio_watch.config import (
     small_file,
     webhook_secrets,
 )
+from diffio_watch.daemon.secrets import Secrets
 from diffio_watch.service.notices import addresses
 from diffio_watch.service.token import TokenFile
 
@@ -50,6 +51,32 @@ def share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Pat
     monkeypatch.setattr(small_file, "_PATIENCE", 0.2)
     yield folder, goes_on
     goes_on.set()
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="of the files there, this one can't be read: EIO")
+def test_a_key_s_disk_is_given_as_long_as_one_takes_that_spins_up_and_each_silence_anew(
+        config: Config, tmp_path: Path) -> None:
+    """Then the key counts as missing, which stops all and is told."""
+    clock, key = [0.0], tmp_path / "key"
+    read = Secrets(lambda: clock[0]).of(replace(config, api=replace(config.api, key_file=key)))
+
+    def passing(at: float) -> bool:
+        clock[0] = at
+        with pytest.raises(KeyMissing) as caught:
+            read()
+        return caught.value.passing
+
+    key.symlink_to("/proc/self/mem")
+    assert [passing(at) for at in (0, 5, 19, 21, 26)] == [True, True, True, False, False]
+    key.unlink()
+    key.write_text("a-key-of-the-studio")
+    assert read() == "a-key-of-the-studio"
+    key.unlink()
+    key.symlink_to("/proc/self/mem")
+    assert [passing(at) for at in (30, 45)] == [True, True]
+    assert [passing(at) for at in (600, 610, 625)] == [True, True, False], "nobody asked for long"
+    key.unlink()
+    assert not passing(630), "it is not there"
 
 
 def _readings() -> list[threading.Thread]:

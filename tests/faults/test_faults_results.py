@@ -12,8 +12,9 @@ import pytest
 from pipeline_house import DAY, House
 from sounds import sound
 
-from diffio_watch.job import State
+from diffio_watch.job import Media, State
 from diffio_watch.media import mediainfo
+from diffio_watch.outbox.errors import OutboxGone
 from diffio_watch.sandbox import Sandbox
 
 NOISE = bytes(range(1, 256)) * 8
@@ -160,3 +161,73 @@ def test_packed_answers_of_every_call_are_understood(house: House, service: Sand
     job_id = house.drop("talk.wav")
     house.finish(within=60)
     house.check_delivered(job_id)
+
+
+def _rate_limited(house: House, service: Sandbox, call: str, job_id: str) -> None:
+    """Parked more often than anything is tried that ends in words."""
+    service.fault(call, "status", status=429)
+    while house.job(job_id).parks <= 8:
+        house.run(30)
+    service.calm()
+
+
+def _away(house: House, service: Sandbox, job_id: str) -> None:
+    """A share that restarts is looked at every 15 seconds."""
+    def gone() -> None:
+        raise OutboxGone("outbox", "it is away")
+
+    service.fault("link", "status", status=429)
+    house.run(60)
+    service.calm()
+    house.outbox_check = gone
+    while house.job(job_id).parks <= 8:
+        house.run(30)
+    house.outbox_check = lambda: None
+
+
+@pytest.mark.parametrize("wait", ["a day's limit of requests", "an outbox that was away"])
+def test_what_a_job_waited_for_is_no_try_to_fetch_what_it_has_paid_for(
+        house: House, service: Sandbox, wait: str) -> None:
+    """Or one expired link after it, which is ordinary, would be the end of it."""
+    job_id = house.drop("talk.wav")
+    if wait.startswith("an outbox"):
+        _away(house, service, job_id)
+    else:
+        _rate_limited(house, service, "link", job_id)
+    assert house.job(job_id).state is State.DOWNLOADING
+    service.fault("download", "expired", times=1)
+    house.finish(within=4 * 3600)
+    house.check_delivered(job_id)
+
+
+def test_an_original_is_not_deleted_for_half_of_its_result(house: House, service: Sandbox) -> None:
+    """Each output has tries of its own, whatever the job has waited for."""
+    job_id = house.drop("talk.mp4", sound("talk"), media=Media("MPEG-4", 0.2, has_video=True),
+                        settings={"outputs": ("audio", "video"), "originals": "delete"})
+    _rate_limited(house, service, "link", job_id)
+    service.fault("download", "expired", times=1)
+    house.finish(within=4 * 3600)
+    assert [output.state for output in house.job(job_id).outputs] == ["published", "published"]
+
+
+def test_what_a_job_waited_for_is_no_answer_that_its_generation_is_unknown(house: House, service: Sandbox) -> None:
+    service.change(seconds=7200)
+    job_id = house.drop("talk.wav")
+    house.run(5)
+    _rate_limited(house, service, "progress", job_id)
+    assert house.job(job_id).state is State.WAITING
+    service.fault("progress", "status", status=404, times=2)
+    house.finish(within=DAY)
+    house.check_delivered(job_id)
+
+
+def test_a_generation_that_stays_unknown_is_told_after_nine_answers(house: House, service: Sandbox) -> None:
+    service.change(seconds=7200)
+    job_id = house.drop("talk.wav")
+    house.run(5)
+    before = house.calls()["progress"]
+    service.fault("progress", "status", status=404)
+    house.run(DAY)
+    job = house.job(job_id)
+    assert (job.state, job.because and job.because.code) == (State.FAILED, "not_found")
+    assert house.calls()["progress"] - before == 9
