@@ -171,7 +171,7 @@ def _nothing_left(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixt
     patience = time.monotonic() + 5.0  # a filesystem's program ends a little after its mount
     while (left := _children() - children - programs.nursery()) and time.monotonic() < patience:
         time.sleep(0.02)
-    processes = [_end({pid}) for pid in sorted(left)]
+    processes = _end(left)
     mounted = sorted(_mounts(tmp_path_factory.getbasetemp()), reverse=True)
     for point in mounted:
         subprocess.run(["umount", "--lazy", point], check=False)
@@ -232,24 +232,26 @@ def _ended(pid: int) -> bool:
         return True
 
 
-def _end(processes: set[int]) -> str:
-    """End processes and what they have started, gently first; the command of the first one."""
-    told, waiting, others = "", set(processes), _children() - processes
-    known, patience = set[int](), time.monotonic() + _GENTLE
+def _end(processes: set[int]) -> list[str]:
+    """End processes and what they have started, gently first; their commands."""
+    told = [_read(f"/proc/{pid}/cmdline").replace(b"\0", b" ").decode("utf-8", "replace").strip()
+            for pid in sorted(processes)]
+    waiting, others, asked = set(processes), _children() - processes, set[int]()
+    patience = time.monotonic() + _GENTLE
     while waiting:
         harsh = time.monotonic() >= patience
-        for pid in waiting if harsh else waiting - known:
-            told = told or _read(f"/proc/{pid}/cmdline").replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        for pid in waiting if harsh else waiting - asked:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL if harsh else signal.SIGTERM)
-        known |= waiting
+        asked |= waiting
         try:
             # any of them: a container's first process is gone only when its others were waited for
-            if (ended := os.waitpid(-1, os.WNOHANG)[0]) == 0:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
                 time.sleep(0.01)
         except ChildProcessError:
             break
-        waiting = (waiting | (_children() - others)) - {ended}  # its own children are ours now
+        waiting |= _children() - others  # their own children are ours now
+        waiting = {pid for pid in waiting if Path(f"/proc/{pid}").exists()}  # others may have waited for one
     return told
 
 

@@ -35,7 +35,8 @@ def test_one_that_ignores_to_be_asked_is_ended(end: Any) -> None:
     with subprocess.Popen([sys.executable, "-c", _STUBBORN], stdout=subprocess.PIPE) as program:
         assert program.stdout is not None
         program.stdout.readline()
-        assert "signal.pause()" in end({program.pid})
+        (told,) = end({program.pid})
+        assert "signal.pause()" in told
         assert not Path(f"/proc/{program.pid}").exists()
 
 
@@ -57,9 +58,19 @@ def test_a_container_is_though_one_that_was_in_it_was_not_waited_for(end: Any) -
         entered.kill()
         outer.kill()
     os.kill(guest, signal.SIGKILL)  # whose parent is this process now, and has not waited for it
-    assert SLEEP in end({first})
+    assert end({first}) == [f"{SLEEP} 1000"]
     assert not Path(f"/proc/{first}").exists()
     assert not Path(f"/proc/{guest}").exists()
+
+
+def test_one_that_others_have_waited_for_is_waited_for_no_more(end: Any) -> None:
+    """While another child lives on, nobody says that it is gone."""
+    with subprocess.Popen([SLEEP, "1000"]) as beside:
+        gone = subprocess.Popen([SLEEP, "0"])
+        gone.wait()
+        assert end({gone.pid}) == [""]
+        assert beside.poll() is None
+        beside.kill()
 
 
 def _child(program: subprocess.Popen[bytes]) -> int:
