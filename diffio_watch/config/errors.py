@@ -74,7 +74,7 @@ class KeyMissing(Exception):
     """There is no API key that could be used. The sentence never holds anything of a key.
 
     Attributes:
-        passing: what it is on does not answer now, or went away: it may be there all the same.
+        passing: what it is on does not answer now, or went away, or the host is short: it may be there all the same.
     """
 
     def __init__(self, message: str, remedy: str, *, passing: bool = False) -> None:

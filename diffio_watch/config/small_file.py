@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from diffio_watch.aside import Aside
 from diffio_watch.disk.mounts import around, table
 
-AGAIN: Final = "It is read again by itself, as soon as that answers."  # the remedy for one that comes too late
+AGAIN: Final = "It is read again by itself, as soon as that is over."  # the remedy where no error is a word about it
 
 _PATIENCE: Final = 2.0  # seconds
 # … before it is tried beside a read that hangs, for what is mounted anew leaves that for good; twice as many before

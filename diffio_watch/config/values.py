@@ -174,7 +174,7 @@ def listen(text: str) -> str:
 def same_place(one: str, other: str) -> bool:
     """Whether who listens at one of two addresses has the other along with it."""
     (host, _, port), (other_host, _, other_port) = one.rpartition(":"), other.rpartition(":")
-    if one == other or "unix:" in {one[:5], other[:5]} or port != other_port or port == "0":
+    if one == other or "unix:" in {one[:5], other[:5]} or int(port) != int(other_port) or int(port) == 0:
         return one == other
     mine, others = _meant(host), _meant(other_host)
     return bool(mine & others or "::" in mine | others or any(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from diffio_watch.config.errors import SecretMissing, plain
 from diffio_watch.config.small_file import AGAIN, read_small
+from diffio_watch.disk.trouble import passing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,7 @@ def webhook_secrets(config: Config, env: Mapping[str, str] = os.environ) -> tupl
         text = read_small(file, _LONGEST).content.decode("utf-8", "replace")
     except OSError as error:
         raise SecretMissing(f"The webhooks' secret can't be read from {plain(str(file))}: {error.strerror}.",
-                            AGAIN if isinstance(error, TimeoutError) else
+                            AGAIN if passing(error.errno) else
                             "Put it there, readable by the service's user.") from None
     return _secrets(text, plain(str(file)))
 

@@ -41,8 +41,8 @@ _KINDS: Final[dict[Trouble, frozenset[int]]] = {
 
 
 def passing(number: int | None) -> bool:
-    """Whether the error says no more than that a share or disk does not answer now: what is on it may be there."""
-    return number == errno.EIO or trouble(number) is Trouble.GONE
+    """Whether the error is no word about what is there: its share or disk does not answer now, or the host is short."""
+    return number == errno.EIO or trouble(number) in {Trouble.GONE, Trouble.SHORT}
 
 
 def trouble(number: int | None) -> Trouble:

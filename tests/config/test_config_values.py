@@ -147,7 +147,8 @@ def test_what_is_no_address_to_listen_at(text: str) -> None:
     ("127.1:1", "127.0.0.1:1", True), ("[0:0:0:0:0:0:0:1]:1", "[::1]:1", True), ("localhost:1", "10.0.0.1:1", False),
     ("0.0.0.0:1", "localhost:1", True), ("[::ffff:127.0.0.1]:1", "127.0.0.1:1", True),
     ("[::ffff:0.0.0.0]:1", "10.0.0.1:1", True), ("[::ffff:10.0.0.1]:1", "[::1]:1", False),
-    ("nas:1", "localhost:1", False), ("nas:1", "NAS:1", True),
+    ("nas:1", "localhost:1", False), ("nas:1", "NAS:1", True), ("127.0.0.1:08480", "0.0.0.0:8480", True),
+    ("nas:00", "0.0.0.0:0", False), ("unix:/a", "unix:/b", False),
 ])
 def test_two_addresses_that_can_not_be_listened_at_both(one: str, other: str, same: bool) -> None:
     assert values.same_place(one, other) is same

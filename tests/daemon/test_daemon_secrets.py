@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -112,6 +113,25 @@ _READERS = pytest.mark.parametrize(("read", "content"), [
     (_key, "key"), (_secret, "whsec_" + "A" * 32), (_token, TOKEN), (_address, "mailtos://mail.example?to=x"),
 ])
 _Read = Callable[[Config, Path], str]
+
+
+@pytest.mark.parametrize(("read", "missing"), [(read_key, KeyMissing), (webhook_secrets, SecretMissing)])
+def test_a_host_that_is_short_of_open_files_says_nothing_of_a_secret(
+        config: Config, tmp_path: Path, read: Callable[..., object], missing: type[Exception]) -> None:
+    """By the system's own limit: else the account would be halted, and a person told to put the key there."""
+    (tmp_path / "secret").touch(0o600)
+    meant = replace(config, api=replace(config.api, key_file=tmp_path / "secret"),
+                    webhook=Webhook(listen=None, secret_file=tmp_path / "secret"))
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, usual[1]))
+    try:
+        with pytest.raises(missing, match=r"open files\. It is read again by itself") as told:
+            read(meant, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+    assert getattr(told.value, "passing", True)
 
 
 @_READERS
