@@ -27,6 +27,7 @@ class Small(NamedTuple):
 
     content: bytes
     facts: os.stat_result
+    real: str  # its path, without links
 
 
 @dataclass
@@ -97,4 +98,4 @@ def _read(file: Path, longest: int, *, regular: bool) -> Small:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if regular and not stat.S_ISREG(facts.st_mode):
             raise OSError(errno.EINVAL, "it is no file, but a pipe or a device")
-        return Small(opened.read(longest + 1), facts)
+        return Small(opened.read(longest + 1), facts, os.path.realpath(file))

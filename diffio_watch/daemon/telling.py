@@ -62,7 +62,7 @@ class Telling:
     def finish(self) -> None:
         """Tell what there is to tell, for the program is at its end and may not run again for long."""
         try:
-            self._notifier.look(self._journal.clock.now(), time.monotonic(), last=True)
+            self._notifier.look(self._journal.clock.now(), self._journal.clock.monotonic(), last=True)
         except Exception as error:  # noqa: BLE001 - the work is done, and its end is not for this to change
             self._log.error("notices.broke", error=f"{type(error).__name__}: {error}", exc_info=error)
 

@@ -125,6 +125,21 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressFile:
+    """What one run tells the next of the file with addresses.
+
+    Attributes:
+        path: its path.
+        somebody: whether anybody stood in it when it was read last.
+        waited: seconds that messages waited for it since.
+    """
+
+    path: str
+    somebody: bool = False
+    waited: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class NoticesState:
     """How telling is. Times are seconds since the epoch.
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from diffio_watch.disk import names
 from diffio_watch.job import OPEN, State
 from diffio_watch.journal.connection import Connection
-from diffio_watch.journal.notice_records import News, Notice, NoticesState, Outage, Result, Telling
+from diffio_watch.journal.notice_records import AddressFile, News, Notice, NoticesState, Outage, Result, Telling
 from diffio_watch.journal.rows import COLUMNS, dump, to_job
 from diffio_watch.reasons import still_empty
 
@@ -21,7 +21,7 @@ _KEPT: Final = 500  # messages
 _STALE: Final = 86_400.0  # seconds after which no message is tried again
 _CURSOR: Final = "notices_cursor"
 _STATE: Final = "notices_state"
-_MISSED: Final = "notices_missed"
+_FILE: Final = "notices_file"
 _WINDOW: Final = 1000  # lines of history at a look: others who read wait for it
 _OPEN: Final = ", ".join(f"'{state}'" for state in sorted(OPEN))
 _COLUMNS: Final = ", ".join(f"jobs.{name}" for name in COLUMNS)
@@ -180,14 +180,15 @@ class Notices:
         """Keep how telling is; None: nobody is told anything."""
         self._db.set_meta(_STATE, None if state is None else dump(asdict(state)))
 
-    def missed(self) -> float | None:
-        """Since when messages wait for the file with addresses, in seconds since the epoch; None: they do not."""
-        at = self._db.meta(_MISSED)
-        return None if at is None else float(at)
+    def address_file(self) -> AddressFile | None:
+        """What is known of the file with addresses; None where there is none."""
+        text = self._db.meta(_FILE)
+        return AddressFile(**json.loads(text)) if isinstance(text, str) else None
 
-    def set_missed(self, at: float | None) -> None:
-        """Keep since when they do."""
-        self._db.set_meta(_MISSED, at)
+    def set_address_file(self, file: AddressFile | None) -> None:
+        """Keep what is known of it. What a power cut takes of that is found again."""
+        with self._db.transaction(synced=False):
+            self._db.set_meta(_FILE, None if file is None else dump(asdict(file)))
 
 
 def _news(row: Any, now: float) -> News:

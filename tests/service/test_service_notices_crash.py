@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from test_service_notices_journal import Died, World
+from service_notices import World
+from test_service_notices_journal import Died
 
 from diffio_watch.journal import Halt
 from diffio_watch.reasons import because

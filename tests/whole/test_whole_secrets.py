@@ -129,6 +129,54 @@ def test_who_refused_a_message_gets_it_later_though_the_file_of_addresses_hangs_
         mounts.go_on(share)
 
 
+def test_who_stands_in_the_configuration_gets_it_again_though_the_file_of_addresses_never_answers(
+        make_studio: MakeStudio, mounts: Mounts, share: Path) -> None:
+    """The network was down: the share is away still, and so was the mail server when it was told first."""
+    with receiver() as web:
+        mounts.hang(share)
+        web.answer = 503
+        studio = make_studio(notify={"urls_file": str(share / "urls"), "urls": [web.url()]})
+        studio.start()
+        (studio.inbox() / "picture.wav").write_bytes(b"no sound at all" * 100)
+        until(lambda: studio.states().get("picture.wav") == "failed: not_media", what=studio.told)
+        until(lambda: studio.events("notices.limited"), what=studio.told)
+        for _ in range(16):
+            studio.skip(20)
+        until(lambda: studio.events("notice.not_sent"), what=studio.told)
+        assert web.subjects == []
+        web.answer = 200
+        for _ in range(4):
+            studio.skip(20)
+        until(lambda: "podcasts: picture.wav was not restored" in web.subjects, what=studio.told)
+        mounts.go_on(share)
+
+
+@pytest.mark.parametrize("when", ["while it runs", "before it starts"])
+def test_who_stands_in_a_file_of_addresses_whose_share_is_not_mounted_hears_of_it(
+        make_studio: MakeStudio, mounts: Mounts, share: Path, tmp_path: Path, when: str) -> None:
+    """That it is not there is no word about it where its share is not; nor where it was there in the last run."""
+    with receiver() as web, receiver() as other:
+        (tmp_path / "files" / "urls").write_text(other.url() + "\n")
+        studio = make_studio(notify={"urls_file": str(share / "urls"), "urls": [web.url()]})
+        studio.start()
+        until(lambda: _addresses(studio) == 2, what=studio.told)
+        if when == "before it starts":
+            studio.stop()
+        mounts.unmount(share)
+        if when == "before it starts":
+            studio.start()
+        for _ in range(4):
+            studio.skip(20)
+        until(lambda: studio.events("notices.limited"), what=studio.told)
+        (studio.inbox() / "picture.wav").write_bytes(b"no sound at all" * 100)
+        until(lambda: studio.states().get("picture.wav") == "failed: not_media", what=studio.told)
+        if when == "before it starts":
+            assert web.subjects == []
+            mounts.bind(tmp_path / "files", share)
+            studio.skip(20)
+        until(lambda: len(web.subjects) == len(other.subjects) == 1, what=studio.told)
+
+
 def test_a_file_of_addresses_that_is_not_there_keeps_nobody_else_waiting(make_studio: MakeStudio,
                                                                          tmp_path: Path) -> None:
     """In it nobody stands, as a person may have meant it."""
@@ -164,12 +212,13 @@ def test_a_start_does_not_begin_the_patience_with_the_file_of_addresses_anew(
         studio.start()
         (studio.inbox() / "picture.wav").write_bytes(b"no sound at all" * 100)
         until(lambda: studio.states().get("picture.wav") == "failed: not_media", what=studio.told)
-        until(lambda: studio.events("notices.limited"), what=studio.told)
-        studio.stop()
-        assert web.subjects == []
-        for _ in range(20):
+        for _ in range(8):
             studio.skip(20)
-        studio.start()
+        until(lambda: _waited(studio) > 100, what=studio.told)
+        studio.restart()
+        assert web.subjects == []
+        for _ in range(8):
+            studio.skip(20)
         until(lambda: web.subjects == ["podcasts: picture.wav was not restored"], what=studio.told)
         mounts.go_on(share)
 
@@ -207,6 +256,13 @@ def _addresses(studio: Studio) -> int:
     with studio.journal() as journal:
         state = journal.notices.state()
     return 0 if state is None else state.addresses
+
+
+def _waited(studio: Studio) -> float:
+    """Seconds that its messages waited for the file with addresses."""
+    with studio.journal() as journal:
+        file = journal.notices.address_file()
+    return 0.0 if file is None else file.waited
 
 
 def test_a_reload_a_webhook_and_the_end_wait_for_none_of_them(make_studio: MakeStudio, mounts: Mounts,

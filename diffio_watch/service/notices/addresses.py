@@ -6,17 +6,21 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote_plus, unquote, unquote_plus, urlsplit
 
 from diffio_watch.config import Notify, Wrong, notice_url, read_small
+from diffio_watch.disk.mounts import around, table
 from diffio_watch.disk.names import show
-from diffio_watch.disk.trouble import passing
+from diffio_watch.disk.trouble import Trouble, trouble
 
 MOST: Final = 20  # addresses
 _LONGEST_FILE: Final = 65_536
+# errors that are a word about the file itself, where all else speaks of the disk, the share or this machine
+_OF_THE_FILE: Final = frozenset({Trouble.NO_RIGHT, Trouble.IN_THE_WAY, Trouble.BAD_NAME})
+_SURE: Final = 5.0  # seconds between two looks that say so, before it is believed: an editor may be writing it anew
 # of these what stands first is a server's name; of others it is as often a token
 _HOSTED: Final = frozenset({"form", "forms", "gotify", "gotifys", "http", "https", "json", "jsons", "mailto", "mailtos",
                             "matrix", "matrixs", "xml", "xmls"})
@@ -28,6 +32,19 @@ _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,120}[A-Za-z0-9])?(?::[
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file was when it was read: without links, and on what."""
+
+    path: str
+    mounts: frozenset[str]
+
+    @property
+    def changed(self) -> bool:
+        """Whether something else is mounted there, or nothing any more."""
+        return self.mounts != around([self.path], table())
+
+
+@dataclass(frozen=True, slots=True)
 class Addresses:
     """Whom to tell.
 
@@ -36,12 +53,18 @@ class Addresses:
         problem: why these are not all that were meant, in words; "" where they are.
         file: that of `notify.urls_file`, if any.
         listed: what stood in it when it was read last; None: nobody knows yet.
+        unread: whether the last look at it was in vain.
+        place: where it was when it was read last.
+        missing: since when it is not there, for a moment or for good, in seconds of a clock that nobody sets.
     """
 
     urls: tuple[str, ...] = ()
     problem: str = ""
     file: Path | None = None
     listed: tuple[str, ...] | None = None
+    unread: bool = False
+    place: Place | None = None
+    missing: float | None = None
 
     @property
     def lacks_file(self) -> bool:
@@ -52,29 +75,46 @@ class Addresses:
         return f"Addresses({len(self.urls)}, {self.problem!r})"
 
 
-def read(notify: Notify, before: Addresses = Addresses()) -> Addresses:
+def read(notify: Notify, before: Addresses = Addresses(), steady: float = 0.0, *, expected: bool = False) -> Addresses:
     """Whom to tell as it is now; the file may have changed since the last time.
 
-    Where its share or disk does not answer, which is often what there is to tell, those of the last time are told. In
-    one that is not there, or may not be read, nobody stands.
+    What was read of it stands until it is read again. That it is not there, or may not be read, counts as nobody, as a
+    person may have meant it: if that lasts, and nothing was mounted or unmounted there meanwhile. Any other error, such
+    as the silence of its disk, is often what there is to tell.
+
+    Args:
+        notify: what is configured.
+        before: what came of the last look.
+        steady: seconds of a clock that nobody sets.
+        expected: whether somebody stood in it in an earlier run: its share may be mounted later than this one began.
     """
-    listed: tuple[str, ...] | None = None
+    found = before if before.file == notify.urls_file else Addresses(file=notify.urls_file)
     problems: list[str] = []
-    if notify.urls_file is not None:
+    if found.file is not None:
         try:
-            listed, problems = _from_file(notify.urls_file)
+            listed, place, problems = _from_file(found.file)
+            found = replace(found, listed=listed, unread=False, place=place, missing=None)
         except OSError as error:
-            problems = [f"`notify.urls_file` ({show(str(notify.urls_file))}) can't be read: {error.strerror}."]
-            listed = before.listed if before.file == notify.urls_file else None
-            if not passing(error.errno):
-                listed = ()
-            elif listed is not None:
+            found = _unread(found, error, steady, expected=expected)
+            problems = [f"`notify.urls_file` ({show(str(found.file))}) can't be read: {error.strerror}."]
+            if found.listed:
                 problems.append("The addresses that stood there before are told.")
-    urls = list(dict.fromkeys([*notify.urls, *(listed or ())]))
+    urls = list(dict.fromkeys([*notify.urls, *(found.listed or ())]))
     if len(urls) > MOST:
         problems.append(f"There are {len(urls)} addresses, and only the first {MOST} are told.")
         urls = urls[:MOST]
-    return Addresses(tuple(urls), " ".join(problems), notify.urls_file, listed)
+    return replace(found, urls=tuple(urls), problem=" ".join(problems))
+
+
+def _unread(before: Addresses, error: OSError, steady: float, *, expected: bool) -> Addresses:
+    """What is known after a look in vain."""
+    away = expected if before.place is None else before.place.changed
+    if before.listed == () or away or trouble(error.errno) not in _OF_THE_FILE:
+        return replace(before, unread=True, missing=None)
+    since = steady if before.missing is None else before.missing
+    if steady - since < _SURE:
+        return replace(before, unread=True, missing=since)
+    return replace(before, unread=True, missing=None, listed=())
 
 
 def everybody_reads(file: Path) -> bool:
@@ -147,12 +187,15 @@ def _however_written(letter: str) -> str:
         f"(?:{re.escape(letter)}|{'|'.join(f'(?i:{one})' for one in sorted(encoded))})")
 
 
-def _from_file(file: Path) -> tuple[tuple[str, ...], list[str]]:
-    """The addresses in a file, one a line, and what is wrong with it. Nothing of a line is repeated."""
+def _from_file(file: Path) -> tuple[tuple[str, ...], Place, list[str]]:
+    """The addresses in a file, one a line, where it is, and what is wrong with it. Nothing of a line is repeated."""
     called = f"`notify.urls_file` ({show(str(file))})"
-    text = read_small(file, _LONGEST_FILE).content
+    mounted = table()
+    text, _, real = read_small(file, _LONGEST_FILE)
+    # where they were changed just now, both, which no later look finds
+    place = Place(real, around([real], mounted) | around([real], table()))
     if len(text) > _LONGEST_FILE:
-        return (), [f"{called} has more than {_LONGEST_FILE // 1024} KiB: it can't be a list of addresses."]
+        return (), place, [f"{called} has more than {_LONGEST_FILE // 1024} KiB: it can't be a list of addresses."]
     urls, wrong = [], []
     for number, line in enumerate(text.decode("utf-8", "replace").splitlines(), 1):
         entry = line.strip().lstrip("\ufeff")
@@ -163,5 +206,5 @@ def _from_file(file: Path) -> tuple[tuple[str, ...], list[str]]:
                 wrong.append(number)
     if wrong:
         lines = ", ".join(map(str, wrong[:5])) + (" and others" if len(wrong) > 5 else "")
-        return tuple(urls), [f"{called} has no address in line {lines}."]
-    return tuple(urls), []
+        return tuple(urls), place, [f"{called} has no address in line {lines}."]
+    return tuple(urls), place, []

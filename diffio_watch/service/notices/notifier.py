@@ -8,25 +8,25 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from diffio_watch.config import Config, Notify
+from diffio_watch.config import Config
 from diffio_watch.journal import Journal, JournalError
 from diffio_watch.journal.notice_records import News, Notice, NoticesState, Result
 from diffio_watch.report import attention
 from diffio_watch.service.notices import addresses, plan, send, words
 from diffio_watch.service.notices.heartbeat import Beat, Heartbeat
+from diffio_watch.service.notices.patience import Patience
 
 _TICK: Final = 1.0
 _PERSON_EVERY: Final = 60.0  # seconds between two looks for what waits for a person
 _STATE_EVERY: Final = 60.0  # … at the file with addresses
-_STATE_SOON: Final = 5.0  # … where nobody is known yet whom to tell
-_FILE_PATIENCE: Final = 300.0  # … that all messages wait for that file, if it can't be read from the start
-_LAST_PATIENCE: Final = 20.0  # … and where nobody will look for long: a disk that spins up takes ten
+_STATE_SOON: Final = 5.0  # … where it is not certain whom to tell
+_LAST_PATIENCE: Final = 20.0  # … that it is waited for where nobody will look for long: a disk that spins up takes ten
 _WINDOWS: Final = 5  # parts of the history in one look
 _AFTER_A_FAULT: Final = 60.0
 _AGAIN: Final = (60.0, 300.0, 1800.0)  # seconds before those who did not take it are tried once more
@@ -80,8 +80,8 @@ class Notifier:
         self._told = NoticesState()  # as it stands in the journal
         self._problem = ""
         self._found = addresses.Addresses()
-        self._missed: float | None = None  # since when messages wait for the file with addresses
-        self._noted: float | None = None  # … as it stands in the journal
+        self._patience = Patience(journal)
+        self._reconfigured = False
         self._there = False  # Apprise
         self._beats = Heartbeat(self._ways.heartbeat, moving, log)
         self._began = self._resting = False
@@ -100,7 +100,7 @@ class Notifier:
             pause = _TICK
             if not sick.is_set():
                 try:
-                    self.look(self._journal.clock.now(), time.monotonic())
+                    self.look(self._journal.clock.now(), self._journal.clock.monotonic())
                 except JournalError as error:  # the daemon's own threads find it out too, and say what to do
                     self._log.warning("notices.wait", message=str(error))
                     pause = _AFTER_A_FAULT
@@ -122,7 +122,7 @@ class Notifier:
         """
         self._began = True
         self._told = self._journal.notices.state() or NoticesState()
-        self._missed = self._noted = self._journal.notices.missed()
+        self._patience.begin()
         self._after_a_restart(now)
         if self._cursor is None and self._means(self._config()):
             self._start_here()
@@ -139,47 +139,46 @@ class Notifier:
             self._look(now, steady, last=last)
 
     def _look(self, now: float, steady: float, *, last: bool) -> None:
+        if self._reconfigured:  # before the configuration is asked for: it may be another at any moment
+            self._reconfigured = False
+            self._state_at, self._seen = float("-inf"), -1
         config = self._config()
         if not self._began:
             self.begin(now)
-        known = self._found.urls and not self._found.lacks_file
-        if steady - self._state_at >= (_STATE_EVERY if known else _STATE_SOON):
+        found = self._found
+        certain = found.urls and not found.lacks_file and found.missing is None
+        if (steady - self._state_at >= (_STATE_EVERY if certain else _STATE_SOON)
+                or found.file != config.notify.urls_file):
             self._state_at = steady
-            self._read(config.notify)
+            self._read(config, steady)
             self._there = self._ways.available()
         self._beats.look(config.notify.heartbeat, now, steady, self._stop, last=last)
         meant = self._means(config)
         self._say_state(meant=meant)
         if not meant:
             self._rest()
+            self._patience.forget()
             return
         self._resting = False
         self._gather(config, now, steady)
-        if last:
-            self._wait_for_the_file(config.notify)
-        if not self._waits(now, last=last) and self._found.urls and self._there:
-            self._send(config, now, last=last)
+        waits = self._patience.waits(self._found, steady)
+        if waits and last and self._there and (self._journal.notices.tellings() or self._journal.notices.again(now)):
+            self._wait_for_the_file(config, steady)
+            self._say_state(meant=meant)
+        if self._found.urls and self._there and (last or not waits):
+            self._send(config, now, steady, last=last)
 
     def reconfigured(self) -> None:
         """The configuration was changed: whom to tell is read anew at the next look."""
-        self._state_at = float("-inf")
-        self._seen = -1
-        self._missed = None
+        self._reconfigured = True
 
-    def _waits(self, now: float, *, last: bool) -> bool:
-        """Whether all that is to be told waits for the file with addresses: for a while, however often it starts."""
-        self._missed = (now if self._missed is None else self._missed) if self._found.lacks_file else None
-        if self._missed != self._noted:
-            self._journal.notices.set_missed(self._missed)
-            self._noted = self._missed
-        # a clock that was set back is no reason to wait
-        return self._missed is not None and not last and 0.0 <= now - self._missed < _FILE_PATIENCE
-
-    def _wait_for_the_file(self, notify: Notify) -> None:
-        until = time.monotonic() + _LAST_PATIENCE
-        while self._found.lacks_file and time.monotonic() < until and not self._stop():
+    def _wait_for_the_file(self, config: Config, steady: float) -> None:
+        began, passed = time.monotonic(), 0.0
+        while self._patience.waits(self._found, steady + passed) and passed < _LAST_PATIENCE and not self._stop():
             time.sleep(_TICK / 4)
-            self._read(notify)
+            passed = time.monotonic() - began
+            self._read(config, steady + passed)
+        self._patience.waits(self._found, steady + passed)
 
     def _after_a_restart(self, now: float) -> None:
         """What the last run was just sending is not sent again: nobody knows whether it arrived."""
@@ -243,7 +242,7 @@ class Notifier:
         return plan.for_a_person(attention.files(overview.groups(), settling, overview.stuck_originals(), running=True,
                                                  inboxes=inboxes), now)
 
-    def _send(self, config: Config, now: float, *, last: bool) -> None:
+    def _send(self, config: Config, now: float, steady: float, *, last: bool) -> None:
         """Send what is due, a message at a time."""
         notices = self._journal.notices
         tellings, again = notices.tellings(), notices.again(now)
@@ -251,7 +250,7 @@ class Notifier:
         link = words.link(config.web, self._host)
         due = list(lanes) if last else plan.due(tellings, lanes, now)
         if due or again is not None:
-            self._read(config.notify)
+            self._read(config, steady)
         if not self._found.urls:  # it stays due until there is somebody to tell
             return
         for lane in due:
@@ -260,28 +259,45 @@ class Notifier:
             those = [one for one in tellings if one.lane == lane]
             subject, body = words.message(those, self._host, link)
             self._deliver(notices.begin(lane, now, sum(one.count for one in those), subject, body), self._found.urls)
-        if again is not None and not self._found.lacks_file and not self._stop():
-            refused = {one.id for one in again.results if one.ok is False}
-            urls = [url for url in self._found.urls if addresses.name(url, self._journal.secret) in refused]
-            self._deliver(notices.begin_again(again), urls)
+        if again is not None and not self._stop():
+            self._send_again(again, now)
 
-    def _read(self, notify: Notify) -> None:
+    def _send_again(self, notice: Notice, now: float) -> None:
+        """To those who refused it and are known; it stays due where the others are not because the file is away."""
+        known = {addresses.name(url, self._journal.secret): url for url in self._found.urls}
+        refused = [one.id for one in notice.results if one.ok is False]
+        urls = [known[one] for one in refused if one in known]
+        away = self._found.unread and len(urls) < len(refused)
+        if urls and not (away and notice.tries > len(_AGAIN)):  # whoever was away has one more try then, and so all
+            self._deliver(self._journal.notices.begin_again(notice), urls, away=away)
+        else:
+            self._journal.notices.end(replace(notice, next_at=now + _AGAIN[0] if away else None))
+
+    def _read(self, config: Config, steady: float) -> None:
         """Whom to tell, as it is now."""
-        self._found = addresses.read(notify, self._found)
+        notify = config.notify
+        self._found = addresses.read(notify, self._found, steady, expected=self._patience.expects(notify.urls_file))
         for url in (*self._found.urls, *([notify.heartbeat] if notify.heartbeat else [])):
             for secret in addresses.secrets(url):
                 self._remember(secret)
 
-    def _deliver(self, notice: Notice, urls: tuple[str, ...] | list[str]) -> None:
-        """Send a message that the journal knows of, and record what came of it."""
-        outcomes = self._ways.message(list(urls), notice.subject, notice.body, self._stop) if urls else []
+    def _deliver(self, notice: Notice, urls: Sequence[str], *, away: bool = False) -> None:
+        """Send a message that the journal knows of, and record what came of it.
+
+        Args:
+            notice: it.
+            urls: to whom.
+            away: it is for others too, of whom nobody knows the address now.
+        """
+        outcomes = self._ways.message(list(urls), notice.subject, notice.body, self._stop)
         now = self._journal.clock.now()
         fresh = {addresses.name(url, self._journal.secret): Result(
             addresses.name(url, self._journal.secret), addresses.redacted(url), one.ok, one.error)
             for url, one in zip(urls, outcomes, strict=True)}
         results = tuple(({one.id: one for one in notice.results} | fresh).values())
         refused = [one for one in fresh.values() if one.ok is False]
-        again = now + _AGAIN[notice.tries - 1] if refused and notice.tries <= len(_AGAIN) else None
+        again = now + _AGAIN[notice.tries - 1] if refused and notice.tries <= len(_AGAIN) else (
+            now + _AGAIN[0] if away else None)
         ended = replace(notice, results=results, ended_at=now, next_at=again)
         self._journal.notices.end(ended)
         for one in ended.failed:
