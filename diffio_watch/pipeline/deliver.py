@@ -23,6 +23,7 @@ _RENUMBERED: Final = 3  # times that a job takes the next names at once; then wi
 
 _CHANGED_NAMES: Final = ("The outbox takes no files that are called as the original is: what it refuses in names was "
                          "changed.")
+_KEPT: Final = "The original is not deleted, for not all that was asked for could be had."
 
 
 def downloading(job: Job, tools: Tools) -> Outcome:
@@ -208,6 +209,8 @@ def _deliver(job: Job, tools: Tools) -> Outcome:
         "state": State.DELIVERED, "notes": tuple(dict.fromkeys(notes)), "delivered_at": now, "due_at": None,
         "progress": None, "because": None, "parks": 0,
         "original": _original_next(job)}
+    if job.settings.originals == "delete" and changes["original"] == "kept":
+        changes["notes"] = tuple(dict.fromkeys([*changes["notes"], _KEPT]))
     try:
         with tools.files.call(job.inbox, SYNC_PATIENCE):
             tools.outbox(job).write_sidecar(replace(job, **changes), taken=[output.type for output in gone],
@@ -224,10 +227,14 @@ def _deliver(job: Job, tools: Tools) -> Outcome:
 
 
 def _original_next(job: Job) -> Original:
-    """What is to become of the original now; what went at an earlier delivery went for good."""
+    """What is to become of the original now; what went at an earlier delivery went for good.
+
+    It is not deleted for half of a result: the picture of a film is nowhere else.
+    """
     if job.original in {"archived", "deleted"}:
         return job.original
-    return "kept" if job.settings.originals == "keep" else "pending"
+    half = any(output.state == "unavailable" and output.type != "transcript" for output in job.outputs)
+    return "kept" if job.settings.originals == "keep" or (half and job.settings.originals == "delete") else "pending"
 
 
 def told_in(job: Job, other: Job) -> str:

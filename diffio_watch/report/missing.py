@@ -24,7 +24,7 @@ class CannotLook(Exception):
 
 
 def missing(job: Job, config: Config) -> list[str]:
-    """Types of a delivered job's outputs that are gone, and `sidecar` where that is.
+    """Types of a delivered job's outputs that are gone or never came, and `sidecar` where that is gone.
 
     Raises:
         CannotLook: the outbox is not there, or does not let itself be looked at.
@@ -36,7 +36,8 @@ def missing(job: Job, config: Config) -> list[str]:
         raise CannotLook(f"The outbox of {job.inbox}, {inbox.outbox}, is not there: mount it first.")
     outbox = Outbox(str(inbox.outbox), inbox=inbox.name, available=lambda: None)
     try:
-        gone: list[str] = [one.type for one in job.outputs if one.state == "published" and not outbox.there(one)]
+        gone: list[str] = [one.type for one in job.outputs if (one.state == "published" and not outbox.there(one))
+                           or (one.state == "unavailable" and one.path is not None)]
     except OutboxError as error:
         raise CannotLook(f"The outbox of {job.inbox} can't be looked at: {error}.") from error
     return gone + ([] if os.path.lexists(os.path.join(inbox.outbox, sidecar_of(job))) else ["sidecar"])

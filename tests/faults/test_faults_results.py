@@ -12,9 +12,11 @@ import pytest
 from pipeline_house import DAY, House
 from sounds import sound
 
+from diffio_watch.disk.marker import NAME
 from diffio_watch.job import Media, State
 from diffio_watch.media import mediainfo
 from diffio_watch.outbox.errors import OutboxGone
+from diffio_watch.report.missing import missing
 from diffio_watch.sandbox import Sandbox
 
 NOISE = bytes(range(1, 256)) * 8
@@ -231,3 +233,31 @@ def test_a_generation_that_stays_unknown_is_told_after_nine_answers(house: House
     job = house.job(job_id)
     assert (job.state, job.because and job.because.code) == (State.FAILED, "not_found")
     assert house.calls()["progress"] - before == 9
+
+
+def test_what_was_given_up_keeps_the_original_and_is_fetched_by_a_retry(house: House, service: Sandbox) -> None:
+    """Without paying; then the original goes as it was to."""
+    job_id = house.drop("talk.mp4", sound("talk"), media=Media("MPEG-4", 0.2, has_video=True),
+                        settings={"outputs": ("audio", "video"), "originals": "delete"})
+    service.fault("download", "expired", where="video")
+    house.run(DAY)
+    house.chores()
+    job = house.job(job_id)
+    assert (job.state, job.original) == (State.DELIVERED, "kept")
+    assert [output.state for output in job.outputs] == ["published", "unavailable"]
+    (sidecar,) = (name for name in house.visible() if name.endswith(".json"))
+    assert "The original is not deleted, for not all that was asked for could be had." in told(house, sidecar)["notes"]
+    assert (house.inbox() / "talk.mp4").exists()
+    service.calm()
+    (house.outbox() / NAME).touch()  # as a running daemon has it
+    gone = missing(job, house.tools.config)
+    assert gone == ["video"]
+    house.ask("retry", jobs=[job_id], missing={job_id: gone})
+    house.finish(within=3600)
+    house.chores()
+    job = house.job(job_id)
+    assert [output.state for output in job.outputs] == ["published", "published"]
+    assert (job.original, service.charges) == ("deleted", 1)
+    assert not (house.inbox() / "talk.mp4").exists()
+    (sidecar,) = (name for name in house.visible() if name.endswith(".json"))
+    assert {output["type"] for output in told(house, sidecar)["outputs"]} == {"audio", "video"}
