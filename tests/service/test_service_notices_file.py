@@ -285,6 +285,17 @@ def test_at_its_end_it_waits_for_the_file_only_with_something_to_tell(world: Wor
     assert file.opened == 1
 
 
+def test_at_its_end_it_waits_no_more_for_a_file_that_was_waited_for_long(world: World, file: File) -> None:
+    """As with `once` every few minutes, and a share that is gone for good."""
+    file.error = errno.ETIMEDOUT
+    world.look(PATIENCE + 10)
+    world.restart()
+    file.opened = 0
+    world.fail("a.wav")
+    world.notifier.look(world.clock.at, world.clock.at, last=True)
+    assert (_told(world, URL), file.opened) == (1, 2)
+
+
 def test_what_is_wrong_with_it_is_told_no_more_once_it_was_read_at_the_end(
         world: World, file: File, monkeypatch: pytest.MonkeyPatch) -> None:
     file.error = errno.ETIMEDOUT

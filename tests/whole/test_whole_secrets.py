@@ -157,7 +157,8 @@ def test_who_stands_in_a_file_of_addresses_whose_share_is_not_mounted_hears_of_i
     """That it is not there is no word about it where its share is not; nor where it was there in the last run."""
     with receiver() as web, receiver() as other:
         (tmp_path / "files" / "urls").write_text(other.url() + "\n")
-        studio = make_studio(notify={"urls_file": str(share / "urls"), "urls": [web.url()]})
+        (tmp_path / "link").symlink_to(share / "urls")
+        studio = make_studio(notify={"urls_file": str(tmp_path / "link"), "urls": [web.url()]})
         studio.start()
         until(lambda: _addresses(studio) == 2, what=studio.told)
         if when == "before it starts":

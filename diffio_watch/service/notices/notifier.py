@@ -8,17 +8,18 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from diffio_watch.config import Config
 from diffio_watch.journal import Journal, JournalError
-from diffio_watch.journal.notice_records import News, Notice, NoticesState, Result
+from diffio_watch.journal.notice_records import News, NoticesState
 from diffio_watch.report import attention
 from diffio_watch.service.notices import addresses, plan, send, words
+from diffio_watch.service.notices.delivery import Delivery, Send
 from diffio_watch.service.notices.heartbeat import Beat, Heartbeat
 from diffio_watch.service.notices.patience import Patience
 
@@ -29,15 +30,6 @@ _STATE_SOON: Final = 5.0  # … where it is not certain whom to tell
 _LAST_PATIENCE: Final = 20.0  # … that it is waited for where nobody will look for long: a disk that spins up takes ten
 _WINDOWS: Final = 5  # parts of the history in one look
 _AFTER_A_FAULT: Final = 60.0
-_AGAIN: Final = (60.0, 300.0, 1800.0)  # seconds before those who did not take it are tried once more
-_CUT_OFF: Final = "The daemon ended while it was sent; it is not known whether it arrived, and it is not sent again."
-
-
-class Send(Protocol):
-    """Sends a message; see `send.message`."""
-
-    def __call__(self, urls: list[str], subject: str, body: str, stop: Callable[[], bool], /) -> list[send.Outcome]:
-        """What came of it at each address."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +61,7 @@ class Notifier:
         self._config = config
         self._log = log
         self._ways = ways or Ways()
+        self._delivery = Delivery(journal, self._ways.message, log)
         self._remember = remember
         self._host = host or socket.gethostname()
         self._stop: Callable[[], bool] = lambda: False
@@ -123,7 +116,8 @@ class Notifier:
         self._began = True
         self._told = self._journal.notices.state() or NoticesState()
         self._patience.begin()
-        self._after_a_restart(now)
+        self._delivery.cut_off(now)
+        self._cursor = self._journal.notices.cursor()
         if self._cursor is None and self._means(self._config()):
             self._start_here()
 
@@ -179,15 +173,6 @@ class Notifier:
             passed = time.monotonic() - began
             self._read(config, steady + passed)
         self._patience.waits(self._found, steady + passed)
-
-    def _after_a_restart(self, now: float) -> None:
-        """What the last run was just sending is not sent again: nobody knows whether it arrived."""
-        for notice in self._journal.notices.unended():
-            known = notice.results or (Result("", "all", None, _CUT_OFF),)
-            results = tuple(replace(one, ok=None, error=_CUT_OFF) if not one.ok else one for one in known)
-            self._journal.notices.end(replace(notice, results=results, ended_at=now, next_at=None))
-            self._log.warning("notice.cut_off", subject=notice.subject, message=_CUT_OFF)
-        self._cursor = self._journal.notices.cursor()
 
     def _start_here(self) -> None:
         self._cursor = self._journal.notices.newest_line()
@@ -258,20 +243,10 @@ class Notifier:
                 return
             those = [one for one in tellings if one.lane == lane]
             subject, body = words.message(those, self._host, link)
-            self._deliver(notices.begin(lane, now, sum(one.count for one in those), subject, body), self._found.urls)
+            notice = notices.begin(lane, now, sum(one.count for one in those), subject, body)
+            self._delivery.send(notice, self._found.urls, self._stop)
         if again is not None and not self._stop():
-            self._send_again(again, now)
-
-    def _send_again(self, notice: Notice, now: float) -> None:
-        """To those who refused it and are known; it stays due where the others are not because the file is away."""
-        known = {addresses.name(url, self._journal.secret): url for url in self._found.urls}
-        refused = [one.id for one in notice.results if one.ok is False]
-        urls = [known[one] for one in refused if one in known]
-        away = self._found.unread and len(urls) < len(refused)
-        if urls and not (away and notice.tries > len(_AGAIN)):  # whoever was away has one more try then, and so all
-            self._deliver(self._journal.notices.begin_again(notice), urls, away=away)
-        else:
-            self._journal.notices.end(replace(notice, next_at=now + _AGAIN[0] if away else None))
+            self._delivery.again(again, self._found, now, self._stop)
 
     def _read(self, config: Config, steady: float) -> None:
         """Whom to tell, as it is now."""
@@ -280,33 +255,6 @@ class Notifier:
         for url in (*self._found.urls, *([notify.heartbeat] if notify.heartbeat else [])):
             for secret in addresses.secrets(url):
                 self._remember(secret)
-
-    def _deliver(self, notice: Notice, urls: Sequence[str], *, away: bool = False) -> None:
-        """Send a message that the journal knows of, and record what came of it.
-
-        Args:
-            notice: it.
-            urls: to whom.
-            away: it is for others too, of whom nobody knows the address now.
-        """
-        outcomes = self._ways.message(list(urls), notice.subject, notice.body, self._stop)
-        now = self._journal.clock.now()
-        fresh = {addresses.name(url, self._journal.secret): Result(
-            addresses.name(url, self._journal.secret), addresses.redacted(url), one.ok, one.error)
-            for url, one in zip(urls, outcomes, strict=True)}
-        results = tuple(({one.id: one for one in notice.results} | fresh).values())
-        refused = [one for one in fresh.values() if one.ok is False]
-        again = now + _AGAIN[notice.tries - 1] if refused and notice.tries <= len(_AGAIN) else (
-            now + _AGAIN[0] if away else None)
-        ended = replace(notice, results=results, ended_at=now, next_at=again)
-        self._journal.notices.end(ended)
-        for one in ended.failed:
-            if one.id in fresh:
-                self._log.warning("notice.not_sent", subject=notice.subject, address=one.address, message=one.error,
-                                  tries=notice.tries, again_in=None if again is None else round(again - now))
-        if any(one.ok for one in fresh.values()):
-            self._log.info("notice.sent", subject=notice.subject, events=notice.events,
-                           addresses=sum(bool(one.ok) for one in fresh.values()))
 
     def _say_state(self, *, meant: bool) -> None:
         """Keep how telling is, where that changed, and tell what is wrong with it once."""

@@ -77,7 +77,7 @@ class Patience:
     def _keep(self, file: AddressFile) -> None:
         noted = self._noted or AddressFile("")
         if replace(noted, waited=0.0) != replace(file, waited=0.0) or not (
-                0.0 <= file.waited - noted.waited < self._step):
+                0.0 <= file.waited - noted.waited < self._step) or noted.waited < PATIENCE <= file.waited:
             self._notices.set_address_file(file)
             self._noted = file
             if file.waited:
