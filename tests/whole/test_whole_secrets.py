@@ -172,6 +172,9 @@ def test_who_stands_in_a_file_of_addresses_whose_share_is_not_mounted_hears_of_i
         (studio.inbox() / "picture.wav").write_bytes(b"no sound at all" * 100)
         until(lambda: studio.states().get("picture.wav") == "failed: not_media", what=studio.told)
         if when == "before it starts":
+            before = _waited(studio)
+            studio.skip(20)
+            until(lambda: _waited(studio) > before + 10, what=studio.told)  # some looks after it failed
             assert web.subjects == []
             mounts.bind(tmp_path / "files", share)
             studio.skip(20)
