@@ -178,7 +178,8 @@ def test_who_stands_in_a_file_of_addresses_whose_share_is_not_mounted_hears_of_i
             assert web.subjects == []
             mounts.bind(tmp_path / "files", share)
             studio.skip(20)
-        until(lambda: len(web.subjects) == len(other.subjects) == 1, what=studio.told)
+        told = "podcasts: picture.wav was not restored"
+        until(lambda: web.subjects.count(told) == other.subjects.count(told) == 1, what=studio.told)
 
 
 def test_a_file_of_addresses_that_is_not_there_keeps_nobody_else_waiting(make_studio: MakeStudio,
