@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import ctypes
+import fcntl
 import gc
 import os
 import shutil
@@ -82,10 +83,29 @@ def pytest_collection() -> Generator[None, object, object]:
     """Look for garbage neither while thousands of tests are made, nor ever after among them: they all stay."""
     gc.disable()
     try:
-        return (yield)
+        with _compiled_once(Path(__file__).parent):
+            return (yield)
     finally:
         gc.freeze()
         gc.enable()
+
+
+@contextlib.contextmanager
+def _compiled_once(folder: Path) -> Iterator[None]:
+    """Where no run has compiled the tests yet, the first worker does, and the others read what it wrote."""
+    if any((folder / "whole").glob("__pycache__/*")):  # of the last folder to be compiled
+        yield
+        return
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                fcntl.flock(lock, fcntl.LOCK_SH)  # which all others get together
+        yield
+    finally:
+        os.close(lock)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
