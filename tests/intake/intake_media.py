@@ -72,7 +72,7 @@ def made(folder: Path, name: str) -> Path:
         pytest.skip("ffmpeg is not installed")
 
     def make(path: Path) -> None:
-        source = tone(path.with_suffix(".source"))
+        source = tone(path.with_name(f"{path.name}.source"))  # others are made at the same time
         command = ["ffmpeg", "-v", "error", "-y", *(_PICTURE if name in VIDEOS else []), "-i", str(source)]
         done = subprocess.run([*command, *(RECIPES | VIDEOS)[name], str(path)], capture_output=True, text=True,
                               check=False)
