@@ -201,8 +201,11 @@ def _deliver(job: Job, tools: Tools) -> Outcome:
         # finds it there, or asks for it again
         return go("a published output was lost", outputs=swap(job, replace(lost[0], state="fetched")), due_at=now,
                   parks=job.parks)
-    notes = [*job.notes, *(f"No {output.type}: {output.note or 'the service has none'}." for output in job.outputs
-                           if output.state == "unavailable"),
+    # of an earlier delivery, which lacked something
+    over = (_KEPT, *(f"No {output.type}: " for output in job.outputs))
+    notes = [*(note for note in job.notes if not note.startswith(over)),
+             *(f"No {output.type}: {(output.note or 'the service has none').rstrip('.')}." for output in job.outputs
+               if output.state == "unavailable"),
              *(f"The {output.type} stood in the outbox, whole, and was taken away before this was written."
                for output in gone)]
     changes: dict[str, Any] = {

@@ -247,6 +247,7 @@ def test_what_was_given_up_keeps_the_original_and_is_fetched_by_a_retry(house: H
     assert [output.state for output in job.outputs] == ["published", "unavailable"]
     (sidecar,) = (name for name in house.visible() if name.endswith(".json"))
     assert "The original is not deleted, for not all that was asked for could be had." in told(house, sidecar)["notes"]
+    assert [note for note in told(house, sidecar)["notes"] if note.startswith("No video: ") and ".." not in note]
     assert (house.inbox() / "talk.mp4").exists()
     service.calm()
     (house.outbox() / NAME).touch()  # as a running daemon has it
@@ -259,5 +260,6 @@ def test_what_was_given_up_keeps_the_original_and_is_fetched_by_a_retry(house: H
     assert [output.state for output in job.outputs] == ["published", "published"]
     assert (job.original, service.charges) == ("deleted", 1)
     assert not (house.inbox() / "talk.mp4").exists()
+    assert not [note for note in job.notes if "No video" in note or "not deleted" in note], "which is so no more"
     (sidecar,) = (name for name in house.visible() if name.endswith(".json"))
     assert {output["type"] for output in told(house, sidecar)["outputs"]} == {"audio", "video"}
