@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -73,18 +72,24 @@ def check(root: str, role: Role, name: str, owner: Owner, book: Book, system: Pa
         ForeignMarker: it is another journal's.
         OldJournal: the journal never wrote that marker.
     """
-    found, memory = _look(root, role, name, owner.journal, book, system)
+    with marker_file.opened(root) as folder:
+        return _check(root, folder, Marker(PROGRAM, owner.journal, role, name, owner.counter, keeper=owner.keeper),
+                      owner, book, system)
+
+
+def _check(root: str, folder: int, wanted: Marker, owner: Owner, book: Book, system: Path) -> int:
+    role, name = wanted.role, wanted.name
+    found, memory, source = _look(root, folder, wanted, book, system)
     before = memory or FolderMemory(role, name, "")
     now = replace(before, marked=True, path=root, sealed=True,
                   former=() if found is not None and found.name == name else before.former)
-    wanted = Marker(PROGRAM, owner.journal, role, name, owner.counter, keeper=owner.keeper)
     count = wanted.counter
     if found is None:  # the first use, or an inbox that was read-only
         book.count(role, name, count)
         try:
-            marker_file.create(root, wanted.sealed(book.secret))
+            marker_file.create(folder, wanted.sealed(book.secret))
         except FileExistsError as error:  # another thread was quicker, or another journal
-            found, memory = _look(root, role, name, owner.journal, book, system)
+            found, memory, source = _look(root, folder, wanted, book, system)
             if found is None:
                 raise _unwritten(error) from error
         except OSError as error:
@@ -94,18 +99,18 @@ def check(root: str, role: Role, name: str, owner: Owner, book: Book, system: Pa
         if _is_old(found, wanted):
             wanted = replace(wanted, counter=max(found.counter, wanted.counter)).sealed(book.secret)
             book.count(role, name, wanted.counter)
-            written = _write_over(root, wanted, found)
+            written = _write_over(folder, wanted, found)
             now = replace(now, sealed=written or before.sealed)
             count = wanted.counter if written else count
     if root not in _swept:
         _swept.add(root)
         with contextlib.suppress(OSError):
-            marker_file.sweep(root, owner.journal)
+            marker_file.sweep(folder, owner.journal)
     if now.marked:
-        _show_life(root, owner)
+        _show_life(root, folder, owner)
     # a marked folder is known by its marker: another source (a new disk, another address of the NAS) is no news
     if now != memory:
-        book.set(replace(now, source=mount_of(root).source))
+        book.set(replace(now, source=source or mount_of(root).source))
     return count
 
 
@@ -115,13 +120,13 @@ def _is_old(found: Marker, wanted: Marker) -> bool:
     return found.counter < wanted.counter or found.name != wanted.name or not found.seal or not kept
 
 
-def _show_life(root: str, owner: Owner) -> None:
+def _show_life(root: str, folder: int, owner: Owner) -> None:
     """Let those who might take the folder over see that a daemon works here."""
     now = time.monotonic()
     if owner.keeper.pid and now - _touched.get(root, float("-inf")) >= FRESH / 3:
         _touched[root] = now
         with contextlib.suppress(OSError):  # it only tells; the folder may be read-only by now
-            marker_file.touch(root)
+            marker_file.touch(folder)
 
 
 def inspect(root: str, role: Role, name: str, journal: str, book: Book | None) -> Marker | None:
@@ -137,33 +142,37 @@ def inspect(root: str, role: Role, name: str, journal: str, book: Book | None) -
     Raises:
         FolderGone, ForeignMarker, OldJournal: as `check` has them.
     """
-    return _look(root, role, name, journal, book, Path("/"))[0]
+    with marker_file.opened(root) as folder:
+        return _look(root, folder, Marker(PROGRAM, journal, role, name, 0), book, Path("/"))[0]
 
 
-def _look(root: str, role: Role, name: str, journal: str, book: Book | None, system: Path,
-          ) -> tuple[Marker | None, FolderMemory | None]:
-    _must_be_folder(root)
-    found = read(root)
+def _look(root: str, folder: int, wanted: Marker, book: Book | None, system: Path,
+          ) -> tuple[Marker | None, FolderMemory | None, str]:
+    """The marker, what is remembered, and where there is no marker the mount's source."""
+    found, role, name = read(folder), wanted.role, wanted.name
     # the marker first: what another thread, or the daemon, has written meanwhile was remembered before
     memory = None if book is None else book.get(role, name)
     if found is None and memory is not None and memory.marked:
-        found = read(root)  # or another thread has just used it for the first time
+        found = read(folder)  # or another thread has just used it for the first time
     if found is not None:
-        if found.journal != journal:
+        if found.journal != wanted.journal:
             raise ForeignMarker(found)
         if found.role != role or found.name not in {name, *(memory.former if memory is not None else ())}:
             raise FolderGone(f"its marker is that of the {found.role} of {found.name}")
         if book is not None:
             _must_be_known(root, found, book)
-    elif memory is not None and memory.marked:
+        return found, memory, ""
+    if memory is not None and memory.marked:
         raise FolderGone(f"its marker {NAME} is missing")
-    elif memory is not None and memory.source != mount_of(root).source:
+    source = mount_of(root).source
+    if memory is not None and memory.source != source:
         raise FolderGone(f"{memory.source or 'its disk'} is not mounted there")
-    elif memory is None:
+    if memory is None:
         point = expected_but_unmounted(root, root=system)
         if point is not None:
             raise FolderGone(f"{point} is known to the system as a mount point and is not mounted")
-    return found, memory
+    marker_file.must_be(root, folder)
+    return None, memory, source
 
 
 def whose(found: Marker) -> str:
@@ -189,28 +198,20 @@ def adopt(root: str, role: Role, name: str, owner: Owner, book: Book, *, caught_
         FolderGone: it is not there, or can't be marked.
         OldJournal: the journal never wrote its marker: that is no question of whose folder it is.
     """
-    _must_be_folder(root)
-    with marker_file.written_anew():
-        found = read(root)
-        if found is not None and found.journal == owner.journal and not caught_up:
-            _must_be_known(root, found, book)
-    marker = Marker(PROGRAM, owner.journal, role, name, owner.counter, keeper=owner.keeper).sealed(book.secret)
-    before = book.get(role, name) or FolderMemory(role, name, "")
-    now = replace(before, source=mount_of(root).source, marked=True, path=root, sealed=True, former=())
-    try:
-        marker_file.replace(root, marker)
-    except OSError as error:
-        return _unmarked(replace(now, marked=False, sealed=False), error)
-    return now
-
-
-def _must_be_folder(root: str) -> None:
-    try:
-        # opened and listed, not only looked at: of a server that is gone, a look is answered from a cache
-        with os.scandir(root) as entries:
-            next(entries, None)
-    except OSError as error:
-        raise marker_file.unopened(error) from error
+    with marker_file.opened(root) as folder:
+        with marker_file.written_anew():
+            found = read(folder)
+            if found is not None and found.journal == owner.journal and not caught_up:
+                _must_be_known(root, found, book)
+        marker = Marker(PROGRAM, owner.journal, role, name, owner.counter, keeper=owner.keeper).sealed(book.secret)
+        before = book.get(role, name) or FolderMemory(role, name, "")
+        now = replace(before, source=mount_of(root).source, marked=True, path=root, sealed=True, former=())
+        marker_file.must_be(root, folder)
+        try:
+            marker_file.replace(folder, marker)
+        except OSError as error:
+            return _unmarked(replace(now, marked=False, sealed=False), error)
+        return now
 
 
 def _must_be_known(root: str, found: Marker, book: Book) -> None:
@@ -242,10 +243,10 @@ def _unwritten(error: OSError) -> FolderGone:
     return FolderGone(f"its marker {NAME} can't be written ({marker_file.words(error)})")
 
 
-def _write_over(root: str, marker: Marker, found: Marker) -> bool:
+def _write_over(folder: int, marker: Marker, found: Marker) -> bool:
     """Write a marker over the one that was found; whether that could be done."""
     try:
-        marker_file.replace(root, marker, over=found)
+        marker_file.replace(folder, marker, over=found)
     except OSError as error:
         # full or read-only meanwhile: the marker stands and is ours, and the next look tries again
         if error.errno not in _READ_ONLY | {errno.ENOSPC, errno.EDQUOT}:

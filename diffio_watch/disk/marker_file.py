@@ -13,7 +13,6 @@ import secrets
 import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Final, Literal, get_args
 
 from diffio_watch.disk import durable
@@ -82,16 +81,16 @@ class Marker:
         return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
 
 
-def read(root: str) -> Marker | None:
+def read(root: str | int) -> Marker | None:
     """The marker in a folder; None where there is none or it is empty.
+
+    Args:
+        root: the folder's path, or a descriptor of it.
 
     Raises:
         FolderGone: it can't be read, or what it holds is no marker.
     """
-    return _read(f"{root}/{NAME}", None)
-
-
-def _read(path: str, folder: int | None) -> Marker | None:
+    path, folder = (NAME, root) if isinstance(root, int) else (f"{root}/{NAME}", None)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except FileNotFoundError:
@@ -165,14 +164,51 @@ def damaged() -> FolderGone:
     return FolderGone(f"its marker {NAME} is damaged")
 
 
-def create(root: str, marker: Marker) -> None:
+@contextlib.contextmanager
+def opened(root: str) -> Iterator[int]:
+    """A descriptor of a folder, for all that is read and written here: by its path it may be another one meanwhile.
+
+    Raises:
+        FolderGone: it can't be opened and listed.
+    """
+    try:
+        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise unopened(error) from error
+    try:
+        try:
+            # listed, not only looked at: of a server that is gone, a look is answered from a cache
+            with os.scandir(folder) as entries:
+                next(entries, None)
+        except OSError as error:
+            raise unopened(error) from error
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def must_be(root: str, folder: int) -> None:
+    """What was learned of a path is true of an open folder only if the path leads there still.
+
+    Raises:
+        FolderGone: a share was mounted over it or unmounted, or it was replaced.
+    """
+    try:
+        if os.path.samestat(os.stat(root), os.fstat(folder)):  # noqa: PTH116 - as `fstat` has it
+            return
+    except OSError as error:
+        raise unopened(error) from error
+    raise FolderGone("it was mounted, unmounted or replaced just now")
+
+
+def create(folder: int, marker: Marker) -> None:
     """Write the first marker. Exclusive: of two journals that come at once, one finds the other's.
 
     Raises:
         FileExistsError: it is the other one.
         OSError: it can't be written.
     """
-    with _opened(root) as folder, _fresh(folder, marker) as fresh:
+    with _fresh(folder, marker) as fresh:
         try:
             durable.rename_noreplace(fresh, NAME, source_fd=folder, target_fd=folder)
         except FileExistsError:
@@ -182,64 +218,54 @@ def create(root: str, marker: Marker) -> None:
         _sync(folder)
 
 
-def replace(root: str, marker: Marker, *, over: Marker | None = None) -> None:
+def replace(folder: int, marker: Marker, *, over: Marker | None = None) -> None:
     """Write the marker anew.
 
     Args:
-        root: the folder.
+        folder: a descriptor.
         marker: what is to stand there.
-        over: whose marker must stand there still: the folder may be another one since it was read, such as the one
-            that a share was mounted over, and that must never look like the share.
+        over: whose marker must stand there still: another journal may have taken the folder over since it was read.
 
     Raises:
-        FolderGone: it is another folder.
+        FolderGone: it is not there.
         OSError: the one before stands as it was.
     """
-    with _opened(root) as folder:
-        if over is not None:
-            found = _read(NAME, folder)
-            if found is None or (found.journal, found.role) != (over.journal, over.role) \
-                    or found.name not in {over.name, marker.name}:
-                raise FolderGone("it was unmounted or replaced just now")
-        with _fresh(folder, marker) as fresh:
-            os.rename(fresh, NAME, src_dir_fd=folder, dst_dir_fd=folder)
-            _sync(folder)
+    if over is not None:
+        found = read(folder)
+        if found is None or (found.journal, found.role) != (over.journal, over.role) \
+                or found.name not in {over.name, marker.name}:
+            raise FolderGone(f"its marker {NAME} was replaced just now")
+    with _fresh(folder, marker) as fresh:
+        os.rename(fresh, NAME, src_dir_fd=folder, dst_dir_fd=folder)
+        _sync(folder)
 
 
-def touch(root: str) -> None:
+def touch(folder: int) -> None:
     """Show that the daemon is at work here: the marker's time is when it was last seen.
 
     Raises:
         OSError: the folder can't be written.
     """
-    os.utime(f"{root}/{NAME}", follow_symlinks=False)
+    os.utime(NAME, dir_fd=folder, follow_symlinks=False)
 
 
-def sweep(root: str, journal: str) -> None:
+def sweep(folder: int, journal: str) -> None:
     """Remove what earlier processes of a journal left behind when they ended in the middle of writing a marker.
 
     Raises:
         OSError: the folder can't be listed or written.
     """
     temporary = f"{NAME}.{journal}."
-    with os.scandir(root) as entries:
+    with os.scandir(folder) as entries:
         for entry in entries:
             left = entry.name.startswith(temporary) and entry.name.endswith(".tmp")
             if left and not entry.name.startswith(temporary + _ours()):
-                Path(entry.path).unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(entry.name, dir_fd=folder)
 
 
 def _ours() -> str:
     return f"{os.getpid()}-{_RUN}-"
-
-
-@contextlib.contextmanager
-def _opened(root: str) -> Iterator[int]:
-    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield folder
-    finally:
-        os.close(folder)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from cli_place import NOBODY, Place, another_user
 from commands import Done
+from markers import put_marker
 
 import diffio_watch
 from diffio_watch.daemon import claims
@@ -135,7 +136,7 @@ def test_whose_a_folder_is_can_be_read_by_everybody_whatever_the_umask(tmp_path:
     """The unit's is 0077, and who can't see that a folder is taken would take it."""
     umask = os.umask(0o077)
     try:
-        marker_file.create(str(tmp_path), marker_file.Marker("diffio-watch", "01MINE", "inbox", "podcasts", 4))
+        put_marker(tmp_path, marker_file.Marker("diffio-watch", "01MINE", "inbox", "podcasts", 4))
     finally:
         os.umask(umask)
     assert (tmp_path / marker.NAME).stat().st_mode & 0o777 == 0o644
@@ -150,7 +151,7 @@ def foreign(place: Place, seen_at: float, keeper: Keeper | None = None) -> None:
     kept = keeper or Keeper("diffio", "nas", "/var/lib/diffio-watch", "0" * 16, 17)
     for role, folder in roots(place):
         told = marker_file.Marker("diffio-watch", "01THEIRS", role, "podcasts", 4, keeper=kept)
-        marker_file.replace(str(folder), told)
+        put_marker(folder, told)
         os.utime(folder / marker.NAME, (seen_at, seen_at))
 
 
@@ -177,7 +178,7 @@ def test_a_lost_journal_is_told_as_such_with_its_newest_copy(place: Place) -> No
         rest.unlink()
     keeper = Keeper("me", "here", str(place.state))
     for role, folder in roots(place):
-        marker_file.replace(str(folder), marker_file.Marker("diffio-watch", lost, role, "podcasts", 4, keeper=keeper))
+        put_marker(folder, marker_file.Marker("diffio-watch", lost, role, "podcasts", 4, keeper=keeper))
     done = place.run("status")
     assert done.code == 2
     assert f"{place.state}/backups/journal-2026-01-31.sqlite3" in done.err

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from cli_place import Place, another_user, command
 from commands import Done
+from markers import put_marker
 
 from diffio_watch.cli.init import _key
 from diffio_watch.config import load
-from diffio_watch.disk import lease, marker, marker_file
+from diffio_watch.disk import lease, marker
 from diffio_watch.disk.mounts import mount_of
 from diffio_watch.sandbox import Sandbox
 
@@ -230,7 +231,7 @@ def test_check_tells_a_missing_key_and_one_that_everybody_can_read(place: Place,
 @pytest.mark.usefixtures("key")
 def test_check_tells_folders_that_are_missing_or_somebody_elses(place: Place) -> None:
     place.outbox.rmdir()
-    marker_file.replace(str(place.inbox), marker.Marker("diffio-watch", "another", "inbox", "podcasts", 1))
+    put_marker(place.inbox, marker.Marker("diffio-watch", "another", "inbox", "podcasts", 1))
     done = place.run("check", "--offline")
     assert done.code == 1
     assert "is not there" in done.out
@@ -317,7 +318,7 @@ def test_check_finds_an_outbox_that_shows_in_an_inbox(place: Place, by: str) -> 
 @pytest.mark.usefixtures("key")
 def test_check_tells_a_folder_in_an_inbox_that_is_not_looked_through(place: Place) -> None:
     (place.inbox / "show/out").mkdir(parents=True)
-    marker_file.replace(str(place.inbox / "show/out"), marker.Marker("diffio-watch", "another", "outbox", "x", 1))
+    put_marker(place.inbox / "show/out", marker.Marker("diffio-watch", "another", "outbox", "x", 1))
     done = place.run("check", "--offline")
     assert done.code == 0
     assert f"{place.inbox}/show/out holds a marker of its own" in done.out.replace("\n", " ")

@@ -13,6 +13,7 @@ from contextlib import nullcontext
 import programs
 import pytest
 from cli_place import Place, at_a_terminal, command
+from markers import put_marker
 
 from diffio_watch.disk import marker_file
 from diffio_watch.job import Output, State
@@ -36,7 +37,7 @@ def test_hints_name_the_configuration_that_the_command_was_given(place: Place) -
 
 
 def test_the_daemons_own_hints_name_its_configuration(place: Place) -> None:
-    marker_file.replace(str(place.inbox), marker_file.Marker("diffio-watch", "another", "inbox", "podcasts", 1))
+    put_marker(place.inbox, marker_file.Marker("diffio-watch", "another", "inbox", "podcasts", 1))
     done = programs.run(command("run", "-c", str(place.config_file)), env=place.env, capture_output=True, text=True,
                           check=False, timeout=60)
     assert done.returncode == 2

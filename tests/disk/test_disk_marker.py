@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from markers import put_marker
 
 from diffio_watch.disk import marker, marker_file
 from diffio_watch.disk.marker import FolderGone, FolderMemory, ForeignMarker, Marker, OldJournal, Owner
@@ -172,7 +173,7 @@ def test_a_counter_is_remembered_before_the_marker_says_it(
         house.me.counter = 4
     wanted, written = house.me.counter, []
 
-    def crash(_: str, marker: Marker, **_more: Marker) -> None:
+    def crash(_: int, marker: Marker, **_more: Marker) -> None:
         written.append((marker.counter, house.book.folders.count_of("inbox", "podcasts")))
         raise KeyboardInterrupt
 
@@ -277,6 +278,15 @@ def read_only(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def mounted(read_only: Path) -> Iterator[Path]:
+    """A read-only filesystem whose source is `first`; it may be gone at the end."""
+    if not read_only.is_mount():
+        pytest.skip("only root mounts")
+    yield read_only
+    subprocess.run(["umount", read_only], check=False, capture_output=True)
+
+
 def test_a_read_only_inbox_is_known_by_its_mount_source(house: House, read_only: Path) -> None:
     try:
         house.use(read_only)
@@ -362,11 +372,11 @@ def test_a_thread_that_hangs_while_it_writes_the_marker_stops_no_other_one(
         house.me.counter = 2
     real, hangs, over = getattr(marker_file, call), threading.Event(), threading.Event()
 
-    def hang(path: str, wanted: Marker, **more: Marker) -> None:
+    def hang(folder: int, wanted: Marker, **more: Marker) -> None:
         if threading.current_thread() is hung:
             hangs.set()
             assert over.wait(30)
-        real(path, wanted, **more)
+        real(folder, wanted, **more)
 
     monkeypatch.setattr(marker_file, call, hang)
     hung = threading.Thread(target=house.use, args=(root,), daemon=True)
@@ -383,16 +393,116 @@ def test_a_thread_that_hangs_while_it_writes_the_marker_stops_no_other_one(
     assert house.memory().marked
 
 
-def test_a_folder_beneath_a_share_that_went_just_now_gets_no_marker(house: House, root: Path, tmp_path: Path) -> None:
-    """With one, it would be taken for the share from then on."""
-    house.use(root)
-    seen = on_disk(root)
-    root.rename(tmp_path / "share")
+def meanwhile(patch: pytest.MonkeyPatch, owner: object, call: str, *, before: Callable[[], object] = int,
+              after: Callable[[], object] = int) -> None:
+    """Have something happen once, right before or after a call."""
+    real, times = getattr(owner, call), iter((True,))
+
+    def called(*given: object, **more: object) -> object:
+        first = next(times, False)
+        if first:
+            before()
+        try:
+            return real(*given, **more)
+        finally:
+            if first:
+                after()
+
+    patch.setattr(owner, call, called)
+
+
+def swapped(root: Path) -> None:
+    root.rename(root.parent / "share")
     root.mkdir()
-    with pytest.raises(FolderGone, match="just now"):
-        marker_file.replace(str(root), replace(seen, counter=2), over=seen)
+
+
+@pytest.mark.parametrize("call", ["create", "replace"])
+def test_a_folder_beneath_a_share_that_goes_just_now_gets_no_marker(
+    house: House, root: Path, monkeypatch: pytest.MonkeyPatch, call: str,
+) -> None:
+    """With one, it would be taken for the share from then on."""
+    if call == "replace":
+        house.use(root)
+        house.me.counter = 2
+    meanwhile(monkeypatch, marker_file, call, before=lambda: swapped(root))
+    house.use(root)
+    assert on_disk(root.parent / "share").counter == house.me.counter
     assert list(root.iterdir()) == []
-    assert on_disk(tmp_path / "share") == seen
+    with pytest.raises(FolderGone, match="missing"):
+        house.use(root)
+
+
+@pytest.mark.parametrize("role", ["inbox", "outbox", "archive"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_is_found_out_of_a_path_is_of_the_folder_that_gets_the_marker_or_there_is_none(
+    house: House, root: Path, monkeypatch: pytest.MonkeyPatch, role: marker.Role, when: str,
+) -> None:
+    """Which mounts the system expects is asked by path, and a share may come or go around that moment."""
+    change = {when: lambda: swapped(root)}
+    meanwhile(monkeypatch, marker, "expected_but_unmounted", **change)
+    with pytest.raises(FolderGone, match="just now"):
+        house.use(root, role)
+    assert [*root.iterdir(), *(root.parent / "share").iterdir()] == []
+    assert house.book.folders.get(role, "podcasts") is None
+    house.use(root, role)
+    assert on_disk(root).role == role
+
+
+def test_a_folder_that_is_swapped_while_it_is_adopted_gets_no_marker(
+    house: House, root: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    meanwhile(monkeypatch, marker, "mount_of", after=lambda: swapped(root))
+    with pytest.raises(FolderGone, match="just now"):
+        marker.adopt(str(root), "inbox", "podcasts", house.me, house.book.folders)
+    assert [*root.iterdir(), *(root.parent / "share").iterdir()] == []
+
+
+def unmount(point: Path) -> None:
+    subprocess.run(["umount", "--lazy", str(point)], check=True)
+
+
+def test_the_mount_point_of_a_read_only_inbox_that_is_unmounted_just_now_is_never_taken_for_it(
+    house: House, mounted: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing but the mount's source tells them apart, and only what lies beneath can be written."""
+    house.use(mounted)
+    memory = house.memory()
+    with monkeypatch.context() as patch:
+        meanwhile(patch, marker, "mount_of", after=lambda: unmount(mounted))
+        with pytest.raises(FolderGone, match="just now"):
+            house.use(mounted)
+    with pytest.raises(FolderGone, match="first is not mounted there"):
+        house.use(mounted)
+    assert list(mounted.iterdir()) == []
+    assert house.memory() == memory
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_read_only_inbox_that_is_unmounted_at_its_first_use_is_remembered_by_its_own_mount(
+    house: House, mounted: Path, monkeypatch: pytest.MonkeyPatch, when: str,
+) -> None:
+    change = {when: lambda: unmount(mounted)}
+    meanwhile(monkeypatch, marker_file, "create", **change)
+    house.use(mounted)
+    assert (house.memory().source, house.memory().marked) == ("first", False)
+    assert list(mounted.iterdir()) == []
+    with pytest.raises(FolderGone, match="first is not mounted there"):
+        house.use(mounted)
+
+
+def test_a_read_only_inbox_that_is_mounted_just_now_leaves_nothing_beneath(
+    house: House, mounted: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house.use(mounted)
+    unmount(mounted)
+    mount = ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "first", str(mounted)]
+    with monkeypatch.context() as patch:
+        meanwhile(patch, marker, "mount_of", before=lambda: subprocess.run(mount, check=True))
+        with pytest.raises(FolderGone, match="just now"):
+            house.use(mounted)
+    house.use(mounted)
+    unmount(mounted)
+    assert list(mounted.iterdir()) == []
 
 
 def test_a_full_disk_leaves_the_marker_as_it_is_and_the_folder_there(
@@ -459,7 +569,7 @@ def test_a_seal_is_of_one_folder_and_one_counter(house: House, root: Path, tmp_p
     house.me.counter = 7
     house.use(other, name="radio")
     moved = replace(on_disk(other), name="podcasts")
-    marker_file.replace(str(root), moved)
+    put_marker(root, moved)
     with pytest.raises(FolderGone, match="damaged"):
         house.use(root)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from intake_media import tone
+from markers import put_marker
 
 from diffio_watch.clock import Clock
 from diffio_watch.config import Inbox
@@ -110,4 +111,4 @@ def age(path: Path, seconds: float) -> None:
 
 def foreign(folder: Path) -> None:
     """Put another journal's marker into a folder."""
-    marker_file.replace(str(folder), marker_file.Marker("diffio-watch", "01ANOTHERJOURNAL", "outbox", "other", 7))
+    put_marker(folder, marker_file.Marker("diffio-watch", "01ANOTHERJOURNAL", "outbox", "other", 7))

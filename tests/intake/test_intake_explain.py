@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from intake_media import TONE, riff
 from intake_room import Room, foreign
+from markers import put_marker
 
-from diffio_watch.disk import lease, marker_file
+from diffio_watch.disk import lease
 from diffio_watch.disk.marker_file import Marker
 from diffio_watch.intake.explain import Explanation, Records, explain, outside
 from diffio_watch.intake.look import Sight, sight
@@ -50,7 +51,7 @@ def code(explanation: Explanation) -> str | None:
 def test_an_old_copy_of_the_journal_is_told_with_what_helps(room: Room) -> None:
     room.pass_time()
     written = Marker("diffio-watch", room.journal.id, "inbox", "a", 7).sealed(room.journal.secret)
-    marker_file.replace(str(room.config.path), written)
+    put_marker(room.config.path, written)
     old = sight(room.config, "a.wav", room.journal.id, room.journal.folders).unavailable
     assert old is not None
     assert "old copy" in old.message

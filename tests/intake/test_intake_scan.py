@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from markers import put_marker
 
 from diffio_watch.disk import marker_file
 from diffio_watch.disk.place import inside
@@ -186,7 +187,7 @@ def test_where_a_link_leads(tmp_path: Path) -> None:
 
 def mark(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    marker_file.create(str(folder), marker_file.Marker("diffio-watch", "01ANYJOURNAL", "outbox", "any", 1))
+    put_marker(folder, marker_file.Marker("diffio-watch", "01ANYJOURNAL", "outbox", "any", 1))
 
 
 def test_a_folder_with_a_marker_is_somebodys_root_and_is_not_entered(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from markers import put_marker
 from outbox_studio import Studio, always
 
 from diffio_watch.disk import marker_file
@@ -98,7 +99,7 @@ def test_what_others_have_in_a_root_of_theirs_is_left_alone(studio: Studio) -> N
     """Another program's outbox may show in this one: what its jobs are at looks like left by nobody."""
     theirs = studio.root / "shared/their outbox"
     (theirs / "deep").mkdir(parents=True)
-    marker_file.replace(str(theirs), marker_file.Marker("diffio-watch", "01THEIRS", "outbox", "x", 1))
+    put_marker(theirs, marker_file.Marker("diffio-watch", "01THEIRS", "outbox", "x", 1))
     for folder in (studio.root / "shared", theirs, theirs / "deep"):
         (folder / names.temp_name(new_id(), "audio")).touch()
     swept = studio.outbox().sweep(lambda _: False)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from markers import put_marker
 from recovery_house import House
 
 from diffio_watch.disk import marker, marker_file
@@ -34,7 +35,7 @@ def belongs_to(house: House, keeper: Keeper, seen_at: float) -> None:
     """The folders are another journal's, whose daemon showed life then."""
     roots: list[tuple[marker.Role, Path]] = [("inbox", house.inbox), ("outbox", house.outbox)]
     for role, folder in roots:
-        marker_file.replace(str(folder), marker_file.Marker("diffio-watch", "01THEIRS", role, "a", 4, keeper=keeper))
+        put_marker(folder, marker_file.Marker("diffio-watch", "01THEIRS", role, "a", 4, keeper=keeper))
         os.utime(folder / marker.NAME, (seen_at, seen_at))
 
 

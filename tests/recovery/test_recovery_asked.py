@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markers import put_marker
 from recovery_house import KEY, House, recording
 
 from diffio_watch.api.shapes import GenerationSummary, ProjectSummary
@@ -239,7 +240,7 @@ def test_while_the_machine_it_was_copied_from_works_on_nothing_is_taken_over(old
     def meanwhile(self: asking.Asking, *_: object) -> asking.Settled:
         found = marker_file.read(str(old.outbox))
         assert found is not None
-        marker_file.replace(str(old.outbox), replace(found, counter=found.counter + 1))
+        put_marker(old.outbox, replace(found, counter=found.counter + 1))
         return asking.Settled()
 
     monkeypatch.setattr(asking.Asking, "settle", meanwhile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -150,8 +151,9 @@ def test_a_share_that_is_mounted_anew_while_its_marker_is_written_works_again(
     monkeypatch.setattr("diffio_watch.daemon.upkeep._LOOK_EVERY", 0.05)
     real, hangs, over = marker_file.replace, threading.Event(), threading.Event()
 
-    def hang(root: str, wanted: marker_file.Marker, **more: marker_file.Marker) -> None:
-        if root == str(house.inbox) and armed.is_set() and not hangs.is_set():
+    def hang(root: int, wanted: marker_file.Marker, **more: marker_file.Marker) -> None:
+        inbox = os.path.samestat(os.fstat(root), house.inbox.stat())
+        if inbox and armed.is_set() and not hangs.is_set():
             hangs.set()
             assert over.wait(60)
         real(root, wanted, **more)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 import structlog
+from markers import put_marker
 from recovery_house import KEY, House
 
 from diffio_watch.daemon.upkeep import Upkeep
-from diffio_watch.disk import marker, marker_file
+from diffio_watch.disk import marker
 from diffio_watch.job import State
 from diffio_watch.journal import CopyFailed, Journal
 from diffio_watch.journal.backup import write_copy
@@ -232,7 +233,7 @@ def test_a_foreign_folder_mounted_while_the_daemon_runs_stops_its_inbox_alone(ho
             folder.rename(house.base / f"ours {folder.name}")
             folder.mkdir()
             role: marker.Role = "inbox" if folder == house.inbox else "outbox"
-            marker_file.replace(str(folder), marker.Marker("diffio-watch", "01ANOTHERJOURNAL", role, "a", 99))
+            put_marker(folder, marker.Marker("diffio-watch", "01ANOTHERJOURNAL", role, "a", 99))
         house.drop("foreign.wav", 40)
         house.drop("fine.wav", 41, inbox_b)
         house.wait(lambda: house.states().get("b:fine.wav") is State.DELIVERED)
@@ -314,6 +315,6 @@ def test_a_start_that_fails_leaves_no_marker(house: House) -> None:
 
 def test_a_start_that_fails_takes_no_other_folder_either(house: House) -> None:
     """One folder is another journal's: the others stay as they were."""
-    marker_file.replace(str(house.outbox), marker.Marker("diffio-watch", "01ANOTHERJOURNAL", "outbox", "a", 1))
+    put_marker(house.outbox, marker.Marker("diffio-watch", "01ANOTHERJOURNAL", "outbox", "a", 1))
     assert house.cmd("run").code == 2
     assert not (house.inbox / marker.NAME).exists()
