@@ -17,6 +17,8 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import journals
 import programs
@@ -43,10 +45,7 @@ _MEMORY, _ROOM = Path("/dev/shm"), 6 << 30  # of which tests have less than 1 Gi
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Be as easy to end as a program in the foreground is, and get to see what children leave behind."""
-    # a shell without job control starts what is in the background with Ctrl-C ignored, and children inherit that
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures clean up then, too
+    """Get to see what children leave behind."""
     if not hasattr(config, "workerinput"):
         _write_into_memory(config)
     codecs.lookup("ascii")  # who a test becomes may not be able to read this Python, and it is a module of it
@@ -55,6 +54,17 @@ def pytest_configure(config: pytest.Config) -> None:
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         if hasattr(config, "workerinput"):
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)  # also where the run itself was killed
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Be as easy to end as a program in the foreground, also where a test runs a command that ends in its own way."""
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        session.shouldstop = "interrupted"
+        raise KeyboardInterrupt
+
+    # a shell without job control starts what is in the background with Ctrl-C ignored, and children inherit that
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)  # fixtures clean up then, too
 
 
 def _write_into_memory(config: pytest.Config) -> None:

@@ -21,6 +21,17 @@ print("ready", flush=True)
 while True:
     signal.pause()
 """
+_TWO = """
+import os, pathlib, time
+def test_first():
+    try:
+        os.kill(os.getpid(), int(os.environ["NUMBER"]))
+        time.sleep(10)
+    except KeyboardInterrupt:
+        pathlib.Path("first").touch()
+def test_second():
+    pathlib.Path("second").touch()
+"""
 
 
 @pytest.fixture
@@ -71,6 +82,19 @@ def test_one_that_others_have_waited_for_is_waited_for_no_more(end: Any) -> None
         assert end({gone.pid}) == [""]
         assert beside.poll() is None
         beside.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_ends_at_a_signal_though_the_test_at_work_has_its_own_way_with_it(
+    tmp_path: Path, number: signal.Signals,
+) -> None:
+    """As a command does that a test runs: it says that it was interrupted, and returns."""
+    (tmp_path / "test_two.py").write_text(_TWO)
+    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "conftest", "-c", os.devnull, "test_two.py"]
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "NUMBER": str(int(number))}
+    done = subprocess.run(run, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, (tmp_path / "first").exists()) == (pytest.ExitCode.INTERRUPTED, True), done.stdout
+    assert not (tmp_path / "second").exists()
 
 
 def _child(program: subprocess.Popen[bytes]) -> int:
