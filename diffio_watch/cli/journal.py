@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from diffio_watch.api.shapes import ProjectSummary
     from diffio_watch.cli.base import Workplace
     from diffio_watch.config import Inbox
-    from diffio_watch.disk.marker import Role
+    from diffio_watch.disk.marker import Held, Marker, MarkerError, Role
     from diffio_watch.journal import Journal
 
 
@@ -156,6 +156,7 @@ def adopt(inboxes: Sequence[str], *, yes: bool) -> int:
     from diffio_watch.cli.request import ask, tell
     from diffio_watch.cli.resolve import inbox_named
     from diffio_watch.daemon.startup import make_state_dir
+    from diffio_watch.disk import marker
     from diffio_watch.recovery.takeover import roots
 
     work = workplace(makes=True)
@@ -164,16 +165,19 @@ def adopt(inboxes: Sequence[str], *, yes: bool) -> int:
     chosen = [inbox for inbox in work.config.inboxes if not inboxes or inbox.name in inboxes]
     make_state_dir(work.config.state_dir)
     _let_names_follow(work)
-    _ask_first(work, chosen, yes=yes)
-    with _made(work) as opened:
+    with ExitStack() as stack:
+        # from before they are looked at until they are marked: what a person decides about is what is taken over
+        held = {(inbox.name, role): _held(stack, path) for inbox in chosen for role, path in roots(inbox)}
+        seen = _ask_first(work, chosen, yes=yes)
+        opened = stack.enter_context(_made(work))
         folders, missed = [], []
         for inbox in chosen:
             for role, path in roots(inbox):
                 try:
-                    folders.append(_take(opened, inbox, role, path))
+                    folders.append(_take(opened, inbox, role, held[inbox.name, role], seen[path]))
                     say(f"Taken over: the {role} of {inbox.name}, {path}")
-                except Trouble as trouble:
-                    missed.append(trouble.message)
+                except marker.MarkerError as gone:
+                    missed.append(f"The {role} of {inbox.name}, {path}, can't be taken over: {gone}.")
         return tell(work, opened, ask(work, opened, "adopt", {"folders": folders}), missed)
 
 
@@ -201,8 +205,8 @@ def _let_names_follow(work: Workplace) -> None:
         say(f"The inbox {old} is called {new} now: its jobs come along.")
 
 
-def _ask_first(work: Workplace, chosen: list[Inbox], *, yes: bool) -> None:
-    """Say what it means, and have a person decide where money may hang on it."""
+def _ask_first(work: Workplace, chosen: list[Inbox], *, yes: bool) -> dict[Path, Marker | None]:
+    """Say what it means, and have a person decide where money may hang on it; the markers that it is about, by path."""
     from diffio_watch.disk.names import terminal
     from diffio_watch.journal import Journal, JournalMissing
     from diffio_watch.recovery import takeover
@@ -218,16 +222,17 @@ def _ask_first(work: Workplace, chosen: list[Inbox], *, yes: bool) -> None:
         raise Trouble(terminal(f"{found.works} Two would pay for everything twice: stop that one first, or ask it. "
                                "(One that ended without a trace counts as gone after 15 minutes.)"), REFUSED)
     if not found.asks:
-        return
+        return found.markers
     question = [terminal(line) for line in takeover.question(found)]
     if yes:
         say(question)
-        return
+        return found.markers
     if not sys.stdin.isatty():
         raise Trouble("\n".join([*question, "To take it over as it is, say --yes."]), REFUSED)
     say(question)
     if not click.confirm("Take it over as it is?"):
         raise Trouble("Nothing was taken over.", FAILED)
+    return found.markers
 
 
 def _made(work: Workplace) -> Journal:
@@ -237,17 +242,23 @@ def _made(work: Workplace) -> Journal:
     return Journal.open(work.config.state_dir, create=True)
 
 
-def _take(opened: Journal, inbox: Inbox, role: Role, path: Path) -> dict[str, Any]:
-    """Write the marker, here and not in the daemon: a share that hangs must hang nobody else."""
-    from diffio_watch.disk import marker, mounts
+def _held(stack: ExitStack, path: Path) -> Held | MarkerError:
+    from diffio_watch.disk import marker
 
-    point = mounts.expected_but_unmounted(str(path))
-    if point is not None:
-        raise Trouble(f"The {role} of {inbox.name}, {path}, is not mounted: run `mount {point}` first.", FAILED)
+    try:
+        return stack.enter_context(marker.hold(str(path)))
+    except marker.MarkerError as gone:
+        return gone
+
+
+def _take(opened: Journal, inbox: Inbox, role: Role, folder: Held | MarkerError, seen: Marker | None,
+          ) -> dict[str, Any]:
+    """Write the marker, here and not in the daemon: a share that hangs must hang nobody else."""
+    from diffio_watch.disk import marker
+
+    if isinstance(folder, marker.MarkerError):
+        raise folder
     # no more than the journal remembers of this folder: only the daemon may remember more
     owner = marker.Owner(opened.id, opened.folders.count_of(role, inbox.name),
                          marker.Keeper.here(opened.state_dir, runs=False))
-    try:
-        return asdict(marker.adopt(str(path), role, inbox.name, owner, opened.folders))
-    except marker.MarkerError as gone:
-        raise Trouble(f"The {role} of {inbox.name}, {path}, can't be taken over: {gone}.", FAILED) from gone
+    return asdict(marker.adopt(folder, seen, role, inbox.name, owner, opened.folders))

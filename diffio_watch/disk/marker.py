@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,16 +18,19 @@ from typing import Final
 
 from diffio_watch.disk import marker_file
 from diffio_watch.disk.book import Book, FolderMemory, Owner
+from diffio_watch.disk.held import FolderSwapped, Held, hold
 from diffio_watch.disk.keeper import FRESH, Keeper
 from diffio_watch.disk.marker_file import NAME, PROGRAM, FolderGone, Marker, MarkerError, Role, read
-from diffio_watch.disk.mounts import expected_but_unmounted, mount_of
+from diffio_watch.disk.mounts import Mount, expected_but_unmounted
 
-__all__ = ["NAME", "Book", "FolderGone", "FolderMemory", "ForeignMarker", "Keeper", "Marker", "MarkerError",
-           "OldJournal", "Owner", "Role", "adopt", "check", "inspect", "is_meant", "read", "whose"]
+__all__ = ["NAME", "Book", "FolderGone", "FolderMemory", "FolderSwapped", "ForeignMarker", "Held", "Keeper", "Marker",
+           "MarkerError", "OldJournal", "Owner", "Role", "adopt", "check", "hold", "inspect", "is_meant", "read",
+           "whose"]
 
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-_swept: Final[set[str]] = set()  # folders that this process has rid of what a crash left of an earlier one
-_touched: Final[dict[str, float]] = {}  # when this process last showed life at a marker, by folder; monotonic
+_This = tuple[str, int, int]  # a folder by its path and its identity: what is mounted there anew is another one
+_swept: Final[set[_This]] = set()  # folders that this process has rid of what a crash left of an earlier one
+_touched: Final[dict[_This, float]] = {}  # when this process last showed life at a marker, by folder; monotonic
 
 
 class ForeignMarker(MarkerError):
@@ -51,13 +55,13 @@ class OldJournal(MarkerError):
         self.role = found.role
 
 
-def check(root: str, role: Role, name: str, owner: Owner, book: Book, system: Path = Path("/")) -> int:
+def check(root: str | Held, role: Role, name: str, owner: Owner, book: Book, system: Path = Path("/")) -> int:
     """Whether `root` is there and this journal's; its marker is written where this is the first use.
 
     Any number of threads may do so at once, and none waits for another: one may hang with its share.
 
     Args:
-        root: the folder.
+        root: the folder: its path, or held open already.
         role: what it is used as.
         name: of the inbox it belongs to.
         owner: the journal.
@@ -72,28 +76,30 @@ def check(root: str, role: Role, name: str, owner: Owner, book: Book, system: Pa
         ForeignMarker: it is another journal's.
         OldJournal: the journal never wrote that marker.
     """
-    with marker_file.opened(root) as folder:
-        return _check(root, folder, Marker(PROGRAM, owner.journal, role, name, owner.counter, keeper=owner.keeper),
-                      owner, book, system)
+    with hold(root) as folder:
+        return _check(folder, Marker(PROGRAM, owner.journal, role, name, owner.counter, keeper=owner.keeper), owner,
+                      book, system)
 
 
-def _check(root: str, folder: int, wanted: Marker, owner: Owner, book: Book, system: Path) -> int:
+def _check(folder: Held, wanted: Marker, owner: Owner, book: Book, system: Path) -> int:
     role, name = wanted.role, wanted.name
-    found, memory, source = _look(root, folder, wanted, book, system)
+    found, memory, mount = _look(folder, wanted, book, system)
     before = memory or FolderMemory(role, name, "")
-    now = replace(before, marked=True, path=root, sealed=True,
+    now = replace(before, marked=True, path=folder.root, sealed=True,
                   former=() if found is not None and found.name == name else before.former)
     count = wanted.counter
     if found is None:  # the first use, or an inbox that was read-only
         book.count(role, name, count)
         try:
-            marker_file.create(folder, wanted.sealed(book.secret))
+            marker_file.create(folder.fd, wanted.sealed(book.secret))
         except FileExistsError as error:  # another thread was quicker, or another journal
-            found, memory, source = _look(root, folder, wanted, book, system)
+            found, memory, mount = _look(folder, wanted, book, system)
             if found is None:
                 raise _unwritten(error) from error
         except OSError as error:
             now, count = _unmarked(replace(now, marked=False, sealed=False), error), 0
+            if memory is None and mount is not None:
+                _must_be_told_apart(folder, mount)
     if found is not None:
         count = found.counter
         if _is_old(found, wanted):
@@ -102,16 +108,37 @@ def _check(root: str, folder: int, wanted: Marker, owner: Owner, book: Book, sys
             written = _write_over(folder, wanted, found)
             now = replace(now, sealed=written or before.sealed)
             count = wanted.counter if written else count
-    if root not in _swept:
-        _swept.add(root)
+    this = (folder.root, *_identity(folder))
+    if this not in _swept:
+        _swept.add(this)
         with contextlib.suppress(OSError):
-            marker_file.sweep(folder, owner.journal)
+            marker_file.sweep(folder.fd, owner.journal)
     if now.marked:
-        _show_life(root, folder, owner)
+        _show_life(this, folder, owner)
     # a marked folder is known by its marker: another source (a new disk, another address of the NAS) is no news
     if now != memory:
-        book.set(replace(now, source=source or mount_of(root).source))
+        book.set(replace(now, source=(mount or folder.mount()).identity))
     return count
+
+
+def _identity(folder: Held) -> tuple[int, int]:
+    status = os.fstat(folder.fd)
+    return status.st_dev, status.st_ino
+
+
+def _must_be_told_apart(folder: Held, mount: Mount) -> None:
+    """What can hold no marker is known again by its mount, so it must be told from the folder beneath one.
+
+    Raises:
+        FolderGone: nobody can say which of them it is.
+    """
+    if not mount.identity:
+        raise FolderGone("no marker can be written there, and the system does not tell what is mounted there")
+    if mount.point != os.path.realpath(folder.root):
+        with os.scandir(folder.fd) as entries:
+            if next(entries, None) is None:
+                raise FolderGone("it is empty and can't be written, as a folder is that nothing is mounted on yet: it "
+                                 "is taken for the inbox once something lies in it")
 
 
 def _is_old(found: Marker, wanted: Marker) -> bool:
@@ -120,20 +147,20 @@ def _is_old(found: Marker, wanted: Marker) -> bool:
     return found.counter < wanted.counter or found.name != wanted.name or not found.seal or not kept
 
 
-def _show_life(root: str, folder: int, owner: Owner) -> None:
+def _show_life(this: _This, folder: Held, owner: Owner) -> None:
     """Let those who might take the folder over see that a daemon works here."""
     now = time.monotonic()
-    if owner.keeper.pid and now - _touched.get(root, float("-inf")) >= FRESH / 3:
-        _touched[root] = now
+    if owner.keeper.pid and now - _touched.get(this, float("-inf")) >= FRESH / 3:
+        _touched[this] = now
         with contextlib.suppress(OSError):  # it only tells; the folder may be read-only by now
-            marker_file.touch(folder)
+            marker_file.touch(folder.fd)
 
 
-def inspect(root: str, role: Role, name: str, journal: str, book: Book | None) -> Marker | None:
+def inspect(root: str | Held, role: Role, name: str, journal: str, book: Book | None) -> Marker | None:
     """As `check`, but nothing is written: the marker, or None where there is none and need not be one.
 
     Args:
-        root: the folder.
+        root: the folder: its path, or held open already.
         role: what it is used as.
         name: of the inbox it belongs to.
         journal: id of the journal that asks.
@@ -142,37 +169,41 @@ def inspect(root: str, role: Role, name: str, journal: str, book: Book | None) -
     Raises:
         FolderGone, ForeignMarker, OldJournal: as `check` has them.
     """
-    with marker_file.opened(root) as folder:
-        return _look(root, folder, Marker(PROGRAM, journal, role, name, 0), book, Path("/"))[0]
+    with hold(root) as folder:
+        return _look(folder, Marker(PROGRAM, journal, role, name, 0), book, Path("/"))[0]
 
 
-def _look(root: str, folder: int, wanted: Marker, book: Book | None, system: Path,
-          ) -> tuple[Marker | None, FolderMemory | None, str]:
-    """The marker, what is remembered, and where there is no marker the mount's source."""
-    found, role, name = read(folder), wanted.role, wanted.name
+def _look(folder: Held, wanted: Marker, book: Book | None, system: Path,
+          ) -> tuple[Marker | None, FolderMemory | None, Mount | None]:
+    """The marker, what is remembered, and where there is no marker what the folder lies on."""
+    found, role, name = read(folder.fd), wanted.role, wanted.name
     # the marker first: what another thread, or the daemon, has written meanwhile was remembered before
     memory = None if book is None else book.get(role, name)
     if found is None and memory is not None and memory.marked:
-        found = read(folder)  # or another thread has just used it for the first time
+        found = read(folder.fd)  # or another thread has just used it for the first time
     if found is not None:
         if found.journal != wanted.journal:
             raise ForeignMarker(found)
         if found.role != role or found.name not in {name, *(memory.former if memory is not None else ())}:
             raise FolderGone(f"its marker is that of the {found.role} of {found.name}")
         if book is not None:
-            _must_be_known(root, found, book)
-        return found, memory, ""
+            _must_be_known(folder.root, found, book)
+        return found, memory, None
     if memory is not None and memory.marked:
         raise FolderGone(f"its marker {NAME} is missing")
-    source = mount_of(root).source
-    if memory is not None and memory.source != source:
-        raise FolderGone(f"{memory.source or 'its disk'} is not mounted there")
-    if memory is None:
-        point = expected_but_unmounted(root, root=system)
-        if point is not None:
-            raise FolderGone(f"{point} is known to the system as a mount point and is not mounted")
-    marker_file.must_be(root, folder)
-    return None, memory, source
+    _must_be_mounted(folder, system)
+    mount = folder.mount()
+    # before parts were told, the source alone was remembered
+    if memory is not None and memory.source not in {mount.identity, mount.source}:
+        raise FolderGone(f"{memory.source or 'its disk'} is not mounted there, but {mount.identity or 'another one'}")
+    folder.must_be()
+    return None, memory, mount
+
+
+def _must_be_mounted(folder: Held, system: Path) -> None:
+    point = expected_but_unmounted(folder.root, root=system)
+    if point is not None:
+        raise FolderGone(f"{point} is known to the system as a mount point and is not mounted")
 
 
 def whose(found: Marker) -> str:
@@ -180,38 +211,44 @@ def whose(found: Marker) -> str:
     return f"{found.journal}: {found.keeper}" if str(found.keeper) else found.journal
 
 
-def adopt(root: str, role: Role, name: str, owner: Owner, book: Book, *, caught_up: bool = False) -> FolderMemory:
+def adopt(folder: Held, seen: Marker | None, role: Role, name: str, owner: Owner, book: Book, *,
+          caught_up: bool = False, system: Path = Path("/")) -> FolderMemory:
     """Take a folder over for this journal, whatever its marker says or if it is gone.
 
     Args:
-        root: the folder.
+        folder: the folder, held open since it was looked at.
+        seen: its marker as it was then, which somebody decided about; None: there was none, or a damaged one.
         role: what it is used as.
         name: of the inbox it belongs to.
         owner: the journal and what the marker is to say. It must not be more than the journal remembers of this folder.
         book: what the journal remembers: an old copy is refused.
         caught_up: it has just learned what it did not know, so that it is none.
+        system: where the `etc` and `run` are that know of mount points.
 
     Returns:
         What the journal is to remember.
 
     Raises:
-        FolderGone: it is not there, or can't be marked.
+        FolderGone: it is not there, not the one that was looked at, or can't be marked.
         OldJournal: the journal never wrote its marker: that is no question of whose folder it is.
     """
-    with marker_file.opened(root) as folder:
-        with marker_file.written_anew():
-            found = read(folder)
-            if found is not None and found.journal == owner.journal and not caught_up:
-                _must_be_known(root, found, book)
-        marker = Marker(PROGRAM, owner.journal, role, name, owner.counter, keeper=owner.keeper).sealed(book.secret)
-        before = book.get(role, name) or FolderMemory(role, name, "")
-        now = replace(before, source=mount_of(root).source, marked=True, path=root, sealed=True, former=())
-        marker_file.must_be(root, folder)
-        try:
-            marker_file.replace(folder, marker)
-        except OSError as error:
-            return _unmarked(replace(now, marked=False, sealed=False), error)
-        return now
+    _must_be_mounted(folder, system)
+    found = None
+    with marker_file.written_anew():
+        found = read(folder.fd)
+        if found is not None and found.journal == owner.journal and not caught_up:
+            _must_be_known(folder.root, found, book)
+    if found is not None and found.journal not in {owner.journal, seen.journal if seen is not None else ""}:
+        raise FolderSwapped(f"another journal took it over just now ({whose(found)})")
+    marker = Marker(PROGRAM, owner.journal, role, name, owner.counter, keeper=owner.keeper).sealed(book.secret)
+    before = book.get(role, name) or FolderMemory(role, name, "")
+    now = replace(before, source=folder.mount().identity, marked=True, path=folder.root, sealed=True, former=())
+    folder.must_be()
+    try:
+        marker_file.replace(folder.fd, marker)
+    except OSError as error:
+        return _unmarked(replace(now, marked=False, sealed=False), error)
+    return now
 
 
 def _must_be_known(root: str, found: Marker, book: Book) -> None:
@@ -243,10 +280,10 @@ def _unwritten(error: OSError) -> FolderGone:
     return FolderGone(f"its marker {NAME} can't be written ({marker_file.words(error)})")
 
 
-def _write_over(folder: int, marker: Marker, found: Marker) -> bool:
+def _write_over(folder: Held, marker: Marker, found: Marker) -> bool:
     """Write a marker over the one that was found; whether that could be done."""
     try:
-        marker_file.replace(folder, marker, over=found)
+        marker_file.replace(folder.fd, marker, over=found)
     except OSError as error:
         # full or read-only meanwhile: the marker stands and is ours, and the next look tries again
         if error.errno not in _READ_ONLY | {errno.ENOSPC, errno.EDQUOT}:

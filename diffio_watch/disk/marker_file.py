@@ -164,43 +164,6 @@ def damaged() -> FolderGone:
     return FolderGone(f"its marker {NAME} is damaged")
 
 
-@contextlib.contextmanager
-def opened(root: str) -> Iterator[int]:
-    """A descriptor of a folder, for all that is read and written here: by its path it may be another one meanwhile.
-
-    Raises:
-        FolderGone: it can't be opened and listed.
-    """
-    try:
-        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise unopened(error) from error
-    try:
-        try:
-            # listed, not only looked at: of a server that is gone, a look is answered from a cache
-            with os.scandir(folder) as entries:
-                next(entries, None)
-        except OSError as error:
-            raise unopened(error) from error
-        yield folder
-    finally:
-        os.close(folder)
-
-
-def must_be(root: str, folder: int) -> None:
-    """What was learned of a path is true of an open folder only if the path leads there still.
-
-    Raises:
-        FolderGone: a share was mounted over it or unmounted, or it was replaced.
-    """
-    try:
-        if os.path.samestat(os.stat(root), os.fstat(folder)):  # noqa: PTH116 - as `fstat` has it
-            return
-    except OSError as error:
-        raise unopened(error) from error
-    raise FolderGone("it was mounted, unmounted or replaced just now")
-
-
 def create(folder: int, marker: Marker) -> None:
     """Write the first marker. Exclusive: of two journals that come at once, one finds the other's.
 

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -25,11 +25,29 @@ _UNITS: Final = ("etc/systemd/system", "run/systemd/transient", "run/systemd/sys
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A mounted filesystem. `kind` is the kernel's word for it, "" if it could not be had."""
+    """A mounted filesystem.
+
+    Attributes:
+        point: where it is mounted.
+        kind: the kernel's word for it; "" if it could not be had.
+        source: a device or a share.
+        part: which folder of that is mounted; "/" where that is all of it, or not told.
+        number: the kernel's for this mount, for as long as it is mounted; 0 where it has none.
+    """
 
     point: str
     kind: str
     source: str
+    part: str = "/"
+    number: int = field(default=0, compare=False)
+
+    @property
+    def identity(self) -> str:
+        """What tells it from what else may be mounted there, such as "/dev/sda1[/studio]", as findmnt(8) writes it.
+
+        It is the same after a remount: what part of itself a server shows is its own affair, and in its source.
+        """
+        return self.source if self.remote or self.part == "/" else f"{self.source}[{self.part}]"
 
     @property
     def fuse(self) -> bool:
@@ -71,6 +89,24 @@ def mount_of(path: str, table: list[Mount] | None = None) -> Mount:
     return found
 
 
+def mount_at(folder: int, path: str) -> Mount:
+    """The filesystem that an open folder lies on, where the kernel tells it; else the one that its path lies on.
+
+    By the path alone a mount would be found too that is hidden by another one over a folder above it.
+
+    Args:
+        folder: its descriptor.
+        path: what it was opened by.
+    """
+    number = re.search(r"^mnt_id:\s*(\d+)$", _read(Path(f"/proc/self/fdinfo/{folder}")), re.MULTILINE)
+    table = mounts()
+    if number is not None:
+        for mount in table:
+            if mount.number == int(number[1]):
+                return mount
+    return mount_of(path, table)
+
+
 def mounts() -> list[Mount]:
     """Everything that is mounted here and now, in the order it was mounted in; empty where the system does not tell."""
     if sys.platform == "darwin":
@@ -109,7 +145,8 @@ def parse_mountinfo(text: str) -> list[Mount]:
         before, _, after = line.partition(" - ")
         fields, rest = before.split(" "), after.split(" ")
         if len(fields) >= 5 and len(rest) >= 2:
-            found.append(Mount(_unescape(fields[4]), rest[0], _unescape(rest[1])))
+            number = int(fields[0]) if fields[0].isdecimal() else 0
+            found.append(Mount(_unescape(fields[4]), rest[0], _unescape(rest[1]), _unescape(fields[3]), number))
     return found
 
 

@@ -13,7 +13,7 @@ import structlog
 from diffio_watch.clock import Clock
 from diffio_watch.config import Inbox
 from diffio_watch.disk import marker
-from diffio_watch.disk.mounts import Mount, mount_of
+from diffio_watch.disk.mounts import Mount
 from diffio_watch.disk.place import Place
 from diffio_watch.disk.reading import Interrupted
 from diffio_watch.intake.look import away
@@ -133,8 +133,9 @@ class Presence:
         desk = self._desk
         desk.going()
         try:
-            marker.check(desk.root, "inbox", desk.name, desk.owner, desk.journal.folders)
-            self.mount = mount_of(desk.root)
+            with marker.hold(desk.root) as folder:
+                marker.check(folder, "inbox", desk.name, desk.owner, desk.journal.folders)
+                self.mount = folder.mount()
         except marker.OldJournal:
             raise
         except marker.MarkerError as error:

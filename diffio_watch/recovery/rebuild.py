@@ -136,7 +136,7 @@ class _Rebuild:
         if self._starts >= _TOO_HIGH:  # an edited marker was believed once
             self._starts = 0
             self._journal.folders.forget_counts()
-        self._take_over(max(self._starts, newest) + 1, None if self._tally.settled.refusal else asking)
+        self._take_over(markers, max(self._starts, newest) + 1, None if self._tally.settled.refusal else asking)
         return self._tally
 
     def _leave_to_others(self, markers: Sequence[marker.Marker | None]) -> None:
@@ -216,7 +216,8 @@ class _Rebuild:
                 raise CannotRebuild(f"The daemon that this journal is a copy of works on in the {role} of {inbox.name}"
                                     f" ({marker.whose(one)}): stop that one first, or two would pay for everything.")
 
-    def _take_over(self, counter: int, asked: Asking | None) -> None:
+    def _take_over(self, seen: Mapping[tuple[str, marker.Role], marker.Marker | None], counter: int,
+                   asked: Asking | None) -> None:
         """Make the folders this journal's; from here on the daemon may run. `asked`: what is through with it."""
         with self._journal.transaction():  # before any marker says so
             self._journal.set_meta("starts", counter)
@@ -226,8 +227,9 @@ class _Rebuild:
         memories = []
         for inbox, role, path in folders(self._config):
             try:
-                memories.append(marker.adopt(str(path), role, inbox.name, owner, self._journal.folders,
-                                             caught_up=True))
+                with marker.hold(str(path)) as folder:
+                    memories.append(marker.adopt(folder, seen.get((inbox.name, role)), role, inbox.name, owner,
+                                                 self._journal.folders, caught_up=True))
             except marker.MarkerError as error:
                 raise CannotRebuild(f"The {role} {path} can't be taken over: {error}.") from error
         with self._journal.transaction():

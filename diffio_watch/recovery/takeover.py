@@ -29,12 +29,14 @@ class Takeover:
         works: the sentence about a folder where another daemon is at work; None where that is so of none.
         way_back: how the newest copy of a lost journal is put back; "" where there is none.
         unknown: how many recordings lie in the inboxes that this journal knows nothing of.
+        markers: what was found in each folder, by path; None where it is none or damaged.
     """
 
     told: tuple[str, ...]
     works: str | None
     way_back: str
     unknown: int
+    markers: dict[Path, marker.Marker | None]
 
     @property
     def asks(self) -> bool:
@@ -58,10 +60,11 @@ def look(config: Config, inboxes: list[Inbox], journal: Journal | None, now: flo
     works = None
     back = ""
     unknown = 0
+    markers = {}
     for inbox in inboxes:
         taken = False
         for role, path in roots(inbox):
-            found = _marker(inbox, role, path)
+            found = markers[path] = _marker(inbox, role, path)
             mine = journal is not None and found is not None and found.journal == journal.id
             taken = taken or not mine
             if found is None or mine:
@@ -75,7 +78,7 @@ def look(config: Config, inboxes: list[Inbox], journal: Journal | None, now: flo
             if not told and _has_sidecars(inbox) and (journal is None
                                                       or journal.folders.get("outbox", inbox.name) is None):
                 back = back or claims.way_back(config.state_dir, but=None if journal is None else journal.id)
-    return Takeover(tuple(told), works, back, unknown)
+    return Takeover(tuple(told), works, back, unknown, markers)
 
 
 def roots(inbox: Inbox) -> list[tuple[Role, Path]]:

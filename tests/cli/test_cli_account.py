@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from cli_place import NOBODY, Place, another_user
 from commands import Done
-from markers import put_marker
+from markers import adopt, put_marker
 
 import diffio_watch
 from diffio_watch.daemon import claims
@@ -194,7 +194,7 @@ def test_a_first_look_before_anything_ran_is_no_case_of_it(place: Place) -> None
 def test_an_inbox_of_ones_own_journal_where_another_folder_is_mounted_is_told_as_before(place: Place) -> None:
     with place.journal() as journal:
         owner = marker.Owner(journal.id, 0)
-        journal.folders.set(marker.adopt(str(place.inbox), "inbox", "podcasts", owner, journal.folders))
+        adopt(place.inbox, "inbox", "podcasts", owner, journal)
     foreign(place, time.time())
     assert place.run("status").code == 0
 

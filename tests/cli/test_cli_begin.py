@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cli_place import Place, another_user, command
 from commands import Done
-from markers import put_marker
+from markers import adopt, put_marker
 
 from diffio_watch.cli.init import _key
 from diffio_watch.config import load
@@ -243,8 +243,7 @@ def test_check_tells_folders_that_are_missing_or_somebody_elses(place: Place) ->
 @pytest.mark.usefixtures("key")
 def test_check_tells_a_folder_whose_marker_is_gone(place: Place) -> None:
     with place.journal() as journal:
-        journal.folders.set(marker.adopt(str(place.inbox), "inbox", "podcasts", marker.Owner(journal.id, 0),
-                                         journal.folders))
+        adopt(place.inbox, "inbox", "podcasts", marker.Owner(journal.id, 0), journal)
     assert levels(place.run("check", "--offline", "--json"))["inbox podcasts"] & {"error"} == set()
     (place.inbox / marker.NAME).unlink()
     done = place.run("check", "--offline")

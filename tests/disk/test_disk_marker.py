@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from markers import put_marker
+from markers import adopt, put_marker
 
-from diffio_watch.disk import marker, marker_file
+from diffio_watch.disk import marker, marker_file, mounts
 from diffio_watch.disk.marker import FolderGone, FolderMemory, ForeignMarker, Marker, OldJournal, Owner
 from diffio_watch.journal import Journal
 
@@ -117,7 +117,7 @@ def test_another_journals_marker_is_refused_and_named_until_it_is_adopted(
     with pytest.raises(ForeignMarker) as refused:
         house.use(root)
     assert refused.value.owner == other.book.id
-    house.book.folders.set(marker.adopt(str(root), "inbox", "podcasts", Owner(house.book.id, 0), house.book.folders))
+    adopt(root, "inbox", "podcasts", Owner(house.book.id, 0), house.book)
     assert on_disk(root).journal == house.book.id
     house.use(root)
     assert on_disk(root).counter == 1
@@ -451,9 +451,9 @@ def test_what_is_found_out_of_a_path_is_of_the_folder_that_gets_the_marker_or_th
 def test_a_folder_that_is_swapped_while_it_is_adopted_gets_no_marker(
     house: House, root: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    meanwhile(monkeypatch, marker, "mount_of", after=lambda: swapped(root))
+    meanwhile(monkeypatch, marker.Held, "mount", after=lambda: swapped(root))
     with pytest.raises(FolderGone, match="just now"):
-        marker.adopt(str(root), "inbox", "podcasts", house.me, house.book.folders)
+        adopt(root, "inbox", "podcasts", house.me, house.book)
     assert [*root.iterdir(), *(root.parent / "share").iterdir()] == []
 
 
@@ -468,7 +468,7 @@ def test_the_mount_point_of_a_read_only_inbox_that_is_unmounted_just_now_is_neve
     house.use(mounted)
     memory = house.memory()
     with monkeypatch.context() as patch:
-        meanwhile(patch, marker, "mount_of", after=lambda: unmount(mounted))
+        meanwhile(patch, marker.Held, "mount", after=lambda: unmount(mounted))
         with pytest.raises(FolderGone, match="just now"):
             house.use(mounted)
     with pytest.raises(FolderGone, match="first is not mounted there"):
@@ -497,12 +497,138 @@ def test_a_read_only_inbox_that_is_mounted_just_now_leaves_nothing_beneath(
     unmount(mounted)
     mount = ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "first", str(mounted)]
     with monkeypatch.context() as patch:
-        meanwhile(patch, marker, "mount_of", before=lambda: subprocess.run(mount, check=True))
-        with pytest.raises(FolderGone, match="just now"):
+        meanwhile(patch, marker.Held, "mount", before=lambda: subprocess.run(mount, check=True))
+        with pytest.raises(FolderGone, match="first is not mounted there"):
             house.use(mounted)
     house.use(mounted)
     unmount(mounted)
     assert list(mounted.iterdir()) == []
+
+
+def mount(*arguments: str | Path) -> None:
+    subprocess.run(["mount", *map(str, arguments)], check=True)
+
+
+@pytest.mark.parametrize("folder", ["shown", "shown/deep"])
+def test_a_read_only_part_of_a_disk_is_told_from_the_disk_that_it_is_mounted_on(
+    house: House, mounted: Path, tmp_path: Path, folder: str,
+) -> None:
+    """Both have one source."""
+    unmount(mounted)
+    root, part = tmp_path / folder, tmp_path / "part" / folder
+    for path in (root, part):
+        path.mkdir(parents=True)
+        (path / "a.wav").touch()
+    point = tmp_path / "shown"
+    mount("--bind", tmp_path / "part" / "shown", point)
+    try:
+        mount("-o", "remount,bind,ro", point)
+        house.use(root)
+        house.use(root)
+        assert house.memory().source.endswith("/part/shown]")
+    finally:
+        unmount(point)
+    with pytest.raises(FolderGone, match=r"/part/shown\] is not mounted there, but "):
+        house.use(root)
+    assert [path.name for path in root.iterdir() if path.is_file()] == ["a.wav"]
+
+
+def test_a_mount_that_is_hidden_by_another_one_above_it_does_not_speak_for_that(
+    house: House, mounted: Path, tmp_path: Path,
+) -> None:
+    """By its path the hidden one is the nearer."""
+    unmount(mounted)
+    nas, root = tmp_path / "nas", tmp_path / "nas" / "in"
+    root.mkdir(parents=True)
+    mount("-t", "tmpfs", "-o", "ro", "share", root)
+    try:
+        house.use(root)
+        mount("-t", "tmpfs", "other", nas)
+        try:
+            root.mkdir()
+            with pytest.raises(FolderGone, match="share is not mounted there, but other"):
+                house.use(root)
+            assert list(root.iterdir()) == []
+        finally:
+            unmount(nas)
+        house.use(root)
+        assert not house.memory().marked
+    finally:
+        unmount(root)
+
+
+def test_what_was_remembered_before_parts_of_disks_were_told_apart_counts_still(house: House, mounted: Path) -> None:
+    house.use(mounted)
+    found = marker.Held.mount
+
+    def of_a_part(held: marker.Held) -> mounts.Mount:
+        return replace(found(held), part="/studio")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(marker.Held, "mount", of_a_part)
+        house.use(mounted)
+
+
+def test_a_read_only_inbox_whose_mount_point_the_system_knows_is_waited_for(
+    house: House, mounted: Path, tmp_path: Path,
+) -> None:
+    """Whatever the mount beneath says."""
+    house.use(mounted)
+    unmount(mounted)
+    (tmp_path / "system" / "etc").mkdir(parents=True)
+    (tmp_path / "system" / "etc" / "fstab").write_text(f"first {mounted} nfs ro 0 0\n")
+    with pytest.raises(FolderGone, match="is known to the system as a mount point and is not mounted"):
+        house.use(mounted, system=tmp_path / "system")
+    with pytest.raises(FolderGone, match="is known to the system as a mount point and is not mounted"):
+        adopt(mounted, "inbox", "podcasts", house.me, house.book, system=tmp_path / "system")
+    assert list(mounted.iterdir()) == []
+
+
+def test_an_empty_folder_that_can_hold_no_marker_is_no_inbox_until_something_lies_in_it(
+    house: House, mounted: Path,
+) -> None:
+    """It may as well be the mount point of a share that is not there yet: that would lock the share out."""
+    root = mounted / "in"
+    mount("-o", "remount,rw", mounted)
+    root.mkdir()
+    mount("-o", "remount,ro", mounted)
+    with pytest.raises(FolderGone, match="it is empty and can't be written"):
+        house.use(root)
+    assert house.book.folders.get("inbox", "podcasts") is None
+    mount("-o", "remount,rw", mounted)
+    (root / "a.wav").touch()
+    mount("-o", "remount,ro", mounted)
+    house.use(root)
+    mount("-o", "remount,rw", mounted)
+    (root / "a.wav").unlink()
+    mount("-o", "remount,ro", mounted)
+    house.use(root)
+    assert not house.memory().marked
+
+
+def test_where_the_system_does_not_tell_what_is_mounted_nothing_is_remembered_of_it(
+    house: House, mounted: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(mounts, "_read", lambda _: "")
+        with pytest.raises(FolderGone, match="does not tell what is mounted"):
+            house.use(mounted)
+    assert house.book.folders.get("inbox", "podcasts") is None
+    house.use(mounted)
+    assert house.memory().source == "first"
+
+
+def test_a_folder_that_another_journal_took_over_since_it_was_looked_at_is_not_adopted(
+    make: Callable[[str], House], house: House, root: Path,
+) -> None:
+    """A person was asked about what was there before."""
+    make("other").use(root)
+    with marker.hold(str(root)) as folder:
+        seen = marker.read(folder.fd)
+        adopt(root, "inbox", "x", Owner("01THIRD", 1), house.book)
+        with pytest.raises(FolderGone, match="took it over just now"):
+            marker.adopt(folder, seen, "inbox", "podcasts", house.me, house.book.folders)
+    assert on_disk(root).journal == "01THIRD"
 
 
 def test_a_full_disk_leaves_the_marker_as_it_is_and_the_folder_there(
@@ -523,24 +649,24 @@ def test_adopting_does_not_help_an_old_copy_over_its_marker(
     make: Callable[[str], House], house: House, root: Path, tmp_path: Path,
 ) -> None:
     """That is no question of whose folder it is; and of a renamed inbox it is asked by the name in the marker."""
-    def adopt(owner: House, name: str = "podcasts") -> None:
+    def take(owner: House, name: str = "podcasts") -> None:
         count = owner.book.folders.count_of("inbox", name)
-        owner.book.folders.set(marker.adopt(str(root), "inbox", name, Owner(owner.book.id, count), owner.book.folders))
+        adopt(root, "inbox", name, Owner(owner.book.id, count), owner.book)
 
     house.use(root)
     kept = shutil.copytree(house.state, tmp_path / "kept")
     house.me.counter = 9
     house.use(root)
-    adopt(house, "radio")
+    take(house, "radio")
     house.use(root, name="radio")
     assert on_disk(root).counter == 9
     house.put_back(kept)
     for name in ("podcasts", "radio"):
         with pytest.raises(OldJournal):
-            adopt(house, name)
-    adopt(make("other"))
+            take(house, name)
+    take(make("other"))
     (root / marker.NAME).write_text("damaged")
-    adopt(house)
+    take(house)
     assert on_disk(root).counter == 1
 
 
@@ -556,7 +682,7 @@ def test_a_counter_that_others_edited_is_a_damaged_marker_and_not_an_old_copy(
     for _ in range(2):
         with pytest.raises(FolderGone, match="damaged"):
             house.use(root)
-    house.book.folders.set(marker.adopt(str(root), "inbox", "podcasts", Owner(house.book.id, 1), house.book.folders))
+    adopt(root, "inbox", "podcasts", Owner(house.book.id, 1), house.book)
     house.use(root)
     assert on_disk(root).counter == 1
 
@@ -633,7 +759,7 @@ def test_a_marker_tells_who_keeps_the_journal(house: House, root: Path) -> None:
 def test_a_marker_that_a_command_wrote_gets_the_daemons_name_again(house: House, root: Path) -> None:
     house.me.keeper = marker.Keeper.here(house.state, runs=True)
     house.use(root)
-    house.book.folders.set(marker.adopt(str(root), "inbox", "podcasts", Owner(house.book.id, 1), house.book.folders))
+    adopt(root, "inbox", "podcasts", Owner(house.book.id, 1), house.book)
     assert on_disk(root).keeper == marker.Keeper()
     house.use(root)
     assert on_disk(root).keeper == house.me.keeper

@@ -14,10 +14,9 @@ import structlog
 from intake_media import TONE, made, riff, tone
 from intake_room import Room, age
 
-from diffio_watch.disk import lease
+from diffio_watch.disk import lease, marker
 from diffio_watch.disk.bounds import inode_of, mtime_of
 from diffio_watch.disk.mounts import Mount
-from diffio_watch.intake import presence
 from diffio_watch.job import Job, State
 from diffio_watch.journal.records import Found
 from diffio_watch.reasons import because
@@ -218,7 +217,7 @@ class TestOpen:
     @pytest.mark.parametrize("kind", ["cifs", "fuse.mergerfs", "nfs4"])
     def test_where_no_true_answer_can_be_had_a_file_is_quiet_for_ten_seconds(
             self, room: Room, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-        monkeypatch.setattr(presence, "mount_of", lambda _: Mount("/", kind, "server"))
+        monkeypatch.setattr(marker.Held, "mount", lambda _: Mount("/", kind, "server"))
         room.drop()
         room.pass_time(9.0)
         assert room.states() == {}

@@ -1,0 +1,75 @@
+"""A folder held open while it is worked on: by its path it may be another one at any moment, as shares come and go."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from diffio_watch.disk import mounts
+from diffio_watch.disk.marker_file import FolderGone, unopened
+
+_ROOT: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class FolderSwapped(FolderGone):
+    """Another folder came into its place while it was looked at: another look says more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An open folder.
+
+    Attributes:
+        root: its path, as it was opened.
+        fd: its descriptor.
+    """
+
+    root: str
+    fd: int
+
+    def must_be(self) -> None:
+        """What was learned of the path is true of this folder only if the path still leads here.
+
+        Raises:
+            FolderSwapped: a share was mounted over it or unmounted, or it was replaced.
+            FolderGone: nothing is there.
+        """
+        try:
+            if os.path.samestat(os.stat(self.root), os.fstat(self.fd)):  # noqa: PTH116 - as `fstat` has it
+                return
+        except OSError as error:
+            raise unopened(error) from error
+        raise FolderSwapped("it was mounted, unmounted or replaced just now")
+
+    def mount(self) -> mounts.Mount:
+        """The filesystem that it lies on, whatever its path leads to by now."""
+        return mounts.mount_at(self.fd, self.root)
+
+
+@contextlib.contextmanager
+def hold(root: str | Held) -> Iterator[Held]:
+    """Hold a folder open; one that is held already stays as it is.
+
+    Raises:
+        FolderGone: it can't be opened and listed.
+    """
+    if isinstance(root, Held):
+        yield root
+        return
+    try:
+        fd = os.open(root, _ROOT)
+    except OSError as error:
+        raise unopened(error) from error
+    try:
+        try:
+            # listed, not only looked at: of a server that is gone, a look is answered from a cache
+            with os.scandir(fd) as entries:
+                next(entries, None)
+        except OSError as error:
+            raise unopened(error) from error
+        yield Held(root, fd)
+    finally:
+        os.close(fd)
