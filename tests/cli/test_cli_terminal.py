@@ -154,3 +154,21 @@ def test_a_terminal_that_moves_no_cursor_is_printed_to_whenever_something_change
     os.close(ours)
     assert b"\x1b" not in told
     assert max(len(line) for line in told.decode().splitlines()) <= 80
+
+
+def test_what_comes_into_a_folders_place_while_a_person_thinks_is_not_taken_over(place: Place) -> None:
+    """A share that is unmounted meanwhile leaves a folder that nobody was asked about."""
+    put_marker(place.inbox, marker_file.Marker("diffio-watch", "another", "inbox", "podcasts", 1))
+
+    def meanwhile() -> None:
+        place.inbox.rename(place.root / "share")
+        place.inbox.mkdir()
+
+    code, told = at_a_terminal(place, "y\n", "journal", "adopt", columns=300, before=meanwhile)
+    assert code == 1
+    assert "can't be taken over: it was mounted, unmounted or replaced just now" in told
+    assert "Taken over: the outbox of podcasts" in told
+    assert list(place.inbox.iterdir()) == []
+    found = marker_file.read(str(place.root / "share"))
+    assert found is not None
+    assert found.journal == "another"
