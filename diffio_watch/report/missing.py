@@ -37,7 +37,7 @@ def missing(job: Job, config: Config) -> list[str]:
     outbox = Outbox(str(inbox.outbox), inbox=inbox.name, available=lambda: None)
     try:
         gone: list[str] = [one.type for one in job.outputs if (one.state == "published" and not outbox.there(one))
-                           or (one.state == "unavailable" and one.path is not None)]
+                           or one.state == "unavailable"]
     except OutboxError as error:
         raise CannotLook(f"The outbox of {job.inbox} can't be looked at: {error}.") from error
     return gone + ([] if os.path.lexists(os.path.join(inbox.outbox, sidecar_of(job))) else ["sidecar"])
