@@ -11,11 +11,11 @@ class NotRegular(OSError):
     """What stands there is no regular file: a folder, FIFO, socket, device or symbolic link."""
 
 
-def open_beneath(root: str, path: str) -> int:
+def open_beneath(root: str | int, path: str) -> int:
     """Open a regular file below `root` for reading. Symbolic links below `root` are not followed at any depth.
 
     Args:
-        root: the folder; may itself be reached through links.
+        root: the folder, which may itself be reached through links, or a descriptor of it.
         path: relative to it, "/"-separated, without `..`.
 
     Returns:
@@ -28,7 +28,7 @@ def open_beneath(root: str, path: str) -> int:
     *folders, name = path.split("/")
     if name in {"", ".."} or ".." in folders:
         raise NotRegular(errno.EINVAL, os.strerror(errno.EINVAL), path)
-    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.dup(root) if isinstance(root, int) else os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for folder in folders:
             below = _open(folder, os.O_DIRECTORY, descriptor)

@@ -29,19 +29,26 @@ class Place:
     leases: bool
     follow_symlinks: bool
 
-    def open(self, path: str) -> int:
+    def open(self, path: str, folder: marker.Held | None = None) -> int:
         """Open a regular file of the inbox.
+
+        Args:
+            path: of the file, in the inbox.
+            folder: the inbox, held open since it was looked at; None: whatever its path leads to.
 
         Raises:
             NotRegular: it is none, or a link that is not followed.
             OSError: as `open` has it.
+            FolderGone: the path leads to another folder by now, where it was asked for a link.
         """
         if self.follow_symlinks:
             base = os.path.realpath(self.root)
             real = inside(self.root, path, base)
+            if folder is not None:
+                folder.must_be()
             if real is not None:
-                return open_beneath(base, real[len(base.rstrip("/")) + 1:])
-        return open_beneath(self.root, path)
+                return open_beneath(base if folder is None else folder.fd, real[len(base.rstrip("/")) + 1:])
+        return open_beneath(self.root if folder is None else folder.fd, path)
 
 
 def somebodys(root: str, path: str) -> str | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from diffio_watch.disk import names as shown
+from diffio_watch.disk.marker import Role
 from diffio_watch.job import Job, Output, State
 from diffio_watch.media import types
 from diffio_watch.outbox import names
@@ -23,7 +24,9 @@ class Holding:
     """A file of a job.
 
     Attributes:
-        root: the folder that holds it, marked as this journal's.
+        role: what the folder that holds it is used as.
+        inbox: whose folder it is.
+        root: its path.
         paths: where it may be, relative to it.
         size: that it has to have, in bytes.
         mtime_ns: the time of its last change, likewise; None where the journal does not tell.
@@ -32,7 +35,9 @@ class Holding:
         media_type: of our own table.
     """
 
-    root: str
+    role: Role
+    inbox: str
+    root: Path
     paths: Sequence[str]
     size: int
     mtime_ns: int | None
@@ -62,13 +67,13 @@ def original(config: Config, job: Job) -> Holding | Nothing:
     folder, name = names.split(job.path)
     media_type = types.content_type(job.media, shown.show(name))
     if job.original != "archived":
-        return Holding(os.fspath(inbox.path), [job.path], job.size, job.mtime_ns, inbox.follow_symlinks,
+        return Holding("inbox", inbox.name, inbox.path, [job.path], job.size, job.mtime_ns, inbox.follow_symlinks,
                        shown.show(name), media_type)
     if inbox.archive is None:
         return Nothing("The original is in an archive that is not configured any more.", gone=True)
     paths = [f"{folder}/{one}" if folder else one
              for one in (names.numbered(name, number) for number in range(1, _NUMBERS + 1))]
-    return Holding(os.fspath(inbox.archive), paths, job.size, job.mtime_ns, follow_symlinks=False,
+    return Holding("archive", inbox.name, inbox.archive, paths, job.size, job.mtime_ns, follow_symlinks=False,
                    name=shown.show(name), media_type=media_type)
 
 
@@ -82,8 +87,8 @@ def output(config: Config, job: Job, kind: str) -> Holding | Nothing:
         return Nothing("There is no such result." if job.state is State.DELIVERED else "There is no such result yet.")
     name = shown.show(names.split(found.path)[1])
     media_type = "application/json" if found.type == "transcript" else types.content_type(found.media, name)
-    return Holding(os.fspath(inbox.outbox), [found.path], found.size, None, follow_symlinks=False, name=name,
-                   media_type=media_type)
+    return Holding("outbox", inbox.name, inbox.outbox, [found.path], found.size, None, follow_symlinks=False,
+                   name=name, media_type=media_type)
 
 
 def _inbox(config: Config, job: Job) -> Inbox | None:

@@ -21,7 +21,7 @@ from diffio_watch.disk import attributes, marker
 from diffio_watch.disk.beneath import NotRegular
 from diffio_watch.disk.bounds import mtime_of
 from diffio_watch.disk.place import Place
-from diffio_watch.report import holdings
+from diffio_watch.report import holdings, roots
 from diffio_watch.report.holdings import Holding, Nothing
 from diffio_watch.service import ranges, reading
 from diffio_watch.service.answers import Refused, abort, disconnected
@@ -31,6 +31,7 @@ from diffio_watch.service.threads import TooSlow
 
 if TYPE_CHECKING:
     from diffio_watch.job import Job
+    from diffio_watch.journal import Journal
     from diffio_watch.service.site import Site
 
 STREAMS: Final = 8  # at a time
@@ -72,8 +73,9 @@ class Files:
         if isinstance(held, Nothing):
             raise Refused(410 if held.gone else 404, held.words)
         kind = disk(held.root)
-        fd, facts = await site.threads.run(kind, lambda: opened(held), late=lambda found: os.close(found[0]))
-        return _File(self, kind, fd, facts, held, request)
+        fd, facts = await site.threads.run(kind, lambda: opened(held, site.reader),
+                                           late=lambda found: os.close(found[0]))
+        return _File(self, kind, fd, facts, held.name, held.media_type, request)
 
     async def made(self, request: Request, path: Path) -> ASGIApp:
         """A preview, which is sent as recordings are, and counts as one."""
@@ -85,9 +87,7 @@ class Files:
             fd, facts = await self.site.threads.run(_MADE, look, late=lambda found: os.close(found[0]))
         except OSError as error:  # it made room for others just now
             raise Refused(503, f"The preview can't be read: {error.strerror}.", {"retry-after": "5"}) from None
-        held = Holding(str(path.parent), [path.name], facts.st_size, None, follow_symlinks=False, name="preview.flac",
-                       media_type="audio/flac")
-        return _File(self, _MADE, fd, facts, held, request)
+        return _File(self, _MADE, fd, facts, "preview.flac", "audio/flac", request)
 
     def enter(self, scope: Scope) -> Stream:
         """Begin to send a file.
@@ -112,8 +112,12 @@ class Files:
         self._streams.discard(stream)
 
 
-def opened(held: Holding) -> tuple[int, os.stat_result]:
+def opened(held: Holding, journal: Journal) -> tuple[int, os.stat_result]:
     """Open a file, if it is the one that the journal knows.
+
+    Args:
+        held: the file.
+        journal: what remembers its folder.
 
     Returns:
         A descriptor, which the caller closes, and its facts.
@@ -121,13 +125,19 @@ def opened(held: Holding) -> tuple[int, os.stat_result]:
     Raises:
         Refused: it is not there, is none, or another one.
     """
-    if not os.path.lexists(os.path.join(held.root, marker.NAME)):
-        raise Refused(503, "The folder that it is in is not there at this moment.", {"retry-after": "30"})
-    place = Place(held.root, inodes=False, leases=False, follow_symlinks=held.follow_symlinks)
+    try:
+        with roots.used(journal, held.role, held.inbox, held.root) as folder:
+            return _found(held, folder)
+    except marker.MarkerError:
+        raise Refused(503, "The folder that it is in is not there at this moment.", {"retry-after": "30"}) from None
+
+
+def _found(held: Holding, folder: marker.Held) -> tuple[int, os.stat_result]:
+    place = Place(folder.root, inodes=False, leases=False, follow_symlinks=held.follow_symlinks)
     other = False
     for path in held.paths:
         try:
-            fd = place.open(path)
+            fd = place.open(path, folder)
         except NotRegular:
             if len(held.paths) == 1:
                 raise Refused(404, "What stands there is no ordinary file, and is not given out.") from None
@@ -152,7 +162,7 @@ def opened(held: Holding) -> tuple[int, os.stat_result]:
 class _File:
     """A file as an answer; its descriptor is closed in any case."""
 
-    def __init__(self, files: Files, kind: str, fd: int, facts: os.stat_result, held: Holding,
+    def __init__(self, files: Files, kind: str, fd: int, facts: os.stat_result, name: str, media_type: str,
                  request: Request) -> None:
         self._files = files
         self._kind = kind
@@ -160,7 +170,8 @@ class _File:
         self._size = facts.st_size
         self._tag = f'"{facts.st_size:x}-{facts.st_mtime_ns:x}"'  # of this address; no share changes its numbers
         self._modified = formatdate(int(facts.st_mtime), usegmt=True)
-        self._held = held
+        self._name = name
+        self._media_type = media_type
         self._request = request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -192,9 +203,9 @@ class _File:
         """Status, headers, and the first and last byte that are sent; None for none."""
         asked, size = self._request.headers, self._size
         download = self._request.query_params.get("download") == "1"
-        head = {"content-type": self._held.media_type, "accept-ranges": "bytes", "etag": self._tag,
+        head = {"content-type": self._media_type, "accept-ranges": "bytes", "etag": self._tag,
                 "last-modified": self._modified, "cache-control": "no-store",
-                "content-disposition": disposition(self._held.name, download=download),
+                "content-disposition": disposition(self._name, download=download),
                 "content-security-policy": "default-src 'none'; sandbox"}
         if ranges.matches(asked.get("if-none-match"), self._tag):
             return 304, head, None

@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from diffio_watch.disk import marker
 from diffio_watch.disk.place import Place
 from diffio_watch.disk.reading import always
 from diffio_watch.intake.judge import Look, Wait, judge
@@ -18,7 +19,7 @@ class Refusing(Place):
 
     number = 0
 
-    def open(self, path: str) -> int:
+    def open(self, path: str, folder: marker.Held | None = None) -> int:
         raise OSError(self.number, os.strerror(self.number), path)
 
 

@@ -47,6 +47,7 @@ class Place:
 
     root: Path
     web_keys: str = ""
+    inbox_keys: str = ""  # of the inbox
     address: str = "127.0.0.1:0"
     journal: Journal = field(init=False)
     web: Web = field(init=False)
@@ -74,7 +75,7 @@ class Place:
         file.write_text(
             f"state_dir: {self.root}/state\n"
             f"inboxes: [{{name: podcasts, path: {self.root}/in, outbox: {self.root}/out, archive: {self.root}/archive, "
-            f"originals: archive}}]\n"
+            f"originals: archive, {self.inbox_keys}}}]\n"
             f'web: {{listen: "{self.address}", token_file: {self.token_file}, {self.web_keys}}}\n')
         return load(file, {})
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from folders import use
 from service_page import Place
 
-from diffio_watch.disk import marker
 from diffio_watch.job import Job, Output, Settings, State
 
 
@@ -20,8 +20,7 @@ def delivered(place: Place, original: Path, output: Path, /, sha256: str = "", *
         with path.open("rb") as file:
             return sha256 or hashlib.file_digest(file, "sha256").hexdigest()
 
-    for root in (place.inbox, place.outbox, place.root / "archive"):
-        (root / marker.NAME).touch()
+    use(place.journal, "podcasts", inbox=place.inbox, outbox=place.outbox, archive=place.root / "archive")
     status = original.stat()
     out = Output("audio", "published", str(output.relative_to(place.outbox)), output.stat().st_size, sha(output),
                  "audio/wav")

@@ -13,6 +13,8 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from folders import meanwhile, read_only, swapped, unmount, use
+from markers import put_marker
 from service_page import BEARER, PATIENCE, Answer, Place, read_answer, request
 
 from diffio_watch.disk import marker
@@ -30,10 +32,13 @@ def job(place: Place) -> Job:
 
 
 def delivered(place: Place, path: str, result: str, **facts: Any) -> Job:
-    for root in ("in", "out", "archive"):
-        (place.root / root / marker.NAME).touch()
+    use(place.journal, "podcasts", inbox=place.inbox, outbox=place.outbox, archive=place.root / "archive")
     (place.inbox / path).write_bytes(CONTENT)
     (place.outbox / result).write_bytes(CONTENT)
+    return _delivered(place, path, result, **facts)
+
+
+def _delivered(place: Place, path: str, result: str, **facts: Any) -> Job:
     stat = (place.inbox / path).stat()
     return place.add(path, state=State.DELIVERED, size=len(CONTENT), mtime_ns=stat.st_mtime_ns,
                      outputs=(Output("audio", "published", path=result, size=len(CONTENT), mime_type="audio/wav"),),
@@ -161,6 +166,61 @@ def test_an_original_is_found_in_the_archive_and_told_where_it_is_gone(place: Pl
 def test_a_share_that_is_not_there_is_not_a_file_that_is_gone(place: Place, job: Job) -> None:
     (place.outbox / marker.NAME).unlink()
     assert place.get(result(job)).status == 503
+
+
+def test_a_folder_with_another_journals_marker_is_not_the_one(place: Place, job: Job) -> None:
+    put_marker(place.inbox, marker.Marker("diffio-watch", "another", "inbox", "podcasts", 1))
+    assert place.get(f"/api/jobs/{job.id}/original").status == 503
+
+
+@pytest.fixture
+def unwritable(place: Place) -> Iterator[Job]:
+    """A delivered one of an inbox that can't be written, on a share of its own."""
+    with read_only("first", place.inbox, {"a.wav": CONTENT}):
+        use(place.journal, "podcasts", inbox=place.inbox, outbox=place.outbox)
+        (place.outbox / "a.restored.wav").write_bytes(CONTENT)
+        memory = place.journal.folders.get("inbox", "podcasts")
+        assert memory is not None
+        assert not memory.marked
+        yield _delivered(place, "a.wav", "a.restored.wav")
+
+
+def test_originals_of_an_inbox_that_can_not_be_written_are_given_out_as_long_as_it_is_mounted(
+    place: Place, unwritable: Job,
+) -> None:
+    """It has no marker, and is known by its mount."""
+    original = f"/api/jobs/{unwritable.id}/original"
+    answer = place.get(original)
+    assert (answer.status, answer.body) == (200, CONTENT)
+    unmount(place.inbox)
+    assert place.get(original).status == 503
+    with read_only("second", place.inbox, {"a.wav": CONTENT}):
+        assert place.get(original).status == 503, "another share is none of ours"
+
+
+def test_a_file_is_opened_in_the_folder_that_was_looked_at(
+    place: Place, unwritable: Job, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A share that goes in between does not make it one that somebody removed."""
+    with monkeypatch.context() as patch:
+        meanwhile(patch, marker, "inspect", after=lambda: unmount(place.inbox))
+        answer = place.get(f"/api/jobs/{unwritable.id}/original")
+    assert (answer.status, answer.body) == (200, CONTENT)
+
+
+def test_where_a_link_leads_counts_only_as_long_as_the_folder_is_the_one(
+    place: Place, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place.inbox_keys = "follow_symlinks: true"
+    place.restart()
+    job = delivered(place, "real.wav", "x.wav")
+    (place.inbox / "real.wav").rename(place.inbox / "take.wav")
+    (place.inbox / "real.wav").symlink_to("take.wav")
+    original = f"/api/jobs/{job.id}/original"
+    assert place.get(original).body == CONTENT
+    with monkeypatch.context() as patch:
+        meanwhile(patch, marker, "inspect", after=lambda: swapped(place.inbox))
+        assert place.get(original).status == 503
 
 
 def test_reading_files_needs_what_reading_needs(place: Place, job: Job) -> None:

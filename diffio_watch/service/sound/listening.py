@@ -159,16 +159,16 @@ class Listening:
                     looked = version
                     self._wake.wait(_LOOK_EVERY)
                     continue
-            self._do(task, asked=asked)
+            self._do(journal, task, asked=asked)
 
     def _ask_what_to_spare(self) -> None:
         self.store.spare = to_spare(self._config(), mounts())
 
-    def _do(self, task: Task, *, asked: bool) -> None:
+    def _do(self, journal: Journal, task: Task, *, asked: bool) -> None:
         with self._lock:
             self._doing = (task, time.monotonic(), asked)
         try:
-            self._doer.do(self._config(), task)
+            self._doer.do(self._config(), journal, task)
         except Stopped:
             return
         except Later as error:

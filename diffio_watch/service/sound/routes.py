@@ -100,7 +100,7 @@ def _gone(site: Site, job: Job) -> dict[Side, tuple[int, str]]:
     found: dict[Side, tuple[int, str]] = {}
     for side in contents(job):
         try:
-            os.close(open_side(site.config, job, side))
+            os.close(open_side(site.config, site.reader, job, side))
         except NotThere as error:
             found[side] = (error.status, str(error))
     return found

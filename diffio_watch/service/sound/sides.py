@@ -7,6 +7,7 @@ from typing import Final, Literal, get_args
 
 from diffio_watch.config import Config
 from diffio_watch.job import Job
+from diffio_watch.journal import Journal
 from diffio_watch.report import holdings
 from diffio_watch.report.holdings import Nothing
 from diffio_watch.service.answers import Refused
@@ -49,7 +50,7 @@ def contents(job: Job) -> dict[Side, Content]:
     return found
 
 
-def open_side(config: Config, job: Job, side: Side) -> int:
+def open_side(config: Config, journal: Journal, job: Job, side: Side) -> int:
     """Open the file of a side, if it still is the one in the journal; the caller closes it. May block.
 
     Raises:
@@ -59,6 +60,6 @@ def open_side(config: Config, job: Job, side: Side) -> int:
     if isinstance(held, Nothing):
         raise NotThere(410 if held.gone else 404, held.words)
     try:
-        return opened(held)[0]
+        return opened(held, journal)[0]
     except Refused as error:
         raise NotThere(error.status, error.sentence) from error

@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 from diffio_watch.config import Config
 from diffio_watch.job import Job
+from diffio_watch.journal import Journal
 from diffio_watch.service.sound import record, view
 from diffio_watch.service.sound.record import Unfit
 from diffio_watch.service.sound.runner import ChildFailed, Runner
@@ -66,13 +67,14 @@ class Doer:
         length = (media.duration_s if media is not None else None) or task.job.size / 200_000
         return max(1, math.ceil(length * self._paces.get(task.kind, _PACE)))
 
-    def do(self, config: Config, task: Task) -> None:
+    def do(self, config: Config, journal: Journal, task: Task) -> None:
         """Do it, and keep what came of it.
 
         Raises:
             Later: it can't be done now.
             Stopped: the child was ended by us.
             OSError: the state folder can't be written.
+            JournalError: the journal can't be read.
         """
         began = time.monotonic()
         if not self.store.has_room():
@@ -85,7 +87,7 @@ class Doer:
             files = []
             for side in sides:
                 try:
-                    files.append(open_side(config, task.job, side))
+                    files.append(open_side(config, journal, task.job, side))
                 except NotThere as error:
                     raise Later(str(error)) from error
                 opened.callback(os.close, files[-1])
