@@ -60,15 +60,16 @@ def retry(jobs: Sequence[str], *, failed: bool, since: str | None, fresh: bool, 
             found = _ask_first(work, journal, found, model, as_json=as_json)
         args: dict[str, Any] = {"jobs": [job.id for job in found], "as_is": as_is, "fresh": fresh, "model": model,
                                 "seen": seen,
-                                "missing": {} if fresh else {job.id: _missing(job, work.config) for job in found}}
+                                "missing": {} if fresh else {job.id: _missing(journal, work.config, job)
+                                                             for job in found}}
         return tell(work, journal, ask(work, journal, "retry", args), missed, as_json=as_json)
 
 
-def _missing(job: Job, config: Config) -> list[str]:
+def _missing(journal: Journal, config: Config, job: Job) -> list[str]:
     from diffio_watch.report.missing import CannotLook, missing
 
     try:
-        return missing(job, config)
+        return missing(journal, config, job)
     except CannotLook as error:
         raise Trouble(str(error), FAILED) from error
 

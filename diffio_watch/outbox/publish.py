@@ -207,6 +207,12 @@ class Outbox(ErrorFiles):
                 self._read[path] = looks, sha256
             return True
 
+    def has_sidecar(self, job: Job) -> bool:
+        """Whether anything stands where a job's sidecar was put."""
+        folder, name = os.path.split(names.sidecar_of(job))
+        with self.root.existing(folder) as fd:
+            return _stands(name, fd)
+
     def write_sidecar(self, job: Job, earlier: Job | None = None, *, taken: Collection[DownloadType] = (),
                       heard: Heard = NOTHING) -> str:
         """Write the sidecar of a delivered or skipped job, and tell its path.

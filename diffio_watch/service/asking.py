@@ -144,7 +144,7 @@ async def _missing(site: Site, ids: list[str]) -> dict[str, list[str]]:
     for job in await site.threads.run(JOURNAL, delivered):
         if job.inbox in outboxes:
             gone[job.id] = await site.threads.run(disk(outboxes[job.inbox]),
-                                                  lambda job=job: missing(job, site.config))  # type: ignore[misc]  # bound now
+                                                  lambda job=job: missing(site.reader, site.config, job))  # type: ignore[misc]  # bound now
     return gone
 
 

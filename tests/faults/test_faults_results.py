@@ -9,10 +9,10 @@ import json
 from typing import Any
 
 import pytest
+from folders import use
 from pipeline_house import DAY, House
 from sounds import sound
 
-from diffio_watch.disk.marker import NAME
 from diffio_watch.job import Media, State
 from diffio_watch.media import mediainfo
 from diffio_watch.outbox.errors import OutboxGone
@@ -255,9 +255,9 @@ def test_what_was_given_up_keeps_the_original_and_is_fetched_by_a_retry(
     assert "The original is not deleted, for not all that was asked for could be had." in told(house, sidecar)["notes"]
     assert [note for note in told(house, sidecar)["notes"] if note.startswith("No video: ") and ".." not in note]
     assert (house.inbox() / "talk.mp4").exists()
-    (house.outbox() / NAME).touch()  # as a running daemon has it
+    use(house.journal, job.inbox, outbox=house.outbox())
     for _ in range(2):  # the first time in vain
-        gone = missing(job, house.tools.config)
+        gone = missing(house.journal, house.tools.config, job)
         assert gone == ["video"]
         house.ask("retry", jobs=[job_id], missing={job_id: gone})
         house.finish(within=2 * DAY)
