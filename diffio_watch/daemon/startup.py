@@ -7,6 +7,7 @@ import pwd
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -116,8 +117,7 @@ def available(journal: Journal, owner: marker.Owner, role: Role, name: str, path
     """
     def check() -> int:
         try:
-            _must_be_new(journal, role, name, path)
-            return marker.check(str(path), role, name, owner, journal.folders)
+            return _use(journal, owner, role, name, path)
         except marker.FolderGone:
             raise
         except marker.MarkerError as error:
@@ -128,9 +128,36 @@ def available(journal: Journal, owner: marker.Owner, role: Role, name: str, path
     return check
 
 
-def _must_be_new(journal: Journal, role: Role, name: str, path: Path) -> None:
-    if role == "outbox" and journal.folders.get(role, name) is None:
-        _must_be_known(name, path)
+def _use(journal: Journal, owner: marker.Owner, role: Role, name: str, path: Path) -> int:
+    """Make sure that a folder is there and this journal's, and mark it where it is new and holds nothing unknown."""
+    with marker.hold(str(path)) as folder:
+        _must_be_new(journal, role, name, folder)
+        return marker.check(folder, role, name, owner, journal.folders)
+
+
+def _see(journal: Journal, owner: marker.Owner, role: Role, name: str, path: Path) -> marker.Marker | None:
+    """The same, and nothing is written."""
+    with marker.hold(str(path)) as folder:
+        _must_be_new(journal, role, name, folder)
+        return marker.inspect(folder, role, name, owner.journal, journal.folders)
+
+
+def _must_be_new(journal: Journal, role: Role, name: str, folder: marker.Held) -> None:
+    """A journal that is new to an outbox with sidecars has lost its memory.
+
+    Raises:
+        UnknownSidecars: so it is.
+        FolderGone: it can't be looked through.
+    """
+    if role != "outbox" or journal.folders.get(role, name) is not None:
+        return
+    seen = Outbox(folder.root, inbox=name, available=folder.must_be)
+    try:
+        first = next(seen.sidecars(), None)
+    except OutboxError as error:
+        raise marker.FolderGone(f"it can't be looked through ({error})") from error
+    if first is not None:
+        raise UnknownSidecars(f"it holds sidecars (such as {show(first[0])}) that this journal knows nothing of")
 
 
 def root(journal: Journal, owner: marker.Owner, role: Role, inbox: Inbox,
@@ -155,9 +182,7 @@ def refuse_strangers(config: Config, journal: Journal, owner: marker.Owner) -> N
         CannotRun: naming what is wrong and what to do.
     """
     _refuse_gaps(journal)
-    _refuse(config, journal, lambda role, name,
-            path: marker.inspect(str(path), role, name, owner.journal, journal.folders),
-            _PATIENCE)
+    _refuse(config, journal, partial(_see, journal, owner), _PATIENCE)
 
 
 def take_folders(config: Config, journal: Journal, owner: marker.Owner) -> None:
@@ -166,12 +191,11 @@ def take_folders(config: Config, journal: Journal, owner: marker.Owner) -> None:
     Raises:
         CannotRun: as `refuse_strangers` has it; somebody was quicker.
     """
-    _refuse(config, journal, lambda role, name, path: marker.check(str(path), role, name, owner, journal.folders),
-            _MORE)
+    _refuse(config, journal, partial(_use, journal, owner), _MORE)
 
 
 def _refuse(config: Config, journal: Journal, look: Callable[[Role, str, Path], object], patience: float) -> None:
-    wrongs = _look_everywhere(config, journal, look, patience)
+    wrongs = _look_everywhere(config, look, patience)
     for *_, wrong in wrongs:
         if isinstance(wrong, marker.OldJournal):
             raise remember_old_copy(journal, wrong)
@@ -215,8 +239,8 @@ def remember_old_copy(journal: Journal, error: marker.OldJournal) -> CannotRun:
     return told
 
 
-def _look_everywhere(config: Config, journal: Journal, look_at: Callable[[Role, str, Path], object],
-                     patience: float) -> list[tuple[Inbox, Role, Path, Exception | None]]:
+def _look_everywhere(config: Config, look_at: Callable[[Role, str, Path], object], patience: float,
+                     ) -> list[tuple[Inbox, Role, Path, Exception | None]]:
     """Every root folder, and what is wrong with it as far as could be told in time."""
     places = list(folders(config))
     wrong: list[Exception | None] = [None] * len(places)
@@ -224,7 +248,6 @@ def _look_everywhere(config: Config, journal: Journal, look_at: Callable[[Role, 
     def look(number: int) -> None:
         inbox, role, path = places[number]
         try:
-            _must_be_new(journal, role, inbox.name, path)
             look_at(role, inbox.name, path)
         except Exception as error:  # noqa: BLE001 - raised again by who asked
             wrong[number] = error
@@ -256,16 +279,6 @@ def _refuse_gaps(journal: Journal) -> None:
 
 class UnknownSidecars(marker.MarkerError):
     """A journal that is new to an outbox with sidecars has lost its memory, and would pay for everything again."""
-
-
-def _must_be_known(name: str, path: Path) -> None:
-    seen = Outbox(str(path), inbox=name, available=lambda: None)
-    try:
-        first = next(seen.sidecars(), None)
-    except OutboxError:
-        return  # not there: the marker's check says so
-    if first is not None:
-        raise UnknownSidecars(f"it holds sidecars (such as {show(first[0])}) that this journal knows nothing of")
 
 
 def without_effect(config: Config) -> list[str]:
