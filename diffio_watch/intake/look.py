@@ -68,13 +68,21 @@ def sight(inbox: Inbox, path: str, journal: str, book: marker.Book | None) -> Si
     """
     root = os.fspath(inbox.path)
     try:
-        marker.inspect(root, "inbox", inbox.name, journal, book)
+        with marker.hold(root) as folder:
+            marker.inspect(folder, "inbox", inbox.name, journal, book)
+            found = _seen(inbox, path, folder)
+            folder.must_be()
+            return found
     except marker.OldJournal as error:
         stopped = because("unavailable", detail=str(error), inbox=inbox.name)
         return Sight(unavailable=replace(stopped, action="Run `diffio-watch journal rebuild`; nothing is spent until "
                                                          "then."))
     except marker.MarkerError as error:
         return Sight(unavailable=away(error, root, inbox.name))
+
+
+def _seen(inbox: Inbox, path: str, folder: marker.Held) -> Sight:
+    root = folder.root
     try:
         other = somebodys(root, path)
         link = _link(inbox, root, path)
@@ -85,18 +93,18 @@ def sight(inbox: Inbox, path: str, journal: str, book: marker.Book | None) -> Si
         return Sight(error=error.strerror or str(error))
     kind = next((word for test, word in _KINDS if test(status.st_mode)), "symbolic link")
     readable = os.access(f"{root}/{path}", os.R_OK, effective_ids=os.access in os.supports_effective_ids)
-    silent = kind == _KINDS[0][1] and link is None and other is None and readable and _is_silent(inbox, path)
+    silent = kind == _KINDS[0][1] and link is None and other is None and readable and _is_silent(inbox, path, folder)
     return Sight(kind, status.st_size, mtime_of(status), link, other, readable=readable, silent=silent)
 
 
-def _is_silent(inbox: Inbox, path: str) -> bool:
+def _is_silent(inbox: Inbox, path: str, folder: marker.Held) -> bool:
     """Whether a file of a name that says nothing would be left alone as it is now."""
     rules = Rules.of(inbox)
     if not rules.looks_into(path):
         return False
     try:
-        descriptor = Place(os.fspath(inbox.path), inodes=False, leases=False,
-                           follow_symlinks=inbox.follow_symlinks).open(path)
+        descriptor = Place(folder.root, inodes=False, leases=False,
+                           follow_symlinks=inbox.follow_symlinks).open(path, folder)
     except (OSError, NotRegular):
         return False
     try:

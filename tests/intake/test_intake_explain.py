@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from folders import meanwhile, swapped
 from intake_media import TONE, riff
 from intake_room import Room, foreign
 from markers import put_marker
 
 from diffio_watch.disk import lease
 from diffio_watch.disk.marker_file import Marker
+from diffio_watch.intake import look
 from diffio_watch.intake.explain import Explanation, Records, explain, outside
 from diffio_watch.intake.look import Sight, sight
 from diffio_watch.job import Because, Job, Settings, State
@@ -58,6 +60,18 @@ def test_an_old_copy_of_the_journal_is_told_with_what_helps(room: Room) -> None:
     assert "journal rebuild" in old.action
     room.journal.folders.count("inbox", "a", 7)
     assert sight(room.config, "a.wav", room.journal.id, room.journal.folders).unavailable is None
+
+
+@pytest.mark.parametrize("call", ["_seen", "_link", "somebodys"])
+def test_a_file_of_an_inbox_that_goes_just_now_is_not_one_that_is_missing(
+    room: Room, monkeypatch: pytest.MonkeyPatch, call: str,
+) -> None:
+    room.drop()
+    room.pass_time(4.0)
+    meanwhile(monkeypatch, look, call, before=lambda: swapped(room.config.path))
+    gone = sight(room.config, "a.wav", room.journal.id, room.journal.folders).unavailable
+    assert gone is not None
+    assert "just now" in gone.message
 
 
 def test_a_settling_file_waits_and_it_is_said_when_it_is_looked_at_next(room: Room) -> None:
