@@ -76,7 +76,23 @@ def _standing(config: Config, subject: str, role: marker.Role, inbox: Inbox, pat
     if not os.access(path, os.R_OK | os.X_OK):
         return error(subject, f"{path} can't be read by this user.", "Give the service's user the right to read it.")
     try:
-        found = marker.read(str(path))
+        with marker.hold(str(path)) as folder:
+            return _marked(config, subject, role, inbox, folder)
+    except marker.FolderSwapped as swapped:
+        return error(subject, f"{path}: {swapped}.", "Run `check` again.")
+    except marker.FolderGone as gone:
+        return error(subject, f"{path}: {gone}.", "Look at its disk or server; the service waits for it.")
+
+
+def _marked(config: Config, subject: str, role: marker.Role, inbox: Inbox, folder: marker.Held) -> Finding | None:
+    """What is wrong with a folder's marker, or with there being none.
+
+    Raises:
+        FolderSwapped: another folder came into its place meanwhile.
+    """
+    path = folder.root
+    try:
+        found = marker.read(folder.fd)
     except marker.FolderGone as gone:
         if claims.hidden(config.state_dir) is not None:
             return None  # it is closed to this user, as the journal is, which is told elsewhere
@@ -86,7 +102,7 @@ def _standing(config: Config, subject: str, role: marker.Role, inbox: Inbox, pat
     adopt = f"`diffio-watch journal adopt {inbox.name}` takes it over"
     try:
         with _opened(config) as journal:
-            marker.inspect(str(path), role, inbox.name, "" if journal is None else journal.id,
+            marker.inspect(folder, role, inbox.name, "" if journal is None else journal.id,
                            None if journal is None else journal.folders)
     except (JournalError, PermissionError):
         return None  # told elsewhere; whose folder it is can't be said then
@@ -100,6 +116,8 @@ def _standing(config: Config, subject: str, role: marker.Role, inbox: Inbox, pat
                      f"{back}{adopt} if that one is gone, and `journal rebuild` learns from its sidecars too.")
     except marker.OldJournal as old:
         return error(subject, f"{path} refuses: {old}.", "Nothing is spent until then.")
+    except marker.FolderSwapped:
+        raise
     except marker.FolderGone as gone:
         if found is not None and (found.role, found.name) != (role, inbox.name):
             return error(subject, f"{path} is marked as the {found.role} of {found.name}.",

@@ -8,14 +8,17 @@ import re
 import signal
 import stat
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_place import Place, another_user, command
 from commands import Done
+from folders import meanwhile, swapped, use
 from markers import adopt, put_marker
 
+from diffio_watch.cli import folder_findings
 from diffio_watch.cli.init import _key
 from diffio_watch.config import load
 from diffio_watch.disk import lease, marker
@@ -321,3 +324,23 @@ def test_check_tells_a_folder_in_an_inbox_that_is_not_looked_through(place: Plac
     done = place.run("check", "--offline")
     assert done.code == 0
     assert f"{place.inbox}/show/out holds a marker of its own" in done.out.replace("\n", " ")
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_check_tells_a_folder_that_was_mounted_just_now_as_such(
+    place: Place, monkeypatch: pytest.MonkeyPatch, *, used: bool,
+) -> None:
+    """Adopting it would be wrong: it may be the folder beneath."""
+    if used:
+        with place.journal() as journal:
+            use(journal, "podcasts", inbox=place.inbox, outbox=place.outbox)
+            (place.inbox / marker.NAME).unlink()
+            memory = journal.folders.get("inbox", "podcasts")
+            assert memory is not None
+            journal.folders.set(replace(memory, marked=False))
+    meanwhile(monkeypatch, marker.Held, "mount", before=lambda: swapped(place.inbox))
+    config = place.config
+    finding = folder_findings.folders(config, config.inboxes[0], None)[0]
+    assert (finding.level, finding.message) == (
+        "error", f"{place.inbox}: it was mounted, unmounted or replaced just now.")
+    assert finding.action == "Run `check` again."
