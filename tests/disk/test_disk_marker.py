@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from folders import meanwhile, swapped, unmount
 from markers import adopt, put_marker
 
 from diffio_watch.disk import marker, marker_file, mounts
@@ -393,29 +394,6 @@ def test_a_thread_that_hangs_while_it_writes_the_marker_stops_no_other_one(
     assert house.memory().marked
 
 
-def meanwhile(patch: pytest.MonkeyPatch, owner: object, call: str, *, before: Callable[[], object] = int,
-              after: Callable[[], object] = int) -> None:
-    """Have something happen once, right before or after a call."""
-    real, times = getattr(owner, call), iter((True,))
-
-    def called(*given: object, **more: object) -> object:
-        first = next(times, False)
-        if first:
-            before()
-        try:
-            return real(*given, **more)
-        finally:
-            if first:
-                after()
-
-    patch.setattr(owner, call, called)
-
-
-def swapped(root: Path) -> None:
-    root.rename(root.parent / "share")
-    root.mkdir()
-
-
 @pytest.mark.parametrize("call", ["create", "replace"])
 def test_a_folder_beneath_a_share_that_goes_just_now_gets_no_marker(
     house: House, root: Path, monkeypatch: pytest.MonkeyPatch, call: str,
@@ -455,10 +433,6 @@ def test_a_folder_that_is_swapped_while_it_is_adopted_gets_no_marker(
     with pytest.raises(FolderGone, match="just now"):
         adopt(root, "inbox", "podcasts", house.me, house.book)
     assert [*root.iterdir(), *(root.parent / "share").iterdir()] == []
-
-
-def unmount(point: Path) -> None:
-    subprocess.run(["umount", "--lazy", str(point)], check=True)
 
 
 def test_the_mount_point_of_a_read_only_inbox_that_is_unmounted_just_now_is_never_taken_for_it(
