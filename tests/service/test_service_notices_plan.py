@@ -71,6 +71,27 @@ def test_a_clock_that_was_set_back_delays_nothing() -> None:
     assert [at for at, _, _ in mail.sent] == [9 * HOUR, HOUR]
 
 
+def test_what_is_stamped_around_the_moment_of_a_look_makes_no_message_more() -> None:
+    """A failure is stamped before it is committed, and may be so after the look that its commit is found in."""
+    mail = Mail()
+    mail.at(10.0, plan.of_jobs([news("a.wav", at=9.9)]))
+    mail.at(11.0, plan.of_jobs([news("b.wav", at=9.95)]))
+    mail.at(12.0, plan.of_jobs([news("c.wav", at=12.05)]))
+    for second in range(13, 400):
+        mail.at(float(second))
+    assert mail.sent == [(10.0, "files", 1), (313.0, "files", 2)]
+
+
+@pytest.mark.parametrize("back", [60.0, plan.QUIET - 1, plan.QUIET, HOUR])
+def test_a_clock_that_is_set_back_makes_a_digest_wait_for_twice_as_long_at_most(back: float) -> None:
+    mail = Mail()
+    mail.at(9 * HOUR, plan.of_jobs([news("a.wav", at=9 * HOUR)]))
+    mail.at(9 * HOUR + 9, plan.of_jobs([news("b.wav", at=9 * HOUR + 9)]))
+    for second in range(int(2 * plan.QUIET)):
+        mail.at(9 * HOUR + 10 - back + second)
+    assert [count for _, _, count in mail.sent] == [1, 1]
+
+
 def test_what_is_to_be_told_is_bounded_however_many_reasons_there_are() -> None:
     pending: list[Telling] = []
     for number in range(500):

@@ -71,7 +71,7 @@ def test_five_hundred_failures_are_two_messages_whatever_restarts_meanwhile(stud
     until(lambda: len(web.bodies) == 2, what=studio.told)
     studio.restart()
     assert studio.stop() == 0
-    assert len(web.bodies) == 2
+    assert len(web.bodies) == 2, (web.subjects, studio.told())
     with studio.journal() as journal:
         assert sum(one.events for one in journal.notices.latest()) == 500
 

@@ -73,8 +73,10 @@ def due(tellings: Iterable[Telling], last_at: Mapping[str, float | None], now: f
         those = [one for one in tellings if one.lane == lane]
         first, newest = min(one.first_at for one in those), max(one.last_at for one in those)
         last = last_at.get(lane)
-        fresh = last is None or not 0 <= first - last < QUIET  # a clock that was set back is no reason to wait
-        if fresh or not 0 <= now - newest < QUIET or not 0 <= now - first < LONGEST:
+        # what happens around a look may be stamped before it and come after it, or the other way round; hours between
+        # two moments are a clock that was set, and no reason to wait
+        fresh = last is None or abs(first - last) >= QUIET
+        if fresh or abs(now - newest) >= QUIET or abs(now - first) >= LONGEST:
             found.append(lane)
     return found
 
