@@ -12,7 +12,7 @@ from diffio_watch.disk.marker import FolderMemory
 from diffio_watch.journal import Journal
 
 
-def follow(config: Config, journal: Journal) -> dict[str, str]:
+def follow(config: Config, journal: Journal, markers: Mapping[str, marker.Marker] | None = None) -> dict[str, str]:
     """Give the journal's inboxes the names that the configuration has for them by now.
 
     Their folders' markers get the new names when they are checked next. Broken off anywhere, it is done or not.
@@ -20,20 +20,21 @@ def follow(config: Config, journal: Journal) -> dict[str, str]:
     Args:
         config: the configuration.
         journal: opened for writing, while no daemon works with it.
+        markers: of the inboxes, by their configured names, where they are read already.
 
     Returns:
         The new name by each old one.
     """
-    found = planned(config, journal)
+    found = planned(config, journal, markers)
     if found:
         journal.folders.rename_inboxes(found)
     return found
 
 
-def planned(config: Config, journal: Journal) -> dict[str, str]:
-    """The new name of each inbox that is called otherwise in the configuration, by its old one."""
+def planned(config: Config, journal: Journal, markers: Mapping[str, marker.Marker] | None = None) -> dict[str, str]:
+    """The new name of each inbox that is called otherwise in the configuration, by its old one; see `follow`."""
     known = {memory.name: memory for memory in journal.folders.used_as("inbox")}
-    marked = {name: one for name, one in claims.markers(config).items()
+    marked = {name: one for name, one in (claims.markers(config) if markers is None else markers).items()
               if one.journal == journal.id and one.role == "inbox" and _is_true(one, known, journal)}
     paths = {inbox.name: str(inbox.path) for inbox in config.inboxes}
     return renames(paths, {name: one.name for name, one in marked.items()}, list(known.values()),

@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from diffio_watch.config import Inbox
 from diffio_watch.disk.beneath import NotRegular
-from diffio_watch.disk.mounts import mount_of
 from diffio_watch.disk.names import show
 from diffio_watch.disk.place import Place
 from diffio_watch.intake import fingerprint
@@ -25,6 +23,7 @@ from diffio_watch.outbox.errors import DiskTrouble, NameTaken, OutboxGone
 from diffio_watch.pipeline.deliver import told_in
 from diffio_watch.pipeline.outcome import NO_PROJECT
 from diffio_watch.reasons import because
+from diffio_watch.recovery.holding import CannotRebuild, Holding
 
 Progress = Callable[[str, int, int], None]  # the inbox, bytes read, bytes to read
 _RESTORED: Final = frozenset({State.DELIVERED, State.SKIPPED})
@@ -70,16 +69,19 @@ class Inventory:
     """One inbox, gone through file by file; each file is one commit.
 
     Args:
-        inbox: its configuration.
+        held: the inbox.
+        outbox: where the sidecars of copies go.
         journal: which knows already what the sidecars tell.
         about: what the service has under the name of a job's file, in a sentence.
         vouched: the journal knows of everything that was paid for, so that what it calls unpaid is left alone.
         knew_until: the last moment that it knew of, in seconds since the epoch; None: it knew of none.
     """
 
-    def __init__(self, inbox: Inbox, journal: Journal, about: Callable[[Job], str], *, vouched: bool,
-                 knew_until: float | None) -> None:
-        mount = mount_of(str(inbox.path))
+    def __init__(self, held: Holding, outbox: Outbox, journal: Journal, about: Callable[[Job], str], *,
+                 vouched: bool, knew_until: float | None) -> None:
+        inbox = held.inbox
+        mount = held.folder.mount()
+        self._held = held
         self._inbox = inbox
         self._rules = Rules.of(inbox)
         self._journal = journal
@@ -87,7 +89,7 @@ class Inventory:
         self._vouched = vouched
         self._knew_until = None if knew_until is None else max(knew_until, journal.drops.last_word(inbox.name))
         self._place = Place(str(inbox.path), mount.inodes, mount.leases, inbox.follow_symlinks)
-        self._outbox = Outbox(str(inbox.outbox), inbox=inbox.name, available=lambda: None)
+        self._outbox = outbox
         self._by_path: dict[str, dict[str, Job]] = {}
         self._restored: dict[str, Job] = {}  # by SHA-256
         for job in reversed(journal.jobs.newest(inbox=inbox.name)):
@@ -100,17 +102,21 @@ class Inventory:
         """Go through all files.
 
         Raises:
-            OSError: the inbox, or a folder in it, can't be listed.
+            OSError: a folder in the inbox can't be listed.
+            RootGone: the inbox itself can't be.
             OutboxGone: the outbox went away.
+            CannotRebuild: the inbox or the outbox is another one meanwhile.
         """
+        self._held.must_be_same()
         found = self._scan()
+        self._held.must_be_same()
         unread = {path: seen for path, seen in found.files.items() if self._at_once(path, seen)}
         meter = _Meter(progress, self._inbox.name, sum(seen.size for seen in unread.values()))
         for path, seen in unread.items():
             tick = meter.of(seen.size)
             try:
                 self._look(path, seen, tick)
-            except (JournalError, OutboxGone):
+            except (JournalError, OutboxGone, CannotRebuild):
                 raise
             except Exception as error:  # noqa: BLE001 - one file of others', which a person is to decide about
                 self._hold(self._described(None, path, _Content(seen)), _Content(seen, trouble=repr(error)))
@@ -138,6 +144,7 @@ class Inventory:
 
     def _look(self, path: str, seen: Seen, tick: Callable[[], None]) -> None:
         content = self._read(path, seen, tick)
+        self._held.must_be_same()  # else a file that can't be found says nothing, and one that is there may be another
         if content.seen.size == 0 or (content.fault and self._vouched):
             return  # intake says what is the matter with it, and nothing was paid for that
         same = _best([job for job in self._here(path) if content.sha256 and job.sha256 == content.sha256])

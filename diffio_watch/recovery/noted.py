@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from diffio_watch.config import Config
 from diffio_watch.disk.names import show
 from diffio_watch.job import Job
 from diffio_watch.outbox import Outbox
@@ -16,22 +15,22 @@ class Noted:
     """The ledgers of all configured inboxes, read once.
 
     Args:
-        config: the configuration.
+        outboxes: by inbox.
         aside: told of a ledger that can't be read: then it proves nothing, and a person is asked.
 
     Raises:
         OutboxGone: an outbox went away.
     """
 
-    def __init__(self, config: Config, aside: Callable[[str, str], None]) -> None:
+    def __init__(self, outboxes: Mapping[str, Outbox], aside: Callable[[str, str], None]) -> None:
         self.by_inbox: dict[str, list[Entry]] = {}
-        for inbox in config.inboxes:
+        for inbox, outbox in outboxes.items():
             try:
-                read = Outbox(str(inbox.outbox), inbox=inbox.name, available=lambda: None).ledger.read()
+                read = outbox.ledger.read()
             except DiskTrouble as trouble:
-                aside(show(f"{inbox.outbox}/{NAME}"), trouble.detail)
+                aside(show(f"{outbox.root.path}/{NAME}"), trouble.detail)
                 read = []
-            self.by_inbox[inbox.name] = read
+            self.by_inbox[inbox] = read
         self._contents = {entry.sha256: (name, entry) for name, entries in self.by_inbox.items() for entry in entries}
 
     def about(self, job: Job) -> str:

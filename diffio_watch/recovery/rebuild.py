@@ -9,18 +9,16 @@ simply run again.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
 from diffio_watch.config import Config, Inbox
 from diffio_watch.daemon import claims, renames
-from diffio_watch.daemon.startup import folders
 from diffio_watch.disk import marker, marker_file
-from diffio_watch.disk.mounts import expected_but_unmounted
 from diffio_watch.disk.names import show
+from diffio_watch.intake.scan import RootGone
 from diffio_watch.job import Job, State
 from diffio_watch.journal import Journal, JournalCorrupt, JournalTrouble
 from diffio_watch.journal.backup import COPIED_AT
@@ -33,17 +31,16 @@ from diffio_watch.outbox.sidecar_reader import recall
 from diffio_watch.pipeline.project_list import Listed, Projects
 from diffio_watch.recovery import doubts
 from diffio_watch.recovery.asking import Asking, Service, Settled
+from diffio_watch.recovery.holding import CannotRebuild, Holding, held
 from diffio_watch.recovery.inventory import Inventory, Progress
 from diffio_watch.recovery.noted import Noted
+
+__all__ = ["CannotRebuild", "Tally", "rebuild"]
 
 _GAPS: Final = (COPIED_AT, REBUILDING, OLD_COPY)  # in the meta of a journal that can't know of everything
 _TOLD: Final = frozenset({State.DELIVERED, State.SKIPPED, State.FAILED, State.HELD})
 _TOO_HIGH: Final = marker_file.HIGHEST // 2  # for a counter: no journal comes to that
 _RANK: Final = {State.DELIVERED: 2, State.SKIPPED: 1}
-
-
-class CannotRebuild(Exception):
-    """Something that has to be mended first. Its text says what; nothing of what was learned is lost by it."""
 
 
 @dataclass
@@ -76,13 +73,18 @@ def rebuild(config: Config, journal: Journal, projects: Projects, progress: Prog
     """
     journal.must_be_whole()
     mediainfo.remember_in(journal.state_dir / "probing")
-    return _Rebuild(config, journal, projects, progress, service).run()
+    with held(config) as holdings:
+        return _Rebuild(config, journal, projects, progress, service, holdings).run()
 
 
 class _Rebuild:
     def __init__(self, config: Config, journal: Journal, projects: Projects, progress: Progress,
-                 service: Service | None) -> None:
+                 service: Service | None, holdings: Sequence[Holding]) -> None:
         self._asks = service
+        self._holdings = holdings
+        self._inboxes = {one.inbox.name: one for one in holdings if one.role == "inbox"}
+        self._outboxes = {one.inbox.name: Outbox(one.folder.root, inbox=one.inbox.name, available=one.must_be_same)
+                          for one in holdings if one.role == "outbox"}
         self._config = config
         self._journal = journal
         self._service = Listed(journal, projects)
@@ -91,15 +93,16 @@ class _Rebuild:
         self._starts = int(journal.meta("starts") or 0)
 
     def run(self) -> Tally:
-        markers = {(inbox.name, role): self._meant(_marker(inbox, role, str(path)))
-                   for inbox, role, path in folders(self._config)}
-        self._leave_to_others(list(markers.values()))
-        ours = [one for one in markers.values() if one is not None and one.journal == self._journal.id]
+        markers = [(one.inbox.name, one.seen) for one in self._holdings
+                   if one.seen is not None and self._is_meant(one.seen)]
+        self._leave_to_others([one for _, one in markers])
+        ours = [one for _, one in markers if one.journal == self._journal.id]
         newest = max((one.counter for one in ours if one.counter < _TOO_HIGH), default=0)
         old = any(one.counter > self._journal.folders.count_of(one.role, one.name) for one in ours)
-        renames.follow(self._config, self._journal)
+        renames.follow(self._config, self._journal, {
+            name: one.seen for name, one in self._inboxes.items() if one.seen is not None})
         doubtful = [inbox.name for inbox in self._config.inboxes if old or not self._vouches(
-            inbox, [one for (name, _), one in markers.items() if name == inbox.name and one is not None])]
+            inbox, [one for name, one in markers if name == inbox.name])]
         if doubtful:
             self._journal.set_meta(REBUILDING, 1)
             doubts.answer_requests(self._journal)
@@ -115,10 +118,11 @@ class _Rebuild:
             if inbox.name in doubtful:
                 self._tally.held += doubts.doubt(self._journal, inbox.name, self._service.about)
             try:
-                found = Inventory(inbox, self._journal, lambda job: noted.about(job) + self._service.about(job),
+                found = Inventory(self._inboxes[inbox.name], self._outboxes[inbox.name], self._journal,
+                                  lambda job: noted.about(job) + self._service.about(job),
                                   vouched=inbox.name not in doubtful, knew_until=until)
                 found.take(self._progress)
-            except (OSError, OutboxError) as error:
+            except (OSError, RootGone, OutboxError) as error:
                 raise CannotRebuild(f"Inbox {inbox.name} can't be read to its end ({error}): mend it and run the "
                                     "rebuild again. Nothing is spent until then.") from error
             for path, why in found.aside:
@@ -132,26 +136,24 @@ class _Rebuild:
             settled = asking.settle(doubtful, noted.by_inbox)
             self._tally.settled = settled
             self._tally.held = max(0, self._tally.held - settled.decided)
-            self._nobody_else({key: one for key, one in markers.items() if one is not None})
+        self._nobody_else()
         if self._starts >= _TOO_HIGH:  # an edited marker was believed once
             self._starts = 0
             self._journal.folders.forget_counts()
-        self._take_over(markers, max(self._starts, newest) + 1, None if self._tally.settled.refusal else asking)
+        self._take_over(max(self._starts, newest) + 1, None if self._tally.settled.refusal else asking)
         return self._tally
 
-    def _leave_to_others(self, markers: Sequence[marker.Marker | None]) -> None:
+    def _leave_to_others(self, markers: Sequence[marker.Marker]) -> None:
         """Take nothing from a daemon that works."""
         now = self._journal.clock.now()
         for one in markers:
-            if one is not None and one.journal != self._journal.id and claims.works_there(one, now):
+            if one.journal != self._journal.id and claims.works_there(one, now):
                 raise CannotRebuild(f"The {one.role} of {one.name} belongs to {claims.claim(one, now)}. Two would pay "
                                     "for everything twice: stop that one first.")
 
-    def _meant(self, found: marker.Marker | None) -> marker.Marker | None:
-        """A marker, but for one of this journal that somebody edited: it is as good as none, and written anew."""
-        edited = found is not None and found.journal == self._journal.id and not marker.is_meant(found,
-                                                                                                 self._journal.folders)
-        return None if edited else found
+    def _is_meant(self, found: marker.Marker) -> bool:
+        """Whether it is as it was written; one of this journal that somebody edited is as good as none."""
+        return found.journal != self._journal.id or marker.is_meant(found, self._journal.folders)
 
     def _vouches(self, inbox: Inbox, markers: Sequence[marker.Marker]) -> bool:
         """Whether the journal as it is knows of everything that was paid for in this inbox."""
@@ -162,7 +164,7 @@ class _Rebuild:
 
     def _read_sidecars(self, inbox: Inbox) -> None:
         told: dict[str, Job] = {}
-        outbox = Outbox(str(inbox.outbox), inbox=inbox.name, available=lambda: None)
+        outbox = self._outboxes[inbox.name]
         now = self._journal.clock.now()
         try:
             for path, sidecar in outbox.sidecars(partial(self._set_aside, inbox)):
@@ -189,7 +191,7 @@ class _Rebuild:
 
     def _noted(self) -> Noted:
         try:
-            return Noted(self._config, lambda path, why: self._tally.aside.append((path, why)))
+            return Noted(self._outboxes, lambda path, why: self._tally.aside.append((path, why)))
         except OutboxError as error:
             raise CannotRebuild(f"The ledger of an outbox can't be read ({error}): bring it back, and run the rebuild "
                                 "again. Nothing is spent until then.") from error
@@ -208,30 +210,27 @@ class _Rebuild:
         self._journal.restore.learn(job, detail)
         self._tally.learned += 1
 
-    def _nobody_else(self, before: Mapping[tuple[str, str], marker.Marker]) -> None:
-        """The machine that this journal was copied from has to be dead: it counts in its markers before it pays."""
-        for inbox, role, path in folders(self._config):
-            one, was = _marker(inbox, role, str(path)), before.get((inbox.name, role))
-            if one is not None and was is not None and (one.counter, one.keeper) != (was.counter, was.keeper):
-                raise CannotRebuild(f"The daemon that this journal is a copy of works on in the {role} of {inbox.name}"
-                                    f" ({marker.whose(one)}): stop that one first, or two would pay for everything.")
+    def _nobody_else(self) -> None:
+        """What was learned is of these folders, and nobody else works in them, whether or not the service was asked."""
+        for one in self._holdings:
+            one.must_be_same()
 
-    def _take_over(self, seen: Mapping[tuple[str, marker.Role], marker.Marker | None], counter: int,
-                   asked: Asking | None) -> None:
+    def _take_over(self, counter: int, asked: Asking | None) -> None:
         """Make the folders this journal's; from here on the daemon may run. `asked`: what is through with it."""
         with self._journal.transaction():  # before any marker says so
             self._journal.set_meta("starts", counter)
-            for inbox, role, _ in folders(self._config):
-                self._journal.folders.count(role, inbox.name, counter)
+            for one in self._holdings:
+                self._journal.folders.count(one.role, one.inbox.name, counter)
         owner = marker.Owner(self._journal.id, counter, marker.Keeper.here(self._journal.state_dir, runs=False))
         memories = []
-        for inbox, role, path in folders(self._config):
+        for one in self._holdings:
+            one.must_be_same()
             try:
-                with marker.hold(str(path)) as folder:
-                    memories.append(marker.adopt(folder, seen.get((inbox.name, role)), role, inbox.name, owner,
-                                                 self._journal.folders, caught_up=True))
+                memories.append(marker.adopt(one.folder, one.seen, one.role, one.inbox.name, owner,
+                                             self._journal.folders, caught_up=True))
             except marker.MarkerError as error:
-                raise CannotRebuild(f"The {role} {path} can't be taken over: {error}.") from error
+                raise CannotRebuild(f"The {one.role} {one.folder.root} can't be taken over: {error}. Mend it, and run "
+                                    "the rebuild again.") from error
         with self._journal.transaction():
             for memory in memories:
                 self._journal.folders.set(memory)
@@ -239,31 +238,6 @@ class _Rebuild:
                 self._journal.set_meta(flag, None)
             if asked is not None:
                 asked.forget()
-
-
-def _marker(inbox: Inbox, role: marker.Role, path: str) -> marker.Marker | None:
-    """The marker of a folder that is there.
-
-    All of them have to be: what could not be seen of one would be paid for again as soon as it is back.
-    """
-    try:
-        point = expected_but_unmounted(path)
-        os.listdir(path)  # noqa: PTH208 - names are bytes
-    except OSError as error:
-        raise CannotRebuild(f"The {role} of {inbox.name}, {path}, can't be opened ({error.strerror}): bring it back, "
-                            f"or take {inbox.name} out of the configuration, and run the rebuild again.") from error
-    if point is not None:
-        raise CannotRebuild(f"The {role} of {inbox.name}, {path}, is not mounted: run `mount {point}` first.")
-    try:
-        found = marker.read(path)
-    except marker_file.MarkerHidden as error:
-        raise CannotRebuild(f"The {role} of {inbox.name}, {path}, {claims.HIDDEN}") from error
-    except marker.FolderGone:
-        return None  # damaged: it is written anew
-    if found is not None and found.role != role:
-        raise CannotRebuild(f"{path} is configured as the {role} of {inbox.name}, and its marker says that it is the "
-                            f"{found.role} of {found.name}: correct the configuration.")
-    return found
 
 
 def _merged(row: Job, told: Job) -> Job | None:

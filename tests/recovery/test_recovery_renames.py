@@ -8,11 +8,13 @@ import shutil
 import pytest
 from recovery_house import House
 
+from diffio_watch.clock import Clock
 from diffio_watch.daemon.renames import renames
 from diffio_watch.disk import marker
 from diffio_watch.disk.marker import FolderMemory
 from diffio_watch.job import State
 from diffio_watch.journal import Journal
+from diffio_watch.recovery.rebuild import CannotRebuild, rebuild
 
 HERE = {"a": "/in", "b": "/in-b"}
 KNOWN = [FolderMemory("inbox", "a", "disk", path="/in"), FolderMemory("inbox", "b", "disk", path="/in-b")]
@@ -135,6 +137,38 @@ def test_an_edited_marker_renames_nothing(house: House, counter: int) -> None:
     house.configure(name="other", path=str(inbox_b))
     assert house.once() == 1
     assert {job.inbox for job in house.jobs().values()} == {"a"}
+
+
+def test_a_rebuild_gives_names_by_the_markers_that_it_has_read(house: House) -> None:
+    """Read anew by path, they may be those of what lies beneath: then what is learned next would take the name away."""
+    before = restored(house)
+    kept = house.keep()
+    house.drop("later.wav", 50)
+    assert house.once() == 0
+    house.put_back(kept)
+    house.inbox.rename(house.base / "elsewhere")
+    house.configure(name="podcasts", path=str(house.base / "elsewhere"))
+
+    class Unmounts(Clock):
+        """The share goes away the first time that somebody asks how late it is."""
+
+        def now(self) -> float:
+            if not (house.base / "share").exists():
+                (house.base / "elsewhere").rename(house.base / "share")
+                (house.base / "elsewhere").mkdir()
+            return super().now()
+
+    with Journal.open(house.state) as journal:
+        journal.clock = Unmounts()
+        with pytest.raises(CannotRebuild):
+            rebuild(house.config, journal, list, lambda *_: None)
+    (house.base / "elsewhere").rmdir()
+    (house.base / "share").rename(house.base / "elsewhere")
+    house.rebuild()
+    assert house.once() == 0
+    assert {job.inbox for job in house.jobs().values()} == {"podcasts"}
+    assert {job.id for job in house.jobs().values()} > before
+    house.check(4)
 
 
 def test_a_rebuild_of_a_renamed_inbox_keeps_its_jobs_too(house: House) -> None:
