@@ -12,6 +12,7 @@ from diffio_watch.daemon import claims
 from diffio_watch.daemon.startup import folders
 from diffio_watch.disk import marker, marker_file
 from diffio_watch.disk.mounts import expected_but_unmounted
+from diffio_watch.journal import Journal
 
 
 class CannotRebuild(Exception):
@@ -27,12 +28,14 @@ class Holding:
         role: what it is used as.
         folder: it.
         seen: its marker as it was when the rebuild began; None: there was none, or a damaged one.
+        damaged: there was one, and nobody can say whose.
     """
 
     inbox: Inbox
     role: marker.Role
     folder: marker.Held
     seen: marker.Marker | None
+    damaged: bool
 
     def must_be_same(self) -> None:
         """What is found, or written, by path is of this folder only if the path still leads here and nobody else came.
@@ -42,7 +45,7 @@ class Holding:
         """
         try:
             self.folder.must_be()
-            found = _marker(self.folder)
+            found, _ = _marker(self.folder)
         except marker.FolderGone as error:
             raise _gone(self.inbox, self.role, self.folder.root, str(error)) from error
         if found == self.seen:
@@ -52,6 +55,22 @@ class Holding:
         # the machine that this journal was copied from, too, has to be dead: it counts in its markers before it pays
         raise CannotRebuild(f"Another daemon works on in the {self.role} of {self.inbox.name}, or took it over just now"
                             f" ({marker.whose(found)}): stop that one first, or two would pay for everything.")
+
+    def may_lack_marker(self, journal: Journal) -> None:
+        """Without a marker it may be new, or read-only; but not where the journal knows one, or another mount there.
+
+        Such a folder is an empty mount point, whatever the system tells of it, and not all that was paid for.
+
+        Raises:
+            CannotRebuild: that is so.
+        """
+        if self.seen is not None or self.damaged:
+            return
+        try:
+            marker.inspect(self.folder, self.role, self.inbox.name, journal.id, journal.folders)
+        except marker.MarkerError as error:
+            raise CannotRebuild(f"{_gone(self.inbox, self.role, self.folder.root, str(error))} If it is the right one "
+                                f"as it is, run `diffio-watch journal adopt {self.inbox.name}` first.") from error
 
 
 @contextlib.contextmanager
@@ -72,7 +91,7 @@ def _hold(stack: contextlib.ExitStack, inbox: Inbox, role: marker.Role, path: Pa
         folder = stack.enter_context(marker.hold(str(path)))
         point = expected_but_unmounted(str(path))
         folder.must_be()
-        found = _marker(folder)
+        found, damaged = _marker(folder)
     except marker_file.MarkerHidden as error:
         raise CannotRebuild(f"The {role} of {inbox.name}, {path}, {claims.HIDDEN}") from error
     except marker.FolderGone as error:
@@ -82,16 +101,17 @@ def _hold(stack: contextlib.ExitStack, inbox: Inbox, role: marker.Role, path: Pa
     if found is not None and found.role != role:
         raise CannotRebuild(f"{path} is configured as the {role} of {inbox.name}, and its marker says that it is the "
                             f"{found.role} of {found.name}: correct the configuration.")
-    return Holding(inbox, role, folder, found)
+    return Holding(inbox, role, folder, found, damaged)
 
 
-def _marker(folder: marker.Held) -> marker.Marker | None:
+def _marker(folder: marker.Held) -> tuple[marker.Marker | None, bool]:
+    """The marker, and whether it is damaged: then it is written anew."""
     try:
-        return marker.read(folder.fd)
+        return marker.read(folder.fd), False
     except marker_file.MarkerHidden:
         raise
     except marker.FolderGone:
-        return None  # damaged: it is written anew
+        return None, True
 
 
 def _gone(inbox: Inbox, role: marker.Role, path: str | Path, why: str) -> CannotRebuild:

@@ -101,6 +101,8 @@ class _Rebuild:
         old = any(one.counter > self._journal.folders.count_of(one.role, one.name) for one in ours)
         renames.follow(self._config, self._journal, {
             name: one.seen for name, one in self._inboxes.items() if one.seen is not None})
+        for one in self._holdings:
+            one.may_lack_marker(self._journal)
         doubtful = [inbox.name for inbox in self._config.inboxes if old or not self._vouches(
             inbox, [one for name, one in markers if name == inbox.name])]
         if doubtful:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from folders import read_only
 from markers import put_marker
-from recovery_house import House
+from recovery_house import House, recording
 
 from diffio_watch.cli.remote import opened_api
 from diffio_watch.disk import marker_file
@@ -189,6 +190,7 @@ def test_whoever_changes_a_marker_meanwhile_is_told_of_and_keeps_the_folder(hous
     was, counter = marker_file.read(str(house.outbox)), house.counter(house.inbox)
     assert was is not None
     if found == "new":
+        house.lose_journal()
         (house.outbox / marker_file.NAME).unlink()
 
     def step(*_: object) -> None:
@@ -208,4 +210,52 @@ def test_whoever_changes_a_marker_meanwhile_is_told_of_and_keeps_the_folder(hous
     if after is not None:
         assert (after.journal, after.counter) != (was.journal, was.counter)
     assert house.counter(house.inbox) == counter
+    house.check(1)
+
+
+@pytest.mark.parametrize("roots", ROOTS)
+def test_a_folder_that_has_lost_its_marker_is_not_there_for_a_rebuild_either(studio: House, roots: str) -> None:
+    """It may be an empty mount point, of which no table tells: it was away before the rebuild began."""
+    house = studio
+    gone = named(house, roots)
+    restored(house, range(2))
+    kept = house.keep()
+    restored(house, range(2, 4))
+    house.put_back(kept)
+    take_results(house, house.outbox)
+    away(*gone)
+    done = house.cmd("journal", "rebuild")
+    assert done.code == 1
+    assert f"The {roots.split(maxsplit=1)[0]} of a, {gone[0]}: its marker .diffio-watch is missing." in done.err
+    back(*gone)
+    house.rebuild()
+    assert house.once() == 0
+    assert house.delivered()
+    house.check(4)
+
+
+def test_a_folder_whose_marker_somebody_removed_is_adopted_and_then_rebuilt(house: House) -> None:
+    restored(house, range(2))
+    kept = house.keep()
+    restored(house, range(2, 4))
+    house.put_back(kept)
+    (house.inbox / marker_file.NAME).unlink()
+    done = house.cmd("journal", "rebuild")
+    assert "run `diffio-watch journal adopt a` first" in done.err
+    house.cmd("journal", "adopt", "a", "--yes")
+    house.rebuild()
+    assert house.once() == 0
+    assert house.delivered()
+    house.check(4)
+
+
+def test_a_read_only_inbox_is_known_by_its_mount_to_a_rebuild_too(house: House) -> None:
+    with read_only("first", house.inbox, {"take.wav": recording(1)}):
+        assert house.once() == 0
+        house.put_back(house.keep())
+        house.rebuild()
+    done = house.cmd("journal", "rebuild")
+    assert done.code == 1
+    assert "first is not mounted there" in done.err
+    assert list(house.inbox.iterdir()) == []
     house.check(1)
