@@ -20,7 +20,8 @@ def delivered(place: Place, original: Path, output: Path, /, sha256: str = "", *
         with path.open("rb") as file:
             return sha256 or hashlib.file_digest(file, "sha256").hexdigest()
 
-    use(place.journal, "podcasts", inbox=place.inbox, outbox=place.outbox, archive=place.root / "archive")
+    use(place.journal, facts.get("inbox", "podcasts"), inbox=place.inbox, outbox=place.outbox,
+        archive=place.root / "archive")
     status = original.stat()
     out = Output("audio", "published", str(output.relative_to(place.outbox)), output.stat().st_size, sha(output),
                  "audio/wav")
