@@ -23,7 +23,7 @@ from diffio_watch.pipeline.project_list import Projects
 from diffio_watch.reasons import because
 from diffio_watch.recovery.asked import Bought, Doubt, Known, Seen, Unbought, Unsure, Verdict, verdicts
 
-_UNASKED: Final = "unasked"  # in the meta: the inboxes that the service could not be asked about, by name
+_UNASKED: Final = "unasked"  # in the meta: the inboxes that the service was not asked about to the end, by name
 # in the meta, until the service was asked: what the copy knew before it learned more
 _NEWEST: Final = "newest_project"  # the last project
 _UNPAID: Final = "unpaid_projects"  # the projects of what was not bought
@@ -95,22 +95,26 @@ class Asking:
         for flag in (_UNASKED, _NEWEST, _UNPAID, _HELD):
             self.journal.set_meta(flag, None)
 
-    def settle(self, inboxes: Collection[str], ledgers: Mapping[str, Sequence[Entry]]) -> Settled:
+    def settle(self, inboxes: Collection[str], ledgers: Mapping[str, Sequence[Entry]],
+               must_be_same: Callable[[], None]) -> Settled:
         """Let go on what the service has nothing of, and adopt what is proved to be a job's; the rest stays held.
 
         Args:
             inboxes: those in which this rebuild left something in doubt. Those that could not be asked about the last
                 time are asked about as well.
             ledgers: what the outboxes of all inboxes noted, by inbox.
+            must_be_same: makes sure that the folders are those that were read: which files are there counts.
 
         Raises:
             Stopped: the program is stopping.
         """
         inboxes = [one.name for one in self.config.inboxes
                    if one.name in {*inboxes, *str(self.journal.meta(_UNASKED) or "").split()}]
+        self.journal.set_meta(_UNASKED, " ".join(inboxes))  # broken off from here on, they are asked about as well
         # what an earlier gap left in doubt may have been bought at any time: of that the list says too little
         before = set(str(self.journal.meta(_HELD) or "").split())
         doubts = [self._doubt(job) for job in self._unproven() if job.inbox in inboxes and job.id not in before]
+        must_be_same()
         try:
             found = self._look(doubts, ledgers) if doubts else {}
             if Unbought() in found.values():  # what was on its way when that machine died may arrive yet
@@ -119,8 +123,8 @@ class Asking:
         except Stopped:
             raise
         except (ApiError, KeyMissing) as error:
-            self.journal.set_meta(_UNASKED, " ".join(inboxes))
             return Settled(refusal=str(error).rstrip("."))
+        must_be_same()
         return self._release(doubts, found)
 
     def _unproven(self) -> list[Job]:

@@ -135,7 +135,7 @@ class _Rebuild:
             if found.held:  # what came in the journal's last moment, though it knows of all that was paid for
                 doubtful.append(inbox.name)
         if asking is not None:
-            settled = asking.settle(doubtful, noted.by_inbox)
+            settled = asking.settle(doubtful, noted.by_inbox, self._nobody_else)
             self._tally.settled = settled
             self._tally.held = max(0, self._tally.held - settled.decided)
         self._nobody_else()

@@ -50,14 +50,15 @@ def named(house: House, roots: str) -> list[Path]:
             for role in roots.split()]
 
 
-def reading(house: House, step: Step = nothing, commit: Callable[[], None] = nothing, *, asks: bool = True) -> None:
-    """Rebuild; `step` is told how far the reading is, `commit` is called before each commit."""
+def reading(house: House, step: Step = nothing, commit: Callable[[], None] = nothing,
+            pause: Callable[[float], None] = nothing, *, asks: bool = True) -> None:
+    """Rebuild; `step` is told how far the reading is, `commit` is called before each commit, `pause` between looks."""
     house.state.mkdir(exist_ok=True)
     with Journal.open(house.state, create=True) as journal, opened_api(house.config) as api:
         journal.before_commit = commit
         service = asking.Service(
             lambda: api.list_projects(every=True), lambda project: api.list_generations(project, every=True),
-            lambda project: api.complete_project_upload(project).size_bytes, nothing)
+            lambda project: api.complete_project_upload(project).size_bytes, pause)
         rebuild(house.config, journal, api.list_projects, step, service if asks else None)
 
 
@@ -177,6 +178,26 @@ def test_an_inbox_that_is_away_for_a_moment_is_not_taken_for_one_whose_files_are
     with pytest.raises(CannotRebuild, match=r"The inbox of a, .*just now.*run the rebuild again"):
         reading(house, step)
     back(house.inbox)
+
+
+@pytest.mark.parametrize("at", ["the files are looked for", "the service is asked"])
+def test_nothing_that_the_service_says_is_let_go_on_where_a_share_was_away(house: House, at: str) -> None:
+    """Whether a doubtful file is there counts for what may be bought."""
+    restored(house, range(1))
+    house.put_back(house.keep())
+    house.drop("new.wav", 9)
+    early = at == "the files are looked for"
+
+    def step(_inbox: str, done: int, total: int) -> None:
+        if early and done == total and "new.wav" in house.states():
+            away(house.inbox)
+
+    with pytest.raises(CannotRebuild, match=r"The inbox of a, .*just now.*run the rebuild again"):
+        reading(house, step, pause=lambda _: back(house.inbox) if early else away(house.inbox))
+    assert house.states()["new.wav"] is State.HELD
+    back(house.inbox)
+    house.rebuild()
+    assert house.states()["new.wav"] is State.QUEUED
 
 
 @pytest.mark.parametrize("asks", [True, False])
