@@ -23,7 +23,7 @@ from diffio_watch.outbox.errors import DiskTrouble, NameTaken, OutboxGone
 from diffio_watch.pipeline.deliver import told_in
 from diffio_watch.pipeline.outcome import NO_PROJECT
 from diffio_watch.reasons import because
-from diffio_watch.recovery.holding import CannotRebuild, Holding
+from diffio_watch.recovery.held_roots import CannotRebuild, HeldRoot
 
 Progress = Callable[[str, int, int], None]  # the inbox, bytes read, bytes to read
 _RESTORED: Final = frozenset({State.DELIVERED, State.SKIPPED})
@@ -77,7 +77,7 @@ class Inventory:
         knew_until: the last moment that it knew of, in seconds since the epoch; None: it knew of none.
     """
 
-    def __init__(self, held: Holding, outbox: Outbox, journal: Journal, about: Callable[[Job], str], *,
+    def __init__(self, held: HeldRoot, outbox: Outbox, journal: Journal, about: Callable[[Job], str], *,
                  vouched: bool, knew_until: float | None) -> None:
         inbox = held.inbox
         mount = held.folder.mount()

@@ -31,7 +31,7 @@ from diffio_watch.outbox.sidecar_reader import recall
 from diffio_watch.pipeline.project_list import Listed, Projects
 from diffio_watch.recovery import doubts
 from diffio_watch.recovery.asking import Asking, Service, Settled
-from diffio_watch.recovery.holding import CannotRebuild, Holding, held
+from diffio_watch.recovery.held_roots import CannotRebuild, HeldRoot, held
 from diffio_watch.recovery.inventory import Inventory, Progress
 from diffio_watch.recovery.noted import Noted
 
@@ -73,18 +73,18 @@ def rebuild(config: Config, journal: Journal, projects: Projects, progress: Prog
     """
     journal.must_be_whole()
     mediainfo.remember_in(journal.state_dir / "probing")
-    with held(config) as holdings:
-        return _Rebuild(config, journal, projects, progress, service, holdings).run()
+    with held(config) as roots:
+        return _Rebuild(config, journal, projects, progress, service, roots).run()
 
 
 class _Rebuild:
     def __init__(self, config: Config, journal: Journal, projects: Projects, progress: Progress,
-                 service: Service | None, holdings: Sequence[Holding]) -> None:
+                 service: Service | None, roots: Sequence[HeldRoot]) -> None:
         self._asks = service
-        self._holdings = holdings
-        self._inboxes = {one.inbox.name: one for one in holdings if one.role == "inbox"}
+        self._roots = roots
+        self._inboxes = {one.inbox.name: one for one in roots if one.role == "inbox"}
         self._outboxes = {one.inbox.name: Outbox(one.folder.root, inbox=one.inbox.name, available=one.must_be_same)
-                          for one in holdings if one.role == "outbox"}
+                          for one in roots if one.role == "outbox"}
         self._config = config
         self._journal = journal
         self._service = Listed(journal, projects)
@@ -93,7 +93,7 @@ class _Rebuild:
         self._starts = int(journal.meta("starts") or 0)
 
     def run(self) -> Tally:
-        markers = [(one.inbox.name, one.seen) for one in self._holdings
+        markers = [(one.inbox.name, one.seen) for one in self._roots
                    if one.seen is not None and self._is_meant(one.seen)]
         self._leave_to_others([one for _, one in markers])
         ours = [one for _, one in markers if one.journal == self._journal.id]
@@ -101,7 +101,7 @@ class _Rebuild:
         old = any(one.counter > self._journal.folders.count_of(one.role, one.name) for one in ours)
         renames.follow(self._config, self._journal, {
             name: one.seen for name, one in self._inboxes.items() if one.seen is not None})
-        for one in self._holdings:
+        for one in self._roots:
             one.may_lack_marker(self._journal)
         doubtful = [inbox.name for inbox in self._config.inboxes if old or not self._vouches(
             inbox, [one for name, one in markers if name == inbox.name])]
@@ -214,18 +214,18 @@ class _Rebuild:
 
     def _nobody_else(self) -> None:
         """What was learned is of these folders, and nobody else works in them, whether or not the service was asked."""
-        for one in self._holdings:
+        for one in self._roots:
             one.must_be_same()
 
     def _take_over(self, counter: int, asked: Asking | None) -> None:
         """Make the folders this journal's; from here on the daemon may run. `asked`: what is through with it."""
         with self._journal.transaction():  # before any marker says so
             self._journal.set_meta("starts", counter)
-            for one in self._holdings:
+            for one in self._roots:
                 self._journal.folders.count(one.role, one.inbox.name, counter)
         owner = marker.Owner(self._journal.id, counter, marker.Keeper.here(self._journal.state_dir, runs=False))
         memories = []
-        for one in self._holdings:
+        for one in self._roots:
             one.must_be_same()
             try:
                 memories.append(marker.adopt(one.folder, one.seen, one.role, one.inbox.name, owner,

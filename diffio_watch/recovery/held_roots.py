@@ -20,7 +20,7 @@ class CannotRebuild(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class HeldRoot:
     """A root folder, open.
 
     Attributes:
@@ -74,7 +74,7 @@ class Holding:
 
 
 @contextlib.contextmanager
-def held(config: Config) -> Iterator[list[Holding]]:
+def held(config: Config) -> Iterator[list[HeldRoot]]:
     """Every root folder of the configuration.
 
     All of them have to be there: what could not be seen of one would be paid for again as soon as it is back.
@@ -86,7 +86,7 @@ def held(config: Config) -> Iterator[list[Holding]]:
         yield [_hold(stack, *place) for place in folders(config)]
 
 
-def _hold(stack: contextlib.ExitStack, inbox: Inbox, role: marker.Role, path: Path) -> Holding:
+def _hold(stack: contextlib.ExitStack, inbox: Inbox, role: marker.Role, path: Path) -> HeldRoot:
     try:
         folder = stack.enter_context(marker.hold(str(path)))
         point = expected_but_unmounted(str(path))
@@ -101,7 +101,7 @@ def _hold(stack: contextlib.ExitStack, inbox: Inbox, role: marker.Role, path: Pa
     if found is not None and found.role != role:
         raise CannotRebuild(f"{path} is configured as the {role} of {inbox.name}, and its marker says that it is the "
                             f"{found.role} of {found.name}: correct the configuration.")
-    return Holding(inbox, role, folder, found, damaged)
+    return HeldRoot(inbox, role, folder, found, damaged)
 
 
 def _marker(folder: marker.Held) -> tuple[marker.Marker | None, bool]:
