@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from diffio_watch.job import OPEN, Job, Output, Settings, State, new_id
-from diffio_watch.outbox.names import keys_of, plan
+from diffio_watch.outbox.names import keys_of
 from diffio_watch.reasons import REASONS, Kind, because
 
 # the service's final word: no generation is left to go on from
@@ -160,13 +160,14 @@ def _fetch_again(job: Job, now: float, missing: Collection[str]) -> Ruling:
         return Ruling("is delivered, and its outputs are in the outbox.")
     if job.generation_id is None:
         return _no(f"has no generation to fetch from: `diffio-watch retry --fresh {job.id}` buys a new one.")
-    # one that was given up before names were reserved has none yet
-    named = plan(job, {one.type: one.mime_type for one in job.outputs}, job.number or 1).paths
-    outputs = tuple(Output(one.type, path=one.path or named[one.type], mime_type=one.mime_type)
-                    if one.type in missing else one for one in job.outputs)
-    return Ruling("fetches the missing outputs again, without paying.", detail="a person asked for missing outputs",
-                  reserve=keys_of(replace(job, outputs=outputs)), changes={
-                      "state": State.DOWNLOADING, "because": None, "due_at": now, "parks": 0, "outputs": outputs})
+    outputs = tuple(Output(one.type, path=one.path, mime_type=one.mime_type) if one.type in missing else one
+                    for one in job.outputs)
+    never = [one.type for one in job.outputs if one.state == "unavailable"]
+    does = "fetches the missing outputs again" if set(missing) - set(never) else \
+        f"asks the service once more for what it did not have ({', '.join(never)})"
+    return Ruling(f"{does}, without paying.", detail="a person asked for missing outputs",
+                  reserve=keys_of(job), changes={"state": State.DOWNLOADING, "because": None, "due_at": now,
+                                                 "parks": 0, "outputs": outputs})
 
 
 def cancel(job: Job, *, discard: bool) -> Ruling:

@@ -11,7 +11,7 @@ from diffio_watch.disk.trouble import Trouble
 from diffio_watch.job import DownloadType, Job, Original, Output, State
 from diffio_watch.outbox.errors import ContentLost, DiskTrouble, NameTaken
 from diffio_watch.outbox.heard import heard
-from diffio_watch.pipeline.fetch import fetch, missing, swap
+from diffio_watch.pipeline.fetch import fetch, missing, swap, unnamed
 from diffio_watch.pipeline.file_calls import SYNC_PATIENCE
 from diffio_watch.pipeline.outcome import Outcome, fail, go, hold, park, pause
 from diffio_watch.pipeline.tools import Tools
@@ -150,10 +150,8 @@ def _renumber(job: Job, tools: Tools) -> Outcome:
 
     That is written down before any of them is touched: an output without a number may have its final name, or not.
     """
-    outputs = tuple(replace(output, state="fetched") if output.state == "published" else output
-                    for output in job.outputs)
     wait = pause(job.parks - _RENUMBERED) if job.parks >= _RENUMBERED else 0.0
-    named = go("a name was taken by something else", outputs=outputs, number=None, parks=job.parks + 1,
+    named = go("a name was taken by something else", outputs=unnamed(job.outputs), number=None, parks=job.parks + 1,
                due_at=tools.clock.now() + wait)
     return replace(named, rest=wait > 0)
 
@@ -176,7 +174,7 @@ def _take_back(job: Job, tools: Tools) -> Outcome:
         tools.outbox(job).withdraw_sidecar(job)
     for output in job.outputs:
         here = output
-        if output.state == "fetched":
+        if output.state == "fetched" and output.path is not None:
             try:
                 with tools.files.call(job.inbox, SYNC_PATIENCE):
                     tools.outbox(job).unpublish(job, output)

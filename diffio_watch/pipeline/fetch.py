@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from diffio_watch.api import errors as api
 from diffio_watch.api.download import Received
@@ -56,15 +57,17 @@ def fetch(job: Job, output: Output, tools: Tools) -> Outcome:
     notes = _notes(job, done, received.mime_type)
     if doubt is not None:
         notes.append(f"{doubt}; the service gave the same twice.")
-    # its name was reserved by the service's word; where the content says otherwise, the job's names are others
-    number: dict[str, Any] = {} if _named_rightly(done) else {"number": None}
-    return go(outputs=swap(job, done), notes=tuple(dict.fromkeys([*job.notes, *notes])), due_at=now, progress=None,
-              **correction(job, media), **number)
+    outputs, number = swap(job, done), job.number
+    # its name was reserved by the service's word, or not at all; where the content says otherwise, all get other names
+    if done.path is None or not done.path.endswith(extension(done.type, done.mime_type, done.media)):
+        outputs, number = unnamed(outputs), None
+    return go(outputs=outputs, notes=tuple(dict.fromkeys([*job.notes, *notes])), due_at=now, progress=None,
+              number=number, **correction(job, media))
 
 
-def _named_rightly(output: Output) -> bool:
-    right = extension(output.type, output.mime_type, output.media)
-    return right == extension(output.type, output.mime_type) or (output.path or "").endswith(right)
+def unnamed(outputs: Iterable[Output]) -> tuple[Output, ...]:
+    """Outputs whose job's number goes: each may have its final name, or not, and is to get its next one."""
+    return tuple(replace(output, state="fetched") if output.state == "published" else output for output in outputs)
 
 
 def missing(output: Output, error: api.ApiError, now: float) -> Output:

@@ -13,8 +13,10 @@ from folders import use
 from pipeline_house import DAY, House
 from sounds import sound
 
+from diffio_watch.disk import marker
 from diffio_watch.job import Media, State
 from diffio_watch.media import mediainfo
+from diffio_watch.outbox import ledger
 from diffio_watch.outbox.errors import OutboxGone
 from diffio_watch.report.missing import missing
 from diffio_watch.sandbox import Sandbox
@@ -233,6 +235,41 @@ def test_a_generation_that_stays_unknown_is_told_after_nine_answers(house: House
     job = house.job(job_id)
     assert (job.state, job.because and job.because.code) == (State.FAILED, "not_found")
     assert house.calls()["progress"] - before == 9
+
+
+@pytest.mark.parametrize(("outputs", "late", "mime_type", "names"), [
+    (("audio", "video"), "video", "video/quicktime", {"talk.restored.wav", "talk.restored.video.wav"}),
+    (("audio", "video"), "video", None, {"talk.restored.wav", "talk.restored.video.wav"}),
+    (("video", "audio"), "audio", "audio/wav", {"talk.restored.wav", "talk.restored.audio.wav"}),
+    (("video", "audio"), "audio", "audio/flac", {"talk.restored.wav", "talk.restored.audio.wav"}),
+    (("audio", "transcript"), "transcript", None, {"talk.restored.wav", "talk.transcript.json"}),
+])
+def test_what_comes_late_has_the_name_it_would_have_had_and_nothing_else_gets_another_one(
+    house: House, service: Sandbox, outputs: tuple[str, ...], late: str, mime_type: str | None, names: set[str],
+) -> None:
+    """What kind of file it is, its content says, and names follow; nothing of an earlier delivery is left."""
+    job_id = house.drop("talk.mp4", sound("talk"), media=Media("MPEG-4", 0.2, has_video=True),
+                        settings={"outputs": outputs})
+    service.change(mime_types={late: mime_type} if mime_type else {})
+    service.fault("link", "status", status=404, where=f'"{late}"')
+    house.run(DAY)
+    before = house.visible()
+    service.calm()
+    use(house.journal, house.job(job_id).inbox, outbox=house.outbox())
+    gone = missing(house.journal, house.tools.config, house.job(job_id))
+    assert gone == [late]
+    answer = house.ask("retry", jobs=[job_id], missing={job_id: gone})
+    assert f"asks the service once more for what it did not have ({late}), without paying" in str(answer)
+    downloaded = downloads(house)
+    house.finish(within=3600)
+    house.check()
+    assert house.job(job_id).state is State.DELIVERED
+    assert downloads(house) == downloaded + 1
+    assert {one["type"] for one in told(house, "talk.mp4.json")["outputs"]} == set(outputs)
+    assert {path.name for path in house.outbox().glob(".*")} == {ledger.NAME, marker.NAME}
+    assert set(house.visible()) == names | {"talk.mp4.json"}
+    assert set(before) < set(house.visible())
+    assert service.charges == 1
 
 
 @pytest.mark.parametrize("call", ["download", "link"])
