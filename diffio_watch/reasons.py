@@ -198,6 +198,10 @@ _CASES: Final[dict[str, tuple[str, Reason]]] = {
     "inbox_refused": ("unavailable", Reason(
         Kind.INBOX, "The inbox {path}, or its marker, can't be read by this user.",
         "Give the service's user the right to read it, and to come through the folders above it; it goes on by itself.")),
+    "inbox_unsure": ("unavailable", Reason(
+        Kind.INBOX, "The inbox may as well be the folder beneath a share that is not mounted: {detail}.",
+        "Mount the share, or let the service's user write there; it goes on by itself. If it is the right folder as it is, "
+        "`diffio-watch journal adopt {inbox}` says so.")),
     "outbox_refused": ("outbox_unavailable", Reason(
         Kind.INBOX, "The outbox {path} can't be written by this user.",
         "Give the service's user the right to write it; it goes on by itself.")),

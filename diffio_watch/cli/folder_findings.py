@@ -118,6 +118,10 @@ def _marked(config: Config, subject: str, role: marker.Role, inbox: Inbox, folde
         return error(subject, f"{path} refuses: {old}.", "Nothing is spent until then.")
     except marker.FolderSwapped:
         raise
+    except marker.FolderUnsure as unsure:
+        return warning(subject, f"{path} may as well be the folder beneath a share that is not mounted: {unsure}.",
+                       "Mount the share, or let the service's user write there. If it is the right folder as it is, "
+                       f"`diffio-watch journal adopt {inbox.name}` says so.")
     except marker.FolderGone as gone:
         if found is not None and (found.role, found.name) != (role, inbox.name):
             return error(subject, f"{path} is marked as the {found.role} of {found.name}.",

@@ -18,6 +18,10 @@ class FolderSwapped(FolderGone):
     """Another folder came into its place while it was looked at: another look says more."""
 
 
+class FolderUnsure(FolderGone):
+    """It may be the right folder, or the one beneath a share that is not mounted: nobody can say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """An open folder.
@@ -47,6 +51,19 @@ class Held:
     def mount(self) -> mounts.Mount:
         """The filesystem that it lies on, whatever its path leads to by now."""
         return mounts.mount_at(self.fd, self.root)
+
+    def identity(self, mount: mounts.Mount | None = None) -> str:
+        """What tells it from what else may come into its place; `mount`, if that was asked for already."""
+        return (mount or self.mount()).identity(os.path.realpath(self.root))
+
+    def is_empty(self) -> bool:
+        """Whether nothing is in it."""
+        with os.scandir(self.fd) as entries:
+            return next(entries, None) is None
+
+    def is_writable(self) -> bool:
+        """Whether this user may write there, as far as the system tells without trying."""
+        return os.access(".", os.W_OK, dir_fd=self.fd, effective_ids=os.access in os.supports_effective_ids)
 
 
 @contextlib.contextmanager

@@ -18,14 +18,14 @@ from typing import Final
 
 from diffio_watch.disk import marker_file
 from diffio_watch.disk.book import Book, FolderMemory, Owner
-from diffio_watch.disk.held import FolderSwapped, Held, hold
+from diffio_watch.disk.held import FolderSwapped, FolderUnsure, Held, hold
 from diffio_watch.disk.keeper import FRESH, Keeper
 from diffio_watch.disk.marker_file import NAME, PROGRAM, FolderGone, Marker, MarkerError, Role, read
 from diffio_watch.disk.mounts import Mount, expected_but_unmounted
 
-__all__ = ["NAME", "Book", "FolderGone", "FolderMemory", "FolderSwapped", "ForeignMarker", "Held", "Keeper", "Marker",
-           "MarkerError", "OldJournal", "Owner", "Role", "adopt", "check", "hold", "inspect", "is_meant", "read",
-           "whose"]
+__all__ = ["NAME", "Book", "FolderGone", "FolderMemory", "FolderSwapped", "FolderUnsure", "ForeignMarker", "Held",
+           "Keeper", "Marker", "MarkerError", "OldJournal", "Owner", "Role", "adopt", "check", "hold", "inspect",
+           "is_meant", "read", "whose"]
 
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _This = tuple[str, int, int]  # a folder by its path and its identity: what is mounted there anew is another one
@@ -108,37 +108,36 @@ def _check(folder: Held, wanted: Marker, owner: Owner, book: Book, system: Path)
             written = _write_over(folder, wanted, found)
             now = replace(now, sealed=written or before.sealed)
             count = wanted.counter if written else count
-    this = (folder.root, *_identity(folder))
+    this = _this(folder)
     if this not in _swept:
         _swept.add(this)
         with contextlib.suppress(OSError):
             marker_file.sweep(folder.fd, owner.journal)
     if now.marked:
         _show_life(this, folder, owner)
-    # a marked folder is known by its marker: another source (a new disk, another address of the NAS) is no news
-    if now != memory:
-        book.set(replace(now, source=(mount or folder.mount()).identity))
+    if now.marked and now == memory:
+        return count  # it is known by its marker: another source (a new disk, another address of the NAS) is no news
+    source = folder.identity(mount)
+    if now != memory or (memory.source != source and not folder.is_empty()):  # once less was told of it
+        book.set(replace(now, source=source))
     return count
 
 
-def _identity(folder: Held) -> tuple[int, int]:
+def _this(folder: Held) -> _This:
     status = os.fstat(folder.fd)
-    return status.st_dev, status.st_ino
+    return folder.root, status.st_dev, status.st_ino
 
 
 def _must_be_told_apart(folder: Held, mount: Mount) -> None:
     """What can hold no marker is known again by its mount, so it must be told from the folder beneath one.
 
     Raises:
-        FolderGone: nobody can say which of them it is.
+        FolderUnsure: nobody can say which of them it is.
     """
-    if not mount.identity:
-        raise FolderGone("no marker can be written there, and the system does not tell what is mounted there")
-    if mount.point != os.path.realpath(folder.root):
-        with os.scandir(folder.fd) as entries:
-            if next(entries, None) is None:
-                raise FolderGone("it is empty and can't be written, as a folder is that nothing is mounted on yet: it "
-                                 "is taken for the inbox once something lies in it")
+    if not mount.source:
+        raise FolderUnsure("no marker can be written there, and the system does not tell what is mounted there")
+    if mount.point != os.path.realpath(folder.root) and folder.is_empty():
+        raise FolderUnsure("it is empty and can't be written, and is taken for the inbox once something lies in it")
 
 
 def _is_old(found: Marker, wanted: Marker) -> bool:
@@ -170,12 +169,15 @@ def inspect(root: str | Held, role: Role, name: str, journal: str, book: Book | 
         FolderGone, ForeignMarker, OldJournal: as `check` has them.
     """
     with hold(root) as folder:
-        return _look(folder, Marker(PROGRAM, journal, role, name, 0), book, Path("/"))[0]
+        found, memory, mount = _look(folder, Marker(PROGRAM, journal, role, name, 0), book, Path("/"))
+        if mount is not None and memory is None and role == "inbox" and not folder.is_writable():
+            _must_be_told_apart(folder, mount)
+        return found
 
 
 def _look(folder: Held, wanted: Marker, book: Book | None, system: Path,
           ) -> tuple[Marker | None, FolderMemory | None, Mount | None]:
-    """The marker, what is remembered, and where there is no marker what the folder lies on."""
+    """The marker, what is remembered, and where there is no marker what the folder lies on: it is new, or read-only."""
     found, role, name = read(folder.fd), wanted.role, wanted.name
     # the marker first: what another thread, or the daemon, has written meanwhile was remembered before
     memory = None if book is None else book.get(role, name)
@@ -191,11 +193,13 @@ def _look(folder: Held, wanted: Marker, book: Book | None, system: Path,
         return found, memory, None
     if memory is not None and memory.marked:
         raise FolderGone(f"its marker {NAME} is missing")
-    _must_be_mounted(folder, system)
     mount = folder.mount()
-    # before parts were told, the source alone was remembered
-    if memory is not None and memory.source not in {mount.identity, mount.source}:
-        raise FolderGone(f"{memory.source or 'its disk'} is not mounted there, but {mount.identity or 'another one'}")
+    now = folder.identity(mount)
+    if memory is None or memory.source != now:
+        _must_be_mounted(folder, system)
+    # once the source alone was remembered, or nothing where the system did not tell it
+    if memory is not None and memory.source not in {now, mount.source, ""}:
+        raise FolderGone(f"{memory.source} is not mounted there, but {now or 'another one'}")
     folder.must_be()
     return None, memory, mount
 
@@ -242,7 +246,7 @@ def adopt(folder: Held, seen: Marker | None, role: Role, name: str, owner: Owner
         raise FolderSwapped(f"another journal took it over just now ({whose(found)})")
     marker = Marker(PROGRAM, owner.journal, role, name, owner.counter, keeper=owner.keeper).sealed(book.secret)
     before = book.get(role, name) or FolderMemory(role, name, "")
-    now = replace(before, source=folder.mount().identity, marked=True, path=folder.root, sealed=True, former=())
+    now = replace(before, source=folder.identity(), marked=True, path=folder.root, sealed=True, former=())
     folder.must_be()
     try:
         marker_file.replace(folder.fd, marker)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import subprocess
 import sys
@@ -41,13 +42,18 @@ class Mount:
     part: str = "/"
     number: int = field(default=0, compare=False)
 
-    @property
-    def identity(self) -> str:
-        """What tells it from what else may be mounted there, such as "/dev/sda1[/studio]", as findmnt(8) writes it.
+    def identity(self, path: str) -> str:
+        """What tells a folder of it from what else may come into its place: "/dev/sda1[/studio/in]"; "" if not told.
 
-        It is the same after a remount: what part of itself a server shows is its own affair, and in its source.
+        It is the same after a remount, and through a bind mount, such as systemd makes where a unit may write. What
+        part of itself a server shows is its own affair, and in its source.
+
+        Args:
+            path: of the folder, without links.
         """
-        return self.source if self.remote or self.part == "/" else f"{self.source}[{self.part}]"
+        below = path[len(self.point.rstrip("/")):] if _within(path, self.point) else ""
+        part = posixpath.normpath(f"/{self.part}/{below}").replace("//", "/")
+        return self.source if self.remote or part == "/" or not self.source else f"{self.source}[{part}]"
 
     @property
     def fuse(self) -> bool:

@@ -54,6 +54,8 @@ def away(error: marker.MarkerError, root: str, name: str) -> Because:
     """Why an inbox counts as not there, from what was in the way of its marker."""
     if isinstance(error, FolderRefused):
         return because("inbox_refused", path=show(root))
+    if isinstance(error, marker.FolderUnsure):
+        return because("inbox_unsure", detail=str(error), inbox=name)
     return because("unavailable", detail=str(error), inbox=name)
 
 

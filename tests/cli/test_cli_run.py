@@ -84,7 +84,9 @@ def test_ctrl_c_ends_the_demo_quietly_and_its_daemon_with_it(place: Place) -> No
         assert process.stderr is not None
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        # a shell says 130 of both: where the signal comes while Python makes a class from text, as imports have it do,
+        # Python ends by the signal itself, though everything was said and done
+        assert process.wait(20) in {130, -signal.SIGINT}
         assert process.stderr.read().strip() == b""
         told = process.stdout.read().decode()
     assert "Delivered 0 of 3 files." in told

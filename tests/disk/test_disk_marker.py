@@ -499,10 +499,10 @@ def test_a_read_only_part_of_a_disk_is_told_from_the_disk_that_it_is_mounted_on(
         mount("-o", "remount,bind,ro", point)
         house.use(root)
         house.use(root)
-        assert house.memory().source.endswith("/part/shown]")
+        assert house.memory().source.endswith(f"/part/{folder}]")
     finally:
         unmount(point)
-    with pytest.raises(FolderGone, match=r"/part/shown\] is not mounted there, but "):
+    with pytest.raises(FolderGone, match=rf"/part/{folder}\] is not mounted there, but "):
         house.use(root)
     assert [path.name for path in root.iterdir() if path.is_file()] == ["a.wav"]
 
@@ -531,16 +531,48 @@ def test_a_mount_that_is_hidden_by_another_one_above_it_does_not_speak_for_that(
         unmount(root)
 
 
-def test_what_was_remembered_before_parts_of_disks_were_told_apart_counts_still(house: House, mounted: Path) -> None:
-    house.use(mounted)
-    found = marker.Held.mount
+@pytest.fixture
+def readable(mounted: Path) -> Path:
+    """A folder with a recording on a disk that can't be written."""
+    root = mounted / "studio" / "in"
+    mount("-o", "remount,rw", mounted)
+    root.mkdir(parents=True)
+    (root / "a.wav").touch()
+    mount("-o", "remount,ro", mounted)
+    return root
 
-    def of_a_part(held: marker.Held) -> mounts.Mount:
-        return replace(found(held), part="/studio")
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(marker.Held, "mount", of_a_part)
-        house.use(mounted)
+def test_a_read_only_inbox_is_the_same_through_a_bind_mount_above_it(house: House, readable: Path) -> None:
+    """As a systemd unit has one of what it may write, and commands of a person do not."""
+    house.use(readable)
+    memory = house.memory()
+    assert memory.source == "first[/studio/in]"
+    for above in (readable.parent, readable.parents[1], readable):
+        mount("--bind", above, above)
+        try:
+            house.use(readable)
+            assert marker.inspect(str(readable), "inbox", "podcasts", house.book.id, house.book.folders) is None
+            assert house.memory() == memory
+        finally:
+            unmount(above)
+
+
+@pytest.mark.parametrize("before", ["first", ""])
+def test_what_was_remembered_when_less_was_told_of_mounts_counts_still_and_is_made_exact(
+    house: House, readable: Path, before: str,
+) -> None:
+    """Once the folder is surely the one: something lies in it."""
+    house.use(readable)
+    memory = house.memory()
+    house.book.folders.set(replace(memory, source=before))
+    house.use(readable)
+    assert house.memory() == memory
+    house.book.folders.set(replace(memory, source=before))
+    mount("-o", "remount,rw", readable.parents[1])
+    (readable / "a.wav").unlink()
+    mount("-o", "remount,ro", readable.parents[1])
+    house.use(readable)
+    assert house.memory().source == before
 
 
 def test_a_read_only_inbox_whose_mount_point_the_system_knows_is_waited_for(
@@ -566,8 +598,11 @@ def test_an_empty_folder_that_can_hold_no_marker_is_no_inbox_until_something_lie
     mount("-o", "remount,rw", mounted)
     root.mkdir()
     mount("-o", "remount,ro", mounted)
-    with pytest.raises(FolderGone, match="it is empty and can't be written"):
-        house.use(root)
+    for _ in range(2):
+        with pytest.raises(marker.FolderUnsure, match="it is empty and can't be written"):
+            house.use(root)
+        with pytest.raises(marker.FolderUnsure, match="it is empty and can't be written"):
+            marker.inspect(str(root), "inbox", "podcasts", house.book.id, house.book.folders)
     assert house.book.folders.get("inbox", "podcasts") is None
     mount("-o", "remount,rw", mounted)
     (root / "a.wav").touch()
@@ -585,7 +620,7 @@ def test_where_the_system_does_not_tell_what_is_mounted_nothing_is_remembered_of
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(mounts, "_read", lambda _: "")
-        with pytest.raises(FolderGone, match="does not tell what is mounted"):
+        with pytest.raises(marker.FolderUnsure, match="does not tell what is mounted"):
             house.use(mounted)
     assert house.book.folders.get("inbox", "podcasts") is None
     house.use(mounted)
