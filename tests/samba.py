@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from ports import free_port
 
 _CONFIG = """[global]
 workgroup = TEST
@@ -51,9 +51,7 @@ def shared(folder: Path, state: Path, allocate: Literal["yes", "no"] = "yes") ->
         pytest.skip("samba and smbclient are not installed")
     if os.geteuid() != 0:
         pytest.skip("smbd has to be root")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     state.mkdir()
     config = state / "smb.conf"
     config.write_text(_CONFIG.format(port=port, state=state, folder=folder, allocate=allocate))

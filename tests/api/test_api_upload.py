@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from api_wild import KEY, TOKEN, Bytes, Reply, Seen, Wild, http, put_to, reset
+from ports import free_port
 
 from diffio_watch.api import (
     Ambiguous,
@@ -298,8 +299,7 @@ def test_a_body_that_no_one_wants_is_closed(wild: Wild, storage: Storage) -> Non
 
 
 def test_a_host_that_is_not_there_is_unreachable(stop: threading.Event, observed: list[Observation]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     storage = Storage("http://127.0.0.1/v1", connect_timeout=1, read_timeout=1, stop=stop, observe=observed.append,
                       tries=Tries(attempts=2, first=0.001))
     with pytest.raises(Unreachable, match=r": no connection: Connection refused$"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -24,8 +23,9 @@ class Desk(Studio):
     """A studio with its page on loopback."""
 
     def __init__(self, base: Path, service: Service, world: World, settle: float | None = None, **config: Any) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = int(free.getsockname()[1])
+        from ports import free_port  # noqa: PLC0415 - found by way of bench_world
+
+        self.port = free_port()
         base.mkdir()
         token = base / "token"
         token.touch(0o600)

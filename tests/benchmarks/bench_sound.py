@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -141,13 +140,13 @@ def _turn(files: Path, studio: Studio, daemon: Child, child: int, jobs: int, siz
 def _studio(base: Path, service: Service, world: World) -> Studio:
     """A studio that listens, with a recording that was delivered just now and takes minutes to be measured."""
     import tones  # noqa: PLC0415 - with what follows: heavy, and of this line alone
+    from ports import free_port  # noqa: PLC0415 - likewise
     from service_page import Place  # noqa: PLC0415 - likewise
     from service_sound import delivered  # noqa: PLC0415 - likewise
 
     from diffio_watch.journal import Journal  # noqa: PLC0415 - likewise
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    port = free_port()
     base.mkdir()
     (base / "page's token").write_text("a-token-of-the-benchmark")
     (base / "page's token").chmod(0o600)

@@ -23,6 +23,9 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
+# what all tests share is found here, too
+sys.path.append(str(Path(__file__).parents[1]))
+
 KEY: Final = "key-of-the-benchmark"
 MIB: Final = 1024 * 1024
 _TICKS: Final = os.sysconf("SC_CLK_TCK")

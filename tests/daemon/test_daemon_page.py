@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 from diffio_watch.clock import Clock
 from diffio_watch.config import Config, load
@@ -51,8 +52,7 @@ class Desk:
         (root / "token").touch(0o600)
         (root / "token").write_text(TOKEN)
         self.root = root
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.clock = SetClock()
         self.out = io.StringIO()
         log = open_log("debug", "json", secrets=list, stream=self.out)
@@ -293,8 +293,7 @@ def test_an_address_that_a_reload_brings_has_to_be_there_and_one_that_it_found_m
     for elsewhere in (nowhere.replace("2.7", "2.8"), nowhere.replace("8480", "8481")):
         with pytest.raises(CannotRun, match="does not have that address"):
             desk.page.prepare(desk.config(rest=elsewhere))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     desk.page.prepare(desk.config(rest=f'webhook: {{listen: "127.0.0.1:{port}"}}\n'))
     desk.page.undo()
     with pytest.raises(ConnectionRefusedError):

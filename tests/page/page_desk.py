@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import socket
 import threading
 import time
 import urllib.request
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from ports import free_port
 from sounds import sound
 from whole_studio import NAME, Studio
 
@@ -20,12 +20,6 @@ from diffio_watch.journal import Journal
 from diffio_watch.sandbox import Sandbox
 
 TOKEN: Final = "a-token-of-this-studio"
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
 
 
 class Desk:
@@ -90,4 +84,4 @@ def changing(studio: Studio) -> Iterator[None]:
         thread.join()
 
 
-__all__ = ["NAME", "TOKEN", "Desk", "changing", "free_port"]
+__all__ = ["NAME", "TOKEN", "Desk", "changing"]

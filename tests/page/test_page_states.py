@@ -12,8 +12,9 @@ import pytest
 import service_page
 import tones
 from page_browser import SHOTS, Window, looked_at, number, until
-from page_desk import TOKEN, Desk, free_port
+from page_desk import TOKEN, Desk
 from playwright.sync_api import Page
+from ports import free_port
 
 from diffio_watch.job import State
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from page_browser import Window, die, leads, until
-from page_desk import TOKEN, Desk, free_port
+from page_desk import TOKEN, Desk
 from playwright.sync_api import Page, Route
+from ports import free_port
 
 OpenWindow = Callable[..., Window]
 

@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from urllib.request import Request, urlopen
 import programs
 import pytest
 import structlog
+from ports import free_port
 
 from diffio_watch.config import load
 from diffio_watch.daemon.daemon import Daemon
@@ -128,14 +128,11 @@ def test_no_secret_is_told_anywhere(sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "webhook").write_text(_WEBHOOK)
     (tmp_path / "token").write_text(_TOKEN)
     (tmp_path / "token").chmod(0o600)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        nobody = free.getsockname()[1]
+    nobody = free_port()
     (tmp_path / "addresses").write_text(f"json://studio:{_PASSWORD}@127.0.0.1:{nobody}/{_BOT}\n"
                                         f"tgram://123456789:{_BOT}/{_PASSWORD}\n")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        page = free.getsockname()[1]
+    port = free_port()
+    page = free_port()
     sandbox.change(webhook_url=f"http://127.0.0.1:{port}/webhooks/diffio")
     config = tmp_path / "config.yaml"
     config.write_text(
@@ -190,8 +187,7 @@ def test_every_secret_that_was_read_is_on_the_logs_list(tmp_path: Path, monkeypa
                         ("addresses", f"json://studio:{_PASSWORD}@127.0.0.1:9/{_BOT}\n")):
         (tmp_path / name).write_text(words)
         (tmp_path / name).chmod(0o600)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        page = free.getsockname()[1]
+    page = free_port()
     (tmp_path / "config.yaml").write_text(
         f"api: {{base_url: 'http://127.0.0.1:9/v1', key_file: '{tmp_path}/key'}}\nstate_dir: '{tmp_path}/state'\n"
         f"inboxes: [{{name: a, path: '{tmp_path}/in', outbox: '{tmp_path}/out'}}]\n"

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from ports import free_port
 from service_page import BEARER, JSON, TOKEN, Answer, Place, page, read_answer, request
 from test_service_files import CONTENT, delivered
 
@@ -60,8 +61,7 @@ def nginx(root: Path, upstream: str, location: str = "") -> Iterator[int]:
     found = re.search(r"^  location /restoring/ \{.*?^  \}", README.read_text(), re.DOTALL | re.MULTILINE)
     assert found is not None, "the README shows how"
     location = location or found[0].replace("/restoring/", f"{PATH}/").replace("http://127.0.0.1:8480/", upstream)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     conf = root / "nginx.conf"
     user = f"user {pwd.getpwuid(os.geteuid()).pw_name};" if os.geteuid() == 0 else ""  # may reach the test's folder
     conf.write_text(user + CONF.format(root=root, port=port, location=location))

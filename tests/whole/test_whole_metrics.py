@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 import time
 import urllib.parse
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 from service_prometheus import ALERTS, RULES, expressions
 from sounds import sound
 from whole_studio import MakeStudio, Studio, until
@@ -67,8 +67,7 @@ def test_a_real_prometheus_takes_the_rules_scrapes_a_running_daemon_and_answers_
     (tmp_path / "prometheus.json").write_text(json.dumps({
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"}, "rule_files": ["alerts.yaml"],
         "scrape_configs": [{"job_name": "diffio-watch", "static_configs": [{"targets": [page]}]}]}))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
 
     def ask(path: str, **query: str) -> Any:
         url = f"http://127.0.0.1:{port}/api/v1/{path}?{urllib.parse.urlencode(query)}"

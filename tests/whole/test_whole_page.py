@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 from sounds import sound
 from whole_studio import MakeStudio, Studio, until
 
@@ -32,8 +33,9 @@ def token_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def taken() -> Iterator[int]:
     """A port that another program listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        yield other.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
+        yield port
 
 
 def _port(studio: Studio) -> int:
@@ -109,8 +111,8 @@ def test_where_an_address_is_not_there_yet_or_is_taken_files_go_their_way_all_th
 
 def test_what_stands_where_the_page_is_to_be_goes_and_the_page_comes(make_studio: MakeStudio) -> None:
     """It is tried again, without anybody's doing; a reload of something else is not refused for it meanwhile."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
         studio = make_studio(web={"listen": f"127.0.0.1:{port}"}, webhook={"listen": "127.0.0.1:0"})
         studio.start()
         until(lambda: studio.events("webhook.listening"), what=studio.told)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 from sounds import sound
 from whole_studio import LONG, MakeStudio, until
 
@@ -217,8 +218,7 @@ def test_a_reload_that_the_journal_does_not_take_is_done_once_it_does(
     until(lambda: studio.events("page.listening"), what=studio.told)
     failed = _fails_once(monkeypatch, home, name)
     studio.inboxes["radio"] = {}
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     studio.reload(web={"listen": f"127.0.0.1:{port}"}, api={"read_timeout": "50s"})
     until(lambda: studio.events("journal.resumed"), what=studio.told)
     assert failed.is_set()
