@@ -177,7 +177,8 @@ def adopt(inboxes: Sequence[str], *, yes: bool) -> int:
                     folders.append(_take(opened, inbox, role, held[inbox.name, role], seen[path]))
                     say(f"Taken over: the {role} of {inbox.name}, {path}")
                 except marker.MarkerError as gone:
-                    missed.append(f"The {role} of {inbox.name}, {path}, can't be taken over: {gone}.")
+                    missed.append(f"The {role} of {inbox.name}, {path}, can't be taken over: {gone}. Mount or mend it, "
+                                  f"and run `diffio-watch journal adopt {inbox.name}` again.")
         return tell(work, opened, ask(work, opened, "adopt", {"folders": folders}), missed)
 
 

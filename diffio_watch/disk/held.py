@@ -57,9 +57,16 @@ class Held:
         return (mount or self.mount()).identity(os.path.realpath(self.root))
 
     def is_empty(self) -> bool:
-        """Whether nothing is in it."""
-        with os.scandir(self.fd) as entries:
-            return next(entries, None) is None
+        """Whether nothing is in it.
+
+        Raises:
+            FolderGone: it can't be listed.
+        """
+        try:
+            with os.scandir(self.fd) as entries:
+                return next(entries, None) is None
+        except OSError as error:
+            raise unopened(error) from error
 
     def is_writable(self) -> bool:
         """Whether this user may write there, as far as the system tells without trying."""
@@ -81,12 +88,8 @@ def hold(root: str | Held) -> Iterator[Held]:
     except OSError as error:
         raise unopened(error) from error
     try:
-        try:
-            # listed, not only looked at: of a server that is gone, a look is answered from a cache
-            with os.scandir(fd) as entries:
-                next(entries, None)
-        except OSError as error:
-            raise unopened(error) from error
-        yield Held(root, fd)
+        folder = Held(root, fd)
+        folder.is_empty()  # listed, not only looked at: of a server that is gone, a look is answered from a cache
+        yield folder
     finally:
         os.close(fd)

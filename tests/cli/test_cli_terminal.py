@@ -164,9 +164,10 @@ def test_what_comes_into_a_folders_place_while_a_person_thinks_is_not_taken_over
         place.inbox.rename(place.root / "share")
         place.inbox.mkdir()
 
-    code, told = at_a_terminal(place, "y\n", "journal", "adopt", columns=300, before=meanwhile)
+    code, lines = at_a_terminal(place, "y\n", "journal", "adopt", before=meanwhile)
+    told = " ".join(lines.split())  # it is wrapped where the paths have it
     assert code == 1
-    assert "can't be taken over: it was mounted, unmounted or replaced just now" in told
+    assert "can't be taken over: it was mounted, unmounted or replaced just now. Mount or mend it, and run " in told
     assert "Taken over: the outbox of podcasts" in told
     assert list(place.inbox.iterdir()) == []
     found = marker_file.read(str(place.root / "share"))
